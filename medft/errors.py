@@ -1,0 +1,58 @@
+"""The one family of errors a user of medft meets: what happened, where, and what to do next.
+
+Owns the shape of a message. Knows nothing of how the command line prints it or of what raised it.
+"""
+
+from __future__ import annotations
+
+
+class MedftError(Exception):
+    """A failure the user can act on.
+
+    Args:
+        what: one sentence, what is wrong. Never contains record text, tokens or credentials.
+        where: the key, file, line, row or address it was found at; empty when `what` already says it.
+        remedy: what to do next, as a command or an instruction; empty when nothing helps.
+    """
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.where:
+            lines.append(f"  where: {self.where}")
+        if self.remedy:
+            lines.append(f"  fix:   {self.remedy}")
+        return "\n".join(lines)
+
+
+class ConfigError(MedftError):
+    """An unknown key, a wrong type, an unknown name or a contradictory pair of settings."""
+
+
+class DataError(MedftError):
+    """A file, row or column that cannot be used."""
+
+
+class PromptError(MedftError):
+    """A template, chat template or tokenizer that cannot give a correct training example."""
+
+
+class EngineError(MedftError):
+    """A model, engine or machine that cannot do what was asked."""
+
+
+class RunError(MedftError):
+    """A run folder that is missing, unfinished, damaged or not unique."""
+
+
+class HubError(MedftError):
+    """A model hub that is unreachable, or refuses a repository."""
+
+
+class MergeError(MedftError):
+    """Merged weights that could not be written or did not pass their check."""
