@@ -1,0 +1,47 @@
+"""The pivot type between data sources and prompts.
+
+Owns what a record is. Knows nothing of where it came from or how it will be worded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    """Who speaks."""
+    content: str
+    """What is said, as plain text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One training or evaluation example in no model's format. Unused text fields are empty strings."""
+
+    id: str
+    """Unique within a data set, stable between runs."""
+    source: str
+    """Name of the data set it was read from."""
+    task: str
+    """What is asked for: qa, note, nli, yes_no, long_answer, definition, refusal, conversation, ..."""
+    language: str
+    """ISO 639-1 code of the question and answer."""
+    question: str = ""
+    """The question or instruction; the premise of an NLI pair is the context, the hypothesis the question."""
+    context: str = ""
+    """What the answer must rest on: a clinical note, abstract passages, a premise."""
+    answer: str = ""
+    """The text to learn."""
+    label: str = ""
+    """The gold class in the words of the source, for classification tasks."""
+    group: str = ""
+    """Records of one group never stand in two splits; empty means grouped by the question alone."""
+    turns: tuple[Message, ...] = ()
+    """A conversation of several turns, ending with the assistant; question and answer are then empty."""

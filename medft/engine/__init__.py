@@ -1,0 +1,1 @@
+"""Engines: the only place that knows Unsloth from plain transformers."""

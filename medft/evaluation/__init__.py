@@ -1,0 +1,1 @@
+"""Evaluation: base and tuned model on the same items, with uncertainty."""

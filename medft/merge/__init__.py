@@ -1,0 +1,1 @@
+"""Merge: adapter + 16-bit base -> merged weights, checked from disk."""

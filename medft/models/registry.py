@@ -1,0 +1,70 @@
+"""What is true of a base checkpoint: the settings that conf/model/*.yaml is built into.
+
+Owns facts (names, licence, shape). Loads nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Family = Literal["gemma", "llama2", "mistral", "llama3_1"]
+Dtype = Literal["bfloat16", "float16", "float32"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeConfig:
+    """The sizes of a decoder-only transformer, as in its config.json."""
+
+    hidden_size: int
+    """Width of the residual stream."""
+    num_hidden_layers: int
+    """Transformer blocks."""
+    num_attention_heads: int
+    """Query heads."""
+    num_key_value_heads: int
+    """Key and value heads (grouped-query attention)."""
+    head_dim: int
+    """Width of one head."""
+    intermediate_size: int
+    """Width of the MLP."""
+    vocab_size: int
+    """Rows of the embedding."""
+    tie_word_embeddings: bool
+    """Whether the output layer is the embedding itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """A base model to fine-tune."""
+
+    name: str
+    """Names the run folder."""
+    base: str
+    """Hub id or local folder that is trained on; may be pre-quantised to 4 bits."""
+    base_16bit: str | None = None
+    """Hub id or folder of the same weights in 16 bits, for merging; null: `base` itself."""
+    revision: str | None = None
+    """Pinned commit, tag or branch of `base`."""
+    revision_16bit: str | None = None
+    """Pinned commit, tag or branch of `base_16bit`."""
+    family: Family | None = None
+    """Which tiny twin stands in for it; null has none (scale=tiny is then an error)."""
+    licence: str = "unknown"
+    """Hub licence id: gemma, llama2, llama3.1, apache-2.0, ..."""
+    licence_name: str = ""
+    """The licence in words."""
+    licence_url: str = ""
+    """Where its terms stand."""
+    name_must_start_with: str = ""
+    """Naming rule of the licence for derived models ("Llama")."""
+    gated: bool = False
+    """Whether the 16-bit repository asks for an accepted licence and a token."""
+    context_length: int | None = None
+    """Longest sequence it was trained for, in tokens; null: as its config.json says."""
+    dtype: Dtype | None = None
+    """Compute type; null: bfloat16 where the hardware has it, else float16."""
+    forbids_float16: bool = False
+    """Activations overflow in float16 (Gemma): bfloat16 or float32 only."""
+    shape: ShapeConfig | None = None
+    """Sizes, for the plan; null: read from config.json."""

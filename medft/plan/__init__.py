@@ -1,0 +1,1 @@
+"""Plan: what will run on this machine, why, and whether it fits."""

@@ -1,0 +1,1 @@
+"""Prompts: a record becomes messages, and messages become token ids with labels."""

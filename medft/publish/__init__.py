@@ -1,0 +1,1 @@
+"""Publishing: model card, export and upload of what a run folder holds."""

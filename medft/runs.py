@@ -1,0 +1,225 @@
+"""Run folders: their layout, their states, how one is named on the command line, and writing without loss.
+
+Owns the names of the files inside a run folder and the promise that a file appears whole or not at all. Knows
+nothing of what the files mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from medft.errors import RunError
+
+State = Literal["finished", "running", "interrupted", "failed", "killed"]
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """One run's folder. Every later command needs only this folder."""
+
+    root: Path
+    """``artifacts/runs/<model>[-tiny]-<dataset>-<template>/<stamp>``"""
+
+    @property
+    def config(self) -> Path:
+        """The composed settings, enough to run it again."""
+        return self.root / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, commit, hardware, seeds, and what was resolved with its reasons."""
+        return self.root / "environment.json"
+
+    @property
+    def plan(self) -> Path:
+        """What was expected before step 1: steps, tokens, memory, disk, time."""
+        return self.root / "plan.json"
+
+    @property
+    def ledger(self) -> Path:
+        """Rows in, kept, dropped by reason; fingerprints."""
+        return self.root / "ledger.json"
+
+    @property
+    def loss_csv(self) -> Path:
+        """One line per logged step, flushed as it is written."""
+        return self.root / "loss.csv"
+
+    @property
+    def loss_png(self) -> Path:
+        """The loss curve."""
+        return self.root / "loss.png"
+
+    @property
+    def log(self) -> Path:
+        """What the libraries said."""
+        return self.root / "run.log"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Resumable states."""
+        return self.root / "checkpoints"
+
+    @property
+    def adapter(self) -> Path:
+        """LoRA weights with tokenizer and chat template."""
+        return self.root / "adapter"
+
+    @property
+    def merged(self) -> Path:
+        """16-bit weights that plain transformers loads."""
+        return self.root / "merged"
+
+    @property
+    def evaluation(self) -> Path:
+        """One JSON per suite, and the answers it was computed from."""
+        return self.root / "evaluation"
+
+    @property
+    def summary(self) -> Path:
+        """The figures; written last, so its presence means that the run finished."""
+        return self.root / "summary.json"
+
+    @property
+    def status(self) -> Path:
+        """The state while there is no summary."""
+        return self.root / "status.json"
+
+    def mark(self, state: State, reason: str = "") -> None:
+        """Write down the state of a run that has not finished (``reason`` without record text)."""
+        write_json(
+            self.status,
+            {
+                "state": state,
+                "reason": reason,
+                "pid": os.getpid(),
+                "host": socket.gethostname(),
+                "time": time.time(),
+            },
+        )
+
+    def state(self) -> State:
+        """finished, running, interrupted (Ctrl-C), failed (an error), or killed (its process is gone)."""
+        if self.summary.is_file():
+            return "finished"
+        if not self.status.is_file():
+            return "killed"
+        status = read_json(self.status)
+        if (
+            status["state"] == "running"
+            and status["host"] == socket.gethostname()
+            and not _alive(status["pid"])
+        ):
+            return "killed"
+        state: State = status["state"]
+        return state
+
+
+def all_runs(artifacts: Path) -> list[RunDir]:
+    """Every run folder under ``artifacts/runs`` and ``artifacts/sweeps``, newest first."""
+    found = [path.parent for top in ("runs", "sweeps") for path in (artifacts / top).glob("*/*/config.yaml")]
+    return [RunDir(root) for root in sorted(found, key=lambda root: (root.name, str(root)), reverse=True)]
+
+
+def find_run(name: str, artifacts: Path) -> RunDir:
+    """The run that ``name`` means: a folder, ``latest`` (the newest finished one), or an unambiguous part of
+    ``<model>-<dataset>-<template>/<stamp>`` that starts one of its two parts.
+
+    Raises:
+        RunError: no such run, or several of that name.
+    """
+    if Path(name).is_dir() and (Path(name) / "config.yaml").is_file():
+        return RunDir(Path(name))
+    runs = all_runs(artifacts)
+    if name == LATEST:
+        finished = [run for run in runs if run.summary.is_file()]
+        if not finished:
+            raise RunError(
+                "there is no finished run yet", where=str(artifacts), remedy="medft train model=mistral"
+            )
+        return max(finished, key=lambda run: run.summary.stat().st_mtime)
+    matches = [run for run in runs if _names(run, name)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        listed = "\n         ".join(str(run.root) for run in matches[:8])
+        raise RunError(f"'{name}' names {len(matches)} runs", where=listed, remedy="write more of the name")
+    raise RunError(f"no run is called '{name}'", where=str(artifacts), remedy="medft runs   lists them")
+
+
+def _names(run: RunDir, name: str) -> bool:
+    full = f"{run.root.parent.name}/{run.root.name}"
+    return full.startswith(name) or run.root.name.startswith(name)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole UTF-8 file: aside first, then renamed, so that no reader sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with aside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Mapping[str, Any] | list[Any]) -> None:
+    """``write_text`` of ``value`` as indented JSON; NaN is refused, since JSON has none."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in ``path``.
+
+    Raises:
+        RunError: the file is missing or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path.name} is missing", where=str(path), remedy="is this a medft folder?") from None
+    except ValueError as error:
+        raise RunError(f"{path.name} is damaged: {error}", where=str(path)) from None
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A new folder that takes the name ``path`` when the block ends well, replacing what was there; on an
+    error nothing is left behind and the old folder stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    try:
+        yield aside
+        old = path.with_name(f".{path.name}.{os.getpid()}.old")
+        if path.exists():
+            path.rename(old)
+        aside.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Training: one TRL SFTTrainer for every model and engine."""

@@ -1,0 +1,1 @@
+"""Verbs: one file per command; the only place that joins the rooms."""
