@@ -1,8 +1,8 @@
 """Composed settings -> frozen dataclasses, once and strictly.
 
 Owns the rule that a key no dataclass knows, a value of the wrong type or a missing value is an error that
-names the key and the nearest known one. Knows nothing of Hydra, files or of what any setting means; contradictions
-between settings are checked by the dataclasses themselves, in ``__post_init__``, with ``ConfigError``.
+names the key and the nearest known one. Knows nothing of Hydra, files or of what any setting means;
+contradictions between settings are checked by the dataclasses themselves, in ``__post_init__``.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True)
 class WordingConfig:
-    """What is said for one task. ``{question}``, ``{context}``, ``{answer}`` and ``{label}`` are filled in."""
+    """What is said for one task. ``{question}``, ``{context}``, ``{answer}`` and ``{label}`` are filled."""
 
     user: str
     """The user's turn."""
