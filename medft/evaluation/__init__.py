@@ -1,1 +1,1 @@
-"""Evaluation: base and tuned model on the same items, with uncertainty."""
+"""Evaluation: suites of questions, the answers of base and tuned model, and honest paired figures."""

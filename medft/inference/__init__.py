@@ -1,1 +1,1 @@
-"""Inference: sessions that answer with the same prompt ids the model was trained on."""
+"""Inference: a loaded model that answers, streams and scores; documents to answer from; chat and web."""

@@ -1,0 +1,92 @@
+"""Figures for one answer, or for a list of predicted labels.
+
+Owns the definitions. Knows nothing of models, prompts, suites or of how figures are compared.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import string
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+UNPARSABLE = "unparsable"
+"""The predicted class of an answer that names no label; it is never counted as any other class."""
+
+_WORD = re.compile(r"[^\W_]+")
+_ARTICLE = re.compile(r"\b(a|an|the)\b")
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+def words(text: str) -> list[str]:
+    """Lower-case runs of letters and digits of any script.
+
+    On ASCII text this is rouge-score's own tokenizer without stemming; that one drops every letter outside
+    a-z, so that a Korean answer would score 0 against itself.
+    """
+    return _WORD.findall(text.casefold())
+
+
+def rouge_l(answer: str, reference: str) -> float:
+    """ROUGE-L F1 (longest common subsequence of words; Lin 2004), 0 to 1, without stemming."""
+    return float(_scorer().score(reference, answer)["rougeL"].fmeasure)
+
+
+def token_f1(answer: str, reference: str) -> float:
+    """Overlap of words as multisets, as SQuAD scores answers (Rajpurkar et al. 2016, section 6.1): lower-case,
+    without ASCII punctuation and English articles. 0 to 1; two empty texts score 1."""
+    given, wanted = _squad_words(answer), _squad_words(reference)
+    if not given or not wanted:
+        return float(given == wanted)
+    common = sum((Counter(given) & Counter(wanted)).values())
+    return 2 * common / (len(given) + len(wanted))
+
+
+def repetition(answer: str, n: int = 4) -> float:
+    """Share of an answer's word n-grams that are repeats: 1 - distinct / all (seq-rep-n of Welleck et al. 2020,
+    section 6, with n = 4). 0 for answers of fewer than n words."""
+    tokens = words(answer)
+    grams = [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
+    return 1 - len(set(grams)) / len(grams) if grams else 0.0
+
+
+def macro_f1(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> float:
+    """Unweighted mean of the F1 of each gold label; a prediction outside ``labels`` is wrong for its gold label.
+    Labels that neither occur nor are predicted are left out."""
+    from sklearn.metrics import f1_score
+
+    present = [label for label in labels if label in gold or label in predicted]
+    return float(f1_score(gold, predicted, labels=present, average="macro", zero_division=0.0))
+
+
+def confusion(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> list[list[int]]:
+    """Counts with one row per gold label and one column per label, then one column for ``UNPARSABLE``."""
+    from sklearn.metrics import confusion_matrix
+
+    matrix = confusion_matrix(gold, predicted, labels=[*labels, UNPARSABLE])
+    return [[int(count) for count in row] for row in matrix[: len(labels)]]
+
+
+def majority_share(gold: Sequence[str]) -> float:
+    """Accuracy of always answering the most frequent gold label."""
+    return max(Counter(gold).values()) / len(gold)
+
+
+class _Words:
+    """rouge-score's tokenizer interface."""
+
+    def tokenize(self, text: str) -> list[str]:
+        return words(text)
+
+
+@functools.cache
+def _scorer() -> Any:
+    from rouge_score.rouge_scorer import RougeScorer
+
+    return RougeScorer(["rougeL"], tokenizer=_Words())
+
+
+def _squad_words(text: str) -> list[str]:
+    return _ARTICLE.sub(" ", text.lower().translate(_PUNCTUATION)).split()
