@@ -1,0 +1,141 @@
+"""Messages -> text through the tokenizer's own chat template, rendered once per shape of conversation.
+
+Owns the skeleton of a rendered conversation: which text the chat template puts around the contents, and where
+a generation prompt ends within it. Knows nothing of ids.
+
+Rendering a Jinja template for every row is slow, and its output does not tell the structure it wrote from a
+user's words that look like structure. So each sequence of roles is rendered once, with placeholders for the
+contents; rows are then filled in by joining strings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from medft.data.record import Message, Role
+from medft.errors import PromptError
+
+# Characters of a private-use area, which no chat template trims, splits on or writes.
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_SLOT = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
+
+
+class ChatTokenizer(Protocol):
+    """What this room needs of a Hugging Face fast tokenizer."""
+
+    backend_tokenizer: Any
+    bos_token_id: int | None
+    eos_token_id: int | None
+    pad_token_id: int | None
+
+    def apply_chat_template(self, conversation: list[dict[str, str]], **settings: Any) -> Any:
+        """Render ``conversation`` with the template that travels with the weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """One shape of conversation: ``texts[0] content[0] texts[1] content[1] ... texts[n]``."""
+
+    texts: tuple[str, ...]
+    """What the chat template writes before, between and after the contents."""
+    answers: tuple[tuple[int, int], ...]
+    """Per assistant turn: the index of its content, and how many characters before it the generation prompt
+    ends (a separating space, for some templates)."""
+
+    def join(self, contents: Sequence[str]) -> str:
+        """The rendered conversation."""
+        pieces = [self.texts[0]]
+        for content, text in zip(contents, self.texts[1:], strict=True):
+            pieces += (content, text)
+        return "".join(pieces)
+
+    def spans(self, contents: Sequence[str]) -> list[tuple[int, int]]:
+        """Where each content starts and ends in the joined text, in characters."""
+        spans, position = [], 0
+        for text, content in zip(self.texts, contents, strict=False):
+            start = position + len(text)
+            position = start + len(content)
+            spans.append((start, position))
+        return spans
+
+
+class Chat:
+    """A tokenizer's chat template, as skeletons.
+
+    Args:
+        tokenizer: a fast tokenizer that has a chat template.
+
+    Raises:
+        PromptError: at the first use of a shape that the template cannot render faithfully.
+    """
+
+    def __init__(self, tokenizer: ChatTokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._skeletons: dict[tuple[tuple[Role, ...], bool], Skeleton] = {}
+        self.folds_system = not self._takes_system()
+
+    def shape(self, messages: Sequence[Message]) -> tuple[tuple[Role, ...], tuple[str, ...]]:
+        """Roles and contents as they will be rendered: contents without surrounding blanks, the system text
+        put before the first user turn, with a blank line, where the template has no system role."""
+        roles = tuple(message.role for message in messages)
+        contents = tuple(message.content.strip() for message in messages)
+        if roles[0] == "system" and self.folds_system:
+            roles, contents = roles[1:], (f"{contents[0]}\n\n{contents[1]}", *contents[2:])
+        return roles, contents
+
+    def skeleton(self, roles: tuple[Role, ...], *, generate: bool = False) -> Skeleton:
+        """The skeleton of ``roles``; with ``generate``, that of the prompt for the next assistant turn."""
+        key = (roles, generate)
+        if key not in self._skeletons:
+            self._skeletons[key] = self._build(roles, generate)
+        return self._skeletons[key]
+
+    def render(self, messages: Sequence[Message], *, generate: bool = False) -> str:
+        """The text the chat template itself makes of ``messages``, for checks."""
+        roles, contents = self.shape(messages)
+        return self._apply(roles, contents, generate)
+
+    def _build(self, roles: tuple[Role, ...], generate: bool) -> Skeleton:
+        slots = [f"{_OPEN}{i}{_CLOSE}" for i in range(len(roles))]
+        text = self._apply(roles, slots, generate)
+        if [int(n) for n in _SLOT.findall(text)] != list(range(len(roles))):
+            raise PromptError(
+                f"the chat template drops, repeats or reorders turns of {'/'.join(roles)}",
+                remedy="check tokenizer.chat_template of this model; it cannot be trained on as it is",
+            )
+        answers = []
+        for turn, role in enumerate(roles):
+            if role != "assistant":
+                continue
+            prompt = self._apply(roles[:turn], slots[:turn], True)
+            start = text.index(slots[turn])
+            if not text.startswith(prompt) or len(prompt) > start:
+                raise PromptError(
+                    "the chat template's generation prompt is not a prefix of the conversation it generates",
+                    where=f"assistant turn {turn} of {'/'.join(roles)}",
+                    remedy="use a model whose chat template renders prompts and conversations alike",
+                )
+            answers.append((turn, start - len(prompt)))
+        return Skeleton(tuple(_SLOT.split(text)[::2]), tuple(answers))
+
+    def _takes_system(self) -> bool:
+        try:
+            text = self._apply(("system", "user"), (f"{_OPEN}0{_CLOSE}", "?"), True)
+        except PromptError:
+            return False
+        return _OPEN in text  # some templates ignore a system turn without a word
+
+    def _apply(self, roles: Sequence[Role], contents: Sequence[str], generate: bool) -> str:
+        turns = [{"role": r, "content": c} for r, c in zip(roles, contents, strict=True)]
+        try:
+            return str(
+                self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=generate)
+            )
+        except Exception as error:  # Jinja raises its own kinds, and what templates raise themselves
+            raise PromptError(
+                f"the chat template refuses a conversation of {'/'.join(roles)}: {error}",
+                remedy="turns must alternate user/assistant, beginning with the user",
+            ) from error

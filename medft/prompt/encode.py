@@ -1,0 +1,245 @@
+"""Messages -> token ids and labels; the loss falls on the answers and their stop tokens, nothing else.
+
+Owns the boundary between prompt and answer, special-token strings inside texts, and what happens to rows that
+are too long. Knows nothing of records, files or training.
+
+A whole conversation is encoded as one string, as a serving stack does, and labels come from character
+positions: encoding prompt and answer apart would move a SentencePiece boundary. The generation prompt is then
+an exact prefix of the training ids wherever a token starts at its end, which is checked for every row.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from medft.data.record import Message
+from medft.errors import PromptError
+from medft.prompt.chat import Chat, ChatTokenizer, Skeleton
+
+IGNORE = -100
+"""The label of a token without loss, as in torch.nn.CrossEntropyLoss."""
+
+Problem = Literal["", "answer truncated", "prompt longer than max_length", "answer merges with the prompt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One conversation as ids; all three lists have the same length, unless ``problem`` drops the row."""
+
+    input_ids: list[int]
+    """Token ids, BOS included where the chat template writes one."""
+    labels: list[int]
+    """The id where the token is learnt (answers and the stop token after each), -100 elsewhere."""
+    answer_bytes: list[int]
+    """-1 outside answers and on stop tokens; on answer tokens >= 0, summing to the UTF-8 bytes of the answers
+    kept: the denominator of bits per byte."""
+    problem: Problem = ""
+    """Why the row was cut (it is still usable) or must be dropped (its lists are then empty)."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether the row can be trained on."""
+        return bool(self.input_ids)
+
+
+class Encoder:
+    """Turns conversations into training ids and prompts into generation ids, with one tokenizer.
+
+    Args:
+        tokenizer: a fast tokenizer with a chat template.
+        max_length: longest row in tokens; longer answers are cut at their end (and lose the stop token).
+        stop_ids: ids that end an assistant turn.
+
+    Raises:
+        PromptError: the tokenizer fails an invariant (see ``check``); raised before any row is encoded.
+    """
+
+    def __init__(self, tokenizer: ChatTokenizer, max_length: int, stop_ids: Sequence[int]) -> None:
+        self.chat = Chat(tokenizer)
+        self.max_length = max_length
+        self._tokenizer = tokenizer
+        self._backend = tokenizer.backend_tokenizer
+        self._stop_ids = frozenset(stop_ids)
+        added = self._backend.get_added_tokens_decoder()
+        self._special = {token.content: i for i, token in added.items() if token.special}
+        self._special_string = re.compile(
+            "|".join(re.escape(s) for s in sorted(self._special, key=len)[::-1])
+        )
+        check(self)
+
+    def encode(self, conversations: Sequence[Sequence[Message]]) -> list[Encoded]:
+        """Encode whole conversations, each ending with an assistant turn, as one batch."""
+        shapes = [self.chat.shape(messages) for messages in conversations]
+        skeletons = [self.chat.skeleton(roles) for roles, _ in shapes]
+        contents = [texts for _, texts in shapes]
+        return [
+            self._label(encoding, skeleton, texts)
+            for (encoding, skeleton), texts in zip(self._tokenize(skeletons, contents), contents, strict=True)
+        ]
+
+    def prompt(self, messages: Sequence[Message]) -> list[int]:
+        """Ids to generate the next assistant turn from; an exact prefix of the training ids."""
+        roles, contents = self.chat.shape(messages)
+        ((encoding, _),) = self._tokenize([self.chat.skeleton(roles, generate=True)], [contents])
+        return list(encoding.ids)
+
+    def _tokenize(
+        self, skeletons: Sequence[Skeleton], contents: Sequence[Sequence[str]]
+    ) -> list[tuple[Any, Skeleton]]:
+        """The rendered conversations as encodings, each with the skeleton its character positions refer to.
+
+        Contents that hold a special token's string go through a tokenizer that knows the special tokens by
+        other names.
+        """
+        texts = [skeleton.join(parts) for skeleton, parts in zip(skeletons, contents, strict=True)]
+        encodings = self._backend.encode_batch(texts, add_special_tokens=False)
+        pairs = list(zip(encodings, skeletons, strict=True))
+        if not self._special:
+            return pairs
+        for i, parts in enumerate(contents):
+            if any(self._special_string.search(part) for part in parts):
+                guarded = Skeleton(
+                    tuple(self._guard(text) for text in skeletons[i].texts), skeletons[i].answers
+                )
+                pairs[i] = self._guarded.encode(guarded.join(parts), add_special_tokens=False), guarded
+        return pairs
+
+    def _label(self, encoding: Any, skeleton: Skeleton, contents: Sequence[str]) -> Encoded:
+        ids: list[int] = encoding.ids
+        labels, sizes = [IGNORE] * len(ids), [-1] * len(ids)
+        spans = skeleton.spans(contents)
+        for turn, lead in skeleton.answers:
+            start, end = spans[turn]
+            first = encoding.char_to_token(start - lead)
+            if first is None or encoding.token_to_chars(first)[0] != start - lead:
+                return Encoded([], [], [], "answer merges with the prompt")
+            after = _first_token_from(encoding, end, len(ids))
+            stop = next((i for i in range(after, len(ids)) if ids[i] in self._stop_ids), len(ids) - 1)
+            labels[first : stop + 1] = ids[first : stop + 1]
+            cut = min(after, self.max_length)
+            if first < cut:
+                kept = end if cut == after else encoding.token_to_chars(cut - 1)[1]
+                sizes[first:cut] = [0] * (cut - first)
+                sizes[first] = len(contents[turn][: max(kept - start, 0)].encode())
+        if len(ids) <= self.max_length:
+            return Encoded(ids, labels, sizes)
+        if max(sizes[: self.max_length]) < 0:
+            return Encoded([], [], [], "prompt longer than max_length")
+        keep = slice(self.max_length)
+        return Encoded(ids[keep], labels[keep], sizes[keep], "answer truncated")
+
+    def _guard(self, text: str) -> str:
+        """``text`` written by the chat template, with special tokens under their guarded names."""
+        return self._special_string.sub(lambda match: _guarded_name(self._special[match.group()]), text)
+
+    @cached_property
+    def _guarded(self) -> Any:
+        """A copy of the tokenizer in which every special token has a name that no text contains, so that its
+        usual name is ordinary text."""
+        from tokenizers import Tokenizer
+
+        spec = json.loads(self._backend.to_str())
+        spec["post_processor"] = spec["truncation"] = spec["padding"] = None
+        for token in spec["added_tokens"]:
+            if token["special"]:
+                token["content"] = _guarded_name(token["id"])
+        model = spec["model"]
+        model["vocab"] = {
+            _guarded_name(i) if word in self._special else word: i for word, i in dict(model["vocab"]).items()
+        }
+        if model.get("unk_token") in self._special:
+            model["unk_token"] = _guarded_name(self._special[model["unk_token"]])
+        guarded = Tokenizer.from_str(json.dumps(spec))
+        moved = [i for i in self._special.values() if guarded.token_to_id(_guarded_name(i)) != i]
+        if moved:
+            raise PromptError(
+                "texts that contain a special token's string cannot be kept as text with this tokenizer",
+                where=f"special token ids {moved}",
+                remedy="remove such rows, or use a model with a BPE tokenizer",
+            )
+        return guarded
+
+
+_NONCE = secrets.token_hex(8)  # unguessable, so that no text can hold a guarded name
+
+
+def _guarded_name(token_id: int) -> str:
+    return f"<{_NONCE}-{token_id}>"
+
+
+def _first_token_from(encoding: Any, position: int, length: int) -> int:
+    """Index of the first token that starts at or after ``position``; ``length`` when there is none."""
+    for character in range(position, position + 64):
+        index = encoding.char_to_token(character)
+        if index is not None and encoding.token_to_chars(index)[0] >= position:
+            return int(index)
+    return length
+
+
+_PROBE = (
+    Message("system", "You are a medical professional."),
+    Message("user", "What is asthma? 38.5 \u00b0C, \u03b2-blocker, \u2265 2 puffs; \u5929"),
+    Message("assistant", "A chronic lung disease.\n\n1. Cough\n2. Wheeze"),
+)
+
+
+def check(encoder: Encoder) -> None:
+    """Try the invariants of a training example on the tokenizer that is really loaded.
+
+    One BOS at most at the start; the generation prompt an exact prefix of the training ids; the ids those of
+    the whole rendered string; the stop token learnt; padding never a stop token; special-token strings inside
+    a text never special ids.
+
+    Raises:
+        PromptError: naming the invariant that fails and, where there is one, the way out.
+    """
+    tokenizer, stops = encoder._tokenizer, encoder._stop_ids
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id in stops:
+        raise _broken("padding would hide the stop token", "give the tokenizer a pad token of its own")
+    roomy = _roomy(encoder)
+    (row,) = roomy.encode([_PROBE])
+    if row.problem:
+        raise _broken(row.problem, "the chat template must end its generation prompt on a token boundary")
+    if row.input_ids[:2] == [tokenizer.bos_token_id] * 2:
+        raise _broken("the chat template writes BOS twice", "remove one from the chat template")
+    whole = roomy._backend.encode(encoder.chat.render(_PROBE), add_special_tokens=False).ids
+    if row.input_ids != whole:
+        raise _broken(
+            "the chat template rewrites contents", "medft cannot follow a template that edits turns"
+        )
+    prompt = encoder.prompt(_PROBE[:-1])
+    if row.input_ids[: len(prompt)] != prompt or row.labels[len(prompt)] == IGNORE:
+        raise _broken("the generation prompt is not a prefix of the training ids", "see the chat template")
+    learnt = [label for label in row.labels if label != IGNORE]
+    if learnt[-1] not in stops:
+        raise _broken(
+            "the chat template ends an answer without a stop token, so the model would never learn to stop",
+            "use a chat template that closes the assistant's turn with eos or an end-of-turn token",
+        )
+    hostile = "".join(encoder._special)
+    attacked = encoder.prompt([*_PROBE[:-2], Message("user", f"What is {hostile}?")])
+    if _count(attacked, encoder._special) != _count(prompt, encoder._special):
+        raise _broken("special-token strings in a question become special ids", "use another tokenizer")
+
+
+def _roomy(encoder: Encoder) -> Encoder:
+    """The same encoder without its length limit, so that a short max_length does not fail the probe."""
+    twin = copy(encoder)
+    twin.max_length = 1 << 20
+    return twin
+
+
+def _count(ids: Sequence[int], special: dict[str, int]) -> int:
+    specials = set(special.values())
+    return sum(i in specials for i in ids)
+
+
+def _broken(what: str, remedy: str) -> PromptError:
+    return PromptError(f"this tokenizer cannot give a correct training example: {what}", remedy=remedy)

@@ -1,0 +1,75 @@
+"""Record -> messages: the words of a template around the fields of a record.
+
+Owns the choice of wording (by task, then language) and the filling of placeholders. Knows nothing of chat
+templates, special tokens or ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from medft.data.record import Message, Record
+from medft.errors import PromptError
+from medft.prompt.config import PLACEHOLDER, TemplateConfig, WordingConfig
+
+
+def wording(template: TemplateConfig, task: str, language: str) -> WordingConfig:
+    """The wording of ``task``, in ``language`` where the template has one.
+
+    Raises:
+        PromptError: the template does not know the task.
+    """
+    if task not in template.tasks:
+        raise PromptError(
+            f"template '{template.name}' has no wording for task '{task}'",
+            where=f"it knows: {', '.join(sorted(template.tasks))}",
+            remedy="choose another template=..., or add the task to the template's YAML",
+        )
+    entry = template.tasks[task]
+    return entry.languages.get(language, entry.default)
+
+
+def messages(record: Record, template: TemplateConfig) -> tuple[Message, ...]:
+    """The conversation to learn from ``record``, ending with the assistant's turn.
+
+    A record of several turns keeps its turns; the template's system text is put before them unless they
+    bring their own.
+
+    Raises:
+        PromptError: no wording for the task, or a field the wording needs is empty.
+    """
+    words = wording(template, record.task, record.language)
+    if record.turns:
+        system = (Message("system", words.system),) if words.system else ()
+        return record.turns if record.turns[0].role == "system" else (*system, *record.turns)
+    for name in sorted(words.fields()):
+        if not getattr(record, name).strip():
+            raise PromptError(
+                f"template '{template.name}' needs the field '{name}' for task '{record.task}'",
+                where=f"record {record.id} of {record.source} has none",
+                remedy=f"map a column to it (dataset.columns.{name}=...) or choose another template=...",
+            )
+    turns = (("system", words.system), ("user", words.user), ("assistant", words.assistant))
+    return tuple(Message(role, fill(text, record)) for role, text in turns if text)  # type: ignore[arg-type]
+
+
+def fill(text: str, record: Record) -> str:
+    """``text`` with its placeholders replaced, in one pass: braces inside a field stay as they are."""
+    return PLACEHOLDER.sub(lambda match: getattr(record, match.group(1)).strip(), text).strip()
+
+
+def check_fields(
+    template: TemplateConfig, task: str, language: str, present: Collection[str], source: str
+) -> None:
+    """Refuse, before any row is read, a template that needs a field which ``source`` maps no column to.
+
+    Raises:
+        PromptError: a needed field is not among ``present``.
+    """
+    missing = wording(template, task, language).fields() - set(present)
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise PromptError(
+            f"template '{template.name}' needs {names} for task '{task}'; data set '{source}' has none",
+            remedy=f"map a column (dataset.columns.{sorted(missing)[0]}=...) or choose another template=...",
+        )
