@@ -1,0 +1,106 @@
+"""The loss curve of one run: loss.png.
+
+Owns that one figure. What is compared with what belongs to compare.py; numbers come from series.py, looks from
+style.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medft.report.series import Curve, read_curve, smooth, smoothing_words, thin
+from medft.report.style import GREY, PALETTE, RC, WARNING, WIDTH, end_labels, footer, headings, save
+from medft.report.subject import Identity, identify
+from medft.runs import RunDir
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from medft.report.series import Floats
+
+__all__ = ["draw_run", "read_curve"]
+
+TINY = "tiny twin: shows that the pipeline works, not a medical model"
+TRAIN, VALIDATION = PALETTE[0], PALETTE[1]
+
+
+def draw_run(run: RunDir) -> Path:
+    """Draw ``loss.csv`` of a run as ``loss.png``: training loss raw (faint) and smoothed, validation loss as points.
+
+    Raises:
+        DataError: there is no readable loss.csv.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    curve, identity = read_curve(run.loss_csv), identify(run)
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(WIDTH, 4.4))
+        top = headings(figure, identity.title, _subtitle(identity, curve))
+        bottom = footer(figure, [(text, GREY) for text in _caption(curve)])
+        axes = figure.add_axes((0.075, bottom + 0.105, 0.735, top - bottom - 0.115))
+        _draw(axes, curve)
+        return save(figure, run.loss_png)
+
+
+def _subtitle(identity: Identity, curve: Curve) -> list[tuple[str, str]]:
+    said = [f"{curve.rows['step'].max():,.0f} steps"]
+    if (tokens := curve.last("train", "tokens")) is not None:
+        said.append(f"{tokens:,.0f} tokens")
+    if (bits := curve.last("validation", "bits_per_byte")) is not None:
+        said.append(f"validation {bits:.3f} bits per byte")
+    return [(" · ".join(said), GREY), *([(TINY, WARNING)] if identity.tiny else [])]
+
+
+def _caption(curve: Curve) -> list[str]:
+    steps, losses = curve.points("train", "step", "loss")
+    said = ["Mean negative log-likelihood of the answer tokens. Faint: every logged step."]
+    if smooth(steps, losses) is not None:
+        said[0] += f" Clear: {smoothing_words(len(losses))}."
+    return [*said, *(note.capitalize() + "." for note in curve.notes)]
+
+
+def _draw(axes: Axes, curve: Curve) -> None:
+    steps, losses = curve.points("train", "step", "loss")
+    smoothed = smooth(steps, losses)
+    axes.plot(*thin(steps, losses), color=TRAIN, linewidth=0.8, alpha=0.35 if smoothed is not None else 1)
+    shown = losses if smoothed is None else smoothed
+    axes.plot(*thin(steps, shown), color=TRAIN, linewidth=2)
+    held_x, held_y = curve.points("validation", "step", "loss")
+    axes.plot(
+        held_x, held_y, color=VALIDATION, linewidth=1, marker="o", markersize=4.5, markeredgecolor="white"
+    )
+    axes.set_xlabel("optimiser step", loc="right")
+    axes.set_ylabel("loss (nats per token)")
+    axes.margins(x=0.012)
+    fit_limits(axes, losses, [*shown, *held_y])
+    ends = [_end("train", steps, shown, TRAIN), _end("validation", held_x, held_y, VALIDATION)]
+    end_labels(axes, [end for end in ends if end])
+
+
+def _end(split: str, x: Floats, y: Floats, colour: str) -> tuple[float, float, str, str] | None:
+    if not len(y):
+        return None
+    return float(x[-1]), float(y[-1]), f"{split} {y[-1]:.3f}", colour
+
+
+def fit_limits(axes: Axes, raw: Floats, must_show: list[float]) -> None:
+    """Limits that show every value of ``must_show`` and the middle 99% of ``raw``; what stands outside is counted
+    in the corner of the axes, so that no spike vanishes unsaid."""
+    import numpy as np
+
+    values = np.asarray(must_show, float)
+    values = np.concatenate(
+        [values[np.isfinite(values)], np.nanquantile(raw, [0.005, 0.995]) if len(raw) else []]
+    )
+    if not len(values):
+        return
+    low, high = float(values.min()), float(values.max())
+    pad = 0.06 * (high - low) or 0.05 * abs(high) or 0.5
+    low, high = low - pad, high + pad
+    axes.set_ylim(low, high)
+    outside = int(((raw < low) | (raw > high)).sum())
+    if outside:
+        axes.text(0.995, 0.985, f"{outside} raw point{'s' * (outside > 1)} beyond the frame", transform=axes.transAxes,
+                  size=7.5, color=GREY, ha="right", va="top")  # fmt: skip

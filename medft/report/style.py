@@ -1,0 +1,142 @@
+"""How every figure of medft looks: size, type, colours, labels at the ends of lines.
+
+Owns no data and reads no file. Figures are made without pyplot, so that no window system, global backend or
+figure registry is touched and drawing inside a training process leaves nothing behind.
+
+Colours are those of Okabe and Ito (jfly.uni-koeln.de/color, 2008), which people with any common colour-vision
+deficiency tell apart, without its yellow, which white paper swallows. Text is never set in them: it stays dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#333333")
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.4, 1.2)))
+INK, GREY, RULE, WARNING = "#1a1a1a", "#666666", "#dddddd", "#9a3b00"
+WIDTH = 8.4  # inches; prints across a page, and two columns of a paper
+LABEL_POINTS = 8.5
+
+RC = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9.5,
+    "axes.edgecolor": GREY,
+    "axes.linewidth": 0.7,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "lines.solid_capstyle": "round",
+    "text.color": INK,
+    "text.parse_math": False,  # a $ in a name is a $
+    "svg.hashsalt": "medft",
+    "path.simplify_threshold": 0.2,
+}
+
+
+def line_style(index: int) -> dict[str, Any]:
+    """Colour and dashes of the ``index``-th line: colours first, then the colours again in dashes."""
+    turn, colour = divmod(index, len(PALETTE))
+    return {"color": PALETTE[colour], "linestyle": DASHES[turn % len(DASHES)]}
+
+
+def headings(figure: Figure, title: str, lines: Sequence[tuple[str, str]] = ()) -> float:
+    """Write a title and small lines of (text, colour) below it at the top left.
+
+    Returns:
+        the height of the figure, as a fraction, that is left below them.
+    """
+    inch = 1 / figure.get_figheight()
+    y = 1 - 0.14 * inch
+    figure.text(0.012, y, title, size=12, weight="bold", va="top")
+    y -= 0.26 * inch
+    for text, colour in lines:
+        figure.text(0.012, y, text, size=8.5, color=colour, va="top", linespacing=1.35)
+        y -= 0.165 * inch * (text.count("\n") + 1)
+    return y - 0.1 * inch
+
+
+def footer(figure: Figure, lines: Sequence[tuple[str, str]]) -> float:
+    """Write small lines of (text, colour) at the bottom left; returns the fraction of the height they take."""
+    inch = 1 / figure.get_figheight()
+    y = 0.09 * inch
+    for text, colour in reversed(lines):
+        figure.text(0.012, y, text, size=7.5, color=colour, va="bottom", linespacing=1.35)
+        y += 0.15 * inch * (text.count("\n") + 1)
+    return y + 0.04 * inch
+
+
+def spread_out(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Places at least ``gap`` apart and as near as can be (least squares) to the ``wanted`` ones, in their order,
+    within ``low`` to ``high`` as far as they fit: isotonic regression on places less their rank times the gap.
+    """
+    import numpy as np
+    from scipy.optimize import isotonic_regression
+
+    if not len(wanted):
+        return []
+    gap = min(gap, (high - low) / max(1, len(wanted) - 1))
+    order = np.argsort(wanted, kind="stable")
+    steps = gap * np.arange(len(wanted))
+    free = isotonic_regression(np.asarray(wanted, float)[order] - steps).x
+    placed = np.empty(len(wanted))
+    placed[order] = np.clip(free, low, high - steps[-1]) + steps
+    return [float(value) for value in placed]
+
+
+def end_labels(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
+    """Name lines at their right ends: (x, y, text, colour) in data units, moved apart, with a thin leader.
+
+    Call it after the limits of the axes are set; labels stand in the margin right of the axes.
+    """
+    low, high = axes.get_ylim()
+    figure = axes.figure
+    points = axes.get_position().height * figure.get_figheight() * 72
+    gap = 1.32 * LABEL_POINTS / points
+    wanted = [min(max((y - low) / (high - low), 0.0), 1.0) for _, y, _, _ in ends]
+    left, right = axes.get_xlim()
+    for (x, y, text, colour), place in zip(ends, spread_out(wanted, gap, 0.0, 1.0), strict=True):
+        start = ((x - left) / (right - left), min(max((y - low) / (high - low), 0.0), 1.0))
+        axes.plot(
+            [start[0], 1.0, 1.02, 1.028], [start[1], start[1], place, place],
+            transform=axes.transAxes, color=colour, linewidth=0.7, alpha=0.8, clip_on=False, solid_joinstyle="round",
+        )  # fmt: skip
+        axes.text(
+            1.034, place, text, transform=axes.transAxes, size=LABEL_POINTS, va="center", ha="left", color=INK
+        )
+
+
+def text_width(texts: Sequence[str], points: float = LABEL_POINTS) -> float:
+    """Width in inches of the widest of ``texts`` in the figures' typeface."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    font = FontProperties(family=RC["font.sans-serif"])
+    return max((TextPath((0, 0), text, size=points, prop=font).get_extents().x1 for text in texts if text.strip()), default=0.0) / 72  # fmt: skip
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write the figure whole or not at all; the suffix (.png, .svg) names the format."""
+    aside = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        metadata = {"Date": None} if path.suffix == ".svg" else {}
+        figure.savefig(aside, dpi=170, metadata=metadata)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    return path
