@@ -1,0 +1,260 @@
+"""A hub id or a local folder -> a checked local folder; every way a hub can refuse -> one clear error.
+
+Owns which files of a checkpoint are taken (safetensors, json, tokenizer files: never a pickle) and the words
+for what went wrong. Knows nothing of model families, of engines, or of what is done with the files. No
+message ever contains a token or the text of a server's answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from medft.config import nearest
+from medft.errors import EngineError, HubError, MedftError
+
+What = Literal["model", "adapter", "tokenizer"]
+
+CHECKPOINT_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "LICENSE*", "NOTICE*")
+"""What is fetched of a repository: weights as safetensors, configuration, tokenizer, licence."""
+NOT_WANTED = ("original/*", "consolidated*", "onnx/*", ".*")
+"""Second copies of the same weights in formats that nothing here reads."""
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+"""Suffixes of weight files whose loading can run code."""
+
+_CONFIG: dict[What, str] = {
+    "model": "config.json",
+    "adapter": "adapter_config.json",
+    "tokenizer": "tokenizer_config.json",
+}
+
+
+def fetch(
+    repo_or_path: str,
+    revision: str | None = None,
+    *,
+    what: What = "model",
+    patterns: Sequence[str] = CHECKPOINT_FILES,
+) -> Path:
+    """The local folder that holds a checkpoint: the folder itself, or the hub's snapshot in the cache.
+
+    Args:
+        repo_or_path: a local folder or a hub id ``owner/name``.
+        revision: commit, tag or branch on the hub; None is its default branch. A folder has none.
+        what: which kind of checkpoint the folder must hold.
+        patterns: file name patterns to download (`fnmatch` style).
+
+    Raises:
+        HubError: the hub cannot be reached, or refuses, or lacks the repository or revision; or the disk is
+            full.
+        EngineError: the folder is not a checkpoint of that kind, is incomplete, or holds weights only as
+            pickle.
+    """
+    folder = Path(repo_or_path).expanduser()
+    if not folder.is_dir():
+        if _looks_like_path(repo_or_path):
+            raise EngineError(
+                f"there is no folder '{repo_or_path}'",
+                remedy="give an existing folder, or a hub id of the form owner/name",
+            )
+        folder = _download(repo_or_path, revision, patterns)
+    check_checkpoint(folder, what)
+    return folder
+
+
+def check_checkpoint(folder: Path, what: What = "model") -> None:
+    """Refuse a folder that is not a whole checkpoint in safetensors.
+
+    Raises:
+        EngineError: no configuration, weights only as pickle, no weights, or a shard that is missing or that
+            the index looks for outside of the folder.
+    """
+    if not (folder / _CONFIG[what]).is_file():
+        raise EngineError(
+            f"this folder holds no {what}: {_CONFIG[what]} is missing",
+            where=str(folder),
+            remedy="point to the folder that save_pretrained wrote",
+        )
+    if what != "tokenizer":
+        _check_weights(folder)
+
+
+def check_access(repo: str) -> None:
+    """Ask the hub, without downloading, whether this machine's token may read ``repo``.
+
+    Says nothing when the hub is switched off (HF_HUB_OFFLINE), since then only the cache decides, nor for a
+    local folder.
+
+    Raises:
+        HubError: unreachable, missing, or gated and not accepted.
+    """
+    from huggingface_hub import HfApi, constants
+
+    if Path(repo).expanduser().is_dir() or constants.is_offline_mode():
+        return
+    with hub_errors(repo):
+        HfApi().auth_check(repo)
+
+
+@contextlib.contextmanager
+def hub_errors(repo: str, revision: str | None = None) -> Iterator[None]:
+    """Turn whatever huggingface_hub raises inside the block into a `HubError` with a remedy.
+
+    The original error is not chained: its text may quote a request.
+    """
+    import httpx
+    from huggingface_hub import errors
+
+    known = (
+        httpx.HTTPError, errors.LocalEntryNotFoundError, errors.HFValidationError,
+        errors.EntryNotFoundError, OSError,
+    )  # fmt: skip
+    try:
+        yield
+    except known as error:
+        raise explain(error, repo, revision) from None
+
+
+def explain(error: Exception, repo: str, revision: str | None = None) -> MedftError:
+    """The `HubError` for what huggingface_hub (or the disk) raised about ``repo``."""
+    from huggingface_hub import constants, errors
+
+    page = f"{constants.ENDPOINT}/{repo}"
+    if isinstance(error, errors.GatedRepoError):
+        return HubError(
+            f"'{repo}' is gated: its licence must be accepted first",
+            where=page,
+            remedy=f"accept the terms on {page}, then `hf auth login` (or set HF_TOKEN)",
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return HubError(
+            f"'{repo}' has no revision '{revision}'", where=page, remedy=f"see {page}/commits/main"
+        )
+    if isinstance(error, errors.RepositoryNotFoundError):
+        near = _similar(repo)
+        return HubError(
+            f"the hub has no repository '{repo}', or it is private"
+            + (f". Did you mean '{near}'?" if near else ""),
+            where=page,
+            remedy="check the spelling; for a private one: `hf auth login`",
+        )
+    if isinstance(error, errors.HFValidationError):
+        return HubError(f"'{repo}' is not a hub id", remedy="write owner/name, or an existing folder")
+    if isinstance(error, errors.LocalEntryNotFoundError) and constants.is_offline_mode():
+        return HubError(
+            f"'{repo}' is not (completely) in the cache and the hub is switched off",
+            where=f"{constants.HF_HUB_CACHE}, HF_HUB_OFFLINE=1",
+            remedy=f"unset HF_HUB_OFFLINE, or copy the cache of a machine that ran `hf download {repo}`",
+        )
+    if isinstance(error, errors.HfHubHTTPError):
+        return _explain_status(error.response.status_code, repo, page)
+    if isinstance(error, OSError) and error.errno is not None:
+        return _explain_disk(error, repo)
+    cause = error.__cause__ if isinstance(error.__cause__, errors.HfHubHTTPError) else None
+    if cause is not None:
+        return _explain_status(cause.response.status_code, repo, page)
+    return HubError(
+        f"the hub cannot be reached ({type(error.__cause__ or error).__name__})",
+        where=constants.ENDPOINT,
+        remedy="check the network and HF_ENDPOINT; a local folder needs no network: model.base=<folder>",
+    )
+
+
+def _explain_status(status: int, repo: str, page: str) -> HubError:
+    if status in (401, 403):
+        return HubError(
+            f"the hub refuses access to '{repo}' (status {status})",
+            where=page,
+            remedy="`hf auth login` with a token that has this right (a fine-grained one lists repositories)",
+        )
+    if status == 429:
+        return HubError(
+            "the hub says: too many requests (status 429)", where=page, remedy="wait some minutes and repeat"
+        )
+    return HubError(f"the hub answered with status {status}", where=page, remedy="repeat later")
+
+
+def _explain_disk(error: OSError, repo: str) -> MedftError:
+    from huggingface_hub import constants
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        what, remedy = (
+            f"the disk is full while fetching '{repo}'",
+            "free space, or set HF_HOME to another disk",
+        )
+    else:
+        what = f"the cache cannot be used while fetching '{repo}': {os.strerror(error.errno or 0)}"
+        remedy = "make it writable, or set HF_HOME to a folder of yours"
+    return HubError(what, where=str(constants.HF_HUB_CACHE), remedy=remedy)
+
+
+def _similar(repo: str) -> str | None:
+    """The most similar id that the hub finds for the same name; a hint, so a failing search gives none."""
+    from huggingface_hub import HfApi
+
+    try:
+        found = HfApi().list_models(search=repo.rsplit("/", 1)[-1], limit=20)
+        return nearest(repo, [model.id for model in found])
+    except Exception:
+        return None
+
+
+def _looks_like_path(name: str) -> bool:
+    return name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name or name.endswith("/")
+
+
+def _download(repo: str, revision: str | None, patterns: Sequence[str]) -> Path:
+    from huggingface_hub import constants, snapshot_download
+
+    with hub_errors(repo, revision):
+        return Path(
+            snapshot_download(
+                repo,
+                revision=revision,
+                allow_patterns=list(patterns),
+                ignore_patterns=list(NOT_WANTED),
+                local_files_only=constants.is_offline_mode(),
+            )
+        )
+
+
+def _check_weights(folder: Path) -> None:
+    if not any(folder.glob("*.safetensors")):
+        pickled = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+        if pickled:
+            raise EngineError(
+                "this folder holds its weights only as pickle, which can run code when it is loaded",
+                where=f"{folder}: {', '.join(pickled[:3])}",
+                remedy="convert it where you trust it: model.save_pretrained(folder) writes safetensors",
+            )
+        raise EngineError(
+            "this folder holds no safetensors weights",
+            where=str(folder),
+            remedy="only safetensors checkpoints can be used",
+        )
+    for index in folder.glob("*.safetensors.index.json"):
+        _check_index(index)
+
+
+def _check_index(index: Path) -> None:
+    """Every shard that the index names lies beside it."""
+    try:
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, AttributeError):
+        raise EngineError("the list of weight shards is damaged", where=str(index)) from None
+    for shard in sorted(shards):
+        if Path(shard).name != shard:
+            raise EngineError(
+                f"the list of weight shards points outside of its folder: {shard!r}", where=str(index)
+            )
+        if not (index.parent / shard).is_file():
+            raise EngineError(
+                f"the weight shard {shard} is missing",
+                where=str(index.parent),
+                remedy="fetch or copy it again",
+            )
