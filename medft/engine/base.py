@@ -1,0 +1,154 @@
+"""What an engine is: the protocol, its settings and the plain arguments that travel to it.
+
+Owns the words that the rest of medft uses for "load a base model and attach LoRA". Knows nothing of Unsloth
+or transformers: the two modules that satisfy the protocol do, and only they.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from medft.errors import ConfigError
+from medft.models.registry import Dtype
+
+EngineName = Literal["unsloth", "transformers"]
+Checkpointing = Literal["off", "standard", "unsloth"]
+
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+_EMBEDDINGS = {"embed_tokens", "lm_head"}
+
+
+@dataclass(frozen=True, slots=True)
+class LoraConfig:
+    """A low-rank adapter: W + s B A, A (r x in) random and B (out x r) zero at first (arXiv 2106.09685)."""
+
+    r: int = 16
+    """Rank of B A."""
+    alpha: float = 16
+    """Numerator of the scale s = alpha / r."""
+    dropout: float = 0.0
+    """Share of an adapter's inputs zeroed in training; only 0 lets Unsloth use all of its fused kernels."""
+    target_modules: tuple[str, ...] = PROJECTIONS
+    """Linear layers that get an adapter, by the last part of their names."""
+    use_rslora: bool = False
+    """Scale s = alpha / sqrt(r), steadier at large ranks (arXiv 2312.03732)."""
+    use_dora: bool = False
+    """Train a magnitude per output beside the direction (DoRA, arXiv 2402.09353); slower."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that no adapter can have.
+
+        Raises:
+            ConfigError: names the key.
+        """
+        if self.r < 1:
+            raise ConfigError(f"'lora.r' must be at least 1, not {self.r}", remedy="set lora.r=16")
+        if self.alpha <= 0:
+            raise ConfigError(f"'lora.alpha' must be above 0, not {self.alpha}", remedy="set lora.alpha=16")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(
+                f"'lora.dropout' must be in [0, 1), not {self.dropout}", remedy="set lora.dropout=0"
+            )
+        if not self.target_modules or len(set(self.target_modules)) < len(self.target_modules):
+            raise ConfigError(
+                "'lora.target_modules' must name at least one layer, each once",
+                remedy=f"set lora.target_modules=[{','.join(PROJECTIONS)}]",
+            )
+        if embeddings := _EMBEDDINGS.intersection(self.target_modules):
+            raise ConfigError(
+                f"'lora.target_modules' cannot hold {', '.join(sorted(embeddings))}: "
+                "the embedding and the output layer stay as they are",
+                remedy=f"choose among {', '.join(PROJECTIONS)}",
+            )
+
+    @property
+    def scale(self) -> float:
+        """s in W + s B A."""
+        return self.alpha / (self.r**0.5 if self.use_rslora else self.r)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """Which code trains, and how it holds the base model."""
+
+    name: Literal["auto", "unsloth", "transformers"] = "auto"
+    """auto: Unsloth on a CUDA GPU, transformers elsewhere. A named one that cannot run is an error."""
+    load_in_4bit: bool = True
+    """QLoRA: hold the frozen base in 4 bits, NF4 with double quantisation (arXiv 2305.14314)."""
+    gradient_checkpointing: Literal["auto", "off", "standard", "unsloth"] = "auto"
+    """Recompute activations in the backward pass instead of keeping them; unsloth also moves them to host
+    memory. The losses are the same. auto: as the plan needs it."""
+
+    def __post_init__(self) -> None:
+        """Refuse a pair that contradicts itself.
+
+        Raises:
+            ConfigError: Unsloth's checkpointing without Unsloth.
+        """
+        if self.name == "transformers" and self.gradient_checkpointing == "unsloth":
+            raise ConfigError(
+                "'engine.gradient_checkpointing=unsloth' needs 'engine.name=unsloth'",
+                remedy="set engine.gradient_checkpointing=standard",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSpec:
+    """A base model on disk and how to hold it in memory."""
+
+    path: Path
+    """A local folder: config.json, safetensors, tokenizer. Names on a hub are resolved to folders elsewhere."""
+    dtype: Dtype
+    """Type of the weights that are not quantised, and of the computation."""
+    load_in_4bit: bool
+    """NF4 base: as stored when the folder is quantised already, else quantised on load."""
+    max_length: int
+    """Longest sequence, in tokens."""
+    gradient_checkpointing: Checkpointing = "off"
+    """As in EngineConfig, decided."""
+
+
+class Engine(Protocol):
+    """Loads models. Whatever it loads is on the GPU if there is one, and a plain ``PreTrainedModel`` or
+    ``PeftModel`` to those who use it. The tokenizer handed over is read, never altered."""
+
+    name: EngineName
+
+    def why_not(self) -> str | None:
+        """None, or why this machine cannot use the engine and what to do. Imports nothing heavy."""
+
+    def activate(self) -> None:
+        """Import and patch, in the right order, once; before anything else imports transformers, trl or peft."""
+
+    def load_for_training(self, spec: LoadSpec, lora: LoraConfig, tokenizer: Any, seed: int) -> Any:
+        """The frozen base with a fresh adapter in float32, ready for an SFTTrainer.
+
+        Args:
+            spec: the base.
+            lora: the adapter; the same ``seed`` gives the same initial tensors in both engines.
+            tokenizer: the one whose ids the model will see.
+            seed: of the adapter's random half.
+
+        Raises:
+            EngineError: a folder that cannot be used, or a target module that the base does not have.
+        """
+
+    def load_for_generation(self, spec: LoadSpec, adapter: Path | None) -> Any:
+        """The base in evaluation mode, with the adapter of folder ``adapter`` if given.
+
+        Raises:
+            EngineError: a folder that cannot be used.
+        """
+
+
+def engine(name: EngineName) -> Engine:
+    """The engine called ``name``; nothing heavy is imported before ``activate``."""
+    if name == "unsloth":
+        from medft.engine.unsloth_engine import UnslothEngine
+
+        return UnslothEngine()
+    from medft.engine.transformers_engine import TransformersEngine
+
+    return TransformersEngine()

@@ -1,0 +1,80 @@
+"""What a folder with a base model or an adapter must be before an engine touches it.
+
+Owns the refusals: pickled weights, code of a checkpoint's own, foreign quantisation, a 4-bit folder asked for in
+16 bits. Reads names and config.json only; loads no weights and imports no torch.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from medft.engine.base import LoadSpec
+from medft.errors import EngineError
+
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+
+
+def check_base(spec: LoadSpec) -> bool:
+    """Whether the folder ``spec.path`` holds a base already quantised to 4 bits by bitsandbytes.
+
+    Raises:
+        EngineError: it is no folder with a model, its weights are pickled, it needs its own code, or its
+            quantisation contradicts ``spec.load_in_4bit``.
+    """
+    config = _read_config(spec.path)
+    if "auto_map" in config:
+        raise EngineError(
+            "this model needs Python code of its own, and medft never runs code that comes with a checkpoint",
+            where=str(spec.path / "config.json"),
+            remedy="choose a model whose architecture transformers has built in",
+        )
+    check_safetensors(spec.path)
+    quantisation = config.get("quantization_config")
+    if quantisation is None:
+        return False
+    if quantisation.get("quant_method") != "bitsandbytes" or not quantisation.get("load_in_4bit"):
+        method = quantisation.get("quant_method", "an unnamed method")
+        raise EngineError(
+            f"this model is quantised with {method}, which cannot be trained here",
+            where=str(spec.path),
+            remedy="use its 16-bit version; engine.load_in_4bit=true quantises that on load",
+        )
+    if not spec.load_in_4bit:
+        raise EngineError(
+            "engine.load_in_4bit=false, but this base is stored in 4 bits",
+            where=str(spec.path),
+            remedy="set model.base to the 16-bit version, or engine.load_in_4bit=true",
+        )
+    return True
+
+
+def check_safetensors(folder: Path) -> None:
+    """Refuse a folder without safetensors.
+
+    Raises:
+        EngineError: only pickled weights (which run code when they are read), or none at all.
+    """
+    if any(folder.glob("*.safetensors")):
+        return
+    pickled = any(path for pattern in _PICKLES for path in folder.glob(pattern))
+    raise EngineError(
+        "these weights are pickled, and reading a pickle runs code"
+        if pickled
+        else "there are no weights here",
+        where=str(folder),
+        remedy="use a version saved as safetensors",
+    )
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"no usable config.json: {type(error).__name__}",
+            where=str(folder),
+            remedy="name a folder that holds a transformers model",
+        ) from None
+    return config

@@ -1,0 +1,71 @@
+"""Checks on a model that has been loaded: what its layers really are.
+
+Owns the assertions that 4 bits are 4 bits, that every LoRA target exists and that the tokenizer fits the
+embedding. The same for both engines; knows neither.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from medft.engine.base import LoadSpec, LoraConfig
+from medft.errors import EngineError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def linear4bit(model: torch.nn.Module) -> list[str]:
+    """Names of the layers whose weight is held in 4 bits."""
+    from bitsandbytes.nn import Linear4bit
+
+    return [name for name, module in model.named_modules() if isinstance(module, Linear4bit)]
+
+
+def check_loaded(model: Any, spec: LoadSpec) -> None:
+    """Refuse a model whose precision is not the one asked for: libraries drop 4 bits with a mere message.
+
+    Raises:
+        EngineError: no 4-bit layer although asked for, or some although not.
+    """
+    count = len(linear4bit(model))
+    if bool(count) != spec.load_in_4bit:
+        raise EngineError(
+            f"engine.load_in_4bit={str(spec.load_in_4bit).lower()}, but {count} layers were loaded in 4 bits",
+            where=str(spec.path),
+            remedy="set engine.load_in_4bit to the other value, or use another base",
+        )
+
+
+def check_tokenizer(model: Any, tokenizer: Any) -> None:
+    """Refuse a tokenizer with ids that the embedding has no row for.
+
+    Raises:
+        EngineError: names both sizes.
+    """
+    rows, tokens = model.get_input_embeddings().weight.shape[0], len(tokenizer)
+    if tokens > rows:
+        raise EngineError(
+            f"the tokenizer has {tokens} tokens, the model only {rows} embeddings",
+            remedy="use the tokenizer that belongs to the model",
+        )
+
+
+def check_targets(model: torch.nn.Module, lora: LoraConfig) -> None:
+    """Refuse LoRA targets that the base does not have: PEFT leaves them out without a word if another matches.
+
+    Raises:
+        EngineError: names the missing ones.
+    """
+    leaves = {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
+    missing = [target for target in lora.target_modules if target.rsplit(".", 1)[-1] not in leaves]
+    if missing:
+        raise EngineError(
+            f"'lora.target_modules' names layers that this model does not have: {', '.join(missing)}",
+            remedy="take them out, or use the names of this model's linear layers",
+        )
+
+
+def attention_implementation(model: Any) -> str:
+    """Which attention code the model runs ("sdpa", "flash_attention_2", ...), for the record."""
+    return str(model.config._attn_implementation)

@@ -1,0 +1,121 @@
+"""The plain engine: transformers + peft + bitsandbytes, on any machine.
+
+Owns how those three load a base and attach LoRA. Knows nothing of Unsloth, tokenising or training.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from medft.engine import checkpoint, compat, modules
+from medft.engine.base import EngineName, LoadSpec, LoraConfig
+from medft.errors import EngineError
+
+
+class TransformersEngine:
+    """See ``Engine``."""
+
+    name: EngineName = "transformers"
+
+    def why_not(self) -> str | None:
+        """Always None: it runs wherever torch does."""
+        return None
+
+    def activate(self) -> None:
+        """Nothing to patch; only keeps libraries private."""
+        compat.private_environment()
+
+    def load_for_training(self, spec: LoadSpec, lora: LoraConfig, tokenizer: Any, seed: int) -> Any:
+        """See ``Engine``."""
+        if spec.gradient_checkpointing == "unsloth":
+            raise EngineError(
+                "the transformers engine has no 'unsloth' gradient checkpointing",
+                remedy="set engine.gradient_checkpointing=standard",
+            )
+        base = _load(spec)
+        modules.check_tokenizer(base, tokenizer)
+        modules.check_targets(base, lora)
+        model = _attach(base, lora, seed)
+        if spec.gradient_checkpointing == "standard":
+            _checkpoint(model)
+        compat.keep_adapter_float32(model)
+        return model
+
+    def load_for_generation(self, spec: LoadSpec, adapter: Path | None) -> Any:
+        """See ``Engine``."""
+        model = _load(spec)
+        if adapter is not None:
+            from peft import PeftModel
+
+            checkpoint.check_safetensors(adapter)
+            model = PeftModel.from_pretrained(model, str(adapter))
+        return model.eval()
+
+
+def _load(spec: LoadSpec) -> Any:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    stored_in_4bit = checkpoint.check_base(spec)
+    config = AutoConfig.from_pretrained(spec.path, local_files_only=True)
+    if stored_in_4bit:  # the stored compute type is that of the machine it was quantised for
+        config.quantization_config["bnb_4bit_compute_dtype"] = spec.dtype
+    model = AutoModelForCausalLM.from_pretrained(
+        spec.path,
+        config=config,
+        dtype=getattr(torch, spec.dtype),
+        quantization_config=_nf4(spec) if spec.load_in_4bit and not stored_in_4bit else None,
+        device_map={"": _device()},
+        attn_implementation="sdpa",
+        use_safetensors=True,
+        local_files_only=True,
+    )
+    modules.check_loaded(model, spec)
+    return model
+
+
+def _nf4(spec: LoadSpec) -> Any:
+    """NF4 with double quantisation, as in QLoRA (arXiv 2305.14314) and in the 4-bit bases on the hub."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=getattr(torch, spec.dtype),
+    )
+
+
+def _device() -> int | str:
+    import torch
+
+    return int(os.environ.get("LOCAL_RANK", "0")) if torch.cuda.is_available() else "cpu"
+
+
+def _attach(base: Any, lora: LoraConfig, seed: int) -> Any:
+    import peft
+    from transformers import set_seed
+
+    set_seed(seed)
+    return peft.get_peft_model(
+        base,
+        peft.LoraConfig(
+            r=lora.r,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            target_modules=list(lora.target_modules),
+            use_rslora=lora.use_rslora,
+            use_dora=lora.use_dora,
+            bias="none",
+            task_type="CAUSAL_LM",
+        ),
+    )
+
+
+def _checkpoint(model: Any) -> None:
+    model.config.use_cache = False  # a cache would be filled twice, by forward and by its recomputation
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model.enable_input_require_grads()  # the frozen embedding's output would carry no gradient

@@ -1,0 +1,102 @@
+"""The fast engine: Unsloth's FastLanguageModel, on a CUDA GPU.
+
+Owns how Unsloth is imported, loads a base and attaches LoRA. Knows nothing of tokenising or training: Unsloth
+patches trl's SFTTrainer when it is imported, and the one trainer of medft uses whatever trl then holds.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from medft.engine import checkpoint, compat, modules
+from medft.engine.base import Checkpointing, EngineName, LoadSpec, LoraConfig
+from medft.plan.machine import probe
+
+_log = logging.getLogger(__name__)
+_OLDEST_CAPABILITY = (7, 0)  # Volta: what Unsloth's Triton kernels compile for
+_PATCHED_ON_IMPORT = ("transformers", "trl", "peft")
+_CHECKPOINTING: dict[Checkpointing, bool | str] = {"off": False, "standard": True, "unsloth": "unsloth"}
+
+
+class UnslothEngine:
+    """See ``Engine``."""
+
+    name: EngineName = "unsloth"
+
+    def why_not(self) -> str | None:
+        """No CUDA GPU, one that is too old, or no Unsloth."""
+        gpus = probe().gpus
+        if not gpus:
+            return "no CUDA GPU on this machine; Unsloth needs one"
+        old = [gpu.name for gpu in gpus if gpu.capability < _OLDEST_CAPABILITY]
+        if old:
+            return f"{old[0]} is older than Unsloth's kernels (compute capability 7.0)"
+        if importlib.util.find_spec("unsloth") is None:
+            return "unsloth is not installed; make setup installs it"
+        return None
+
+    def activate(self) -> None:
+        """Import Unsloth, which patches transformers, trl and peft."""
+        compat.private_environment()
+        compat.cache_compiled_unsloth()
+        early = [name for name in _PATCHED_ON_IMPORT if name in sys.modules]
+        if early and "unsloth" not in sys.modules:
+            _log.warning("imported before unsloth, so some of its patches may miss: %s", ", ".join(early))
+        import unsloth  # noqa: F401
+
+    def load_for_training(self, spec: LoadSpec, lora: LoraConfig, tokenizer: Any, seed: int) -> Any:
+        """See ``Engine``."""
+        from unsloth import FastLanguageModel
+
+        base = _load(spec)
+        modules.check_tokenizer(base, tokenizer)
+        modules.check_targets(base, lora)
+        return FastLanguageModel.get_peft_model(
+            base,
+            r=lora.r,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            target_modules=list(lora.target_modules),
+            use_rslora=lora.use_rslora,
+            use_dora=lora.use_dora,
+            bias="none",
+            use_gradient_checkpointing=_CHECKPOINTING[spec.gradient_checkpointing],
+            random_state=seed,
+        )
+
+    def load_for_generation(self, spec: LoadSpec, adapter: Path | None) -> Any:
+        """See ``Engine``."""
+        from unsloth import FastLanguageModel
+
+        model = _load(spec)
+        if adapter is not None:
+            from peft import PeftModel
+
+            checkpoint.check_safetensors(adapter)
+            model = PeftModel.from_pretrained(model, str(adapter))
+        return FastLanguageModel.for_inference(model)
+
+
+def _load(spec: LoadSpec) -> Any:
+    import torch
+    from unsloth import FastLanguageModel
+
+    checkpoint.check_base(spec)
+    model, _unused_tokenizer = FastLanguageModel.from_pretrained(
+        str(spec.path),
+        max_seq_length=spec.max_length,
+        dtype=getattr(torch, spec.dtype),
+        load_in_4bit=spec.load_in_4bit,
+        use_gradient_checkpointing=_CHECKPOINTING[spec.gradient_checkpointing],
+        use_exact_model_name=True,  # else it looks for a better-known repository of the same name
+        fix_tokenizer=False,  # its own copy of the tokenizer is dropped
+        offload_embedding=False,
+        local_files_only=True,
+        use_safetensors=True,
+    )
+    modules.check_loaded(model, spec)
+    return model
