@@ -99,7 +99,7 @@ class LoadSpec:
     """A base model on disk and how to hold it in memory."""
 
     path: Path
-    """A local folder: config.json, safetensors, tokenizer. Names on a hub are resolved to folders elsewhere."""
+    """A local folder: config.json, safetensors, tokenizer. Hub ids are resolved to folders elsewhere."""
     dtype: Dtype
     """Type of the weights that are not quantised, and of the computation."""
     load_in_4bit: bool
@@ -120,7 +120,7 @@ class Engine(Protocol):
         """None, or why this machine cannot use the engine and what to do. Imports nothing heavy."""
 
     def activate(self) -> None:
-        """Import and patch, in the right order, once; before anything else imports transformers, trl or peft."""
+        """Import and patch, once; before anything else imports transformers, trl or peft."""
 
     def load_for_training(self, spec: LoadSpec, lora: LoraConfig, tokenizer: Any, seed: int) -> Any:
         """The frozen base with a fresh adapter in float32, ready for an SFTTrainer.

@@ -1,7 +1,7 @@
 """What a folder with a base model or an adapter must be before an engine touches it.
 
-Owns the refusals: pickled weights, code of a checkpoint's own, foreign quantisation, a 4-bit folder asked for in
-16 bits. Reads names and config.json only; loads no weights and imports no torch.
+Owns the refusals: pickled weights, code of a checkpoint's own, foreign quantisation, a 4-bit folder asked for
+in 16 bits. Reads names and config.json only; loads no weights and imports no torch.
 """
 
 from __future__ import annotations

@@ -64,8 +64,8 @@ def private_environment() -> None:
 def cache_compiled_unsloth() -> None:
     """Put the trainer code that Unsloth generates into the user's cache.
 
-    Unsloth 2026.10 leaves a folder ``unsloth_compiled_cache`` in the working directory otherwise. Goes when its
-    default is a cache folder.
+    Unsloth 2026.10 leaves a folder ``unsloth_compiled_cache`` in the working directory otherwise. Goes when
+    its default is a cache folder.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", str(cache / "medft" / "unsloth_compiled"))

@@ -52,7 +52,7 @@ def check_tokenizer(model: Any, tokenizer: Any) -> None:
 
 
 def check_targets(model: torch.nn.Module, lora: LoraConfig) -> None:
-    """Refuse LoRA targets that the base does not have: PEFT leaves them out without a word if another matches.
+    """Refuse LoRA targets that the base does not have: PEFT drops them silently if another one matches.
 
     Raises:
         EngineError: names the missing ones.

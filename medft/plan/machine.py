@@ -1,7 +1,7 @@
 """What this machine has: CUDA GPUs, processor cores, memory.
 
-Owns the probe. It asks the CUDA driver itself (``libcuda``), because importing torch to learn that there is no
-GPU takes seconds. Knows nothing of models, engines or of what the figures are used for.
+Owns the probe. It asks the CUDA driver itself (``libcuda``), because importing torch to learn that there is
+no GPU takes seconds. Knows nothing of models, engines or of what the figures are used for.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Gpu:
     total_bytes: int
     """Memory of the device."""
     free_bytes: int
-    """Memory free when asked, less what a bare CUDA context takes; 0 when another process holds the device."""
+    """Memory free when asked, less what a bare CUDA context takes; 0 if another process holds the device."""
     capability: tuple[int, int]
     """CUDA compute capability (major, minor)."""
 
