@@ -1,0 +1,160 @@
+"""A LoRA adapter on disk: what it changes in the base, tensor by tensor.
+
+Owns the reading of peft's ``adapter_config.json`` and ``adapter_model.safetensors``, the arithmetic of LoRA,
+rsLoRA and DoRA in float32, and the refusal of what that arithmetic does not cover. Knows nothing of base
+checkpoints but tensor names. Does not import peft, which takes ten seconds: it is the reference of the tests.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medft.errors import MergeError
+from medft.merge.checkpoint import Checkpoint, read_object, refuse_pickles
+
+if TYPE_CHECKING:
+    import torch
+
+CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+PREFIX = "base_model.model."
+
+# Settings of peft's LoraConfig that decide nothing about merged weights.
+_HARMLESS = {
+    *("auto_mapping", "base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision"),
+    *("task_type", "bias", "modules_to_save", "target_modules", "exclude_modules", "ensure_weight_tying"),
+    *("layers_pattern", "layers_to_transform", "lora_dropout", "init_lora_weights", "runtime_config"),
+    *("corda_config", "eva_config", "loftq_config", "lora_ga_config", "megatron_core", "qalora_group_size"),
+}
+_USED = {"alpha_pattern", "lora_alpha", "r", "rank_pattern", "use_dora", "use_rslora"}
+# Ways to start an adapter that leave the base as it is; pissa, olora, corda, loftq and the like rewrite it.
+_KEEPS_BASE = (True, False, "gaussian", "eva", "orthogonal")
+
+
+@dataclass(frozen=True, slots=True)
+class LowRank:
+    """A low-rank change of one weight (LoRA, arXiv 2106.09685; rsLoRA, 2312.03732; DoRA, 2402.09353)."""
+
+    a: torch.Tensor
+    """float32 [rank, in]"""
+    b: torch.Tensor
+    """float32 [out, rank]"""
+    scaling: float
+    """alpha / rank, or alpha / sqrt(rank) with rsLoRA"""
+    magnitude: torch.Tensor | None = None
+    """float32 [out], DoRA's length of each row of the merged weight; None for LoRA"""
+    embedding: bool = False
+    """An embedding stores its rows where a linear layer has its columns."""
+    own_base: torch.Tensor | None = None
+    """The adapter's copy of the weight it was trained on; peft saves it for embeddings and output layers."""
+
+    def delta(self) -> torch.Tensor:
+        """scaling * B A, float32, in the shape of the weight."""
+        product = self.b @ self.a
+        return (product.T if self.embedding else product).mul_(self.scaling)
+
+    def apply(self, weight: torch.Tensor) -> torch.Tensor:
+        """The changed weight in float32; operations in peft's order, so that not one bit differs."""
+        import torch
+
+        changed = self.delta().add_(weight if self.own_base is None else self.own_base)
+        if self.magnitude is None:
+            return changed
+        lengths = torch.linalg.norm(changed, dim=1)
+        return changed.mul_((self.magnitude / lengths).view(-1, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A trained tensor that takes the place of the base's (``modules_to_save``, trained biases)."""
+
+    tensor: torch.Tensor
+    """The new values."""
+
+    def apply(self, weight: torch.Tensor) -> torch.Tensor:
+        """The new values in float32."""
+        return self.tensor.float()
+
+
+Change = LowRank | Replacement
+
+
+def read_adapter(folder: Path) -> dict[str, Change]:
+    """What the adapter in ``folder`` changes: name of the base's tensor -> change.
+
+    Raises:
+        MergeError: no adapter there, a pickle, not LoRA, a variant that changes more than the weights, or
+            tensors that contradict the configuration.
+    """
+    if not (folder / WEIGHTS).is_file():
+        refuse_pickles(folder, "adapter_model")
+        raise MergeError(
+            f"there is no {WEIGHTS}", where=str(folder), remedy="point to a run's adapter/ folder"
+        )
+    config = read_object(folder / CONFIG)
+    _refuse_unknown(config, folder / CONFIG)
+    stored = Checkpoint(folder / WEIGHTS)
+    tensors = {name.removeprefix(PREFIX): stored.read(name) for name in stored.entries}
+    changes: dict[str, Change] = {}
+    for module in sorted({key for key in map(_module, tensors) if key}):
+        changes[f"{module}.weight"] = _low_rank(module, tensors, config, folder)
+    changes |= {name: Replacement(tensor) for name, tensor in tensors.items()}
+    if not changes:
+        raise MergeError("the adapter holds no tensor", where=str(folder / WEIGHTS))
+    return changes
+
+
+def _refuse_unknown(config: dict[str, Any], where: Path) -> None:
+    if config.get("peft_type") != "LORA":
+        raise MergeError(f"cannot merge an adapter of type {config.get('peft_type')}", where=str(where))
+    start = config.get("init_lora_weights", True)
+    if start not in _KEEPS_BASE:
+        raise MergeError(
+            f"the adapter was started with init_lora_weights={start}, which rewrites the base weights",
+            where=str(where),
+            remedy="save it with peft's path_initial_model_for_weight_conversion, then merge that",
+        )
+    unknown = sorted(key for key, value in config.items() if value and key not in _HARMLESS | _USED)
+    if unknown:
+        raise MergeError(
+            f"the merge does not cover these adapter settings: {', '.join(unknown)}",
+            where=str(where),
+            remedy="merge with peft's merge_and_unload, or train without them",
+        )
+
+
+def _module(name: str) -> str:
+    found = re.fullmatch(r"(.+)\.lora_(?:embedding_)?A(?:\.weight)?", name)
+    return found[1] if found else ""
+
+
+def _low_rank(module: str, tensors: dict[str, torch.Tensor], config: dict[str, Any], folder: Path) -> LowRank:
+    """Take the tensors of one module out of ``tensors``."""
+    embedding = f"{module}.lora_embedding_A" in tensors
+    names = ("lora_embedding_A", "lora_embedding_B") if embedding else ("lora_A.weight", "lora_B.weight")
+    try:
+        a, b = (tensors.pop(f"{module}.{name}").float() for name in names)
+    except KeyError as error:
+        raise MergeError(f"the adapter has half of a pair: {error} is missing", where=str(folder)) from None
+    magnitude = tensors.pop(f"{module}.lora_magnitude_vector", None)
+    own_base = tensors.pop(f"{module}.base_layer.weight", None)
+    rank = _by_pattern(module, config.get("rank_pattern"), config["r"])
+    alpha = _by_pattern(module, config.get("alpha_pattern"), config["lora_alpha"])
+    if not (a.shape[0] == b.shape[1] == rank) or (magnitude is not None) != bool(config.get("use_dora")):
+        raise MergeError(f"the tensors of {module} contradict {CONFIG}", where=str(folder))
+    scaling = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    if embedding and magnitude is not None:
+        raise MergeError("the merge does not cover DoRA on an embedding", where=f"{folder}: {module}")
+    return LowRank(a, b, scaling, None if magnitude is None else magnitude.float(), embedding, own_base)
+
+
+def _by_pattern(module: str, patterns: dict[str, Any] | None, default: Any) -> Any:
+    """peft's rule: the first pattern that matches the whole name or its end after a dot."""
+    for pattern, value in (patterns or {}).items():
+        if re.match(rf"(.*\.)?({pattern})$", module):
+            return value
+    return default
