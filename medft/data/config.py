@@ -5,10 +5,13 @@ Owns the classes that conf/dataset/*.yaml is built into. Knows nothing of how so
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from medft.config import unknown_key
 from medft.errors import ConfigError
 
 Reader = Literal["csv", "jsonl", "parquet", "hub", "text", "medquad_xml", "pubmedqa_json"]
@@ -19,7 +22,7 @@ class ColumnsConfig:
     """Which column of the source holds what; null where it has none. Dots reach into nested values."""
 
     id: str | None = None
-    """A stable identifier; the row number when null."""
+    """A stable identifier, which must not repeat; the row number when null."""
     question: str | None = None
     """The question, instruction or hypothesis."""
     context: str | None = None
@@ -34,6 +37,8 @@ class ColumnsConfig:
     """A document, patient or topic that must not be split."""
     turns: str | None = None
     """A list of {role, content} (or {from, value}) messages."""
+    split: str | None = None
+    """A column that says train, validation or test row by row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +48,11 @@ class CleaningConfig:
     drop_blank_answers: bool = True
     """Drop rows without an answer (or question)."""
     drop_leftovers: bool = True
-    """Drop answers in which a rephrasing model asks for its input instead of answering."""
+    """Drop rows in which a rephrasing model asks for its input instead of giving the text."""
     max_same_answer: int | None = 5
     """Keep at most this many rows with one and the same answer (boilerplate); null keeps all."""
     near_duplicates: Literal["keep_together", "drop", "off"] = "keep_together"
-    """MinHash near duplicates: in one split, dropped but for the first, or not looked for."""
+    """MinHash near duplicates: in one split, dropped but for one, or not looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +89,13 @@ class DatasetConfig:
     """What follows from the licence, in a sentence: share-alike, non-commercial, never redistribute."""
     homepage: str = ""
     """Where the data set is described."""
+    obtain: str = ""
+    """How to get the file, said when it is not there."""
     reader: Reader | None = None
     """How to read it; null for a mixture."""
     path: Path | None = None
-    """File or folder (csv, jsonl, parquet, text, xml, json readers)."""
+    """File, or folder of files (a folder's train/dev/test files keep their split); `samples:NAME` is a
+    bundled sample."""
     repo: str | None = None
     """Hub data set id (hub reader)."""
     revision: str | None = None
@@ -96,18 +104,24 @@ class DatasetConfig:
     """Hub configuration, such as pqa_labeled."""
     columns: ColumnsConfig = field(default_factory=ColumnsConfig)
     """Which column means what."""
+    pattern: str | None = None
+    """A regular expression whose named groups become columns, for sources with one `text` per example."""
+    keep: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Take only rows whose column has one of these values; the others are counted as not_selected."""
+    labels: tuple[str, ...] = ()
+    """The classes there are; any other label is an error. Empty allows all."""
     limit: int | None = None
     """Take this many rows, drawn by seed; null takes all."""
     on_error: Literal["stop", "skip"] = "stop"
     """A row that cannot be read: stop with its place, or skip and count it."""
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
-    """Repairs and filters."""
+    """Repairs and filters. A mixture's own hold across its members; repairs are each member's."""
     split: SplitConfig = field(default_factory=SplitConfig)
     """Shares of validation and test."""
     sources: dict[str, DatasetConfig] = field(default_factory=dict)
     """The members of a mixture, by name."""
     weights: dict[str, float] = field(default_factory=dict)
-    """Share of each member among the rows drawn (with `limit`); empty draws in proportion to size."""
+    """Share of each member among the rows drawn, summing to 1; empty draws in proportion to size."""
 
     def __post_init__(self) -> None:
         if (self.reader is None) == (not self.sources):
@@ -115,3 +129,48 @@ class DatasetConfig:
                 f"data set '{self.name}' must have either a reader or sources, not both and not none",
                 remedy="dataset=csv dataset.path=... for a file of yours, or a mixture with sources",
             )
+        for name, member in self.sources.items():
+            if member.sources:
+                raise ConfigError(
+                    f"the member '{name}' of the mixture '{self.name}' is a mixture itself",
+                    remedy="name its sources one by one",
+                )
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError(
+                "dataset.limit must be at least 1", where=self.name, remedy="dataset.limit=null takes all"
+            )
+        self._check_weights()
+        self._check_pattern()
+
+    def _check_weights(self) -> None:
+        for name in self.weights:
+            if name not in self.sources:
+                raise unknown_key(f"dataset.weights.{name}", [f"dataset.weights.{s}" for s in self.sources])
+        if not self.weights:
+            return
+        missing = [name for name in self.sources if name not in self.weights]
+        if missing or min(self.weights.values()) <= 0 or not math.isclose(sum(self.weights.values()), 1):
+            raise ConfigError(
+                "the weights of a mixture must be positive, cover every source and sum to 1",
+                where=f"{self.name}: "
+                + ", ".join(f"{name}={w:g}" for name, w in self.weights.items())
+                + "".join(f", {name} has none" for name in missing),
+                remedy="for example "
+                + " ".join(f"dataset.weights.{name}={1 / len(self.sources):.3g}" for name in self.sources),
+            )
+
+    def _check_pattern(self) -> None:
+        if self.pattern is None:
+            return
+        try:
+            groups = re.compile(self.pattern).groupindex
+        except re.error as error:
+            raise ConfigError(f"dataset.pattern is no regular expression: {error}", where=self.name) from None
+        if not groups:
+            raise ConfigError(
+                "dataset.pattern has no named group", where=self.name, remedy="write (?P<question>...)"
+            )
+
+    def members(self) -> dict[str, DatasetConfig]:
+        """The data sets that are read: those of a mixture by name, or this one alone."""
+        return self.sources or {self.name: self}

@@ -1,0 +1,166 @@
+"""Which of the cleaned records stay: what can only be said by looking at all of them together.
+
+Owns the index of keys (some 50 bytes a row, never the texts) and the rules for duplicates, boilerplate and
+draws. Knows nothing of files. The outcome does not depend on the order in which rows were read.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medft.data import keys
+from medft.data.config import DatasetConfig
+from medft.data.record import Record
+
+Keys = npt.NDArray[np.uint64]
+Mask = npt.NDArray[np.bool_]
+
+SPLIT_NAMES = ("train", "validation", "test")
+UNSPLIT = len(SPLIT_NAMES)
+"""The source says nothing of the split."""
+
+DUPLICATE, BOILERPLATE, NOT_DRAWN, HELD_OUT = (
+    "duplicate",
+    "boilerplate",
+    "not_drawn",
+    "also_in_held_out_split",
+)
+
+
+@dataclass(slots=True)
+class Index:
+    """Keys of every cleaned record, in reading order."""
+
+    question: array[int] = field(default_factory=lambda: array("Q"))
+    answer: array[int] = field(default_factory=lambda: array("Q"))
+    group: array[int] = field(default_factory=lambda: array("Q"))
+    content: array[int] = field(default_factory=lambda: array("Q"))
+    source: array[int] = field(default_factory=lambda: array("H"))
+    """Position of the source among the members."""
+    split: array[int] = field(default_factory=lambda: array("B"))
+    """Position in ``SPLIT_NAMES`` when the source says so, else ``UNSPLIT``."""
+
+    def add(self, record: Record, source: int, split: str) -> None:
+        """Append the keys of one record."""
+        self.question.append(keys.question_key(record))
+        self.answer.append(keys.answer_key(record))
+        self.group.append(keys.group_key(record))
+        self.content.append(keys.content_key(record))
+        self.source.append(source)
+        self.split.append(SPLIT_NAMES.index(split) if split else UNSPLIT)
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """One of the arrays as numpy, without a copy."""
+        values: array[int] = getattr(self, name)
+        return np.frombuffer(values, dtype=np.dtype(values.typecode))
+
+
+@dataclass(slots=True)
+class Selection:
+    """What became of every row of an index."""
+
+    kept: Mask
+    """True for rows that stay."""
+    reasons: dict[str, Mask] = field(default_factory=dict)
+    """Rows dropped, by reason; no row under two."""
+    notes: list[str] = field(default_factory=list)
+    """What could not be done as asked."""
+
+    def drop(self, reason: str, rows: Mask) -> None:
+        """Drop those of ``rows`` that are still kept."""
+        rows = rows & self.kept
+        if rows.any():
+            self.reasons[reason] = self.reasons.get(reason, np.zeros_like(rows)) | rows
+            self.kept &= ~rows
+
+
+def select(index: Index, config: DatasetConfig, seed: int) -> Selection:
+    """Drop duplicates and boilerplate, then draw what limits and weights ask for."""
+    selection = Selection(np.ones(len(index), dtype=np.bool_))
+    selection.drop(DUPLICATE, _repeated(index))
+    if config.cleaning.max_same_answer is not None:
+        selection.drop(BOILERPLATE, _beyond(index, selection.kept, config.cleaning.max_same_answer))
+    draw(index, selection, config, seed)
+    return selection
+
+
+def draw(index: Index, selection: Selection, config: DatasetConfig, seed: int) -> None:
+    """Keep as many rows of each source as limits and weights allow, drawn by seed."""
+    source, order = index.column("source"), seeded(index.column("content"), seed)
+
+    def keep(rows: Mask, limit: int) -> None:
+        candidates = np.flatnonzero(rows & selection.kept)
+        surplus = np.zeros_like(rows)
+        surplus[candidates[np.argsort(order[candidates], kind="stable")[limit:]]] = True
+        selection.drop(NOT_DRAWN, surplus)
+
+    rows_of = {name: source == position for position, name in enumerate(config.members())}
+    for name, member in config.sources.items():
+        if member.limit is not None:
+            keep(rows_of[name], member.limit)
+    available = {name: int((rows & selection.kept).sum()) for name, rows in rows_of.items()}
+    for name, share in _shares(config, available).items():
+        keep(rows_of[name], share)
+        if share > available[name]:
+            selection.notes.append(f"{name}: {share:,} rows asked for, {available[name]:,} there")
+    if config.limit is not None:
+        keep(np.ones_like(selection.kept), config.limit)
+
+
+def seeded(values: Keys, seed: int) -> Keys:
+    """Keys in which the order of ``values`` is shuffled by ``seed``.
+
+    The finaliser of SplitMix64 (Steele et al. 2014, "Fast splittable pseudorandom number generators") is a
+    bijection, so that distinct keys stay distinct.
+    """
+    start = int.from_bytes(blake2b(str(seed).encode(), digest_size=8).digest(), "little")
+    mixed = values.astype(np.uint64) ^ np.uint64(start)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _shares(config: DatasetConfig, available: Mapping[str, int]) -> dict[str, int]:
+    """Rows to draw from each member by weight: of ``limit`` (largest remainders), or as many as there can be
+    without any member falling short."""
+    if not config.weights:
+        return {}
+    total = config.limit or int(min(available[name] / weight for name, weight in config.weights.items()))
+    exact = {name: total * weight for name, weight in config.weights.items()}
+    shares = {name: int(value) for name, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: shares[name] - exact[name])
+    for name in by_remainder[: total - sum(shares.values())]:
+        shares[name] += 1
+    return shares
+
+
+def _repeated(index: Index) -> Mask:
+    """All but one of the rows with the same content: the one in the most held-out split stays."""
+    content, split = index.column("content"), index.column("split")
+    held_out_first = np.where(split == UNSPLIT, -1, split).astype(np.int8)
+    order = np.lexsort((-held_out_first, content))
+    repeated = np.zeros(len(index), dtype=np.bool_)
+    repeated[order[1:]] = content[order[1:]] == content[order[:-1]]
+    return repeated
+
+
+def _beyond(index: Index, kept: Mask, most: int) -> Mask:
+    """Rows beyond the first ``most`` (by content key) of those that share an answer."""
+    answer, content = index.column("answer"), index.column("content")
+    rows = np.flatnonzero(kept & (answer != keys.ABSENT))
+    rows = rows[np.lexsort((content[rows], answer[rows]))]
+    starts = np.flatnonzero(np.r_[True, answer[rows][1:] != answer[rows][:-1]]) if len(rows) else rows
+    rank = np.arange(len(rows)) - np.repeat(starts, np.diff(np.r_[starts, len(rows)]))
+    beyond = np.zeros(len(index), dtype=np.bool_)
+    beyond[rows[rank >= most]] = True
+    return beyond

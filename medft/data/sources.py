@@ -1,0 +1,235 @@
+"""Files and hub repositories -> rows, one at a time, each with its place.
+
+Owns what a row is, which reader reads what, and the plain formats csv, jsonl, parquet and text. Knows nothing
+of what a column means.
+
+A reader yields ``Row`` for what it could read and ``RowError`` for what it could not, so that the caller
+decides whether one bad row ends everything. Memory does not grow with the file.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medft import paths
+from medft.data.config import DatasetConfig
+from medft.errors import DataError
+
+MAX_FIELD = 8 * 2**20
+"""Characters in one field; a hundred times the longest article of any data set we know is a broken file."""
+MAX_LINE = 4 * MAX_FIELD
+SAMPLES = "samples:"
+SPLITS = {
+    "train": "train", "training": "train",
+    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
+    "test": "test",
+}  # fmt: skip
+"""The words by which sources name their splits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as the source has it."""
+
+    place: str
+    """``file:line``, or ``file row n`` where there are no lines."""
+    values: Mapping[str, Any]
+    """By column name."""
+    split: str = ""
+    """train, validation or test where the source comes split; empty otherwise."""
+
+
+class RowError(DataError):
+    """One row that cannot be used; ``reason`` is the name it is counted under."""
+
+    def __init__(self, reason: str, what: str, *, where: str = "", remedy: str = "") -> None:
+        super().__init__(what, where=where, remedy=remedy or "repair the row, or dataset.on_error=skip")
+        self.reason = reason
+
+
+Rows = Iterator[Row | RowError]
+
+
+def read_rows(config: DatasetConfig) -> Rows:
+    """All rows of one data set that is not a mixture.
+
+    Raises:
+        DataError: the source as a whole is missing, empty or of another format.
+        HubError: the hub cannot be reached or refuses.
+    """
+    if config.reader == "hub":
+        from medft.data import hub
+
+        rows = hub.read(config)
+    else:
+        rows = _read_files(config)
+    return _apply_pattern(rows, re.compile(config.pattern, re.DOTALL)) if config.pattern else rows
+
+
+def files_of(config: DatasetConfig) -> list[Path]:
+    """The files that ``path`` means, sorted.
+
+    Raises:
+        DataError: there are none, or one of them is empty.
+    """
+    path = _resolve(config)
+    _, suffixes = READERS[config.reader or ""]
+    files = [path]
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+    if not files or not path.exists():
+        raise DataError(
+            f"there is no data for '{config.name}'",
+            where=str(path) + (f" (no {' or '.join(suffixes)} file in it)" if path.is_dir() else ""),
+            remedy=config.obtain or "check dataset.path",
+        )
+    for file in files:
+        if file.stat().st_size == 0:
+            raise DataError(
+                "the file is empty", where=str(file), remedy=config.obtain or "check dataset.path"
+            )
+    return files
+
+
+def read_csv(path: Path) -> Rows:
+    """Rows of a comma-separated file with a header line (RFC 4180); UTF-8 with or without BOM."""
+    csv.field_size_limit(MAX_FIELD)
+    reader = csv.reader(_lines(path), strict=True)
+    try:
+        header = next(reader)
+    except (csv.Error, StopIteration):
+        raise DataError("the first line is not a csv header", where=f"{path}:1") from None
+    while True:
+        place = f"{path}:{reader.line_num + 1}"
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield RowError("malformed_csv", f"not a csv row: {error}", where=place)
+            continue
+        if not fields:
+            continue  # an empty line is no row
+        if len(fields) == len(header):
+            yield Row(place, dict(zip(header, fields, strict=True)))
+        else:
+            what = f"the row has {len(fields)} fields, the header {len(header)}: its columns are shifted"
+            yield RowError("shifted_columns", what, where=place, remedy="quote fields that contain commas")
+
+
+def read_jsonl(path: Path) -> Rows:
+    """One JSON object per line."""
+    for number, line in enumerate(_lines(path), 1):
+        place = f"{path}:{number}"
+        if not line.strip():
+            continue
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError):
+            yield RowError("malformed_json", "the line is not one whole JSON object", where=place)
+            continue
+        if isinstance(values, dict):
+            yield Row(place, values)
+        else:
+            yield RowError("malformed_json", "the line is JSON, but not an object {...}", where=place)
+
+
+def read_parquet(path: Path) -> Rows:
+    """Rows of a parquet file, batch by batch."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            number = 0
+            for batch in file.iter_batches(batch_size=256):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Row(f"{path} row {number}", values)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(
+            "the file is not a whole parquet file", where=str(path), remedy="download or write it again"
+        ) from error
+
+
+def read_text(path: Path) -> Rows:
+    """One example per line, in the column ``text``."""
+    for number, line in enumerate(_lines(path), 1):
+        if line.strip():
+            yield Row(f"{path}:{number}", {"text": line.rstrip("\r\n")})
+
+
+def _xml(path: Path) -> Rows:
+    from medft.data.medquad import read
+
+    return read(path)
+
+
+def _pubmedqa(path: Path) -> Rows:
+    from medft.data.pubmedqa import read
+
+    return read(path)
+
+
+READERS: dict[str, tuple[Callable[[Path], Rows], tuple[str, ...]]] = {
+    "csv": (read_csv, (".csv",)),
+    "jsonl": (read_jsonl, (".jsonl",)),
+    "parquet": (read_parquet, (".parquet",)),
+    "text": (read_text, (".txt", ".text")),
+    "medquad_xml": (_xml, (".xml",)),
+    "pubmedqa_json": (_pubmedqa, (".json",)),
+}
+"""Readers of one file, with the endings they take from a folder."""
+
+
+def _read_files(config: DatasetConfig) -> Rows:
+    read, _ = READERS[config.reader or ""]
+    files = files_of(config)
+    for path in files:
+        split = _split_of(path) if len(files) > 1 else ""
+        for item in read(path):
+            yield Row(item.place, item.values, split) if split and isinstance(item, Row) else item
+
+
+def _split_of(path: Path) -> str:
+    parts = re.split(r"[^a-z]+", path.stem.lower())
+    return next((SPLITS[part] for part in parts if part in SPLITS), "")
+
+
+def _resolve(config: DatasetConfig) -> Path:
+    if config.path is None:
+        raise DataError(
+            f"data set '{config.name}' needs a file", remedy=config.obtain or "dataset.path=<file or folder>"
+        )
+    text = str(config.path)
+    return paths.samples_dir() / text.removeprefix(SAMPLES) if text.startswith(SAMPLES) else config.path
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Lines with their ends. Bytes that are not UTF-8 become lone surrogates, which no text may contain, so
+    that they are found in the row they stand in. A line over ``MAX_LINE`` is cut there: too long for any
+    reader, but never in memory as a whole."""
+    try:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            while line := file.readline(MAX_LINE):
+                yield line
+                while len(line) == MAX_LINE and not line.endswith("\n"):
+                    line = file.readline(MAX_LINE)
+    except OSError as error:
+        raise DataError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def _apply_pattern(rows: Rows, pattern: re.Pattern[str]) -> Rows:
+    for item in rows:
+        if isinstance(item, RowError):
+            yield item
+        elif match := pattern.search(str(item.values.get("text") or "")):
+            yield Row(item.place, {**item.values, **match.groupdict()}, item.split)
+        else:
+            yield RowError("pattern_mismatch", "dataset.pattern does not match the text", where=item.place)

@@ -1,0 +1,101 @@
+"""Records on disk: parquet files written and read in batches.
+
+Owns the columns of the file. Knows nothing of splits or of where records come from. Memory is one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from medft.data.record import Message, Record
+
+COLUMNS = tuple(f.name for f in fields(Record))
+BATCH_ROWS = 2048
+BATCH_CHARACTERS = 8 * 2**20
+
+
+def schema() -> Any:
+    """The arrow schema of a file of records."""
+    import pyarrow as pa
+
+    turns = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+    return pa.schema([(name, turns if name == "turns" else pa.string()) for name in COLUMNS])
+
+
+class RecordWriter:
+    """Writes records to one parquet file; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow.parquet as pq
+
+        self._schema = schema()
+        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._buffer: list[Record] = []
+        self._characters = 0
+
+    def __enter__(self) -> RecordWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._flush()
+        finally:
+            self._writer.close()
+
+    def add(self, record: Record) -> None:
+        """Append one record."""
+        self._buffer.append(record)
+        self._characters += len(record.question) + len(record.context) + len(record.answer)
+        self._characters += sum(len(turn.content) for turn in record.turns)
+        if len(self._buffer) >= BATCH_ROWS or self._characters >= BATCH_CHARACTERS:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        columns = [
+            pa.array([_cell(record, name) for record in self._buffer], type=kind.type)
+            for name, kind in zip(COLUMNS, self._schema, strict=True)
+        ]
+        self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
+        self._buffer, self._characters = [], 0
+
+
+def batches(path: Path) -> Iterator[Any]:
+    """The arrow record batches of a file, as they were written or smaller."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        yield from file.iter_batches(batch_size=BATCH_ROWS)
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """The records of a file, in order."""
+    for batch in batches(path):
+        for row in batch.to_pylist():
+            turns = tuple(Message(turn["role"], turn["content"]) for turn in row.pop("turns"))
+            yield Record(**row, turns=turns)
+
+
+def count_records(path: Path) -> int:
+    """The number of records in a file, from its footer.
+
+    Raises:
+        OSError, pyarrow.ArrowInvalid: it is not a whole parquet file.
+    """
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(path).num_rows)
+
+
+def _cell(record: Record, name: str) -> Any:
+    if name == "turns":
+        return [{"role": turn.role, "content": turn.content} for turn in record.turns]
+    return getattr(record, name)
