@@ -1,0 +1,147 @@
+"""Unsloth's Triton kernels, as the same mathematics in torch; part of ``unsloth_on_cpu``.
+
+Each function has the signature and the in-place effects of the launcher that it stands in for, and rounds to
+the storage type where the kernel does. That they agree with the kernels themselves is a test
+(``test_unsloth_on_cpu.py`` runs both).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def use_torch() -> None:
+    """Replace every launch that loading, training and generation reach."""
+    from unsloth.kernels import fast_lora, rms_layernorm, rope_embedding, utils
+
+    rope_embedding._rope_qk = _rope_qk
+    rope_embedding._rope_rows = _rope_rows
+    rms_layernorm._rms_forward = _rms_forward
+    rms_layernorm._rms_backward = _rms_backward
+    # fast_lora imported these by name
+    fast_lora.swiglu_fg_kernel = lambda gate, up: _gated(_silu, gate, up)
+    fast_lora.swiglu_DWf_DW_dfg_kernel = lambda dh, gate, up: _gated_backward(_silu, dh, gate, up)
+    fast_lora.geglu_approx_forward_kernel = lambda gate, up: _gated(_gelu, gate, up)
+    fast_lora.geglu_approx_backward_kernel = lambda dh, gate, up: _gated_backward(_gelu, dh, gate, up)
+    utils._USE_NF4_KERNELS = False  # the Triton ones
+    utils._fast_dequantize_ctypes = _dequantise
+    utils._fast_gemv_ctypes = _gemv
+
+
+def make_interpretable() -> None:
+    """Replace the one device function that Triton's interpreter lacks: libdevice's tanh."""
+    import unsloth.kernels.geglu
+
+    from tests.support import unsloth_tanh
+
+    unsloth.kernels.geglu.triton_tanh = unsloth_tanh.tanh
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor, backward: bool) -> None:
+    """Rotary embedding of ``x`` (..., head_dim) in place; ``cos`` and ``sin`` (..., >= head_dim / 2) broadcast."""
+    half = x.shape[-1] // 2
+    cos, sin = cos[..., :half], sin[..., :half]
+    if backward:
+        sin = -sin
+    low, high = x[..., :half].clone(), x[..., half:].clone()
+    x[..., :half] = low * cos - high * sin
+    x[..., half:] = high * cos + low * sin
+
+
+def _rope_qk(
+    q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, rows: Tensor, has_rows: bool, backward: bool, _wrap: Any
+) -> None:
+    """``q``, ``k`` (batch, heads, length, head_dim) in place; ``rows``: position of each token, if given."""
+    batch, _, length, _ = q.shape
+    position = rows.view(batch, length).long() if has_rows else torch.arange(length).expand(batch, length)
+    for x in (q, k):
+        _rotate(x, cos[position].unsqueeze(1), sin[position].unsqueeze(1), backward)
+
+
+def _rope_rows(
+    q: Tensor, cos: Tensor, sin: Tensor, length: int, heads: int, head_dim: int, backward: bool, _wrap: Any
+) -> None:
+    """``q`` (batch * length, heads * head_dim) in place."""
+    x = q.view(-1, length, heads, head_dim)
+    _rotate(x, cos[:length].unsqueeze(1), sin[:length].unsqueeze(1), backward)
+
+
+def _rms_forward(
+    x: Tensor, weight: Tensor, eps: float, gemma: bool, _wrap: Any, _multirow: Any = None
+) -> tuple[Tensor, Tensor]:
+    """(normalised ``x`` (rows, width), 1 / rms of each row in float32); Gemma's weight is an offset from 1."""
+    wide = x.float()
+    inverse = torch.rsqrt(wide.square().mean(-1) + eps)
+    normed = wide * inverse.unsqueeze(-1)
+    scaled = normed * (weight.float() + 1) if gemma else normed.to(weight.dtype) * weight
+    return scaled.to(x.dtype), inverse
+
+
+def _rms_backward(
+    dy: Tensor,
+    dx: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    inverse: Tensor,
+    eps: float,
+    gemma: bool,
+    _wrap: Any,
+    _multirow: Any = None,
+    train_w: bool = False,
+    from_y: bool = False,
+) -> None:
+    """Writes the gradient of ``x`` into ``dx``, which may be ``dy`` itself. The weight is frozen under LoRA."""
+    assert not train_w and not from_y, "not reached under LoRA with Unsloth's defaults"
+    normed = x.float() * inverse.unsqueeze(-1)
+    scaled = dy.float() * (weight.float() + 1 if gemma else weight.float())
+    dx.copy_(inverse.unsqueeze(-1) * (scaled - normed * (scaled * normed).mean(-1, keepdim=True)))
+
+
+# An activation f: x -> (f(x), f'(x)).
+_Activation = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def _silu(x: Tensor) -> tuple[Tensor, Tensor]:
+    gate = torch.sigmoid(x)
+    return gate * x, gate * (1 + x * (1 - gate))
+
+
+def _gelu(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The tanh approximation (arXiv 1606.08415)."""
+    slope = math.sqrt(2 / math.pi)
+    bent = torch.tanh(slope * x * (1 + 0.044715 * x * x))
+    inner = slope * (1 + 3 * 0.044715 * x * x)
+    return 0.5 * x * (1 + bent), 0.5 * (1 + bent) + 0.5 * x * (1 - bent * bent) * inner
+
+
+def _gated(activation: _Activation, gate: Tensor, up: Tensor) -> Tensor:
+    return activation(gate.float())[0].to(up.dtype) * up
+
+
+def _gated_backward(
+    activation: _Activation, dh: Tensor, gate: Tensor, up: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(h, gradient of up's input, gradient of gate's input), written over ``dh``, ``gate`` and ``up``."""
+    value, slope = activation(gate.float())
+    value = value.to(dh.dtype)
+    h, d_up, d_gate = value * up, dh * value, ((dh * up).float() * slope).to(dh.dtype)
+    return dh.copy_(h), gate.copy_(d_up), up.copy_(d_gate)
+
+
+def _dequantise(weight: Tensor, state: Any, out: Tensor | None = None, _buffer: bool = False) -> Tensor:
+    import bitsandbytes.functional
+
+    whole = weight.t() if weight.shape[0] == 1 else weight  # stored (n, 1); the transposed view asks for W^T
+    matrix = bitsandbytes.functional.dequantize_4bit(whole, state)
+    if out is not None:
+        matrix = out.copy_(matrix)
+    return matrix.t() if weight.shape[0] == 1 else matrix
+
+
+def _gemv(x: Tensor, weight: Tensor, state: Any, out: Tensor | None = None) -> Tensor:
+    return torch.matmul(x, _dequantise(weight, state).t(), out=out)
