@@ -35,8 +35,8 @@ def rouge_l(answer: str, reference: str) -> float:
 
 
 def token_f1(answer: str, reference: str) -> float:
-    """Overlap of words as multisets, as SQuAD scores answers (Rajpurkar et al. 2016, section 6.1): lower-case,
-    without ASCII punctuation and English articles. 0 to 1; two empty texts score 1."""
+    """Overlap of words as multisets, as SQuAD scores answers (Rajpurkar et al. 2016, section 6.1):
+    lower-case, without ASCII punctuation and English articles. 0 to 1; two empty texts score 1."""
     given, wanted = _squad_words(answer), _squad_words(reference)
     if not given or not wanted:
         return float(given == wanted)
@@ -45,16 +45,16 @@ def token_f1(answer: str, reference: str) -> float:
 
 
 def repetition(answer: str, n: int = 4) -> float:
-    """Share of an answer's word n-grams that are repeats: 1 - distinct / all (seq-rep-n of Welleck et al. 2020,
-    section 6, with n = 4). 0 for answers of fewer than n words."""
+    """Share of an answer's word n-grams that are repeats: 1 - distinct / all (seq-rep-n of Welleck et al.
+    2020, section 6, with n = 4). 0 for answers of fewer than n words."""
     tokens = words(answer)
     grams = [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
 def macro_f1(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> float:
-    """Unweighted mean of the F1 of each gold label; a prediction outside ``labels`` is wrong for its gold label.
-    Labels that neither occur nor are predicted are left out."""
+    """Unweighted mean of the F1 of each gold label; a prediction outside ``labels`` is wrong for its gold
+    label. Labels that neither occur nor are predicted are left out."""
     from sklearn.metrics import f1_score
 
     present = [label for label in labels if label in gold or label in predicted]

@@ -64,7 +64,9 @@ def mean(values: Sequence[float], weights: Sequence[float] | None = None, *, see
     return Estimate(value, low, high, len(values))
 
 
-def compare_shares(first: Sequence[bool], second: Sequence[bool], *, higher_is_better: bool = True) -> Difference:
+def compare_shares(
+    first: Sequence[bool], second: Sequence[bool], *, higher_is_better: bool = True
+) -> Difference:
     """Paired proportions: exact McNemar test (binomial on the discordant pairs; McNemar 1947) and Newcombe's
     hybrid score interval of the difference (Newcombe 1998, method 10)."""
     from scipy.stats import binomtest
@@ -86,8 +88,8 @@ def compare_means(
     higher_is_better: bool = True,
     seed: int = 0,
 ) -> Difference:
-    """Paired means: the percentile interval of the mean difference over bootstrap resamples of the items; a change
-    is significant when the interval leaves out 0 (Efron & Tibshirani 1993, chapter 13)."""
+    """Paired means: the percentile interval of the mean difference over bootstrap resamples of the items; a
+    change is significant when the interval leaves out 0 (Efron & Tibshirani 1993, chapter 13)."""
     differences = [b - a for a, b in zip(first, second, strict=True)]
     value, low, high = _bootstrap(differences, weights, seed)
     certain = len(differences) > 1 and (low > 0 or high < 0)

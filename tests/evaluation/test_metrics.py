@@ -8,7 +8,27 @@ import pytest
 
 from medft.evaluation import metrics
 
-WORDS = "the a fever is caused by an infection of lungs, and it may spread; treat early! no cough".split()
+WORDS = tuple(
+    [
+        "the",
+        "a",
+        "fever",
+        "is",
+        "caused",
+        "by",
+        "an",
+        "infection",
+        "of",
+        "lungs,",
+        "and",
+        "it",
+        "may;",
+        "treat",
+        "early!",
+        "no",
+        "cough",
+    ]
+)
 
 
 def _sentences(seed: int) -> list[str]:

@@ -75,7 +75,12 @@ def test_seed_repeats_the_interval() -> None:
 
 @pytest.mark.parametrize(
     ("shift", "higher_is_better", "verdict"),
-    [(0.5, True, "better"), (0.5, False, "worse"), (-0.5, False, "better"), (0.0, True, "no significant change")],
+    [
+        (0.5, True, "better"),
+        (0.5, False, "worse"),
+        (-0.5, False, "better"),
+        (0.0, True, "no significant change"),
+    ],
 )
 def test_verdict_of_paired_means(shift: float, higher_is_better: bool, verdict: str) -> None:
     rng = random.Random(1)
