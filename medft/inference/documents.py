@@ -124,4 +124,4 @@ def _pubmedqa(file: Path) -> Iterator[tuple[str, str]]:
     for row in read(file):
         if isinstance(row, RowError):
             raise row
-        yield f"PMID {row.values['pubid']}", "\n\n".join(row.values["context"]["contexts"])
+        yield f"PMID {row.values['PMID']}", "\n\n".join(row.values["CONTEXTS"])

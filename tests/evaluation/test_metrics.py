@@ -8,7 +8,7 @@ import pytest
 
 from medft.evaluation import metrics
 
-WORDS = tuple(
+WORDS = ("the", "a", "fever", "is", "caused", "by", "an", "infection", "of", "lungs,", "it", "may;", "no", "cough")
     [
         "the",
         "a",
