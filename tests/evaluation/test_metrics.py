@@ -8,27 +8,7 @@ import pytest
 
 from medft.evaluation import metrics
 
-WORDS = ("the", "a", "fever", "is", "caused", "by", "an", "infection", "of", "lungs,", "it", "may;", "no", "cough")
-    [
-        "the",
-        "a",
-        "fever",
-        "is",
-        "caused",
-        "by",
-        "an",
-        "infection",
-        "of",
-        "lungs,",
-        "and",
-        "it",
-        "may;",
-        "treat",
-        "early!",
-        "no",
-        "cough",
-    ]
-)
+WORDS = ("the", "a", "fever", "is", "caused", "by", "an", "infection", "of", "lungs,", "it", "may;", "no")
 
 
 def _sentences(seed: int) -> list[str]:
