@@ -1,7 +1,7 @@
 """The loss curve of one run: loss.png.
 
-Owns that one figure. What is compared with what belongs to compare.py; numbers come from series.py, looks from
-style.py.
+Owns that one figure. What is compared with what belongs to compare.py; numbers come from series.py, looks
+from style.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medft.report.series import Curve, read_curve, smooth, smoothing_words, thin
-from medft.report.style import GREY, PALETTE, RC, WARNING, WIDTH, end_labels, footer, headings, save
+from medft.report.style import (
+    GREY,
+    PALETTE,
+    RC,
+    WARNING,
+    WIDTH,
+    end_labels,
+    fit_limits,
+    footer,
+    headings,
+    save,
+)
 from medft.report.subject import Identity, identify
 from medft.runs import RunDir
 
@@ -26,7 +37,8 @@ TRAIN, VALIDATION = PALETTE[0], PALETTE[1]
 
 
 def draw_run(run: RunDir) -> Path:
-    """Draw ``loss.csv`` of a run as ``loss.png``: training loss raw (faint) and smoothed, validation loss as points.
+    """Draw ``loss.csv`` of a run as ``loss.png``: training loss raw (faint) and smoothed, validation loss
+    as points.
 
     Raises:
         DataError: there is no readable loss.csv.
@@ -83,24 +95,3 @@ def _end(split: str, x: Floats, y: Floats, colour: str) -> tuple[float, float, s
     if not len(y):
         return None
     return float(x[-1]), float(y[-1]), f"{split} {y[-1]:.3f}", colour
-
-
-def fit_limits(axes: Axes, raw: Floats, must_show: list[float]) -> None:
-    """Limits that show every value of ``must_show`` and the middle 99% of ``raw``; what stands outside is counted
-    in the corner of the axes, so that no spike vanishes unsaid."""
-    import numpy as np
-
-    values = np.asarray(must_show, float)
-    values = np.concatenate(
-        [values[np.isfinite(values)], np.nanquantile(raw, [0.005, 0.995]) if len(raw) else []]
-    )
-    if not len(values):
-        return
-    low, high = float(values.min()), float(values.max())
-    pad = 0.06 * (high - low) or 0.05 * abs(high) or 0.5
-    low, high = low - pad, high + pad
-    axes.set_ylim(low, high)
-    outside = int(((raw < low) | (raw > high)).sum())
-    if outside:
-        axes.text(0.995, 0.985, f"{outside} raw point{'s' * (outside > 1)} beyond the frame", transform=axes.transAxes,
-                  size=7.5, color=GREY, ha="right", va="top")  # fmt: skip

@@ -5,6 +5,7 @@ Owns the columns of loss.csv on the reading side. Knows nothing of run folders, 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ def read_curve(path: Path) -> Curve:
 
     text = _text(path)
     whole, _, partial = text.rpartition("\n")
-    notes = ()
+    notes: tuple[str, ...] = ()
     if partial and text.count("\n") > 1 and partial.count(",") < text.partition("\n")[0].count(","):
         text, notes = whole + "\n", ("the last line was not written to its end and is left out",)
     try:
@@ -133,8 +134,9 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> pd.Series[float]:
 
 def smooth(x: Floats, y: Floats) -> Floats | None:
     """Local linear regression with tricube weights over the nearest tenth of the points, at least
-    ``SMOOTHING_FEWEST`` (LOWESS without its robustness iterations, so that spikes keep their weight: Cleveland,
-    J. Am. Stat. Assoc. 74, 829, 1979). Unlike an exponential moving average it does not lag behind the curve.
+    ``SMOOTHING_FEWEST`` (LOWESS without its robustness iterations, so that spikes keep their weight:
+    Cleveland, J. Am. Stat. Assoc. 74, 829, 1979). Unlike an exponential moving average it does not lag
+    behind the curve.
 
     Returns:
         one value per point, or None when there are too few points to smooth.
@@ -166,8 +168,9 @@ def _window(count: int) -> int:
 
 
 def thin(x: Floats, y: Floats, buckets: int = 600) -> tuple[Floats, Floats]:
-    """First, last, lowest and highest point of each of ``buckets`` equal runs of points, in order: what a line
-    drawing of that many pixel columns can show, no extreme lost (M4: Jugel et al., PVLDB 7, 797, 2014).
+    """First, last, lowest and highest point of each of ``buckets`` equal runs of points, in order: what a
+    line drawing of that many pixel columns can show, no extreme lost (M4: Jugel et al., PVLDB 7, 797,
+    2014).
 
     Series of up to four points per bucket come back as they are. NaN counts as lowest, so that a gap stays.
     """
@@ -177,7 +180,7 @@ def thin(x: Floats, y: Floats, buckets: int = 600) -> tuple[Floats, Floats]:
         return x, y
     edges = np.linspace(0, len(y), buckets + 1).astype(int)
     keep: set[int] = set()
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in itertools.pairwise(edges):
         part = y[start:end]
         keep.update((start, end - 1, start + int(part.argmin()), start + int(part.argmax())))
     order: Any = np.array(sorted(keep))

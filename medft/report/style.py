@@ -3,8 +3,9 @@
 Owns no data and reads no file. Figures are made without pyplot, so that no window system, global backend or
 figure registry is touched and drawing inside a training process leaves nothing behind.
 
-Colours are those of Okabe and Ito (jfly.uni-koeln.de/color, 2008), which people with any common colour-vision
-deficiency tell apart, without its yellow, which white paper swallows. Text is never set in them: it stays dark.
+Colours are those of Okabe and Ito (jfly.uni-koeln.de/color, 2008), which people with any common
+colour-vision deficiency tell apart, without its yellow, which white paper swallows. Text is never set in
+them: it stays dark.
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from medft.report.series import Floats
+
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#333333")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.4, 1.2)))
 INK, GREY, RULE, WARNING = "#1a1a1a", "#666666", "#dddddd", "#9a3b00"
 WIDTH = 8.4  # inches; prints across a page, and two columns of a paper
 LABEL_POINTS = 8.5
 
+FONT = "DejaVu Sans"
 RC = {
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
+    "font.sans-serif": [FONT],
     "font.size": 9.5,
     "axes.edgecolor": GREY,
     "axes.linewidth": 0.7,
@@ -72,7 +76,8 @@ def headings(figure: Figure, title: str, lines: Sequence[tuple[str, str]] = ()) 
 
 
 def footer(figure: Figure, lines: Sequence[tuple[str, str]]) -> float:
-    """Write small lines of (text, colour) at the bottom left; returns the fraction of the height they take."""
+    """Write small lines of (text, colour) at the bottom left; returns the fraction of the height they
+    take."""
     inch = 1 / figure.get_figheight()
     y = 0.09 * inch
     for text, colour in reversed(lines):
@@ -82,8 +87,9 @@ def footer(figure: Figure, lines: Sequence[tuple[str, str]]) -> float:
 
 
 def spread_out(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Places at least ``gap`` apart and as near as can be (least squares) to the ``wanted`` ones, in their order,
-    within ``low`` to ``high`` as far as they fit: isotonic regression on places less their rank times the gap.
+    """Places at least ``gap`` apart and as near as can be (least squares) to the ``wanted`` ones, in their
+    order, within ``low`` to ``high`` as far as they fit: isotonic regression on places less their rank
+    times the gap.
     """
     import numpy as np
     from scipy.optimize import isotonic_regression
@@ -105,20 +111,60 @@ def end_labels(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> Non
     Call it after the limits of the axes are set; labels stand in the margin right of the axes.
     """
     low, high = axes.get_ylim()
-    figure = axes.figure
-    points = axes.get_position().height * figure.get_figheight() * 72
+    points = axes.bbox.height / axes.figure.dpi * 72
     gap = 1.32 * LABEL_POINTS / points
     wanted = [min(max((y - low) / (high - low), 0.0), 1.0) for _, y, _, _ in ends]
     left, right = axes.get_xlim()
     for (x, y, text, colour), place in zip(ends, spread_out(wanted, gap, 0.0, 1.0), strict=True):
         start = ((x - left) / (right - left), min(max((y - low) / (high - low), 0.0), 1.0))
         axes.plot(
-            [start[0], 1.0, 1.02, 1.028], [start[1], start[1], place, place],
-            transform=axes.transAxes, color=colour, linewidth=0.7, alpha=0.8, clip_on=False, solid_joinstyle="round",
+            [start[0], 1.0, 1.02, 1.028], [start[1], start[1], place, place], transform=axes.transAxes,
+            color=colour, linewidth=0.7, alpha=0.8, clip_on=False, solid_joinstyle="round",
         )  # fmt: skip
         axes.text(
             1.034, place, text, transform=axes.transAxes, size=LABEL_POINTS, va="center", ha="left", color=INK
         )
+
+
+def fit_limits(axes: Axes, raw: Floats, must_show: Sequence[float] | Floats) -> None:
+    """Limits that show every value of ``must_show`` and the middle 99% of ``raw``.
+
+    What stands outside is counted in the corner of the axes, so that no spike vanishes unsaid.
+    """
+    import numpy as np
+
+    values = np.asarray(must_show, float)
+    values = np.concatenate([values[np.isfinite(values)], _middle(raw, values)])
+    if not len(values):
+        return
+    low, high = float(values.min()), float(values.max())
+    pad = 0.06 * (high - low) or 0.05 * abs(high) or 0.5
+    low, high = low - pad, high + pad
+    axes.set_ylim(low, high)
+    beyond = raw[(raw < low) | (raw > high)]
+    if len(beyond):
+        _say_beyond(axes, beyond, high)
+
+
+def _middle(raw: Floats, shown: Floats) -> list[float]:
+    """Ends of the middle 99% of the raw values; not the upper one where it would flatten what must be
+    seen."""
+    import numpy as np
+
+    if not len(raw):
+        return []
+    low, high = (float(value) for value in np.nanquantile(raw, [0.005, 0.995]))
+    flattens = len(shown) and high - shown.max() > 1.5 * np.ptp(shown)
+    return [low] if flattens else [low, high]
+
+
+def _say_beyond(axes: Axes, beyond: Floats, high: float) -> None:
+    reach = f", up to {beyond.max():.3g}" if beyond.max() > high else ""
+    axes.text(
+        0.995, 0.985, f"{len(beyond)} raw point{'s' * (len(beyond) > 1)} beyond the frame{reach}",
+        transform=axes.transAxes, size=7.5, color=GREY, ha="right", va="top", zorder=5,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+    )  # fmt: skip
 
 
 def text_width(texts: Sequence[str], points: float = LABEL_POINTS) -> float:
@@ -126,8 +172,11 @@ def text_width(texts: Sequence[str], points: float = LABEL_POINTS) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
-    font = FontProperties(family=RC["font.sans-serif"])
-    return max((TextPath((0, 0), text, size=points, prop=font).get_extents().x1 for text in texts if text.strip()), default=0.0) / 72  # fmt: skip
+    font = FontProperties(family=FONT)
+    widths = [
+        TextPath((0, 0), text, size=points, prop=font).get_extents().x1 for text in texts if text.strip()
+    ]
+    return float(max(widths, default=0.0)) / 72
 
 
 def save(figure: Figure, path: Path) -> Path:
