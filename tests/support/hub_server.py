@@ -47,6 +47,10 @@ class Hub:
     faults: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     """Every "METHOD /path" received, in order."""
+    pages: list[str] = field(default_factory=list)
+    """Requests (patterns) answered with a page of HTML, as a proxy in between would."""
+    signature: str = ""
+    """Query that the addresses of large files carry."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fail(self, pattern: str, status: int, times: int = 1, **headers: str) -> None:
@@ -96,6 +100,9 @@ class Handler(BaseHTTPRequestHandler):
         self.body = self.rfile.read(length)
         if fault and not self.cut:
             self._send(fault.status, b'{"error": "planted"}', **fault.headers)
+            return
+        if any(re.search(pattern, f"{self.command} {self.path}") for pattern in self.hub.pages):
+            self._send(502, b"<html>bad gateway</html>", **{"Content-Type": "text/html"})
             return
         try:
             self._route()
@@ -268,7 +275,7 @@ class Handler(BaseHTTPRequestHandler):
         objects = []
         for wanted in json.loads(self.body)["objects"]:
             known = wanted["oid"] in self.hub.store.objects
-            upload = {"upload": {"href": f"{self.hub.url}/lfs/{wanted['oid']}"}}
+            upload = {"upload": {"href": f"{self.hub.url}/lfs/{wanted['oid']}{self.hub.signature}"}}
             objects.append({**wanted} if known else {**wanted, "actions": upload})
         self._json({"transfer": "basic", "objects": objects})
 

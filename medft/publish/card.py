@@ -1,0 +1,181 @@
+"""The model card: what a run folder can prove, as Markdown with hub metadata.
+
+Owns the hub metadata, the template's escaping and what follows from data licences. Knows nothing of how the
+facts were read (`facts`) nor of where the card is sent.
+
+Every value that the template prints is escaped unless the code here made it: names come from configurations
+and hubs, and a card is shown as a web page.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
+
+from medft.errors import ConfigError
+from medft.publish.facts import Facts, Source, mapping
+from medft.publish.licence import restrictions
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelCardData
+    from jinja2 import Environment
+
+Kind = Literal["adapter", "merged", "both"]
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_SPECIAL = re.compile(r"([\\`*_\[\]|~$]|^[-+=#])")  # what Markdown gives a meaning in or before a line
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+
+
+class Markdown(str):
+    """Text that is Markdown already: printed as it is."""
+
+    __slots__ = ()
+
+
+def write_card(facts: Facts, repo: str, kind: Kind) -> str:
+    """The README.md of a repository ``repo`` (owner/name) that holds ``kind``.
+
+    Raises:
+        ConfigError: ``repo`` is not a hub id.
+    """
+    if not is_hub_id(repo):
+        raise ConfigError(f"'{repo}' is not a hub id", remedy="write repo=owner/name")
+    card = (
+        _environment()
+        .get_template("card.md.jinja")
+        .render(
+            facts=facts,
+            sources=[_shown(source) for source in facts.sources],
+            kind=kind,
+            repo=Markdown(repo),
+            title=repo.rpartition("/")[2],
+            metadata=Markdown(f"---\n{metadata(facts, kind).to_yaml()}\n---"),
+            consequences=list(consequences(facts.sources)),
+            dropped=sum((Counter(dict(s.dropped)) for s in facts.sources), Counter()).most_common(),
+            merge_sentence=merge_sentence(facts),
+        )
+    )
+    return re.sub(r"\n{3,}", "\n\n", card).strip() + "\n"
+
+
+def metadata(facts: Facts, kind: Kind) -> ModelCardData:
+    """The card's YAML head: only ids that the hub can know, so no local folder ever stands in it."""
+    from huggingface_hub import ModelCardData
+
+    other = facts.terms.id == "other"
+    data_sets = [source.repo for source in facts.sources if is_hub_id(source.repo)]
+    return ModelCardData(
+        base_model=facts.base_16bit if is_hub_id(facts.base_16bit) else None,
+        datasets=data_sets or None,
+        language=[code for code in facts.languages if re.fullmatch(r"[a-z]{2,3}", code)] or None,
+        library_name="peft" if kind == "adapter" else "transformers",
+        license=facts.terms.id,
+        license_name=_slug(facts.terms.name) if other else None,
+        license_link=facts.terms.url or None if other else None,
+        pipeline_tag="text-generation",
+        tags=["medical", "medft", "lora", "not-for-clinical-use"],
+        base_model_relation="adapter" if kind == "adapter" else "finetune",
+    )
+
+
+def consequences(sources: tuple[Source, ...]) -> Iterator[tuple[str, str]]:
+    """What follows from each data licence: (name of the data set, sentence)."""
+    for source in sources:
+        for rule in restrictions(source.licence, source.licence_note):
+            yield source.name, rule.consequence
+        if source.licence_note:
+            yield source.name, source.licence_note
+
+
+def merge_sentence(facts: Facts) -> str:
+    """What is known of the merge, in words."""
+    base = facts.merge.get("base_kind")
+    told = f"The adapter was merged into the {base} base. " if isinstance(base, str) else ""
+    if facts.verified:
+        told += "The merged weights were loaded from disk and passed their check against base + adapter."
+    else:
+        told += "There is no record that the merged weights were checked."
+    figures = mapping(facts.merge, "verification") or facts.merge
+    numbers = [f"{k.replace('_', ' ')} {v:.4g}" for k, v in figures.items() if isinstance(v, float)]
+    return told + (f" Recorded: {', '.join(numbers)}." if numbers else "")
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether ``name`` has the form owner/name of a hub repository."""
+    from huggingface_hub import errors
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(name)
+    except errors.HFValidationError:
+        return False
+    return "/" in name
+
+
+def escape(value: Any) -> Markdown:
+    """Any value as one line of text that Markdown and HTML show literally."""
+    if isinstance(value, Markdown):
+        return value
+    line = _CONTROL.sub(" ", "yes" if value is True else "no" if value is False else str(value))
+    return Markdown(html.escape(_SPECIAL.sub(r"\\\1", line), quote=False))
+
+
+def code(value: str) -> Markdown:
+    """A code span; its fence is longer than any run of backticks inside (CommonMark 6.1)."""
+    line = _CONTROL.sub(" ", value)
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    padding = " " if "`" in line else ""
+    return Markdown(f"{fence}{padding}{line}{padding}{fence}".replace("|", "\\|"))
+
+
+def link(words: str, url: str) -> Markdown:
+    """A link, when ``url`` is an http(s) address; the words alone otherwise."""
+    if not re.match(r"https?://[^\s/]", url):
+        return escape(words)
+    return Markdown(f"[{escape(words)}](<{quote(url, safe=':/?#@!$&*+,;=%~')}>)")
+
+
+def _figure(value: float) -> Markdown:
+    return Markdown(f"{value:.4g}")
+
+
+def _count(value: int | None) -> Markdown:
+    return Markdown("unknown" if value is None else f"{value:,}")
+
+
+def _plain(value: str) -> Markdown:
+    """A word inside a fenced block: only characters of hub ids."""
+    return Markdown(re.sub(r"[^\w./-]", "", value) or "BASE")
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-") or "unknown"
+
+
+def _shown(source: Source) -> dict[str, Any]:
+    """A data set as a row of the card's table."""
+    hub = f"https://huggingface.co/datasets/{source.repo}" if is_hub_id(source.repo) else ""
+    return {
+        "name": source.name,
+        "page": source.homepage or hub,
+        "licence": source.licence,
+        "rows_in": source.rows_in,
+        "train": source.kept.get("train"),
+    }
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    # `finalize` escapes for Markdown and HTML; autoescape knows HTML alone and would escape twice.
+    environment = Environment(  # noqa: S701
+        loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, finalize=escape
+    )
+    environment.filters.update(code=code, link=link, figure=_figure, count=_count, plain=_plain)
+    return environment

@@ -1,0 +1,287 @@
+"""What a run folder can prove about its model: the only source of the model card.
+
+Owns tolerant reading: what the folder does not hold is None or empty here, and the card then says nothing of
+it. Knows nothing of wording, files to send, or the hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medft.publish.licence import Terms, terms_of
+from medft.report.subject import identify, number, read_figures, read_settings
+from medft.runs import RunDir
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One data set that was trained on."""
+
+    name: str
+    """Its name in the configuration."""
+    repo: str
+    """Hub id, or empty."""
+    homepage: str
+    """Where it is described, or empty."""
+    licence: str
+    """Licence in words or as an SPDX id."""
+    licence_note: str
+    """What follows from it, or empty."""
+    language: str
+    """ISO 639-1 code."""
+    rows_in: int | None
+    """Rows met."""
+    kept: Mapping[str, int]
+    """Rows kept, by split."""
+    dropped: Mapping[str, int]
+    """Rows dropped, by reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One figure of an evaluation with its interval."""
+
+    suite: str
+    """Name of the evaluation (its file)."""
+    metric: str
+    """What was measured."""
+    value: float
+    """The figure."""
+    low: float | None
+    """Lower end of the 95% interval; None when the folder has none."""
+    high: float | None
+    """Upper end."""
+    n: int | None
+    """Items it was computed on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A run as its card sees it."""
+
+    title: str
+    """model x dataset x template"""
+    tiny: bool
+    """Whether a tiny twin was trained: never published."""
+    finished: bool
+    """Whether summary.json is there."""
+    base: str
+    """Hub id of the 4-bit or 16-bit base that was trained on; a local folder's name alone."""
+    base_16bit: str
+    """Hub id of the 16-bit base; a local folder's name alone."""
+    revision: str
+    """Pinned commit of the base, or empty."""
+    terms: Terms
+    """What the base's licence asks."""
+    sources: tuple[Source, ...]
+    """The data."""
+    recipe: Mapping[str, Any]
+    """Training settings by name, those that say something."""
+    losses: Mapping[str, tuple[float, float]]
+    """First and last loss, by split."""
+    bits_per_byte: float | None
+    """Last validation bits per byte of the answers."""
+    scores: tuple[Score, ...]
+    """Evaluations."""
+    ledger_notes: tuple[str, ...]
+    """What the ledger tells its reader."""
+    decontaminated: tuple[str, ...]
+    """Benchmarks that training rows were checked against, with what was found; empty: not done."""
+    versions: Mapping[str, str]
+    """Packages and their versions."""
+    hardware: str
+    """What it ran on, or empty."""
+    merge: Mapping[str, Any]
+    """The merge's record; empty when there was none."""
+    curve: Path | None
+    """The picture of the loss."""
+
+    @property
+    def languages(self) -> list[str]:
+        """Languages of the data."""
+        return sorted({source.language for source in self.sources if source.language})
+
+    @property
+    def verified(self) -> bool:
+        """Whether the merged weights passed their check from disk."""
+        return verdict(self.merge) is True
+
+
+def read_facts(run: RunDir) -> Facts:
+    """Everything the card may claim.
+
+    Raises:
+        RunError: a file of the folder is damaged.
+    """
+    config, summary = read_settings(run.config), read_figures(run.summary)
+    environment, ledger = read_figures(run.environment), read_figures(run.ledger)
+    model = mapping(config, "model")
+    identity = identify(run)
+    losses = read_losses(run.loss_csv)
+    return Facts(
+        title=identity.title,
+        tiny=identity.tiny or is_tiny(run),
+        finished=run.summary.is_file(),
+        base=public_name(model.get("base")),
+        base_16bit=public_name(model.get("base_16bit") or model.get("base")),
+        revision=text(model.get("revision")),
+        terms=terms_of(
+            text(model.get("licence")),
+            text(model.get("licence_name")),
+            text(model.get("licence_url")),
+            text(model.get("name_must_start_with")),
+        ),
+        sources=tuple(read_sources(mapping(config, "dataset"), ledger)),
+        recipe=read_recipe(config, summary),
+        losses=losses,
+        bits_per_byte=number(summary, "bits_per_byte"),
+        scores=tuple(read_scores(run.evaluation)),
+        ledger_notes=strings(ledger.get("notes")),
+        decontaminated=strings(ledger.get("decontamination") or summary.get("decontamination")),
+        versions={str(k): text(v) for k, v in mapping(environment, "versions").items()},
+        hardware=text(mapping(environment, "machine").get("gpu") or environment.get("gpu")),
+        merge=mapping(summary, "merge"),
+        curve=run.loss_png if run.loss_png.is_file() else None,
+    )
+
+
+def is_tiny(run: RunDir) -> bool:
+    """Whether anything in the folder says that a tiny twin was trained."""
+    folders = (run.root, run.adapter, run.merged)
+    marked = any((folder / "tiny.json").is_file() for folder in folders)
+    return marked or "tiny" in run.root.resolve().parent.name.split("-")
+
+
+def verdict(merge: Mapping[str, Any]) -> bool | None:
+    """What the merge's check from disk said; None when it was not run."""
+    for record in (merge, mapping(merge, "verification")):
+        for key in ("passed", "verified"):
+            if isinstance(record.get(key), bool):
+                return bool(record[key])
+    return None
+
+
+def read_sources(dataset: Mapping[str, Any], ledger: Mapping[str, Any]) -> Iterator[Source]:
+    """The data sets of the configuration, each with its account from the ledger."""
+    accounts = {text(s.get("name")): s for s in ledger.get("sources") or () if isinstance(s, Mapping)}
+    members = mapping(dataset, "sources") or ({text(dataset.get("name")): dataset} if dataset else {})
+    for name, settings in members.items():
+        account = accounts.get(name, {})
+        yield Source(
+            name=text(settings.get("name")) or name,
+            repo=text(settings.get("repo")),
+            homepage=text(settings.get("homepage")),
+            licence=text(settings.get("licence") or account.get("licence")) or "unknown",
+            licence_note=text(settings.get("licence_note")),
+            language=text(settings.get("language")),
+            rows_in=account.get("rows_in"),
+            kept=mapping(account, "kept"),
+            dropped=mapping(account, "dropped"),
+        )
+
+
+def read_recipe(config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings a reader would need to judge the training; unset ones are left out."""
+    trainer, lora, engine = (mapping(config, key) for key in ("trainer", "lora", "engine"))
+    chosen = {
+        "engine": summary.get("engine") or engine.get("name"),
+        "4-bit base (NF4)": engine.get("load_in_4bit"),
+        "LoRA rank": lora.get("r"),
+        "LoRA alpha": lora.get("alpha"),
+        "LoRA dropout": lora.get("dropout"),
+        "rank-stabilised": lora.get("use_rslora"),
+        "DoRA": lora.get("use_dora"),
+        "target modules": ", ".join(strings(lora.get("target_modules"))),
+        "epochs": trainer.get("epochs"),
+        "steps": summary.get("steps") or trainer.get("max_steps"),
+        "rows per step": _product(trainer, "per_device_batch_size", "gradient_accumulation_steps"),
+        "longest row, tokens": trainer.get("max_length"),
+        "learning rate": trainer.get("learning_rate"),
+        "schedule": trainer.get("lr_scheduler"),
+        "warm-up steps": trainer.get("warmup_steps"),
+        "optimiser": trainer.get("optimizer"),
+        "weight decay": trainer.get("weight_decay"),
+        "packing": trainer.get("packing"),
+        "NEFTune alpha": trainer.get("neftune_noise_alpha"),
+        "seed": config.get("seed"),
+    }
+    return {name: value for name, value in chosen.items() if value not in (None, "")}
+
+
+def read_losses(path: Path) -> dict[str, tuple[float, float]]:
+    """First and last loss of each split in loss.csv; empty when there is no usable file."""
+    from medft.errors import DataError
+    from medft.report.series import read_curve
+
+    if not path.is_file():
+        return {}
+    try:
+        curve = read_curve(path)
+    except DataError:
+        return {}  # an empty loss.csv proves nothing, and the card then claims nothing
+    found = {}
+    for split in ("train", "validation", "test"):
+        _, losses = curve.points(split, "step", "loss")
+        if len(losses):
+            found[split] = (float(losses[0]), float(losses[-1]))
+    return found
+
+
+def read_scores(folder: Path) -> Iterator[Score]:
+    """Every figure with a value in ``evaluation/*.json``, suite by suite."""
+    for path in sorted(folder.glob("*.json")):
+        report = read_figures(path)
+        metrics = mapping(report, "metrics") or mapping(report, "results")
+        for name, estimate in metrics.items():
+            value = number(estimate, "value") if isinstance(estimate, Mapping) else number(metrics, name)
+            if value is None:
+                continue
+            details = estimate if isinstance(estimate, Mapping) else {}
+            count = details.get("n", report.get("n"))
+            yield Score(
+                suite=text(report.get("suite") or report.get("name")) or path.stem,
+                metric=str(name),
+                value=value,
+                low=number(details, "low"),
+                high=number(details, "high"),
+                n=count if isinstance(count, int) else None,
+            )
+
+
+def public_name(base: Any) -> str:
+    """A hub id as it is; of a local folder only the last name, since the rest tells of a machine."""
+    name = text(base)
+    return Path(name).name if name.startswith((".", "/", "~")) or name.count("/") > 1 else name
+
+
+def mapping(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The group under ``key``; empty when it is missing or no group."""
+    value = values.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def text(value: Any) -> str:
+    """A scalar in words; empty for null and for groups."""
+    return "" if value is None or isinstance(value, Mapping | list) else str(value)
+
+
+def strings(value: Any) -> tuple[str, ...]:
+    """A list of texts; a single text counts as one, a group as ``key: value`` lines."""
+    if isinstance(value, Mapping):
+        return tuple(f"{key}: {item}" for key, item in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return tuple(str(item) for item in value)
+    return (str(value),) if value else ()
+
+
+def _product(values: Mapping[str, Any], *keys: str) -> int | None:
+    factors = [values.get(key) for key in keys]
+    if not all(isinstance(factor, int) for factor in factors):
+        return None
+    product = 1
+    for factor in factors:
+        product *= int(factor or 0)
+    return product

@@ -1,0 +1,141 @@
+"""What licences ask of whoever hands weights on: names, notices, and what data licences make of the model.
+
+Owns the terms of the licences of the known families and the reading of a data licence's words. Knows nothing
+of run folders. Nothing here is legal advice; the texts themselves decide, and the card links to them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a base model's licence asks of a derived model."""
+
+    id: str
+    """The hub's licence identifier."""
+    name: str
+    """The licence in words."""
+    url: str
+    """Where its text stands."""
+    name_must_start_with: str = ""
+    """How the name of a derived model must begin."""
+    notice: str = ""
+    """The text that a file called NOTICE must hold."""
+    duties: tuple[str, ...] = ()
+    """What else it asks, a sentence each."""
+
+
+_LLAMA_POLICY = "Use must follow Meta's acceptable use policy, and a copy of the licence must travel along."
+
+KNOWN = {
+    terms.id: terms
+    for terms in (
+        Terms(
+            "gemma",
+            "Gemma Terms of Use",
+            "https://ai.google.dev/gemma/terms",
+            notice="Gemma is provided under and subject to the Gemma Terms of Use found at "
+            "ai.google.dev/gemma/terms",
+            duties=(
+                "Whoever receives these weights is bound by these terms, the prohibited use policy included.",
+                "Changed files must say that they were changed: these weights were fine-tuned.",
+            ),
+        ),
+        Terms(
+            "llama2",
+            "Llama 2 Community License",
+            "https://ai.meta.com/llama/license/",
+            notice="Llama 2 is licensed under the LLAMA 2 Community License, Copyright (c) Meta Platforms, "
+            "Inc. All Rights Reserved.",
+            duties=(_LLAMA_POLICY, "Its outputs must not be used to improve other large language models."),
+        ),
+        Terms(
+            "llama3.1",
+            "Llama 3.1 Community License",
+            "https://www.llama.com/llama3_1/license/",
+            name_must_start_with="Llama",
+            notice="Llama 3.1 is licensed under the Llama 3.1 Community License, Copyright © Meta Platforms, "
+            "Inc. All Rights Reserved.",
+            duties=(
+                "Built with Llama: products that use it must display these words.",
+                'The name of a derived model must begin with "Llama".',
+                _LLAMA_POLICY,
+            ),
+        ),
+        Terms("apache-2.0", "Apache License 2.0", "https://www.apache.org/licenses/LICENSE-2.0"),
+        Terms("mit", "MIT License", "https://opensource.org/license/mit"),
+    )
+}
+
+
+def terms_of(licence: str, name: str = "", url: str = "", name_must_start_with: str = "") -> Terms:
+    """The terms of a base's licence: the known ones, else what the model's own settings say of it.
+
+    A naming rule that the settings give holds even where the known terms have none.
+    """
+    known = KNOWN.get(licence.lower())
+    if known is None:
+        return Terms("other", name or licence or "unknown", url, name_must_start_with)
+    rule = name_must_start_with or known.name_must_start_with
+    return Terms(known.id, known.name, url or known.url, rule, known.notice, known.duties)
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """Something that a data licence forbids or demands."""
+
+    key: str
+    """non-commercial, share-alike, no-derivatives, never-redistribute, unknown"""
+    pattern: str
+    """What in the words of a licence shows it (a regular expression without regard to case)."""
+    consequence: str
+    """What follows for the weights, as a sentence."""
+
+
+RESTRICTIONS = (
+    Restriction(
+        "never-redistribute",
+        r"never redistribut|credentialed|data use agreement|physionet",
+        "was given under a data use agreement that forbids passing it on. Weights can repeat what they were "
+        "trained on: do not hand them to anyone who has not signed the same agreement.",
+    ),
+    Restriction(
+        "non-commercial",
+        r"\bnc\b|non-?commercial",
+        "forbids commercial use. Treat this model as non-commercial too.",
+    ),
+    Restriction(
+        "share-alike",
+        r"\bsa\b|share-?alike|\bl?gpl\b",
+        "is share-alike: what is derived from it must be passed on under the same terms. Whether that covers "
+        "trained weights is disputed; assume that it does.",
+    ),
+    Restriction(
+        "no-derivatives",
+        r"\bnd\b|no-?deriv",
+        "does not allow derived works. Have this checked before sharing.",
+    ),
+    Restriction(
+        "unknown",
+        r"^\W*$|unknown|none stated|not stated",
+        "states no licence: no right to pass on anything derived from it is known.",
+    ),
+)
+
+
+def restrictions(licence: str, note: str = "") -> list[Restriction]:
+    """What a data licence (and the sentence that explains it) forbids or demands, by its words."""
+    return [
+        rule
+        for rule in RESTRICTIONS
+        if re.search(rule.pattern, licence if rule.key == "unknown" else f"{licence} {note}", re.IGNORECASE)
+    ]
+
+
+def forbids_sharing(licences: Iterable[tuple[str, str]]) -> bool:
+    """Whether any of the ``(licence, note)`` pairs forbids passing the data on to others."""
+    return any(rule.key == "never-redistribute" for pair in licences for rule in restrictions(*pair))

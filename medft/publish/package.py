@@ -1,0 +1,206 @@
+"""The exact folder that goes to a hub repository: weights, tokenizer, card, notice, curve, and no local path.
+
+Owns which files of a run are handed on, and what must be true of the run before any is. Knows nothing of
+networks: a dry run ends here, and an upload sends the folders made here.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medft.errors import ConfigError, EngineError, RunError
+from medft.models.hub import CHECKPOINT_FILES, PICKLES, check_checkpoint
+from medft.publish.card import Kind, is_hub_id, write_card
+from medft.publish.facts import Facts
+from medft.publish.licence import forbids_sharing
+from medft.runs import RunDir, atomic_folder, read_json, write_json, write_text
+
+# Keys of configuration files in which libraries write down where a model lay on this machine.
+_PATH_KEYS = ("base_model_name_or_path", "_name_or_path", "name_or_path")
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What one repository receives."""
+
+    repo: str
+    """owner/name"""
+    kind: Kind
+    """What it holds."""
+    folder: Path
+    """The files, exactly as they are sent."""
+    files: tuple[tuple[str, int], ...]
+    """Path in the repository and bytes, the largest first."""
+    left_out: tuple[str, ...]
+    """Files of the run's folders that are not sent."""
+    notices: tuple[str, ...]
+    """What the sender must know."""
+
+    @property
+    def bytes(self) -> int:
+        """Size of everything."""
+        return sum(size for _, size in self.files)
+
+
+def repositories(repo: str, what: Kind, together: bool) -> list[tuple[str, Kind]]:
+    """Which repository receives what; both: ``repo`` and ``repo-adapter``, or together in subfolders."""
+    if what != "both" or together:
+        return [(repo, what)]
+    return [(repo, "merged"), (f"{repo}-adapter", "adapter")]
+
+
+def check_run(run: RunDir, facts: Facts, targets: list[tuple[str, Kind]], private: bool) -> None:
+    """Refuse what must not be published.
+
+    Raises:
+        RunError: an unfinished run, a tiny twin, merged weights that did not pass their check, data that must
+            not be passed on.
+        ConfigError: a name that is no hub id, or that the base's licence does not allow.
+        EngineError: a folder of the run is missing, incomplete, or holds a pickle.
+    """
+    if facts.tiny:
+        raise RunError(
+            "this run trained a tiny twin, which is no medical model and is never uploaded",
+            where=str(run.root),
+            remedy="train the real base on a GPU: medft train ... scale=full",
+        )
+    if not facts.finished:
+        raise RunError(
+            f"this run has not finished (it is {run.state()})",
+            where=str(run.root),
+            remedy=f"medft train resume={run.root}",
+        )
+    for repo, kind in targets:
+        _check_name(repo, facts)
+        _check_weights(run, facts, kind)
+    if not private and forbids_sharing((source.licence, source.licence_note) for source in facts.sources):
+        raise RunError(
+            "this model was trained on data that must not be passed on, so it cannot be published",
+            where=", ".join(source.name for source in facts.sources),
+            remedy="private=true, when everyone with access has signed the data's agreement",
+        )
+
+
+def _check_name(repo: str, facts: Facts) -> None:
+    if not is_hub_id(repo):
+        raise ConfigError(f"'{repo}' is not a hub id", remedy="write repo=owner/name")
+    owner, _, name = repo.partition("/")
+    rule = facts.terms.name_must_start_with
+    if not name.startswith(rule):
+        raise ConfigError(
+            f"the {facts.terms.name} asks that the name of a derived model begins with '{rule}'",
+            where=f"repo={repo}",
+            remedy=f"repo={owner}/{rule}-{name}",
+        )
+
+
+def _check_weights(run: RunDir, facts: Facts, kind: Kind) -> None:
+    if kind != "merged":
+        check_checkpoint(run.adapter, "adapter")
+    if kind != "adapter":
+        check_checkpoint(run.merged, "model")
+        if not facts.verified:
+            raise RunError(
+                "there is no record that the merged weights passed their check",
+                where=str(run.summary),
+                remedy=f"medft merge run={run.root}",
+            )
+    for _, folder in _folders(run, kind):
+        _refuse_pickles(folder)
+
+
+def _refuse_pickles(folder: Path) -> None:
+    pickled = [path for path in folder.rglob("*") if path.suffix in PICKLES]
+    if pickled:
+        raise EngineError(
+            f"{pickled[0].name} is a pickle, which can run code when it is loaded",
+            where=str(folder),
+            remedy="remove it from the folder; only safetensors are published",
+        )
+
+
+def stage(run: RunDir, facts: Facts, target: tuple[str, Kind], into: Path) -> Package:
+    """Make the folder ``into/<owner>--<name>`` that the repository receives, whole or not at all.
+
+    Weights are hard links where the file system allows it, so that staging takes neither time nor space.
+
+    Raises:
+        RunError: a file is a link that leads out of the run's folder.
+    """
+    repo, kind = target
+    folder = into / repo.replace("/", "--")
+    left_out: list[str] = []
+    with atomic_folder(folder) as aside:
+        for prefix, origin in _folders(run, kind):
+            left_out += _copy_checkpoint(origin, aside / prefix, facts)
+        write_text(aside / "README.md", write_card(facts, repo, kind))
+        if facts.terms.notice:
+            write_text(aside / "NOTICE", facts.terms.notice + "\n")
+        if facts.curve:
+            shutil.copyfile(facts.curve, aside / "loss.png")
+    files = [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in _files(folder)]
+    by_size = tuple(sorted(files, key=lambda file: (-file[1], file[0])))
+    return Package(repo, kind, folder, by_size, tuple(left_out), tuple(_notices(facts, kind, by_size)))
+
+
+def _folders(run: RunDir, kind: Kind) -> list[tuple[str, Path]]:
+    """Where in the repository which folder of the run goes."""
+    both = {"adapter": run.adapter, "merged": run.merged}
+    return list(both.items()) if kind == "both" else [("", both[kind])]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def _copy_checkpoint(origin: Path, target: Path, facts: Facts) -> list[str]:
+    """Link or copy what a checkpoint consists of; returns the names of what stays behind."""
+    target.mkdir(parents=True, exist_ok=True)
+    left_out = []
+    root = origin.resolve()
+    for path in _files(origin):
+        name = path.relative_to(origin).as_posix()
+        if "/" in name or not any(fnmatch.fnmatch(name, pattern) for pattern in CHECKPOINT_FILES):
+            left_out.append(f"{origin.name}/{name}")
+            continue
+        if not path.resolve().is_relative_to(root):
+            raise RunError(
+                f"{name} is a link that leads out of its folder",
+                where=str(path),
+                remedy="replace it by the file itself",
+            )
+        _place(path, target / name, facts)
+    return left_out
+
+
+def _place(path: Path, target: Path, facts: Facts) -> None:
+    if path.suffix == ".json" and path.name.endswith("config.json"):
+        write_json(target, _without_paths(read_json(path), facts))
+        return
+    try:
+        os.link(path, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(path, target)
+
+
+def _without_paths(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
+    """The configuration with the base's public name where a library wrote a path of this machine."""
+    for key in _PATH_KEYS:
+        if isinstance(config.get(key), str) and not is_hub_id(config[key]):
+            config[key] = facts.base_16bit
+    return config
+
+
+def _notices(facts: Facts, kind: Kind, files: tuple[tuple[str, int], ...]) -> Iterator[str]:
+    if kind != "merged" and not is_hub_id(facts.base_16bit):
+        yield "the base is a local folder: others cannot load the adapter without it"
+    if facts.terms.notice and not any("LICENSE" in name for name, _ in files):
+        yield f"the {facts.terms.name} asks for a copy of its text: add it as LICENSE ({facts.terms.url})"
+    if forbids_sharing((source.licence, source.licence_note) for source in facts.sources):
+        yield "trained on data that must not be passed on: give access only to those who signed its agreement"

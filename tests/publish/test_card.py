@@ -1,0 +1,199 @@
+"""The model card claims what the run folder holds, all of it, no more, and nothing in it can act."""
+
+from __future__ import annotations
+
+import html
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+from markdown_it import MarkdownIt
+
+from medft.errors import ConfigError
+from medft.publish.card import code, escape, link, write_card
+from medft.publish.facts import read_facts
+from tests.support.run_folder import ASCLEPIUS, LEDGER, MODELS, SCORES, SUMMARY, make_run
+
+# The hub's identifiers for the licences of the four families.
+HUB_LICENCES = {"apache-2.0", "gemma", "llama2", "llama3.1"}
+
+
+def card_of(root: Path, model: str = "mistral", kind: Any = "merged", **changes: Any) -> str:
+    return write_card(read_facts(make_run(root, model, **changes)), "ward/Llama-medical", kind)
+
+
+@pytest.mark.parametrize("kind", ["adapter", "merged", "both"])
+@pytest.mark.parametrize("model", MODELS)
+def test_metadata_is_valid(tmp_path: Path, model: str, kind: str) -> None:
+    card = ModelCard(card_of(tmp_path, model, kind))
+    data = card.data.to_dict()
+    assert data["license"] in HUB_LICENCES
+    assert data["license"] == MODELS[model]["licence"]
+    assert data["base_model"] == MODELS[model]["base_16bit"]
+    assert data["base_model_relation"] == ("adapter" if kind == "adapter" else "finetune")
+    assert data["library_name"] == ("peft" if kind == "adapter" else "transformers")
+    assert data["datasets"] == [ASCLEPIUS["repo"]]
+    assert data["language"] == ["en"]
+    assert ModelCard(str(card)).data.to_dict() == data  # the hub's reader and writer agree
+
+
+def test_everything_that_the_folder_proves_is_there(tmp_path: Path) -> None:
+    card = card_of(tmp_path, "llama3_1")
+    for claim in (
+        "Llama 3.1 Community License", "Built with Llama", "forbids commercial use", "is share-alike",
+        "| LoRA rank | 16 |", "| rows per step | 8 |", "| train | 2.5 | 1.75 |", "| validation | 1.5 | 1.5 |",
+        "0.61 on held-out rows", "![Loss over steps](loss.png)",
+        "| pubmedqa | accuracy | 0.71 | 0.669 to 0.748 | 500 |",
+        "| pubmedqa | macro\\_f1 | 0.5 | not computed | 500 |", "10 blank answer", "Grouped by question.",
+        "Not checked: rows of public benchmarks", "Not for clinical use", "merged into the 16-bit base",
+        "passed their check", "relative logit difference 0.0123", "| transformers | 5.17.0 |",
+        "vllm serve ward/Llama-medical",
+    ):  # fmt: skip
+        assert claim in card, claim
+
+
+def test_nothing_that_the_folder_does_not_prove(tmp_path: Path) -> None:
+    run = make_run(
+        tmp_path,
+        config={"model": {"name": "x"}},
+        summary={},
+        ledger=None,
+        loss_csv=None,
+        environment=None,
+        scores=None,
+    )
+    run.loss_png.unlink()
+    card = write_card(read_facts(run), "ward/x", "merged")
+    for claim in (
+        "loss.png",
+        "| setting",
+        "| split",
+        "bits per byte",
+        "| suite",
+        "passed their check",
+        "Trained on",
+    ):
+        assert claim not in card, claim
+    for truth in ("does not say what it was trained on", "Not evaluated", "Not recorded", "Not checked"):
+        assert truth in card, truth
+    head = ModelCard(card).data.to_dict()
+    assert head["license"] == "other"
+    assert not {"base_model", "datasets", "language"} & set(head)
+
+
+def test_unverified_merge_is_said(tmp_path: Path) -> None:
+    failed = {**SUMMARY, "merge": {"verification": {"passed": False}}}
+    assert "no record that the merged weights were checked" in card_of(tmp_path, summary=failed)
+
+
+def test_decontamination_is_reported_when_it_was_done(tmp_path: Path) -> None:
+    ledger = {**LEDGER, "decontamination": {"pubmedqa": "3 of 500 items found, rows dropped"}}
+    card = card_of(tmp_path, ledger=ledger)
+    assert "- pubmedqa: 3 of 500 items found, rows dropped" in card
+    assert "Not checked" not in card
+
+
+@pytest.mark.parametrize("kind", ["adapter", "merged", "both"])
+def test_no_path_of_this_machine(tmp_path: Path, kind: str) -> None:
+    config = {
+        "model": {"name": "custom", "base": "/home/ward/secret/base", "licence": "mit"},
+        "dataset": {"name": "own", "path": "/home/ward/secret/rows.csv", "repo": None},
+    }
+    card = card_of(tmp_path, config=config, kind=kind)
+    assert "/home" not in card
+    assert str(tmp_path) not in card
+    assert "`base`" in card
+
+
+EVIL = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "[click](javascript:alert(1))",
+    "![x](https://evil.example/pixel.png)",
+    "a | b | c",
+    "`code` **bold** _it_",
+    "line\n\n# heading\n---\nlicense: mit\n---",
+    "&lt;b&gt;",
+    "x\u2028---\u2028y",
+    '"><svg onload=alert(1)>',
+    "{{ 7 * 7 }}{% raw %}",
+]
+
+
+TAGS = {
+    "h1", "h2", "p", "strong", "em", "code", "pre", "blockquote", "ul", "li", "a", "img", "table", "thead",
+    "tbody", "tr", "th", "td",
+}  # fmt: skip
+NAMED = ("dropped", "metrics", "versions")
+"""Groups whose keys are printed."""
+
+
+def poison(value: Any, evil: str, keys: bool = False) -> Any:
+    """Every text replaced by an attack, and every printed key prolonged by it."""
+    if isinstance(value, dict):
+        return {
+            key + evil * keys: poison(item, evil, key in NAMED and isinstance(item, dict))
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [poison(item, evil) for item in value]
+    return evil if isinstance(value, str) else value
+
+
+class Page(HTMLParser):
+    """The tags of a page, what it links to, and whether anything in it would act."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.targets: set[str] = set()
+        self.handlers: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.targets |= {value or "" for name, value in attrs if name in ("href", "src")}
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_no_value_can_act(tmp_path: Path, evil: str) -> None:
+    """Rendered as a hub renders it, raw HTML allowed, an attack in every text shows as text."""
+    clean = {
+        "config": yaml.safe_load(make_run(tmp_path / "clean").config.read_text()),
+        "summary": SUMMARY, "ledger": LEDGER, "scores": SCORES,
+        "environment": {"versions": {"torch": "2"}, "machine": {"gpu": "T4"}},
+    }  # fmt: skip
+    card = card_of(tmp_path, **{name: poison(value, evil) for name, value in clean.items()})
+    body = card.split("\n---\n", 1)[1]
+    page = Page(MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(body))
+    assert set(page.tags) <= TAGS
+    assert page.handlers == []
+    assert page.targets == {"loss.png"}
+    assert page.tags.count("h1") == 1
+    assert page.tags.count("table") == 5
+    assert page.tags.count("tr") == 5 + 2 + 12 + 2 + 2 + 1
+    assert ModelCard(card).data.to_dict()["license"] == "other"
+
+
+def test_escape_keeps_the_text() -> None:
+    for text in ("a*b_c`d[e]|f~g$h", "# not a heading", "- not a list", "1 < 2 & 3"):
+        page = MarkdownIt("gfm-like", {"linkify": False}).render(escape(text))
+        assert html.unescape(page) == f"<p>{text}</p>\n"
+
+
+def test_code_and_link() -> None:
+    assert code("a`b") == "`` a`b ``"
+    assert link("x]", "https://a.org/(b)<c>") == "[x\\]](<https://a.org/%28b%29%3Cc%3E>)"
+    assert link("x", "javascript:alert(1)") == "x"
+    assert link("x", "data:text/html,y") == "x"
+
+
+def test_repo_must_be_a_hub_id(tmp_path: Path) -> None:
+    facts = read_facts(make_run(tmp_path))
+    for repo in ("x", "a/b/c", "a/<b>", "a/../b", "a/b\n"):
+        with pytest.raises(ConfigError, match="not a hub id"):
+            write_card(facts, repo, "merged")

@@ -1,0 +1,47 @@
+"""What licences ask, read from their words."""
+
+from __future__ import annotations
+
+import pytest
+
+from medft.publish.licence import forbids_sharing, restrictions, terms_of
+
+
+@pytest.mark.parametrize(
+    ("licence", "note", "keys"),
+    [
+        ("CC-BY-NC-SA-4.0", "", ["non-commercial", "share-alike"]),
+        ("CC BY-SA 3.0", "", ["share-alike"]),
+        ("gpl-3.0", "", ["share-alike"]),
+        ("cc-by-nd-4.0", "", ["no-derivatives"]),
+        ("CC-BY-4.0", "", []),
+        ("MIT", "", []),
+        ("apache-2.0", "", []),
+        ("unknown", "", ["unknown"]),
+        ("", "", ["unknown"]),
+        ("PhysioNet Credentialed Health Data License", "", ["never-redistribute"]),
+        ("custom", "Never redistribute.", ["never-redistribute"]),
+        ("CC-BY-4.0", "the source of some rows is unknown", []),
+    ],
+)
+def test_restrictions(licence: str, note: str, keys: list[str]) -> None:
+    assert [rule.key for rule in restrictions(licence, note)] == keys
+
+
+def test_forbids_sharing() -> None:
+    assert forbids_sharing([("MIT", ""), ("x", "never redistribute")])
+    assert not forbids_sharing([("CC-BY-NC-4.0", "")])
+
+
+def test_terms() -> None:
+    assert terms_of("llama3.1").name_must_start_with == "Llama"
+    assert "Built with Llama" in terms_of("llama3.1").duties[0]
+    assert terms_of("apache-2.0").name_must_start_with == ""
+    assert terms_of("gemma").notice.startswith("Gemma is provided under")
+    other = terms_of("my-own", "My own terms", "https://example.org", "Mine")
+    assert (other.id, other.name, other.url, other.name_must_start_with) == (
+        "other",
+        "My own terms",
+        "https://example.org",
+        "Mine",
+    )
