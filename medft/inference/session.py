@@ -1,0 +1,195 @@
+"""One base model in memory, any number of adapters on it, and everything one can ask them.
+
+Owns which adapter answers, the order of those who ask at once, and streaming. Knows nothing of run folders,
+of terminals or pages, or of what the answers are for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from medft.data.record import Message
+from medft.errors import EngineError, PromptError
+from medft.inference.generation import Reply, Sampling, generate, settings
+from medft.inference.likelihood import Likelihood, likelihoods
+from medft.prompt.encode import Encoded, Encoder
+
+BASE = "base"
+"""The name of the model without an adapter."""
+
+Conversation = Sequence[Message]
+
+
+class Session:
+    """A loaded base model and its adapters. Safe to use from several threads: one answer at a time.
+
+    Args:
+        model: a causal LM, or a PeftModel whose adapters are not yet named here.
+        tokenizer: its tokenizer, with a chat template and a pad token that is no stop token.
+        stop_ids: ids that end an assistant turn.
+        max_length: longest prompt and reply together, in tokens.
+        adapter: what to call the adapter that ``model`` already carries; None when it has none.
+    """
+
+    def __init__(
+        self, model: Any, tokenizer: Any, stop_ids: Sequence[int], max_length: int, adapter: str | None = None
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.stop_ids = tuple(stop_ids)
+        self.encoder = Encoder(tokenizer, max_length, stop_ids)
+        self._peft_names = {adapter: model.active_adapter} if adapter else {}
+        self._lock = threading.RLock()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The base and the adapters, by the names they are asked under."""
+        return (BASE, *self._peft_names)
+
+    def add(self, name: str, folder: Path) -> None:
+        """Put the adapter of ``folder`` on the base, to be asked as ``name``; the base is not loaded again.
+
+        Raises:
+            EngineError: the adapter does not belong on this base.
+        """
+        from peft import PeftModel
+
+        peft_name = f"adapter{len(self._peft_names)}"
+        with self._lock:
+            try:
+                if self._peft_names:
+                    self.model.load_adapter(str(folder), adapter_name=peft_name, is_trainable=False)
+                else:
+                    self.model = PeftModel.from_pretrained(self.model, str(folder), adapter_name=peft_name)
+                self.model.eval()
+            except Exception as error:  # torch, peft and safetensors each raise their own kinds
+                raise EngineError(
+                    f"the adapter cannot be put on this base ({type(error).__name__})",
+                    where=str(folder),
+                    remedy="an adapter works on the base it was trained on only",
+                ) from error
+            self._peft_names[name] = peft_name
+
+    @contextlib.contextmanager
+    def using(self, name: str) -> Iterator[Any]:
+        """The model called ``name``, for as long as the block lasts; others wait.
+
+        Raises:
+            EngineError: no such name.
+        """
+        if name != BASE and name not in self._peft_names:
+            raise EngineError(f"no model is called '{name}'", where=f"there are: {', '.join(self.names)}")
+        with self._lock:
+            if name == BASE:
+                with self.model.disable_adapter() if self._peft_names else contextlib.nullcontext():
+                    yield self.model
+            else:
+                self.model.set_adapter(self._peft_names[name])
+                yield self.model
+
+    def prompt(self, messages: Conversation, room: int) -> list[int]:
+        """Ids to generate a reply of at most ``room`` tokens from.
+
+        Raises:
+            PromptError: they are too many for the model's context.
+        """
+        ids = self.encoder.prompt(messages)
+        if len(ids) + room > self.encoder.max_length:
+            raise PromptError(
+                f"the prompt has {len(ids):,} tokens; with {room:,} for the answer that is more than the "
+                f"{self.encoder.max_length:,} the model takes",
+                remedy="ask for less at once, or set a smaller max_new_tokens",
+            )
+        return ids
+
+    def replies(
+        self,
+        name: str,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        on_batch: Callable[[dict[int, Reply]], None] = lambda done: None,
+    ) -> list[Reply]:
+        """What the model called ``name`` says to each prompt, in batches."""
+        with self.using(name) as model:
+            return generate(model, self.tokenizer, prompts, self.stop_ids, sampling, on_batch)
+
+    def likelihoods(
+        self,
+        name: str,
+        rows: Sequence[Encoded],
+        on_batch: Callable[[dict[int, Likelihood]], None] = lambda done: None,
+    ) -> list[Likelihood]:
+        """How probable the model called ``name`` finds the answers of ``rows``, in batches."""
+        with self.using(name) as model:
+            return likelihoods(model, self.tokenizer.pad_token_id, rows, on_batch)
+
+    def stream(
+        self, name: str, messages: Conversation, sampling: Sampling, cancel: threading.Event | None = None
+    ) -> Iterator[str]:
+        """The reply of the model called ``name``, piece by piece as it is written.
+
+        Setting ``cancel``, or leaving the iterator, ends the generation at its next token.
+
+        Raises:
+            PromptError: the conversation is too long.
+            EngineError: the generation failed, memory included.
+        """
+        from transformers import TextIteratorStreamer
+
+        cancel = cancel or threading.Event()
+        prompt = self.prompt(messages, sampling.max_new_tokens)
+        streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
+        failures: list[BaseException] = []
+        writer = threading.Thread(
+            target=self._write, args=(name, prompt, sampling, streamer, cancel, failures), daemon=True
+        )
+        writer.start()
+        try:
+            yield from streamer
+        finally:
+            cancel.set()
+            writer.join()
+        if failures:
+            raise EngineError(
+                f"the model could not answer ({type(failures[0]).__name__})",
+                remedy="on a full GPU, ask for fewer tokens or load fewer models",
+            ) from failures[0]
+
+    def _write(
+        self,
+        name: str,
+        prompt: list[int],
+        sampling: Sampling,
+        streamer: Any,
+        cancel: threading.Event,
+        failures: list[BaseException],
+    ) -> None:
+        """Generate into ``streamer``. Runs in a thread of its own, which holds the lock: the one that reads
+        may be a different thread for every piece."""
+        import torch
+
+        try:
+            with self.using(name) as model, torch.inference_mode():
+                torch.manual_seed(sampling.seed)
+                ids = torch.tensor([prompt], device=model.device)
+                model.generate(
+                    input_ids=ids,
+                    attention_mask=torch.ones_like(ids),
+                    generation_config=settings(self.tokenizer, self.stop_ids, sampling),
+                    streamer=streamer,
+                    stopping_criteria=[lambda *_, **__: _filled(cancel.is_set(), model.device)],
+                )
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            streamer.end()
+
+
+def _filled(value: bool, device: Any) -> Any:
+    import torch
+
+    return torch.full((1,), value, device=device, dtype=torch.bool)
