@@ -52,7 +52,10 @@ def unknown_key(key: str, known: Iterable[str]) -> ConfigError:
     """The error for a key that nothing reads, with the nearest known key as a suggestion."""
     known = list(known)
     near = nearest(key, known)
-    leaves = ", ".join(sorted(name.rsplit(".", 1)[-1] for name in known))
+    parent = key.rpartition(".")[0]
+    leaves = ", ".join(
+        sorted({name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == parent})
+    )
     return ConfigError(
         f"unknown setting '{key}'." + (f" Did you mean '{near}'?" if near else ""),
         remedy="" if near else f"known settings there: {leaves}",

@@ -129,7 +129,14 @@ class RunDir:
 def all_runs(artifacts: Path) -> list[RunDir]:
     """Every run folder under ``artifacts/runs`` and ``artifacts/sweeps``, newest first."""
     found = [path.parent for top in ("runs", "sweeps") for path in (artifacts / top).glob("*/*/config.yaml")]
-    return [RunDir(root) for root in sorted(found, key=lambda root: (root.name, str(root)), reverse=True)]
+    return [RunDir(root) for root in sorted(found, key=_when, reverse=True)]
+
+
+def _when(root: Path) -> tuple[str, int, str]:
+    """Sort key: the stamp, which for a job of a sweep is its parent's name, then the number of the job."""
+    job = root.parent.parent.name == "sweeps"
+    stamp, number = (root.parent.name, root.name) if job else (root.name, "")
+    return stamp, int(number) if number.isdigit() else 0, str(root)
 
 
 def find_run(name: str, artifacts: Path) -> RunDir:

@@ -1,0 +1,87 @@
+# Every target does the set-up it needs; a second call sets up nothing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+MODEL ?= mistral
+ARGS ?=
+GPUS ?= 1
+CHOICES = model=$(MODEL) $(if $(DATASET),dataset=$(DATASET)) $(if $(TEMPLATE),template=$(TEMPLATE)) \
+  $(if $(TRAINER),trainer=$(TRAINER)) $(if $(EXPERIMENT),experiment=$(EXPERIMENT)) $(ARGS)
+LAUNCH = $(if $(filter-out 1,$(GPUS)),$(BIN)/torchrun --standalone --nproc_per_node=$(GPUS) -m medft,$(BIN)/medft)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train plan prepare sweep compare runs evaluate chat upload test lint bench lock clean
+
+help: ## this list
+	@echo "medft: fine-tune open LLMs on medical data"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "  MODEL=mistral|gemma|gemma_2b|llama2|llama3_1|custom  DATASET=  TEMPLATE=  TRAINER=  EXPERIMENT="
+	@echo "  ARGS=\"key=value ...\"  GPUS=4"
+	@echo
+	@echo "examples"
+	@echo "  make train MODEL=mistral"
+	@echo "  make train MODEL=gemma DATASET=medquad ARGS=\"dataset.path=medquad.csv trainer.max_steps=200\""
+	@echo "  make sweep ARGS=\"model=gemma,mistral seed=1,2,3\""
+	@echo "  make upload MODEL=mistral REPO=you/mistral-medical"
+
+setup: $(READY) ## the virtual environment, everything pinned with hashes
+
+$(READY): requirements.lock bootstrap.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 13) else \
+	  f"medft needs Python 3.11 or 3.12, and $(PYTHON) is {v.major}.{v.minor}: make setup PYTHON=python3.11")'
+	@echo "setting up $(VENV) (once; some minutes, 9 GB)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r bootstrap.lock
+	@$(BIN)/uv pip sync -q --require-hashes --python $(BIN)/python requirements.lock bootstrap.lock
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+train: $(READY) ## fine-tune: MODEL, DATASET, TEMPLATE, TRAINER, EXPERIMENT, ARGS, GPUS
+	@$(LAUNCH) train $(CHOICES)
+
+plan: $(READY) ## what a training would run, and whether it fits
+	@$(BIN)/medft plan $(CHOICES)
+
+prepare: $(READY) ## read, clean, split and examine DATASET
+	@$(BIN)/medft prepare $(if $(DATASET),dataset=$(DATASET)) $(ARGS)
+
+sweep: $(READY) ## one run for every combination in ARGS
+	@$(BIN)/medft train -m $(if $(ARGS),$(ARGS),model=gemma,llama2,mistral,llama3_1)
+
+compare: $(READY) ## every finished run in one figure
+	@$(BIN)/medft compare $(ARGS)
+
+runs: $(READY) ## list runs
+	@$(BIN)/medft runs $(ARGS)
+
+evaluate: $(READY) ## base against tuned model, on the newest run
+	@$(BIN)/medft evaluate $(if $(RUN),run=$(RUN)) $(ARGS)
+
+chat: $(READY) ## talk to runs in the browser, on this machine alone
+	@$(BIN)/medft serve $(if $(RUN),run=$(RUN)) $(ARGS)
+
+upload: $(READY) ## publish the newest run of MODEL to REPO=user/name
+	@$(BIN)/medft upload model=$(MODEL) repo=$(REPO) $(ARGS)
+
+test: $(READY) ## lint, types and tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@HF_HUB_OFFLINE=1 WANDB_MODE=offline $(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## format and fix what can be fixed
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: $(READY) ## measure; prints tables, asserts nothing
+	@for file in tests/benchmarks/bench_*.py; do HF_HUB_OFFLINE=1 $(BIN)/python -m "$$(echo $${file%.py} | tr / .)"; done
+
+lock: ## resolve pyproject.toml anew into requirements.lock
+	@$(BIN)/uv pip compile -q --universal --all-extras --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header -o requirements.lock pyproject.toml
+
+clean: ## remove the environment and caches; runs and data stay
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info

@@ -1,0 +1,123 @@
+"""The command line: a table of verbs, and what becomes of an error.
+
+Owns the names of the commands. Each verb's module has a frozen dataclass ``<Verb>Config``, a tuple
+``EXAMPLES`` and a function ``run(config)`` that returns an exit code or None; its settings are composed from
+conf/<verb>.yaml. Nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from medft.errors import ConfigError, MedftError
+
+VERBS = {
+    "train": "fine-tune a model on a data set; writes one run folder",
+    "plan": "say what a training would run and whether it fits, and run nothing",
+    "prepare": "read, clean, split and examine a data set",
+    "evaluate": "score base and tuned model on the same items",
+    "compare": "draw and tabulate runs side by side",
+    "runs": "list runs",
+    "chat": "talk to a run in the terminal, or answer a file of questions",
+    "serve": "the same in a browser, several runs side by side",
+    "merge": "write a run's merged 16-bit weights, checked from disk",
+    "export": "write a run's weights for llama.cpp or Ollama",
+    "upload": "publish a run's adapter or merged weights on the hub",
+    "replay": "run a finished run again and say what agrees",
+}
+
+USAGE = """\
+medft {version}: fine-tune open LLMs on medical data
+
+usage: medft <command> [group=choice ...] [key=value ...]
+
+commands
+{verbs}
+
+examples
+  medft train model=mistral             the default data and recipe; a tiny twin where there is no GPU
+  medft train model=gemma dataset=csv dataset.path=my.csv dataset.columns.question=q dataset.columns.answer=a
+  medft train -m model=gemma,mistral trainer.learning_rate=1e-4,2e-4
+  medft compare                         every finished run in one figure
+  medft chat run=latest
+
+medft <command> --help shows a command's settings. A traceback is shown with MEDFT_TRACEBACK=1."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 1 after an error, 2 after a wrong command, 130 after Ctrl-C."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except MedftError as error:
+        if os.environ.get("MEDFT_TRACEBACK"):
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (`medft runs | head`); that is no failure of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_usage())
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        from medft import __version__
+
+        print(__version__)
+        return 0
+    verb, overrides = arguments[0], arguments[1:]
+    if verb not in VERBS:
+        from medft.config import nearest
+
+        near = nearest(verb, VERBS)
+        raise ConfigError(
+            f"unknown command '{verb}'." + (f" Did you mean '{near}'?" if near else ""),
+            remedy=f"commands: {', '.join(VERBS)}",
+        )
+    module = import_module(f"medft.verbs.{verb}")
+    if "-h" in overrides or "--help" in overrides:
+        from medft.help import verb_help
+
+        print(verb_help(verb, VERBS[verb], module))
+        return 0
+    if any(override.startswith("-") for override in overrides):
+        from medft.sweep import hydra_main
+
+        return hydra_main(verb, overrides)
+    code: int | None = module.run(settings(verb, overrides))
+    return code or 0
+
+
+def settings(verb: str, overrides: Sequence[str]) -> Any:
+    """The configuration dataclass of ``verb``, composed and built.
+
+    Raises:
+        ConfigError: whatever is wrong with the command line.
+    """
+    from medft.compose import compose
+    from medft.config import build
+
+    module = import_module(f"medft.verbs.{verb}")
+    fixed: dict[str, Any] = {}
+    if hasattr(module, "expand"):  # a resumed run brings the command line it was started with
+        overrides, fixed = module.expand(overrides)
+    return build(getattr(module, f"{verb.capitalize()}Config"), {**compose(verb, overrides), **fixed})
+
+
+def _usage() -> str:
+    from medft import __version__
+
+    verbs = "\n".join(f"  {name:<10}{words}" for name, words in VERBS.items())
+    return USAGE.format(version=__version__, verbs=verbs)

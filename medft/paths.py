@@ -1,0 +1,26 @@
+"""Where conf/ and the bundled samples are, in a checkout and in an installed wheel.
+
+Owns these two places. Knows nothing of what the files hold.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def conf_dir() -> Path:
+    """The folder of Hydra's configuration groups."""
+    return _shared("conf", _PACKAGE.parent / "conf")
+
+
+def samples_dir() -> Path:
+    """The folder of the bundled sample data."""
+    return _shared("samples", _PACKAGE.parent / "data" / "samples")
+
+
+def _shared(name: str, checkout: Path) -> Path:
+    """The copy inside the wheel where there is one, else the folder beside the package."""
+    bundled = _PACKAGE / "_share" / name
+    return bundled if bundled.is_dir() else checkout

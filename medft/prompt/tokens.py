@@ -1,0 +1,155 @@
+"""Records on disk -> token ids on disk, once for every combination of what matters, and then reused.
+
+Owns the encoded splits: an Arrow file per split and the count of rows cut or dropped. Knows nothing of
+engines or training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from medft.config import plain
+from medft.data.record import Record
+from medft.errors import PromptError
+from medft.prompt.config import TemplateConfig
+from medft.prompt.encode import IGNORE, Encoded, Encoder
+from medft.prompt.template import messages
+from medft.runs import atomic_folder, read_json, write_json
+
+ENCODING_VERSION = 1
+"""Raised when the same settings would give other ids."""
+
+_BATCH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSplit:
+    """One split as token ids, in an Arrow stream file that ``datasets.Dataset.from_file`` can map."""
+
+    path: Path
+    """Columns input_ids, labels, answer_bytes (lists of equal length) and length."""
+    rows: int
+    """Rows that can be trained on."""
+    tokens: int
+    """Token ids in them."""
+    loss_tokens: int
+    """Tokens that carry loss."""
+    answer_bytes: int
+    """UTF-8 bytes of the answers kept."""
+    longest: int
+    """Tokens of the longest row."""
+    lengths: tuple[int, ...]
+    """Deciles 0..10 of the row lengths."""
+    problems: dict[str, int]
+    """Rows cut or dropped, by reason; dropped ones are not among ``rows``."""
+
+
+def encode_split(
+    records: Iterable[Record],
+    template: TemplateConfig,
+    encoder: Encoder,
+    path: Path,
+    too_long: Literal["truncate", "drop"],
+    progress: Callable[[int], Any] = lambda rows: None,
+) -> EncodedSplit:
+    """Encode ``records`` in batches into ``path``, in bounded memory."""
+    import numpy as np
+    import pyarrow as pa
+
+    ids = pa.list_(pa.int32())
+    schema = pa.schema([("input_ids", ids), ("labels", ids), ("answer_bytes", ids), ("length", pa.int32())])
+    problems: Counter[str] = Counter()
+    lengths: list[int] = []
+    loss_tokens = answer_bytes = 0
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
+        for batch in _batches(records, _BATCH):
+            encoded = encoder.encode([messages(record, template) for record in batch])
+            problems.update(row.problem for row in encoded if row.problem)
+            rows = [row for row in encoded if row.usable and not (row.problem and too_long == "drop")]
+            lengths += [len(row.input_ids) for row in rows]
+            loss_tokens += sum(len(row.labels) - row.labels.count(IGNORE) for row in rows)
+            answer_bytes += sum(_bytes(row) for row in rows)
+            columns = [[row.input_ids for row in rows], [row.labels for row in rows]]
+            columns.append([row.answer_bytes for row in rows])
+            arrays = [pa.array(column, ids) for column in columns]
+            sizes = pa.array([len(row.input_ids) for row in rows], pa.int32())
+            writer.write_batch(pa.record_batch([*arrays, sizes], schema=schema))
+            progress(len(batch))
+    deciles = np.percentile(lengths, range(0, 101, 10)).astype(int).tolist() if lengths else []
+    return EncodedSplit(
+        path, len(lengths), sum(lengths), loss_tokens, answer_bytes, max(lengths, default=0), tuple(deciles),
+        dict(problems),
+    )  # fmt: skip
+
+
+def encode_splits(
+    splits: dict[str, Callable[[], Iterator[Record]]],
+    template: TemplateConfig,
+    encoder: Encoder,
+    too_long: Literal["truncate", "drop"],
+    *,
+    cache: Path,
+    fingerprint: str,
+    progress: Callable[[int], Any] = lambda rows: None,
+) -> dict[str, EncodedSplit]:
+    """Encode every split, or find it encoded already.
+
+    Args:
+        splits: per split, a function that iterates over its records.
+        template: the wording.
+        encoder: the tokenizer at work.
+        too_long: whether a row over max_length is cut or dropped.
+        cache: folder in which encoded splits are kept, by content.
+        fingerprint: of the records and the tokenizer; wording, length and code version are added here.
+        progress: called with the number of rows done since the last call.
+
+    Raises:
+        PromptError: no training row keeps an answer token.
+    """
+    wording = json.dumps(plain(template), sort_keys=True)
+    key = f"{fingerprint}|{wording}|{encoder.max_length}|{too_long}|{ENCODING_VERSION}"
+    folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
+    if not (folder / "splits.json").is_file():
+        with atomic_folder(folder) as aside:
+            found = {
+                name: encode_split(records(), template, encoder, aside / f"{name}.arrow", too_long, progress)
+                for name, records in splits.items()
+            }
+            write_json(
+                aside / "splits.json", {k: {**asdict(v), "path": v.path.name} for k, v in found.items()}
+            )
+    stored = read_json(folder / "splits.json")
+    encoded = {
+        name: EncodedSplit(**{**values, "path": folder / values["path"], "lengths": tuple(values["lengths"])})
+        for name, values in stored.items()
+    }
+    _demand_rows(encoded["train"], encoder.max_length)
+    return encoded
+
+
+def _demand_rows(train: EncodedSplit, max_length: int) -> None:
+    if train.rows:
+        return
+    reasons = ", ".join(f"{count} {reason}" for reason, count in train.problems.items()) or "no rows"
+    raise PromptError(
+        f"no training row keeps an answer token at max_length={max_length}",
+        where=reasons,
+        remedy="raise trainer.max_length (2048 is usual), or shorten the template",
+    )
+
+
+def _bytes(row: Encoded) -> int:
+    return sum(size for size in row.answer_bytes if size > 0)
+
+
+def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
+    iterator = iter(records)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch

@@ -1,0 +1,145 @@
+"""TrainerConfig -> TRL's SFTConfig, with every field that an engine would otherwise choose set explicitly.
+
+Owns that translation. Unsloth replaces SFTConfig's defaults when it is imported (batch 4, accumulation 2,
+learning rate 5e-5, adamw_8bit, seed 3407, padding-free on, ...), so nothing that shapes a run is left unset.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medft.engine.base import Checkpointing
+from medft.models.registry import Dtype
+from medft.training.config import TrainerConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How many steps a run has and when it validates and saves."""
+
+    steps: int
+    """Optimiser steps."""
+    rows_per_step: int
+    """Rows (or packed sequences) per optimiser step, over all devices."""
+    eval_steps: int
+    """Steps between validations."""
+    save_steps: int
+    """Steps between checkpoints."""
+
+
+def schedule(config: TrainerConfig, rows: int, devices: int = 1) -> Schedule:
+    """Count the steps of a run over ``rows`` training rows (or packed sequences)."""
+    per_step = config.per_device_batch_size * config.gradient_accumulation_steps * devices
+    batches = math.ceil(rows / (config.per_device_batch_size * devices))
+    per_epoch = max(math.ceil(batches / config.gradient_accumulation_steps), 1)
+    steps = config.max_steps or max(math.ceil(per_epoch * config.epochs), 1)
+    # The best checkpoint is chosen among validated ones, so a lone save_steps sets both.
+    wanted = config.eval_steps or (config.save_steps if config.keep == "best" else None)
+    eval_steps = min(wanted or math.ceil(steps / 10), steps)
+    return Schedule(steps, per_step, eval_steps, min(config.save_steps or eval_steps, steps))
+
+
+def sft_config(
+    config: TrainerConfig,
+    plan: Schedule,
+    *,
+    folder: Path,
+    seed: int,
+    dtype: Dtype,
+    checkpointing: Checkpointing,
+    validate: bool,
+    resumed: bool,
+    cuda: bool,
+) -> Any:
+    """The SFTConfig of a run.
+
+    Args:
+        config: the recipe.
+        plan: its steps.
+        folder: where checkpoints go.
+        seed: of batch order, dropout and noise.
+        dtype: compute type.
+        checkpointing: how activations are recomputed.
+        validate: whether there are validation rows.
+        resumed: whether this goes on from a checkpoint, which has its validation already.
+        cuda: whether there is a CUDA device.
+    """
+    from trl import SFTConfig
+
+    best = validate and config.keep == "best"
+    watched = best or (validate and config.early_stopping_patience is not None)
+    return SFTConfig(
+        output_dir=str(folder),
+        # The recipe.
+        num_train_epochs=config.epochs,
+        max_steps=config.max_steps or -1,
+        per_device_train_batch_size=config.per_device_batch_size,
+        per_device_eval_batch_size=config.per_device_eval_batch_size,
+        gradient_accumulation_steps=config.gradient_accumulation_steps,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type=config.lr_scheduler,
+        warmup_steps=config.warmup_steps,
+        optim=config.optimizer,
+        weight_decay=config.weight_decay,
+        adam_beta1=0.9,
+        adam_beta2=0.999,
+        adam_epsilon=1e-8,
+        max_grad_norm=config.max_grad_norm,
+        neftune_noise_alpha=config.neftune_noise_alpha,
+        label_smoothing_factor=0.0,
+        loss_type="nll",
+        seed=seed,
+        data_seed=seed,
+        # Rows arrive encoded, cut and, where asked for, packed: no engine touches ids or labels.
+        max_length=None,
+        packing=False,
+        eval_packing=False,
+        padding_free=config.padding_free or config.packing,
+        pad_to_multiple_of=None,
+        completion_only_loss=None,
+        assistant_only_loss=False,
+        shuffle_dataset=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        dataset_num_proc=None,
+        remove_unused_columns=False,
+        train_sampling_strategy="group_by_length" if config.group_by_length else "random",
+        length_column_name="length",
+        dataloader_num_workers=0,
+        dataloader_pin_memory=cuda,
+        dataloader_drop_last=False,
+        # Compute.
+        bf16=cuda and dtype == "bfloat16",
+        fp16=cuda and dtype == "float16",
+        use_cpu=not cuda,
+        gradient_checkpointing=checkpointing == "standard",
+        gradient_checkpointing_kwargs={"use_reentrant": False},
+        torch_compile=False,
+        use_liger_kernel=False,
+        activation_offloading=False,
+        average_tokens_across_devices=True,
+        # Validation, checkpoints, logging: medft's callbacks do the writing.
+        eval_strategy="steps" if validate else "no",
+        eval_on_start=validate and not resumed,  # the base model's own loss, for comparison
+        eval_delay=0,
+        auto_find_batch_size=False,
+        ddp_find_unused_parameters=False,
+        eval_steps=plan.eval_steps if validate else None,
+        prediction_loss_only=True,
+        save_strategy="steps",
+        save_steps=plan.save_steps,
+        save_total_limit=config.save_total_limit,
+        save_only_model=False,
+        load_best_model_at_end=best,
+        metric_for_best_model="eval_loss" if watched else None,
+        greater_is_better=False if watched else None,
+        logging_strategy="steps",
+        logging_steps=config.logging_steps,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        report_to="none",
+        push_to_hub=False,
+    )

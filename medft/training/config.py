@@ -1,0 +1,106 @@
+"""The settings of training and logging that conf/trainer and conf/logger are built into.
+
+Owns their meaning, defaults and contradictions. Knows nothing of TRL or W&B.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from medft.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerConfig:
+    """One training recipe. Defaults are those of LLM-7B-Medical-Finetuning where it has one."""
+
+    name: str = "published"
+    """Preset, for the records."""
+    epochs: float = 1.0
+    """Passes over the training rows; max_steps wins when set."""
+    max_steps: int | None = None
+    """Optimiser steps; null: as many as the epochs need."""
+    per_device_batch_size: int = 2
+    """Rows per forward pass on one device."""
+    gradient_accumulation_steps: int = 4
+    """Forward passes per optimiser step."""
+    per_device_eval_batch_size: int = 4
+    """Rows per forward pass in validation."""
+    learning_rate: float = 2e-4
+    """Peak learning rate (QLoRA, Dettmers et al. 2023, uses 2e-4 at this size)."""
+    lr_scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
+    """Shape of the learning rate after warm-up."""
+    warmup_steps: int = 5
+    """Steps of linear warm-up."""
+    optimizer: Literal["adamw_torch", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"] = "adamw_8bit"
+    """AdamW with states in 32 or 8 bits."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay."""
+    max_grad_norm: float = 1.0
+    """Gradients are clipped to this norm."""
+    max_length: int = 2048
+    """Longest row in tokens."""
+    too_long: Literal["truncate", "drop"] = "truncate"
+    """What happens to a longer row: its answer is cut at the end, or it is left out. Counted either way."""
+    packing: bool = False
+    """Put several rows into one sequence, isolated from each other; changes which rows meet in a step."""
+    padding_free: bool = False
+    """Concatenate the rows of a batch instead of padding them; the same rows per step."""
+    group_by_length: bool = False
+    """Batches of rows of similar length; changes which rows meet in a step."""
+    neftune_noise_alpha: float | None = None
+    """Noise on embeddings in training (NEFTune, Jain et al. 2023), typically 5; null is off."""
+    logging_steps: int = 1
+    """Steps between lines of loss.csv."""
+    eval_steps: int | None = None
+    """Steps between validations; null: ten times a run, and at the end."""
+    save_steps: int | None = None
+    """Steps between checkpoints; null: with every validation."""
+    save_total_limit: int = 2
+    """Checkpoints kept."""
+    keep: Literal["last", "best"] = "last"
+    """Which checkpoint becomes the adapter: the last, or that of the lowest validation loss."""
+    early_stopping_patience: int | None = None
+    """Stop after this many validations without improvement; null never."""
+    objective: Literal["validation_loss", "bits_per_byte"] = "validation_loss"
+    """The figure a sweeper minimises."""
+
+    def __post_init__(self) -> None:
+        positive = (
+            "per_device_batch_size", "gradient_accumulation_steps", "per_device_eval_batch_size",
+            "max_length", "logging_steps", "save_total_limit", "epochs", "learning_rate",
+        )  # fmt: skip
+        optional = ("max_steps", "eval_steps", "save_steps", "early_stopping_patience")
+        for name in (*positive, *optional):
+            value = getattr(self, name)
+            if (value is None and name in positive) or (value is not None and value <= 0):
+                raise ConfigError(f"'trainer.{name}' must be above 0, not {value}")
+        for name in ("warmup_steps", "weight_decay", "max_grad_norm"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"'trainer.{name}' cannot be negative, not {getattr(self, name)}")
+        if self.packing and self.group_by_length:
+            raise ConfigError(
+                "trainer.packing and trainer.group_by_length contradict each other",
+                remedy="packed sequences have one length already: set one of them to false",
+            )
+        if self.eval_steps and self.save_steps and self.keep == "best" and self.save_steps % self.eval_steps:
+            raise ConfigError(
+                "trainer.keep=best needs a validation at every checkpoint",
+                where=f"eval_steps={self.eval_steps}, save_steps={self.save_steps}",
+                remedy="make trainer.save_steps a multiple of trainer.eval_steps",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class LoggerConfig:
+    """Where figures go besides loss.csv. Nothing of the machine, the code or the rows is sent anywhere."""
+
+    wandb: Literal["auto", "online", "offline", "off"] = "auto"
+    """Weights & Biases: auto is online with an API key and offline without one; never asks."""
+    project: str = "medft"
+    """W&B project."""
+    entity: str | None = None
+    """W&B team or user; null: the key's own."""
+    tags: tuple[str, ...] = ()
+    """W&B tags besides model, data set and template."""

@@ -1,0 +1,73 @@
+"""loss.csv: one line per logged step, on disk before the next step begins.
+
+Owns the file's columns and its truncation on resume. Knows nothing of trainers.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from medft.runs import write_text
+
+
+@dataclass(frozen=True, slots=True)
+class LossRow:
+    """A line of loss.csv; None is an empty cell."""
+
+    step: int
+    """Optimiser steps done."""
+    epoch: float
+    """Passes over the training rows."""
+    split: Literal["train", "validation", "test"]
+    """What the loss is of; a training loss is the mean since the line before."""
+    loss: float
+    """Cross-entropy per trained token, in nats."""
+    bits_per_byte: float | None
+    """Bits per byte of the answers."""
+    learning_rate: float | None
+    """Of the step."""
+    grad_norm: float | None
+    """Before clipping."""
+    tokens: int
+    """Tokens trained on so far, padding left out."""
+    seconds: float
+    """Since training began, interruptions left out."""
+
+
+HEADER = tuple(field.name for field in fields(LossRow))
+
+
+class LossLog:
+    """Appends to loss.csv, a flushed line at a time.
+
+    Args:
+        path: the file; created with its header when missing.
+        resume_step: lines after this step are dropped first, so that a resumed run writes no step twice.
+    """
+
+    def __init__(self, path: Path, resume_step: int = 0) -> None:
+        kept = [row for row in read_rows(path) if int(row["step"]) <= resume_step] if path.is_file() else []
+        self.last = kept[-1] if kept else None
+        lines = [",".join(HEADER), *(",".join(row[name] for name in HEADER) for row in kept)]
+        write_text(path, "\n".join(lines) + "\n")
+        self._file = path.open("a", encoding="utf-8", newline="")
+        self._writer = csv.writer(self._file, lineterminator="\n")
+
+    def write(self, row: LossRow) -> None:
+        """Append one line and hand it to the operating system."""
+        self._writer.writerow(["" if value is None else value for value in asdict(row).values()])
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The whole lines of a loss.csv; a last line cut by a kill is left out."""
+    text = path.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    return [row for row in csv.DictReader(whole.splitlines()) if None not in row.values() and None not in row]

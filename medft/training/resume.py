@@ -1,0 +1,108 @@
+"""Going on with an interrupted run: from its own command line, and only if nothing that matters has changed.
+
+Owns what may differ between the two halves of a run. Loads no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from medft.errors import RunError
+from medft.runs import RunDir, find_run
+
+FIXED = ("model", "dataset", "template", "lora", "seed", "scale")
+"""Sections of the configuration that shape every step; the rest may change between the halves."""
+_PLACES = ("dataset.path", "dataset.obtain")  # where a file stands; its content is compared instead
+
+
+def expand(overrides: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """The overrides to compose, and the values to set beside them.
+
+    ``resume=<run>`` becomes the command line that run was started with, followed by what is new.
+
+    Raises:
+        RunError: no such run, or one that is finished, still running or was started by something else.
+    """
+    own = [o for o in overrides if not o.startswith("resume=")]
+    names = [o.partition("=")[2].strip("'\"") for o in overrides if o.startswith("resume=")]
+    if not names or names[-1] in ("", "null"):
+        return own, {"overrides": own}
+    artifacts = next((o.partition("=")[2] for o in own if o.startswith("artifacts=")), "artifacts")
+    run = find_run(names[-1], Path(artifacts))
+    _demand_resumable(run)
+    whole = [*map(str, read_config(run).get("overrides", [])), *own]
+    return whole, {"overrides": whole, "resume": str(run.root), "run_dir": str(run.root)}
+
+
+def read_config(run: RunDir) -> dict[str, Any]:
+    """The composed configuration of a run.
+
+    Raises:
+        RunError: it is missing or not YAML.
+    """
+    import yaml
+
+    try:
+        values: dict[str, Any] = yaml.safe_load(run.config.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise RunError(
+            "the run's configuration cannot be read", where=str(run.config), remedy=f"{type(error).__name__}"
+        ) from None
+    return values
+
+
+def demand_same(run: RunDir, now: Mapping[str, Any]) -> None:
+    """Refuse to go on with other settings than the run began with.
+
+    Raises:
+        RunError: naming every key of ``FIXED`` that differs, with both values.
+    """
+    before, after = _flat(read_config(run)), _flat(now)
+    changed = [
+        f"{key}: {before.get(key)!r} -> {after.get(key)!r}"
+        for key in sorted(before.keys() | after.keys())
+        if key.split(".")[0] in FIXED and key not in _PLACES and before.get(key) != after.get(key)
+    ]
+    if changed:
+        raise RunError(
+            "the run cannot be resumed with other settings than it began with",
+            where="; ".join(changed),
+            remedy="leave these settings out, or start a new run",
+        )
+
+
+def demand_same_data(run: RunDir, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Refuse to go on with other rows, another tokenizer or another wording.
+
+    Raises:
+        RunError: naming the fingerprints that differ.
+    """
+    changed = [name for name in now if before.get(name) != now[name]]
+    if changed:
+        raise RunError(
+            f"the run cannot be resumed: {' and '.join(changed)} changed since it began",
+            where=str(run.root),
+            remedy="bring back the files it began with, or start a new run",
+        )
+
+
+def _demand_resumable(run: RunDir) -> None:
+    state = run.state()
+    if state == "finished":
+        raise RunError("the run is finished already", where=str(run.root), remedy="start a new run")
+    if state == "running":
+        raise RunError(
+            "the run is still running", where=str(run.root), remedy="wait for it, or stop it first"
+        )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + str(name)] = value
+    return flat

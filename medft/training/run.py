@@ -1,0 +1,205 @@
+"""Encoded rows + a model -> a trained adapter: the one place where the trainer is built and run.
+
+Owns the order of training, testing and saving. Import it only after ``engine.activate()``.
+"""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import EarlyStoppingCallback, set_seed
+from trl.data_utils import pack_dataset
+
+from medft.engine.base import Checkpointing
+from medft.models.registry import Dtype
+from medft.prompt.tokens import EncodedSplit
+from medft.runs import RunDir, atomic_folder, read_json
+from medft.training.arguments import Schedule, schedule, sft_config
+from medft.training.callbacks import Listener, Progress, Recorder, Stopper
+from medft.training.config import TrainerConfig
+from medft.training.losslog import LossLog
+from medft.training.trainer import AnswerCollator, Trainer
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a training came to."""
+
+    steps: int
+    """Optimiser steps done, resumed ones included."""
+    stopped_by: str
+    """Empty when it ran to its end; else signal, early stopping or divergence, in words."""
+    interrupted: bool
+    """Whether a signal stopped it; it can then be resumed."""
+    diverged: bool
+    """Whether the loss stopped being a number."""
+    best_step: int | None
+    """The step whose weights were kept, where that is not the last."""
+    test: dict[str, float]
+    """Loss and bits per byte on the test split; empty without one."""
+    seconds: float
+    """Wall time, validation, saving and earlier halves included."""
+    step_seconds: float
+    """Wall time of optimiser steps in this process."""
+    tokens: int
+    """Tokens trained on, padding left out."""
+    tokens_per_second: float
+    """In optimiser steps of this process, padding left out."""
+    padding_ratio: float
+    """Processed over real tokens; 1 is no padding."""
+    peak_memory_bytes: int
+    """On the GPU where there is one, else resident host memory."""
+    bits_known: bool
+    """Whether bits per byte could be told for this model."""
+
+
+def load_rows(split: EncodedSplit) -> Any:
+    """The encoded rows, mapped from disk."""
+    return Dataset.from_file(str(split.path))
+
+
+def pack(rows: Any, max_length: int, seed: int) -> Any:
+    """Rows put together into sequences of at most ``max_length`` tokens, best fit decreasing, never cut.
+
+    Shuffled first, so that neighbours in the source do not share a sequence; every row keeps positions of its
+    own, so that attention and loss stay within it.
+    """
+    lists = rows.select_columns(["input_ids", "labels", "answer_bytes"]).shuffle(seed=seed)
+    packed = pack_dataset(lists, max_length, "bfd", {"desc": "packing"})
+    return packed.map(lambda row: {"length": len(row["input_ids"])})
+
+
+def last_checkpoint(run: RunDir) -> Path | None:
+    """The newest whole checkpoint: transformers writes trainer_state.json last, so one that can be read
+    closes its folder."""
+    folders = sorted(run.checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.rsplit("-", 1)[1]))
+    return next((path for path in reversed(folders) if _whole(path)), None)
+
+
+def _whole(checkpoint: Path) -> bool:
+    try:
+        read_json(checkpoint / "trainer_state.json")
+    except Exception:  # a state cut short by a kill, or none
+        return False
+    return (checkpoint / "optimizer.pt").is_file()
+
+
+def train(
+    model: Any,
+    tokenizer: Any,
+    splits: dict[str, EncodedSplit],
+    config: TrainerConfig,
+    run: RunDir,
+    *,
+    seed: int,
+    dtype: Dtype,
+    checkpointing: Checkpointing,
+    listeners: list[Listener],
+    progress: Progress,
+    stopper: Stopper,
+) -> Outcome:
+    """Train ``model`` on ``splits['train']``, validate on the way, test at the end.
+
+    Resumes from the run's last whole checkpoint where there is one.
+    """
+    set_seed(seed)
+    rows = {name: load_rows(split) for name, split in splits.items() if split.rows}
+    if config.packing:
+        rows["train"] = pack(rows["train"], config.max_length, seed)
+    cuda = torch.cuda.is_available() and next(model.parameters()).device.type == "cuda"
+    plan = schedule(config, len(rows["train"]))
+    start = last_checkpoint(run)
+    arguments = sft_config(
+        config, plan, folder=run.checkpoints, seed=seed, dtype=dtype, checkpointing=checkpointing,
+        validate="validation" in rows, resumed=start is not None, cuda=cuda,
+    )  # fmt: skip
+    recorder = Recorder(
+        LossLog(run.loss_csv, resume_step=_step(start)), [*listeners, stopper.watch, progress.show]
+    )
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=rows["train"],
+        eval_dataset=rows.get("validation"),
+        processing_class=tokenizer,
+        data_collator=AnswerCollator(
+            pad_token_id=tokenizer.pad_token_id, padding_free=config.padding_free or config.packing
+        ),
+        callbacks=[recorder, progress, stopper, *_early_stopping(config, "validation" in rows)],
+    )
+    recorder.trainer = trainer
+    if cuda:
+        torch.cuda.reset_peak_memory_stats()
+    with stopper.catching():
+        trainer.train(resume_from_checkpoint=str(start) if start else None)
+    if stopper.signal is not None or stopper.diverged_at is not None:
+        return _outcome(trainer, recorder, stopper, plan, {})
+    test = trainer.evaluate(rows["test"], metric_key_prefix="test") if "test" in rows else {}
+    return _outcome(trainer, recorder, stopper, plan, test)
+
+
+def save_adapter(model: Any, tokenizer: Any, folder: Path, base_name: str) -> None:
+    """Write the LoRA weights with tokenizer and chat template, as plain peft and Unsloth load them.
+
+    Args:
+        model: the trained PEFT model.
+        tokenizer: the one it was trained with.
+        folder: appears whole or not at all.
+        base_name: what loaders will find the base by: a hub id, or a folder where it is local.
+    """
+    model.peft_config["default"].base_model_name_or_path = base_name
+    with atomic_folder(folder) as aside:
+        model.save_pretrained(str(aside))
+        tokenizer.save_pretrained(str(aside))
+
+
+def _early_stopping(config: TrainerConfig, validate: bool) -> list[EarlyStoppingCallback]:
+    if config.early_stopping_patience is None or not validate:
+        return []
+    return [EarlyStoppingCallback(early_stopping_patience=config.early_stopping_patience)]
+
+
+def _step(checkpoint: Path | None) -> int:
+    return int(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else 0
+
+
+def _outcome(
+    trainer: Trainer, recorder: Recorder, stopper: Stopper, plan: Schedule, test: dict[str, Any]
+) -> Outcome:
+    totals, step = recorder.totals, trainer.state.global_step
+    best = trainer.state.best_model_checkpoint if trainer.args.load_best_model_at_end else None
+    return Outcome(
+        steps=step,
+        stopped_by=_stopped_by(stopper, step, plan.steps),
+        interrupted=stopper.signal is not None,
+        diverged=stopper.diverged_at is not None,
+        best_step=_step(Path(best)) if best else None,
+        test={name: test[f"test_{name}"] for name in ("loss", "bits_per_byte") if f"test_{name}" in test},
+        seconds=totals.seconds,
+        step_seconds=totals.step_seconds,
+        tokens=int(totals.real),
+        tokens_per_second=totals.session_real / totals.step_seconds if totals.step_seconds else 0.0,
+        padding_ratio=totals.processed / totals.session_real if totals.session_real else 1.0,
+        peak_memory_bytes=peak_memory_bytes(),
+        bits_known=trainer.stop_loss.works,
+    )
+
+
+def _stopped_by(stopper: Stopper, step: int, planned: int) -> str:
+    if stopper.signal is not None:
+        return f"stopped at step {step} of {planned}"
+    if stopper.diverged_at is not None:
+        return f"the loss was not a number at step {stopper.diverged_at}"
+    return f"early stopping at step {step} of {planned}" if step < planned else ""
+
+
+def peak_memory_bytes() -> int:
+    """Peak of the GPU's allocator where there is one, else of this process's resident memory."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

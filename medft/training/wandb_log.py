@@ -1,0 +1,158 @@
+"""Weights & Biases: the figures of a run, offline without a key, and never in the way.
+
+Owns everything that talks to W&B. A failure of W&B is said once and training goes on. Sent: name, group,
+tags, configuration, figures, the loss curve, the ledger. Not sent: console, code, host, git, rows.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from medft.training.config import LoggerConfig
+from medft.training.losslog import LossRow
+
+Mode = Literal["online", "offline", "off"]
+
+_log = logging.getLogger(__name__)
+
+
+def mode(config: LoggerConfig) -> Mode:
+    """The mode that ``auto`` means here: online with an API key, offline without."""
+    if config.wandb != "auto":
+        return config.wandb
+    if os.environ.get("WANDB_MODE") in ("disabled", "offline"):
+        return "off" if os.environ["WANDB_MODE"] == "disabled" else "offline"
+    return "online" if _has_key() else "offline"
+
+
+def _has_key() -> bool:
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    netrc = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
+    try:
+        return "api.wandb.ai" in netrc.read_text(encoding="utf-8")
+    except OSError:
+        return False
+
+
+class WandbRun:
+    """One W&B run beside a medft run; does nothing in mode ``off`` or after a failure.
+
+    Args:
+        config: W&B settings.
+        folder: the run folder; W&B writes into ``folder/wandb``.
+        name: shown name.
+        group: shared by the jobs of a sweep.
+        tags: model, data set, template, scale.
+        values: the composed configuration.
+        run_id: of the W&B run to continue; None starts a new one.
+        notice: called with one line when W&B fails.
+    """
+
+    def __init__(
+        self,
+        config: LoggerConfig,
+        folder: Path,
+        *,
+        name: str,
+        group: str | None,
+        tags: list[str],
+        values: dict[str, Any],
+        run_id: str | None,
+        notice: Callable[[str], None],
+    ) -> None:
+        self.mode = mode(config)
+        self._notice = notice
+        self._run: Any = None
+        if self.mode != "off":
+            self._safely(lambda: self._start(config, folder, name, group, tags, values, run_id))
+
+    @property
+    def id(self) -> str | None:
+        """The W&B run id, to continue it later."""
+        return self._run.id if self._run is not None else None
+
+    def row(self, row: LossRow) -> None:
+        """Send one line of loss.csv."""
+        values = {
+            f"{row.split}/loss": row.loss,
+            f"{row.split}/bits_per_byte": row.bits_per_byte,
+            "train/learning_rate": row.learning_rate,
+            "train/grad_norm": row.grad_norm,
+            "train/tokens": row.tokens,
+            "train/seconds": row.seconds,
+            "train/epoch": row.epoch,
+        }
+        known = {key: value for key, value in values.items() if value is not None}
+        self._safely(lambda: self._run.log(known, step=row.step))
+
+    def finish(self, summary: dict[str, Any], ledger: dict[str, Any], curve: Path | None) -> None:
+        """Send the figures, the ledger and the loss curve, and close the run."""
+
+        def send() -> None:
+            import wandb
+
+            self._run.summary.update(summary)
+            self._run.config.update({"ledger": ledger}, allow_val_change=True)
+            if curve is not None:
+                self._run.log({"loss_curve": wandb.Image(str(curve))})
+            self._run.finish()
+
+        self._safely(send)
+
+    def stop(self) -> None:
+        """Close the run of a training that did not finish."""
+        self._safely(lambda: self._run.finish(exit_code=1))
+
+    def _start(
+        self,
+        config: LoggerConfig,
+        folder: Path,
+        name: str,
+        group: str | None,
+        tags: list[str],
+        values: dict[str, Any],
+        run_id: str | None,
+    ) -> None:
+        import wandb
+
+        settings = wandb.Settings(
+            console="off",
+            disable_git=True,
+            disable_code=True,
+            save_code=False,
+            x_disable_machine_info=True,
+            x_disable_meta=True,
+            host="",
+            silent=True,
+            quiet=True,
+            init_timeout=30,
+        )
+        self._run = wandb.init(
+            project=config.project,
+            entity=config.entity,
+            name=name,
+            group=group,
+            tags=[*tags, *config.tags],
+            config=values,
+            dir=str(folder),
+            mode=self.mode if self.mode != "off" else "disabled",
+            id=run_id,
+            resume="allow" if run_id else None,
+            settings=settings,
+        )
+
+    def _safely(self, action: Callable[[], None]) -> None:
+        """Run ``action``; on any failure of W&B's, say so once and go on without it."""
+        if self.mode == "off":
+            return
+        try:
+            action()
+        except Exception as error:  # W&B raises its own and everything its transports raise
+            self.mode = "off"
+            _log.exception("W&B failed")
+            self._notice(f"W&B stopped ({type(error).__name__}); training goes on, loss.csv is complete")

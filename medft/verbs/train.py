@@ -1,0 +1,265 @@
+"""medft train: one model, one data set, one template -> one run folder.
+
+The story of the command, top to bottom; every room it joins is named where it enters.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medft.config import plain
+from medft.data.config import DatasetConfig
+from medft.data.prepare import Prepared, prepare
+from medft.engine.base import EngineConfig, LoadSpec, LoraConfig, engine
+from medft.errors import EngineError
+from medft.models.bases import Base, merging_base, training_base
+from medft.models.registry import ModelConfig
+from medft.plan.environment import snapshot
+from medft.plan.machine import probe
+from medft.plan.resolve import Resolved, Scale, resolve
+from medft.prompt.config import TemplateConfig
+from medft.prompt.template import check_fields
+from medft.prompt.tokens import EncodedSplit, encode_splits
+from medft.runs import RunDir, read_json, write_json
+from medft.screen import Screen
+from medft.training.config import LoggerConfig, TrainerConfig
+from medft.training.lifecycle import keeping_state, open_folder
+from medft.training.resume import demand_same_data, expand
+from medft.training.summary import Fingerprints, ledger_json, summarise
+
+if TYPE_CHECKING:
+    from medft.training.run import Outcome
+
+__all__ = ["EXAMPLES", "TrainConfig", "expand", "run"]
+
+EXAMPLES = (
+    "medft train model=mistral",
+    "medft train model=gemma trainer=published trainer.learning_rate=1e-4 seed=1",
+    "medft train model=custom model.base=<hub id or folder> dataset=jsonl dataset.path=my.jsonl",
+    "medft train experiment=llm7b_medical model=llama2",
+    "medft train resume=artifacts/runs/mistral-tiny-sample-medical_qa/20261120-101500",
+    "medft train -m model=gemma,llama2,mistral,llama3_1 seed=1,2,3",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """The settings of one training run."""
+
+    model: ModelConfig
+    """The base model."""
+    dataset: DatasetConfig
+    """The records."""
+    template: TemplateConfig
+    """The words around them."""
+    trainer: TrainerConfig
+    """The recipe."""
+    lora: LoraConfig
+    """The adapter."""
+    engine: EngineConfig
+    """Which code trains."""
+    logger: LoggerConfig
+    """Where figures go besides loss.csv."""
+    run_dir: Path
+    """The run folder."""
+    scale: Scale = "auto"
+    """full: the real base; tiny: its two-layer twin; auto: full on a CUDA GPU, tiny elsewhere."""
+    seed: int = 3407
+    """Of the split, the adapter's start, batch order and noise."""
+    resume: str | None = None
+    """A run folder to go on with, by path, name or `latest`."""
+    artifacts: Path = Path("artifacts")
+    """Where runs, sweeps and comparisons are written."""
+    processed: Path = Path("data/processed")
+    """Where prepared records and token ids are kept."""
+    max_shard_gb: float = 5.0
+    """Size of the files of merged weights, in GB."""
+    merge: bool = True
+    """Write merged/ besides adapter/."""
+    sweep: Path | None = None
+    """The folder of the sweep that this run is a job of."""
+    overrides: tuple[str, ...] = ()
+    """The command line that the settings came from."""
+
+    def __post_init__(self) -> None:
+        for member in self.dataset.members().values():
+            if member.columns.task is None:
+                columns = {name for name, column in plain(member.columns).items() if column is not None}
+                if "turns" not in columns:
+                    check_fields(self.template, member.task, member.language, columns, member.name)
+
+
+def run(config: TrainConfig) -> int:
+    """Train, test, save, merge, draw and sum up.
+
+    Returns:
+        The exit code: 130 when it was stopped by a signal and can be resumed.
+
+    Raises:
+        MedftError: whatever prevents a result; what has been trained stays in the run folder.
+    """
+    screen, began = Screen(), time.perf_counter()
+    resolved = resolve(config.model, config.engine, config.scale, probe())
+    prepared = prepare(config.dataset, seed=config.seed, processed=config.processed)
+    folder = open_folder(plain(config), snapshot(probe(), resolved, config.seed))
+    _announce(screen, config, resolved, prepared, folder)
+    with screen.chatter_to(folder.log), keeping_state(folder):
+        return _run(config, resolved, prepared, folder, screen, began)
+
+
+def _run(
+    config: TrainConfig, resolved: Resolved, prepared: Prepared, folder: RunDir, screen: Screen, began: float
+) -> int:
+    """The part of the story that libraries talk through; what they say goes to the run's log."""
+    code = engine(resolved.engine)
+    code.activate()
+    from medft.models import tokenizer as tokenizers
+    from medft.prompt.encode import Encoder
+    from medft.report.curves import draw_run
+    from medft.training.callbacks import Progress, Stopper
+    from medft.training.run import save_adapter, train
+
+    base = training_base(config.model, resolved.scale, config.engine.load_in_4bit, config.artifacts)
+    tokenizer = tokenizers.load(base.folder)
+    encoder = Encoder(tokenizer, config.trainer.max_length, tokenizers.stop_ids(tokenizer, base.folder))
+    splits = encode_splits(
+        {name: lambda name=name: prepared.records(name) for name in ("train", "validation", "test")},  # type: ignore[misc]
+        config.template,
+        encoder,
+        config.trainer.too_long,
+        cache=config.processed / "tokens",
+        fingerprint=f"{prepared.fingerprint}|{tokenizers.fingerprint(tokenizer)}",
+    )
+    prints = Fingerprints.of(prepared.ledger, tokenizers.fingerprint(tokenizer), config.template)
+    ledger = ledger_json(prepared.ledger, splits, prints)
+    if config.resume:
+        demand_same_data(folder, read_json(folder.ledger)["fingerprints"], plain(prints))
+    write_json(folder.ledger, ledger)
+    _say_plan(screen, config, splits)
+
+    spec = LoadSpec(
+        base.folder, resolved.dtype, config.engine.load_in_4bit, config.trainer.max_length,
+        resolved.gradient_checkpointing,
+    )  # fmt: skip
+    model = code.load_for_training(spec, config.lora, tokenizer, config.seed)
+    wandb = _start_wandb(config, resolved, folder, screen)
+    outcome = train(
+        model, tokenizer, splits, config.trainer, folder, seed=config.seed, dtype=resolved.dtype,
+        checkpointing=resolved.gradient_checkpointing, listeners=[wandb.row],
+        progress=Progress(screen.bar_stream), stopper=Stopper(),
+    )  # fmt: skip
+    if outcome.interrupted or outcome.diverged:
+        wandb.stop()
+        return _say_stopped(screen, folder, outcome)
+    save_adapter(model, tokenizer, folder.adapter, base.name)
+    screen.line("saved", f"adapter/ {_size(folder.adapter)}")
+    del model
+    gc.collect()
+
+    merged = _merge(config, resolved, folder, splits, base, screen) if config.merge else None
+    draw_run(folder)
+    names = {
+        "model": config.model.name, "dataset": config.dataset.name, "template": config.template.name,
+        "trainer": config.trainer.name, "engine": resolved.engine, "scale": resolved.scale,
+        "seed": config.seed, "sweep": str(config.sweep) if config.sweep else None, "wandb": wandb.id,
+    }  # fmt: skip
+    summary = summarise(names, folder, outcome, prints, merged)
+    wandb.finish(summary, ledger, folder.loss_png)
+    write_json(folder.summary, summary)
+    _say_end(screen, folder, summary, time.perf_counter() - began)
+    return 0
+
+
+def _start_wandb(config: TrainConfig, resolved: Resolved, folder: RunDir, screen: Screen) -> Any:
+    """The W&B run; its id is kept in the folder, so that a resumed run continues it."""
+    from medft.training.wandb_log import WandbRun
+
+    before = folder.root / "wandb.json"
+    run_id = read_json(before)["id"] if before.is_file() else None
+    run = WandbRun(
+        config.logger,
+        folder.root,
+        name=f"{folder.root.parent.name}/{folder.root.name}",
+        group=config.sweep.name if config.sweep else None,
+        tags=[config.model.name, config.dataset.name, config.template.name, resolved.scale, resolved.engine],
+        values=plain(config),
+        run_id=run_id,
+        notice=lambda text: screen.line("notice", text),
+    )
+    if run.id:
+        write_json(before, {"id": run.id, "mode": run.mode})
+    return run
+
+
+def _merge(
+    config: TrainConfig,
+    resolved: Resolved,
+    folder: RunDir,
+    splits: dict[str, EncodedSplit],
+    base: Base,
+    screen: Screen,
+) -> dict[str, Any]:
+    """merged/: written, checked from disk, and only then called so."""
+    from medft.merge.stream import merge
+
+    sixteen = merging_base(config.model, resolved.scale, config.artifacts)
+    report = merge(
+        sixteen.folder, folder.adapter, folder.merged, max_shard_bytes=int(config.max_shard_gb * 1e9)
+    )
+    screen.line("saved", f"merged/ {_size(folder.merged)}")
+    return plain(report)
+
+
+def _announce(
+    screen: Screen, config: TrainConfig, resolved: Resolved, prepared: Prepared, folder: RunDir
+) -> None:
+    """The table that stands above a training: what was decided, and why."""
+    tiny = "-tiny" if resolved.scale == "tiny" else ""
+    screen.title(
+        f"{config.model.name}{tiny} x {config.dataset.name} x {config.template.name}", str(folder.root)
+    )
+    screen.line("engine", resolved.engine, resolved.reasons["engine"])
+    screen.line("scale", "tiny twin" if resolved.scale == "tiny" else "full", resolved.reasons["scale"])
+    screen.line("data", prepared.ledger.summary())
+    for note in prepared.ledger.notes:
+        screen.line("notice", note)
+
+
+def _say_plan(screen: Screen, config: TrainConfig, splits: dict[str, EncodedSplit]) -> None:
+    from medft.training.arguments import schedule
+
+    train = splits["train"]
+    plan = schedule(config.trainer, train.rows)
+    screen.line("plan", f"{plan.steps:,} steps x {plan.rows_per_step} rows of up to {train.longest:,} tokens")
+    for name, split in splits.items():
+        for problem, count in split.problems.items():
+            cut = problem == "answer truncated" and config.trainer.too_long == "truncate"
+            screen.line("notice", f"{name}: {count:,} rows {'kept, ' if cut else 'dropped, '}{problem}")
+
+
+def _say_stopped(screen: Screen, folder: RunDir, outcome: Outcome) -> int:
+    if outcome.diverged:
+        raise EngineError(
+            outcome.stopped_by, remedy="lower trainer.learning_rate, or raise trainer.warmup_steps"
+        )
+    folder.mark("interrupted", outcome.stopped_by)
+    screen.line("stopped", outcome.stopped_by)
+    screen.line("next", f"medft train resume={folder.root}")
+    return 130
+
+
+def _say_end(screen: Screen, folder: RunDir, summary: dict[str, Any], seconds: float) -> None:
+    loss, bits = summary["validation_loss"], summary["bits_per_byte"]
+    figures = [f"train loss {summary['train_loss']:.3f}"]
+    figures += [f"validation {loss:.3f}"] if loss is not None else []
+    figures += [f"{bits:.3f} bits/byte"] if bits is not None else []
+    screen.line("result", ", ".join(figures) + f", in {seconds:.0f} s")
+    screen.line("next", "medft chat run=latest | medft evaluate run=latest | medft compare")
+
+
+def _size(folder: Path) -> str:
+    return f"{sum(file.stat().st_size for file in folder.rglob('*') if file.is_file()) / 1e6:,.1f} MB"
