@@ -52,20 +52,23 @@ class LowRank:
     own_base: torch.Tensor | None = None
     """The adapter's copy of the weight it was trained on; peft saves it for embeddings and output layers."""
 
-    def delta(self) -> torch.Tensor:
-        """scaling * B A, float32, in the shape of the weight."""
-        product = self.b @ self.a
-        return (product.T if self.embedding else product).mul_(self.scaling)
+    def delta(self, rows: slice) -> torch.Tensor:
+        """scaling * B A, float32, for some rows of the weight."""
+        product = (self.b @ self.a[:, rows]).T if self.embedding else self.b[rows] @ self.a
+        return product.mul_(self.scaling)
 
-    def apply(self, weight: torch.Tensor) -> torch.Tensor:
-        """The changed weight in float32; operations in peft's order, so that not one bit differs."""
+    def apply(self, weight: torch.Tensor, rows: slice) -> torch.Tensor:
+        """The changed ``rows`` in float32, from ``weight``, which holds just these.
+
+        The operations and their order are peft's, so that not one bit differs.
+        """
         import torch
 
-        changed = self.delta().add_(weight if self.own_base is None else self.own_base)
+        changed = self.delta(rows).add_(weight if self.own_base is None else self.own_base[rows])
         if self.magnitude is None:
             return changed
         lengths = torch.linalg.norm(changed, dim=1)
-        return changed.mul_((self.magnitude / lengths).view(-1, 1))
+        return changed.mul_((self.magnitude[rows] / lengths).view(-1, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,9 @@ class Replacement:
     tensor: torch.Tensor
     """The new values."""
 
-    def apply(self, weight: torch.Tensor) -> torch.Tensor:
-        """The new values in float32."""
-        return self.tensor.float()
+    def apply(self, weight: torch.Tensor, rows: slice) -> torch.Tensor:
+        """The new values of ``rows`` in float32."""
+        return self.tensor[rows].float()
 
 
 Change = LowRank | Replacement

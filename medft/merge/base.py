@@ -45,7 +45,7 @@ class Base:
         self._parts = self._quantised()
         self.kind: BaseKind = "dequantised-nf4" if self._parts else "16-bit"
         parts = {part for found in self._parts.values() for part in found}
-        self._states: dict[str, Any] = {}
+        self._unpacked: dict[str, torch.Tensor] = {}  # the last one only, since it is read in pieces
         self.specs: dict[str, Spec] = {}
         """name -> type and shape of each weight, in the order of the files."""
         for name in sorted(self.stored.entries.keys() - parts, key=self._place):
@@ -67,14 +67,19 @@ class Base:
             counts[spec.dtype] = counts.get(spec.dtype, 0) + spec.nbytes
         return max(counts, key=lambda dtype: counts[dtype])
 
-    def read(self, name: str) -> torch.Tensor:
-        """The weight called ``name``: as it is stored, or dequantised to the type it was quantised from."""
-        packed = self.stored.read(name)
+    def read(self, name: str, rows: slice = slice(None)) -> torch.Tensor:
+        """The weight called ``name``, or some ``rows`` of it, as it is stored; a 4-bit one dequantised to
+        the type it was quantised from."""
         if name not in self._parts:
-            return packed
+            return self.stored.read(name, rows)
+        if name not in self._unpacked:
+            self._unpacked = {name: self._dequantised(name)}
+        return self._unpacked[name][rows]
+
+    def _dequantised(self, name: str) -> torch.Tensor:
         from bitsandbytes.functional import dequantize_4bit
 
-        dequantised: torch.Tensor = dequantize_4bit(packed, self._state(name))
+        dequantised: torch.Tensor = dequantize_4bit(self.stored.read(name), self._state(name))
         return dequantised
 
     def _place(self, name: str) -> tuple[Path, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ DTYPES = {
     "BOOL": "bool",
 }
 _CODES = {name: code for code, name in DTYPES.items()}
+_AHEAD = 8  # pieces that may wait for the disk
 _LONGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
 
 
@@ -79,8 +81,8 @@ class Checkpoint:
                 )
             self.entries |= found
 
-    def read(self, name: str) -> torch.Tensor:
-        """The tensor called ``name``, in memory of its own.
+    def read(self, name: str, rows: slice = slice(None)) -> torch.Tensor:
+        """The tensor called ``name``, or some ``rows`` of it (its first axis), in memory of its own.
 
         Raises:
             MergeError: the file ends before the tensor does.
@@ -88,9 +90,13 @@ class Checkpoint:
         import torch
 
         entry = self.entries[name]
-        raw = torch.empty(entry.end - entry.begin, dtype=torch.uint8)
-        _read_into(entry.file, entry.begin, raw.numpy().data)
-        return raw.view(getattr(torch, entry.dtype)).reshape(entry.shape)
+        count = entry.shape[0] if entry.shape else 1
+        start, stop, _ = rows.indices(count)
+        width = (entry.end - entry.begin) // max(count, 1)
+        raw = torch.empty((stop - start) * width, dtype=torch.uint8)
+        _read_into(entry.file, entry.begin + start * width, raw.numpy().data)
+        shape = (stop - start, *entry.shape[1:]) if entry.shape else ()
+        return raw.view(getattr(torch, entry.dtype)).reshape(shape)
 
 
 def refuse_pickles(folder: Path, stem: str) -> None:
@@ -247,28 +253,37 @@ def shard_names(count: int) -> list[str]:
     return [f"model-{number:05d}-of-{count:05d}.safetensors" for number in range(1, count + 1)]
 
 
-def write_shard(file: Path, specs: list[Spec], tensors: Iterator[torch.Tensor]) -> None:
+def write_shard(file: Path, specs: list[Spec], pieces: Iterable[torch.Tensor]) -> None:
     """Write one safetensors file, byte for byte as the safetensors library would.
 
-    The next tensor is made while the last one is written, so at most two are in memory. The file is on the
-    disk when this returns (fsync).
+    ``pieces`` are the values of ``specs``, one after another, in parts of any size. The next ones are made
+    while the last ones are written; a few are in memory at a time.
+
+    Raises:
+        MergeError: more or fewer bytes came than ``specs`` promise.
     """
+    expected, written = sum(spec.nbytes for spec in specs), 0
+    waiting: deque[Future[None]] = deque()
     with file.open("wb", buffering=0) as opened, ThreadPoolExecutor(1) as pool:
         opened.write(_header(specs))
-        written: Future[None] | None = None
-        for spec, tensor in zip(specs, tensors, strict=True):
-            _check(spec, tensor)
-            if written is not None:
-                written.result()
-            written = pool.submit(_write, opened.fileno(), tensor)
-        if written is not None:
-            written.result()
-        os.fsync(opened.fileno())
+        for piece in pieces:
+            written += piece.nbytes
+            waiting.append(pool.submit(_write, opened.fileno(), piece))
+            if len(waiting) > _AHEAD:
+                waiting.popleft().result()
+        for future in waiting:
+            future.result()
+    if written != expected:
+        raise MergeError(f"{written:,} bytes came out instead of {expected:,}", where=str(file))
 
 
-def _check(spec: Spec, tensor: torch.Tensor) -> None:
-    if tuple(tensor.shape) != spec.shape or str(tensor.dtype) != f"torch.{spec.dtype}":
-        raise MergeError(f"{spec.name} came out as {tensor.dtype} {tuple(tensor.shape)}, not as planned")
+def sync(path: Path) -> None:
+    """Return when the file or folder is on the disk (fsync)."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write(descriptor: int, tensor: torch.Tensor) -> None:

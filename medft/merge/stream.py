@@ -1,8 +1,8 @@
 """The merge: a base and a LoRA adapter become one folder of plain weights, tensor by tensor.
 
-Owns the order of the work, the memory bound (two tensors and the adapter, whatever the size of the model) and
-the promise that the folder appears whole or not at all. Knows nothing of runs, engines or the hub, and does
-not judge its own result: that is ``verify``.
+Owns the order of the work, the memory bound (the adapter and a few blocks of rows, whatever the size of the
+model) and the promise that the folder appears whole or not at all. Knows nothing of runs, engines or the
+hub, and does not judge its own result: that is ``verify``.
 
 What is computed: ``round(W + s * B A)``, in float32, rounded once to the merged type. Bit for bit, this is
 peft's ``merge_and_unload`` of a base loaded in float32, cast once at the end. For linear layers it is also
@@ -18,10 +18,11 @@ dequantised to the 16-bit type that its layers compute with, and then treated th
 from __future__ import annotations
 
 import errno
-import os
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -29,7 +30,7 @@ from typing import TYPE_CHECKING, Literal
 from medft.errors import MergeError
 from medft.merge.adapter import Change, read_adapter
 from medft.merge.base import EMBEDDING, FLOATS, OUTPUT, Base, BaseKind
-from medft.merge.checkpoint import Spec, shard_names, split, write_index, write_shard
+from medft.merge.checkpoint import Spec, shard_names, split, sync, write_index, write_shard
 from medft.merge.companions import copy_tokenizer, write_config, write_generation_config
 from medft.runs import atomic_folder
 
@@ -41,6 +42,7 @@ Progress = Callable[[int, int], None]
 """Called with the bytes merged so far and in total."""
 
 SHARD_BYTES = 5_000_000_000  # what hubs recommend: a broken transfer then costs little
+_BLOCK = 1 << 19  # elements that are computed at a time: 2 MiB of float32
 _BESIDES = 64_000_000  # room for headers, tokenizer and configs
 
 
@@ -169,16 +171,24 @@ def merged_spec(spec: Spec, dtype: str) -> Spec:
     return Spec(spec.name, dtype if spec.dtype in FLOATS else spec.dtype, spec.shape)
 
 
-def merged_tensor(source: Base, spec: Spec, change: Change | None) -> torch.Tensor:
-    """The weight ``spec.name`` with its change, rounded once to ``spec.dtype``."""
+def merged_rows(source: Base, spec: Spec, change: Change | None, rows: slice) -> torch.Tensor:
+    """Some rows of the weight ``spec.name`` with its change, rounded once to ``spec.dtype``."""
     import torch
 
-    weight = source.read(spec.name)
+    weight = source.read(spec.name, rows)
     try:
-        changed = weight if change is None else change.apply(weight)
+        changed = weight if change is None else change.apply(weight, rows)
     except RuntimeError as error:
         raise MergeError(f"the adapter does not fit {spec.name}: {error}", where=str(source.folder)) from None
     return changed.to(getattr(torch, spec.dtype))
+
+
+def blocks(spec: Spec) -> Iterator[slice]:
+    """The rows of a tensor, in blocks that fit a processor's cache."""
+    count = spec.shape[0] if spec.shape else 1
+    step = max(1, _BLOCK // max(1, math.prod(spec.shape[1:])))
+    for start in range(0, count, step):
+        yield slice(start, min(start + step, count))
 
 
 def _write_shards(
@@ -186,25 +196,23 @@ def _write_shards(
 ) -> None:
     total, done = sum(spec.nbytes for shard in shards for spec in shard), 0
 
-    def tensors(shard: list[Spec]) -> Iterator[torch.Tensor]:
+    def pieces(shard: list[Spec]) -> Iterator[torch.Tensor]:
         nonlocal done
         for spec in shard:
-            yield merged_tensor(source, spec, changes.get(spec.name))
+            for rows in blocks(spec):
+                yield merged_rows(source, spec, changes.get(spec.name), rows)
             done += spec.nbytes
             progress(done, total)
 
-    for file, shard in zip(shard_names(len(shards)), shards, strict=True):
-        write_shard(folder / file, shard, tensors(shard))
+    with ThreadPoolExecutor(1) as disk:
+        synced = []
+        for file, shard in zip(shard_names(len(shards)), shards, strict=True):
+            write_shard(folder / file, shard, pieces(shard))
+            synced.append(disk.submit(sync, folder / file))
+        for future in synced:
+            future.result()
     write_index(folder, shards)
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(folder)
 
 
 def _check_room(folder: Path, total: int) -> None:

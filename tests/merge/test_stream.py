@@ -20,7 +20,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "rslora": {"use_rslora": True, "lora_alpha": 7},
     "dora": {"use_dora": True},
     "patterns": {"rank_pattern": {"q_proj": 4, "layers.1.mlp.up_proj": 3}, "alpha_pattern": {".*k_proj": 5}},
-    "rank64": {"r": 64, "lora_alpha": 33},
+    "rank256": {"r": 256, "lora_alpha": 33},
+    "rank256_dora": {"r": 256, "lora_alpha": 33, "use_dora": True, "use_rslora": True},
 }
 
 
