@@ -91,9 +91,9 @@ def _above(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def _below(comparison: Comparison) -> list[tuple[str, str]]:
-    said = f"Faint: every logged step. Clear: {_smoothing(comparison)}. Points: validation."
+    said = f"Faint: every logged step. Clear: {_smoothing(comparison)}."
     if any(line.final for line in comparison.lines):
-        said += " Numbers: last validation."
+        said += " Points: validation. Numbers: last validation."
     if any(line.group.repeated for line in comparison.lines):
         said += " Bands and bars: mean ± sd over seeds."
     if any(len(panel.lines) > MOST_COLOURED for panel in comparison.panels):

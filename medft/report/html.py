@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-_NUMBER = re.compile(r"^[-+−]?[\d.,]+(e[-+]?\d+)?( ±.*|%| [A-Za-z]{1,3}|:\d\d.*)?$")
+_NUMBER = re.compile(r"^[-+−]?[\d.,]+(e[-+]?\d+)?([kMB]|%|:\d\d.*| ±.*| to .*| [A-Za-z]{1,3})?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +97,11 @@ table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tab
   margin: .6rem 0 1.2rem; }
 th, td { padding: .38rem .8rem .38rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--rule);
-  white-space: pre-line; overflow-wrap: anywhere; max-width: 30rem; }
+  white-space: pre-line; overflow-wrap: break-word; max-width: 34rem; }
 th { color: var(--grey); font-weight: 600; white-space: nowrap; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 tbody tr:hover { background: var(--soft); }
-img { max-width: 100%; height: auto; background: #fff; border-radius: 6px; display: block;
+img { width: 100%; max-width: 62rem; height: auto; background: #fff; border-radius: 6px; display: block;
   margin: .6rem 0; }
 @media (prefers-color-scheme: dark) { img { padding: .5rem; } }
 @media print { body { max-width: none; padding: 0; } .wide { overflow: visible; } }
@@ -150,10 +150,10 @@ def page(title: str, sections: Sequence[Section]) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     style = Markup(_STYLE)  # noqa: S704 - a constant of this file
     template = environment.from_string(_PAGE)
-    return template.render(title=title, sections=sections, style=style, numeric=_numeric_columns)
+    return template.render(title=title, sections=sections, style=style, numeric=numeric_columns)
 
 
-def _numeric_columns(table: Table) -> list[bool]:
+def numeric_columns(table: Table) -> list[bool]:
     """Per column, whether all its filled cells look like numbers."""
     columns = [[row[index] for row in table.rows] for index in range(len(table.columns))]
     filled = [[cell for cell in cells if cell not in ("", "-")] for cells in columns]

@@ -161,8 +161,8 @@ def _welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, tupl
 
 
 def _holm(p_values: list[float]) -> list[float]:
-    from statsmodels.stats.multitest import multipletests
-
     if not p_values:
         return []
+    from statsmodels.stats.multitest import multipletests
+
     return [float(p) for p in multipletests(p_values, alpha=ALPHA, method="holm")[1]]

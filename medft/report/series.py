@@ -84,7 +84,7 @@ def read_curve(path: Path) -> Curve:
     if partial and text.count("\n") > 1 and partial.count(",") < text.partition("\n")[0].count(","):
         text, notes = whole + "\n", ("the last line was not written to its end and is left out",)
     try:
-        table = pd.read_csv(io.StringIO(text), dtype=str, skipinitialspace=True)
+        table = pd.read_csv(io.StringIO(text), skipinitialspace=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path.name} is not a csv table: {error}", where=str(path)) from None
     table.columns = [str(name).strip().lower() for name in table.columns]
@@ -112,7 +112,7 @@ def _typed(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             remedy="give a medft loss.csv, or a csv file with the header Step,Loss",
         )
     rows = pd.DataFrame({name: _numbers(table, name, path) for name in NUMBERS})
-    rows.insert(2, "split", table["split"].str.strip() if "split" in table else "train")
+    rows.insert(2, "split", table["split"].astype(str).str.strip() if "split" in table else "train")
     rows = rows[rows["step"].notna()].sort_values("step", kind="stable", ignore_index=True)
     if rows.empty:
         raise DataError(f"{path.name} has no rows", where=str(path), remedy="the run logged no step yet")

@@ -1,0 +1,81 @@
+"""medft compare: curves and figures of several runs in one figure, one table and one page."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from medft.report.compare import NAME, write_comparison
+from medft.report.comparison import Axis, Comparison, compare
+from medft.report.selection import select
+from medft.report.table import pairs, results
+from medft.report.terminal import fitted, narrowed
+
+SHOWN = ("run", "evaluated on", "bits per byte", "validation loss", "train loss", "steps", "time")
+"""Columns on the terminal; the page and the csv file have all."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompareConfig:
+    """What is compared, and along which axes."""
+
+    runs: str | tuple[str, ...] = ()
+    """Runs by folder or name, sweeps, patterns (`mistral*`), csv files (Step,Loss); empty: every finished
+    run."""
+    x: Axis = "step"
+    """Horizontal axis: step, tokens or seconds."""
+    metric: Literal["auto", "bits_per_byte", "loss"] = "auto"
+    """Vertical axis; auto is bits per byte where it was measured, else loss, one panel per tokenizer."""
+    title: str | None = None
+    """Title of the figure and the page; null counts the runs."""
+    artifacts: Path = Path("artifacts")
+    """Where runs are looked for, and where compare/<stamp>/ is written."""
+
+
+def run(config: CompareConfig) -> None:
+    """Find the runs, arrange them, write the folder, show the table.
+
+    Raises:
+        RunError: no such run, or nothing to compare.
+        ConfigError: no run has values for the axes that were asked for.
+    """
+    words = (config.runs,) if isinstance(config.runs, str) else config.runs
+    subjects, left_out = select(words, config.artifacts)
+    comparison = compare(subjects, config.x, None if config.metric == "auto" else config.metric)
+    title = config.title or _title(comparison)
+    folder = write_comparison(comparison, _new_folder(config.artifacts / "compare"), title)
+    print(f"{title}      {folder}\n")
+    print(_screen(comparison))
+    for line in _remarks(comparison, left_out):
+        print(line)
+    print(f"\n  wrote   {folder / NAME}.html, .png, .svg, .csv, .md")
+
+
+def _title(comparison: Comparison) -> str:
+    runs, lines = len(comparison.subjects), len(comparison.lines)
+    if runs == 1:
+        return comparison.subjects[0].identity.title
+    return f"{runs} runs" + (f" of {lines} configurations" if lines < runs else "")
+
+
+def _new_folder(parent: Path) -> Path:
+    """``<parent>/<stamp>``, with a number behind it when this second has one already."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    candidates = [parent / stamp, *(parent / f"{stamp}-{number}" for number in range(2, 1000))]
+    return next(path for path in candidates if not path.exists())
+
+
+def _screen(comparison: Comparison) -> str:
+    width = shutil.get_terminal_size((100, 24)).columns
+    tables = [narrowed(results(comparison), SHOWN), pairs(comparison)]
+    return "\n\n".join(fitted(table, width, shrink=("run", "first vs second")) for table in tables if table)
+
+
+def _remarks(comparison: Comparison, left_out: Sequence[str]) -> list[str]:
+    said = [f"  note    {text}" for text in (*comparison.warnings, *comparison.notes)]
+    said += [f"  left out  {line}" for line in left_out]
+    return ["", *said] if said else []

@@ -1,0 +1,172 @@
+"""medft runs: the runs there are, newest first."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+from medft.errors import ConfigError, MedftError
+from medft.report.html import Table
+from medft.report.series import read_curve
+from medft.report.subject import identify, number, read_figures
+from medft.report.terminal import fitted
+from medft.report.words import UNKNOWN, count, decimal, duration
+from medft.runs import RunDir, State, all_runs
+
+
+@dataclass(frozen=True, slots=True)
+class RunsConfig:
+    """Which runs are listed, and how."""
+
+    models: str | None = None
+    """Only runs of this model; * and ? match any text, as in the next two."""
+    datasets: str | None = None
+    """Only runs on this data set."""
+    templates: str | None = None
+    """Only runs with this prompt template."""
+    state: State | None = None
+    """Only runs in this state: finished, running, interrupted, failed or killed."""
+    limit: int | None = 20
+    """List this many; null lists all."""
+    format: Literal["table", "json"] = "table"
+    """For people, or for programs."""
+    artifacts: Path = Path("artifacts")
+    """Where runs are looked for."""
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError(f"limit must be 1 or more, not {self.limit}", remedy="limit=null lists all")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One run in the list; None where something is unknown."""
+
+    run: str
+    """Its stamp, which names it: the folder's own name, below the sweep's in a sweep."""
+    folder: str
+    """Where it lies."""
+    state: State | Literal["damaged"]
+    """How it stands."""
+    model: str
+    """Base model."""
+    dataset: str
+    """Data set."""
+    template: str
+    """Prompt template."""
+    tiny: bool
+    """Whether a tiny twin stood in for the base."""
+    steps: int | None
+    """Optimiser steps so far."""
+    validation_loss: float | None
+    """Last one, in nats per token."""
+    bits_per_byte: float | None
+    """Of the validation answers."""
+    seconds: float | None
+    """Training time."""
+
+
+def run(config: RunsConfig) -> None:
+    """Find the runs, keep those that match, show them."""
+    runs = all_runs(config.artifacts)
+    rows = [row for row in map(describe, runs) if _wanted(row, config)]
+    shown = rows[: config.limit]
+    if config.format == "json":
+        print(json.dumps([asdict(row) for row in shown], indent=2, ensure_ascii=False))
+        return
+    if not shown:
+        print(_nothing(len(runs), config.artifacts))
+        return
+    width = shutil.get_terminal_size((100, 24)).columns
+    print(fitted(_table(shown), width, shrink=("model", "data", "template")))
+    if len(shown) < len(rows):
+        print(f"\n  {len(shown)} of {len(rows)} runs   limit=null lists all")
+
+
+def describe(run: RunDir) -> Row:
+    """What the list says of a run; a folder with an unreadable file is listed as damaged."""
+    name = (
+        run.root.name
+        if run.root.parent.parent.name != "sweeps"
+        else f"{run.root.parent.name}/{run.root.name}"
+    )
+    try:
+        identity, summary, state = identify(run), read_figures(run.summary), run.state()
+    except (MedftError, KeyError):
+        return Row(name, str(run.root), "damaged", "", "", "", False, None, None, None, None)
+    figures = summary or _so_far(run)
+    steps = number(figures, "steps")
+    return Row(
+        run=name,
+        folder=str(run.root),
+        state=state,
+        model=identity.model,
+        dataset=identity.dataset,
+        template=identity.template,
+        tiny=identity.tiny,
+        steps=None if steps is None else int(steps),
+        validation_loss=number(figures, "validation_loss"),
+        bits_per_byte=number(figures, "bits_per_byte"),
+        seconds=number(figures, "seconds"),
+    )
+
+
+def _so_far(run: RunDir) -> dict[str, float | None]:
+    """The figures of an unfinished run, from the losses that it has logged."""
+    try:
+        curve = read_curve(run.loss_csv)
+    except MedftError:
+        return {}
+    return {
+        "steps": float(curve.rows["step"].max()),
+        "validation_loss": curve.last("validation", "loss"),
+        "bits_per_byte": curve.last("validation", "bits_per_byte"),
+        "seconds": curve.last("train", "seconds"),
+    }
+
+
+def _wanted(row: Row, config: RunsConfig) -> bool:
+    pairs = ((row.model, config.models), (row.dataset, config.datasets), (row.template, config.templates))
+    named = all(pattern is None or fnmatchcase(name, pattern) for name, pattern in pairs)
+    return named and config.state in (None, row.state)
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    templates = len({row.template for row in rows}) > 1
+    head = (
+        "run",
+        "state",
+        "model",
+        "data",
+        *(("template",) * templates),
+        "steps",
+        "val loss",
+        "bits/byte",
+        "time",
+    )
+    return Table(head, tuple(_cells(row, templates) for row in rows))
+
+
+def _cells(row: Row, templates: bool) -> tuple[str, ...]:
+    return (
+        row.run,
+        row.state,
+        f"{row.model} (tiny)" if row.tiny else row.model or UNKNOWN,
+        row.dataset or UNKNOWN,
+        *((row.template or UNKNOWN,) * templates),
+        count(row.steps),
+        decimal(row.validation_loss),
+        decimal(row.bits_per_byte),
+        duration(row.seconds),
+    )
+
+
+def _nothing(there: int, artifacts: Path) -> str:
+    if there:
+        return f"none of {there} runs in {artifacts} matches"
+    return f"no runs in {artifacts} yet      medft train model=mistral   makes one"
