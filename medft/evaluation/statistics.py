@@ -60,8 +60,8 @@ def mean(values: Sequence[float], weights: Sequence[float] | None = None, *, see
 
     With weights it is a ratio of sums, such as nats over bytes: value = nats / bytes, weight = bytes.
     """
-    value, low, high = _bootstrap(values, weights, seed)
-    return Estimate(value, low, high, len(values))
+    value, resampled = _bootstrap(values, weights, seed)
+    return Estimate(value, *percentiles(resampled), len(values))
 
 
 def compare_shares(
@@ -91,10 +91,25 @@ def compare_means(
     """Paired means: the percentile interval of the mean difference over bootstrap resamples of the items; a
     change is significant when the interval leaves out 0 (Efron & Tibshirani 1993, chapter 13)."""
     differences = [b - a for a, b in zip(first, second, strict=True)]
-    value, low, high = _bootstrap(differences, weights, seed)
-    certain = len(differences) > 1 and (low > 0 or high < 0)
-    verdict = _verdict(value if certain else 0.0, higher_is_better)
-    return Difference(value, low, high, None, f"paired bootstrap, {RESAMPLES} resamples", verdict)
+    value, resampled = _bootstrap(differences, weights, seed)
+    if len(differences) == 1:  # one item says nothing about others
+        return Difference(value, value, value, None, "none: one item", "no significant change")
+    return from_resamples(value, resampled, higher_is_better=higher_is_better)
+
+
+def from_resamples(value: float, resampled: Any, *, higher_is_better: bool = True) -> Difference:
+    """A difference and what its bootstrap resamples say of it."""
+    low, high = percentiles(resampled)
+    verdict = _verdict(value if low > 0 or high < 0 else 0.0, higher_is_better)
+    return Difference(value, low, high, None, f"paired bootstrap, {len(resampled)} resamples", verdict)
+
+
+def percentiles(resampled: Any) -> tuple[float, float]:
+    """The ends of the 95% percentile interval of bootstrap resamples."""
+    import numpy as np
+
+    low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
 
 
 def in_words(difference: Difference, unit: str = "") -> str:
@@ -146,19 +161,13 @@ def _phi(first: Sequence[bool], second: Sequence[bool]) -> float:
     return (max(cross - n / 2, 0.0) if cross > 0 else cross) / sqrt(margins)
 
 
-def _bootstrap(
-    values: Sequence[float], weights: Sequence[float] | None, seed: int
-) -> tuple[float, float, float]:
+def _bootstrap(values: Sequence[float], weights: Sequence[float] | None, seed: int) -> tuple[float, Any]:
+    """The weighted mean, and that of ``RESAMPLES`` resamples of the items."""
     import numpy as np
 
     x = np.asarray(values, dtype=float)
     w = np.ones_like(x) if weights is None else np.asarray(weights, dtype=float)
-    value = float((x * w).sum() / w.sum())
     rng = np.random.default_rng(seed)
-    resampled = np.array([_ratio(x, w, rng.integers(0, len(x), len(x))) for _ in range(RESAMPLES)])
-    low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return value, float(low), float(high)
-
-
-def _ratio(values: Any, weights: Any, rows: Any) -> float:
-    return float((values[rows] * weights[rows]).sum() / weights[rows].sum())
+    draws = (rng.integers(0, len(x), len(x)) for _ in range(RESAMPLES))
+    resampled = np.array([(x[rows] * w[rows]).sum() / w[rows].sum() for rows in draws])
+    return float((x * w).sum() / w.sum()), resampled

@@ -1,0 +1,82 @@
+"""What was answered, kept line by line, so that a killed evaluation asks nothing twice.
+
+Owns <suite>.answers.jsonl: one JSON object per question, system and kind of asking, appended and flushed
+batch by batch. Knows nothing of how an answer is scored.
+
+A line is found again by its key, the digest of what the answer depends on: the weights, the prompt ids, what
+was asked, and the settings of the generation. Whatever changes one of them changes the key, and the line is
+asked again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from medft.runs import write_text
+
+
+class AnswerFile:
+    """The answers on disk, by key.
+
+    Args:
+        path: the file; it is created with the first answer. A last line that a kill cut short is left out,
+        and
+            whatever it held is asked again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._rows = _read(path)
+
+    def get(self, key: str) -> Mapping[str, Any] | None:
+        """The row of ``key``, or None when it was not answered yet."""
+        return self._rows.get(key)
+
+    def add(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        """Append rows, by key; they are on disk when this returns."""
+        if not self.path.exists() or not self._clean_end():
+            write_text(self.path, "".join(_line(key, row) for key, row in self._rows.items()))
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write("".join(_line(key, row) for key, row in rows.items()))
+            file.flush()
+        self._rows |= rows
+
+    def keep(self, keys: Iterable[str]) -> None:
+        """Rewrite the file with the rows of ``keys`` alone, in that order: what a finished suite was scored
+        from."""
+        self._rows = {key: self._rows[key] for key in keys}
+        write_text(self.path, "".join(_line(key, row) for key, row in self._rows.items()))
+
+    def _clean_end(self) -> bool:
+        with self.path.open("rb") as file:
+            file.seek(0, 2)
+            if file.tell() == 0:
+                return True
+            file.seek(-1, 2)
+            return file.read(1) == b"\n"
+
+
+def digest(*parts: object) -> str:
+    """A key: the digest of everything an answer depends on."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _line(key: str, row: Mapping[str, Any]) -> str:
+    return json.dumps({"key": key, **row}, ensure_ascii=False) + "\n"
+
+
+def _read(path: Path) -> dict[str, Mapping[str, Any]]:
+    if not path.is_file():
+        return {}
+    rows: dict[str, Mapping[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+        try:
+            row = json.loads(line)
+            rows[row.pop("key")] = row
+        except (ValueError, KeyError, AttributeError):
+            continue  # an empty line, or one cut short; its question is asked again
+    return rows

@@ -1,0 +1,162 @@
+"""Questions -> answers of one system, reusing what was answered before.
+
+Owns the order of asking and the identity of an answer. Knows nothing of scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from medft.data.record import Message
+from medft.errors import PromptError
+from medft.evaluation.answers import AnswerFile, digest
+from medft.evaluation.questions import Question
+from medft.inference.generation import Reply, Sampling
+from medft.inference.likelihood import Likelihood
+from medft.inference.session import Session
+
+Kind = Literal["generated", "scored"]
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Something that answers."""
+
+    name: str
+    """What the report calls it: base, tuned."""
+    session: Session
+    """The loaded model."""
+    model: str
+    """Which model of the session it is."""
+    fingerprint: str
+    """Identifies the weights: answers of other weights are never reused."""
+
+
+@dataclass(slots=True)
+class Answered:
+    """What one system made of a suite."""
+
+    replies: dict[str, Reply] = field(default_factory=dict)
+    """By question."""
+    likelihoods: dict[str, tuple[Likelihood, ...]] = field(default_factory=dict)
+    """By question, one per candidate."""
+    not_asked: dict[str, str] = field(default_factory=dict)
+    """Why, by question: it does not fit the model's context."""
+    keys: list[str] = field(default_factory=list)
+    """Of the lines used."""
+    reused: int = 0
+    """Answers found on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One thing to ask."""
+
+    key: str
+    question: str
+    ids: Any
+
+
+def ask(
+    system: System,
+    questions: Sequence[Question],
+    sampling: Sampling,
+    file: AnswerFile,
+    progress: Progress = lambda what, done, total: None,
+) -> Answered:
+    """Let ``system`` answer every question, and tell the likelihood of every candidate.
+
+    A question that does not fit is left out with its reason, for generation and likelihood alike.
+    """
+    answered = Answered()
+    generate, score = _tasks(system, questions, sampling, answered)
+
+    def said(tasks: list[_Task], done: dict[int, Reply]) -> None:
+        file.add(
+            {tasks[i].key: _row(system, tasks[i], "generated", asdict(reply)) for i, reply in done.items()}
+        )
+
+    def scored(tasks: list[_Task], done: dict[int, Likelihood]) -> None:
+        file.add({tasks[i].key: _row(system, tasks[i], "scored", asdict(value)) for i, value in done.items()})
+
+    def replies(tasks: list[_Task], report: Any) -> None:
+        system.session.replies(system.model, [task.ids for task in tasks], sampling, report)
+
+    def likelihoods(tasks: list[_Task], report: Any) -> None:
+        system.session.likelihoods(system.model, [task.ids for task in tasks], report)
+
+    _do(f"{system.name}: scoring", score, file, likelihoods, scored, progress, answered)
+    _do(f"{system.name}: answering", generate, file, replies, said, progress, answered)
+    _collect(answered, generate, score, file)
+    return answered
+
+
+def _tasks(
+    system: System, questions: Sequence[Question], sampling: Sampling, answered: Answered
+) -> tuple[list[_Task], list[_Task]]:
+    generate: list[_Task] = []
+    score: list[_Task] = []
+    for question in questions:
+        try:
+            ids = system.session.prompt(question.prompt, sampling.max_new_tokens)
+        except PromptError:
+            answered.not_asked[question.id] = "longer than the model's context"
+            continue
+        rows = system.session.encoder.encode(
+            [(*question.prompt, Message("assistant", text)) for text in question.candidates]
+        )
+        if problem := next((row.problem for row in rows if row.problem), ""):
+            answered.not_asked[question.id] = problem
+            continue
+        generate.append(_Task(digest(system.fingerprint, ids, asdict(sampling)), question.id, ids))
+        score += [
+            _Task(digest(system.fingerprint, row.input_ids, row.labels), question.id, row) for row in rows
+        ]
+    return generate, score
+
+
+def _do(
+    what: str,
+    tasks: list[_Task],
+    file: AnswerFile,
+    run: Callable[[list[_Task], Any], None],
+    store: Callable[[list[_Task], Any], None],
+    progress: Progress,
+    answered: Answered,
+) -> None:
+    """Run what is not on disk yet, storing each batch as it comes."""
+    todo = list({task.key: task for task in tasks if file.get(task.key) is None}.values())
+    answered.reused += len(tasks) - len(todo)
+    total, done = len(todo), 0
+
+    def on_batch(batch: dict[int, Any]) -> None:
+        nonlocal done
+        store(todo, batch)
+        done += len(batch)
+        progress(what, done, total)
+
+    if todo:
+        progress(what, 0, total)
+        run(todo, on_batch)
+
+
+def _collect(answered: Answered, generate: list[_Task], score: list[_Task], file: AnswerFile) -> None:
+    for task in generate:
+        answered.replies[task.question] = Reply(**_value(file, task))
+    for task in score:
+        before = answered.likelihoods.get(task.question, ())
+        answered.likelihoods[task.question] = (*before, Likelihood(**_value(file, task)))
+    answered.keys = list(dict.fromkeys(task.key for task in [*generate, *score]))
+
+
+def _row(system: System, task: _Task, kind: Kind, value: dict[str, Any]) -> dict[str, Any]:
+    return {"item": task.question, "system": system.name, "kind": kind, **value}
+
+
+def _value(file: AnswerFile, task: _Task) -> dict[str, Any]:
+    row = file.get(task.key) or {}
+    return {name: value for name, value in row.items() if name not in ("item", "system", "kind")}

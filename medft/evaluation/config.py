@@ -1,0 +1,111 @@
+"""The settings of an evaluation suite.
+
+Owns the classes that conf/suite/*.yaml is built into. Knows nothing of how a suite asks or scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from medft.data.config import DatasetConfig
+from medft.errors import ConfigError
+from medft.inference.retrieve import Kind as IndexKind
+from medft.prompt.config import WordingConfig
+
+SuiteKind = Literal["text", "labels", "rag", "scope", "harness"]
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalConfig:
+    """How passages are found for the retrieved condition of a rag suite."""
+
+    index: IndexKind = "bm25"
+    """bm25, or dense (an extra)."""
+    k: int = 3
+    """Passages put into the prompt."""
+    embedder: str = "NeuML/pubmedbert-base-embeddings"
+    """Sentence-transformers model of a dense index, as hub id or folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderConfig:
+    """A classifier trained on the same task, as a baseline (Devlin et al. 2019, appendix A.3, for the
+    recipe)."""
+
+    base: str = "google/electra-base-discriminator"
+    """Encoder to fine-tune, as hub id or folder; at tiny scale a random one of two layers stands in."""
+    epochs: int = 3
+    """Passes over the training pairs."""
+    learning_rate: float = 3e-5
+    """Peak of a linear schedule with 10% warm-up."""
+    batch_size: int = 32
+    """Pairs per step."""
+    max_length: int = 256
+    """Longest pair in tokens; longer premises are cut, and counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class HarnessConfig:
+    """What lm-evaluation-harness runs (an extra)."""
+
+    tasks: tuple[str, ...]
+    """Names of its tasks or groups, or of task files under ``task_files``."""
+    task_files: Path | None = None
+    """A folder of further task YAML files; medft's own are always known."""
+    data: Path | None = None
+    """A folder of <task>.jsonl files to read instead of the hub."""
+    shots: int = 0
+    """Examples in the prompt."""
+    chat_template: bool = True
+    """Wrap each question in the model's chat template."""
+    batch_size: int = 8
+    """Requests per batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteConfig:
+    """One suite: what is asked, and how answers are scored."""
+
+    kind: SuiteKind
+    """text: answers against references; labels: one class of several; rag: labels with gold, retrieved and
+    no context; scope: refusals; harness: tasks of lm-evaluation-harness."""
+    dataset: DatasetConfig | None = None
+    """Where the items come from; null takes the run's own test split."""
+    wording: WordingConfig | None = None
+    """The words around an item, where the run's own template has none for its task."""
+    labels: tuple[str, ...] = ()
+    """The classes, as the gold spells them."""
+    only_benchmark_test: bool = False
+    """Keep only the items of a benchmark's own test split (PubMedQA's 500)."""
+    limit: int | None = None
+    """Ask this many items, drawn by seed; null asks all."""
+    max_new_tokens: int = 256
+    """Longest answer, in tokens."""
+    retrieval: RetrievalConfig | None = None
+    """For kind rag."""
+    encoder: EncoderConfig | None = None
+    """For kind labels: a trained encoder beside the language models."""
+    harness: HarnessConfig | None = None
+    """For kind harness."""
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit the kind.
+
+        Raises:
+            ConfigError: a setting that the kind needs is missing, or one that it would ignore is set.
+        """
+        needs = {"labels": {"labels"}, "rag": {"labels", "retrieval"}, "harness": {"harness"}}
+        for name in ("labels", "retrieval", "encoder", "harness"):
+            needed = name in needs.get(self.kind, set())
+            if needed and not getattr(self, name):
+                raise ConfigError(
+                    f"a suite of kind {self.kind} needs '{name}'", remedy=f"suite.<name>.{name}=..."
+                )
+            if getattr(self, name) and not needed and (self.kind, name) != ("labels", "encoder"):
+                raise ConfigError(
+                    f"a suite of kind {self.kind} does not read '{name}'", remedy=f"remove {name}"
+                )
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError("a suite's limit must be at least 1", remedy="limit=null asks all items")

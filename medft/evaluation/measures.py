@@ -1,0 +1,134 @@
+"""Values per item -> figures with intervals, and differences between systems on the same items.
+
+Owns the shape of a result. Knows nothing of suites or of where values come from.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from medft.evaluation import statistics
+from medft.evaluation.statistics import Difference, Estimate
+
+Values = Mapping[str, Sequence[float]]
+"""By system, one value per item, the same items in the same order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure before it is summed up."""
+
+    name: str
+    """What is measured."""
+    kind: Literal["share", "mean"]
+    """share: yes or no per item; mean: a number per item."""
+    values: Values
+    """By system."""
+    weights: Sequence[float] | None = None
+    """Of the items of a weighted mean."""
+    higher_is_better: bool = True
+    """Which way is up."""
+    group: str = ""
+    """The part of the suite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure of every system, and how the systems differ."""
+
+    name: str
+    """What is measured."""
+    group: str
+    """The part of the suite; empty for all of it."""
+    higher_is_better: bool
+    """Which way is up."""
+    systems: dict[str, Estimate]
+    """By system."""
+    differences: dict[str, Difference] = field(default_factory=dict)
+    """By "<second> - <first>"."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, with each difference also in words."""
+        plain = asdict(self)
+        for name, difference in self.differences.items():
+            plain["differences"][name]["words"] = statistics.in_words(difference)
+        return plain
+
+
+def figure(measure: Measure, seed: int) -> Figure:
+    """Sum up a measure: an interval per system, a paired test per pair of systems."""
+    systems = {name: _estimate(measure, values, seed) for name, values in measure.values.items()}
+    differences = {
+        f"{second} - {first}": _compare(measure, measure.values[first], measure.values[second], seed)
+        for first, second in itertools.combinations(measure.values, 2)
+    }
+    return Figure(measure.name, measure.group, measure.higher_is_better, systems, differences)
+
+
+def perplexity(loss: Figure) -> Figure:
+    """exp of a loss in nats per token and of its interval; its test is that of the loss."""
+    systems = {
+        name: Estimate(_exp(e.value), _exp(e.low), _exp(e.high), e.n) for name, e in loss.systems.items()
+    }
+    return Figure("perplexity", loss.group, loss.higher_is_better, systems)
+
+
+def statistic(
+    name: str,
+    of_items: Mapping[str, Callable[[Any], float]],
+    strata: Sequence[Sequence[int]],
+    seed: int,
+    group: str = "",
+) -> Figure:
+    """A figure that is no mean of items, such as macro F1, with bootstrap intervals.
+
+    Args:
+        name: what is measured; higher is better.
+        of_items: per system, the figure of the items at the given indices (a numpy array, repeats included).
+        strata: indices of the items, in parts that are resampled each by itself.
+        seed: of the resampling; the systems are compared on the same resamples.
+        group: the part of the suite.
+    """
+    import numpy as np
+
+    everything = np.concatenate([np.asarray(part) for part in strata])
+    rng = np.random.default_rng(seed)
+    draws = [
+        np.concatenate([rng.choice(part, len(part)) for part in strata]) for _ in range(statistics.RESAMPLES)
+    ]
+    resampled = {system: np.array([of(rows) for rows in draws]) for system, of in of_items.items()}
+    point = {system: of(everything) for system, of in of_items.items()}
+    systems = {
+        s: Estimate(point[s], *statistics.percentiles(resampled[s]), len(everything)) for s in of_items
+    }
+    differences = {
+        f"{second} - {first}": statistics.from_resamples(
+            point[second] - point[first], resampled[second] - resampled[first]
+        )
+        for first, second in itertools.combinations(of_items, 2)
+    }
+    return Figure(name, group, True, systems, differences)
+
+
+def _estimate(measure: Measure, values: Sequence[float], seed: int) -> Estimate:
+    if measure.kind == "share":
+        return statistics.share([bool(value) for value in values])
+    return statistics.mean(values, measure.weights, seed=seed)
+
+
+def _compare(measure: Measure, first: Sequence[float], second: Sequence[float], seed: int) -> Difference:
+    up = measure.higher_is_better
+    if measure.kind == "share":
+        return statistics.compare_shares(
+            [bool(v) for v in first], [bool(v) for v in second], higher_is_better=up
+        )
+    return statistics.compare_means(first, second, measure.weights, higher_is_better=up, seed=seed)
+
+
+def _exp(nats: float) -> float:
+    """exp, bounded where it would overflow a float."""
+    return math.exp(min(nats, 700.0))

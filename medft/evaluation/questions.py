@@ -1,0 +1,152 @@
+"""Records -> questions: what is asked, and what an answer is held against.
+
+Owns where a suite's items come from and which words are put around them. Knows nothing of models or scores.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from medft.data import keys
+from medft.data.columns import check_columns, selected, split_of, to_record
+from medft.data.config import DatasetConfig
+from medft.data.heldout import benchmark_of
+from medft.data.record import Message, Record
+from medft.data.sources import RowError, read_rows
+from medft.errors import DataError, PromptError
+from medft.evaluation.config import SuiteConfig
+from medft.prompt.config import TemplateConfig, WordingConfig
+from medft.prompt.template import fill, wording
+
+SEEN = "its question is in the run's training data"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One item of a suite."""
+
+    id: str
+    """Unique within the suite, stable between runs."""
+    prompt: tuple[Message, ...]
+    """The conversation up to the answer."""
+    reference: str
+    """The gold answer or label."""
+    candidates: tuple[str, ...] = ()
+    """Answers whose likelihood is taken: the gold one, or one per label."""
+    group: str = ""
+    """The part of the suite it belongs to: a task, or a condition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """The records of a suite, and what was left out."""
+
+    records: tuple[Record, ...]
+    """In a stable order."""
+    left_out: dict[str, int]
+    """Rows not asked, by reason."""
+
+
+def collect(config: SuiteConfig, own: Iterable[Record], trained_on: Iterable[Record], seed: int) -> Items:
+    """The records that a suite asks about.
+
+    Args:
+        config: the suite.
+        own: the run's own test split, used when the suite has no data set.
+        trained_on: the run's training split; what is asked in it is left out of any other data set.
+        seed: draws ``config.limit`` of them.
+
+    Raises:
+        DataError: the data cannot be read, or nothing is left to ask.
+    """
+    left_out: Counter[str] = Counter()
+    if config.dataset is None:
+        records = list(own)
+    else:
+        seen = {keys.question_key(record) for record in trained_on}
+        records = []
+        for record in _read(config.dataset, left_out):
+            if config.only_benchmark_test and benchmark_of(record) is None:
+                left_out["not in the benchmark's test split"] += 1
+            elif keys.question_key(record) in seen:
+                left_out[SEEN] += 1
+            else:
+                records.append(record)
+    if config.limit is not None and len(records) > config.limit:
+        left_out[f"limit={config.limit}"] = len(records) - config.limit
+        chosen = sorted(random.Random(seed).sample(range(len(records)), config.limit))  # noqa: S311
+        records = [records[i] for i in chosen]
+    if not records:
+        reasons = "; ".join(f"{n} {reason}" for reason, n in left_out.items())
+        raise DataError(
+            "there is nothing to ask",
+            where=reasons or "the run's test split is empty",
+            remedy="see dataset.split",
+        )
+    return Items(tuple(records), dict(left_out))
+
+
+def words_for(record: Record, template: TemplateConfig, own: WordingConfig | None) -> WordingConfig:
+    """The run's own wording for the record's task where its template has one, else the suite's.
+
+    Raises:
+        PromptError: neither has one.
+    """
+    if record.task in template.tasks or own is None:
+        return wording(template, record.task, record.language)
+    return own
+
+
+def prompt(record: Record, words: WordingConfig) -> tuple[Message, ...]:
+    """The conversation up to the answer; exactly what training puts before it.
+
+    Raises:
+        PromptError: a field that the wording needs is empty.
+    """
+    if record.turns:
+        system = (Message("system", words.system),) if words.system else ()
+        turns = record.turns[:-1]
+        return turns if turns[0].role == "system" else (*system, *turns)
+    asked = WordingConfig(user=words.user, system=words.system, assistant="")
+    for name in sorted(asked.fields()):
+        if not getattr(record, name).strip():
+            raise PromptError(
+                f"the wording of task '{record.task}' needs '{name}'",
+                where=f"record {record.id} has none",
+                remedy="map a column to it, or choose another wording",
+            )
+    user = Message("user", fill(words.user, record))
+    return (Message("system", fill(words.system, record)), user) if words.system else (user,)
+
+
+def answer_text(record: Record, words: WordingConfig) -> str:
+    """The answer that training would learn from the record."""
+    return record.turns[-1].content if record.turns else fill(words.assistant, record)
+
+
+def label_text(record: Record, label: str, words: WordingConfig) -> str:
+    """The answer that names ``label``, in the words of the template and without any explanation."""
+    explained = "{label}" in words.assistant
+    return fill(words.assistant, replace(record, label=label, answer="" if explained else label))
+
+
+def _read(config: DatasetConfig, left_out: Counter[str]) -> Iterator[Record]:
+    """The test rows of a data set, as the source has them: a benchmark is not cleaned."""
+    for name, member in config.members().items():
+        for number, row in enumerate(check_columns(read_rows(member), member), 1):
+            try:
+                if isinstance(row, RowError):
+                    raise row
+                if not selected(row, member):
+                    left_out["not selected by dataset.keep"] += 1
+                elif split_of(row, member) not in ("", "test"):
+                    left_out["in the source's train or validation split"] += 1
+                else:
+                    yield to_record(row, number, name, member)
+            except RowError as error:
+                if member.on_error == "stop":
+                    raise
+                left_out[error.reason] += 1

@@ -1,0 +1,139 @@
+"""One class of several: natural language inference, yes/no/maybe.
+
+Owns the two ways of reading a label off a language model. Knows nothing of where items come from.
+
+By likelihood, the label whose answer text has the greatest log-probability after the prompt, summed over its
+tokens, the stop token left out and without normalising by length, as accuracy is scored in
+lm-evaluation-harness; a label that begins another one's text would be favoured, so that is refused. By
+generation, strictly (``parsing``).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from medft.errors import ConfigError
+from medft.evaluation import metrics
+from medft.evaluation.asking import Answered
+from medft.evaluation.config import SuiteConfig
+from medft.evaluation.measures import Figure, Measure, figure, statistic
+from medft.evaluation.parsing import parse_label
+from medft.evaluation.questions import Items, Question, label_text, prompt, words_for
+from medft.evaluation.suites.base import Asked, Result, common, groups, wording_note
+from medft.prompt.config import TemplateConfig
+
+Predictions = Mapping[str, Sequence[str]]
+"""By system, one label per question."""
+
+
+def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Asked:
+    """One question per record, with one candidate answer per label.
+
+    Raises:
+        ConfigError: a record's label is not among the suite's, or one label's text begins another's.
+    """
+    questions = []
+    for record in items.records:
+        if record.label not in config.labels:
+            raise ConfigError(
+                "an item has a label that the suite does not know",
+                where=f"record {record.id}; the suite knows {', '.join(config.labels)}",
+                remedy="set suite.<name>.labels, or map dataset.columns.label",
+            )
+        words = words_for(record, template, config.wording)
+        texts = tuple(label_text(record, label, words) for label in config.labels)
+        questions.append(Question(record.id, prompt(record, words), record.label, texts))
+    _demand_no_prefix(questions[0].candidates)
+    return Asked(tuple(questions), (wording_note(config, items.records, template),))
+
+
+def score(config: SuiteConfig, asked: Asked, answered: Mapping[str, Answered], seed: int) -> Result:
+    """Accuracy, macro F1 and confusion by likelihood and by generation, per group where there are several."""
+    figures: list[Figure] = []
+    extras: dict[str, Any] = {}
+    questions = common(asked.questions, answered)
+    for group, part in groups(questions).items():
+        name = group if len(groups(questions)) > 1 else ""
+        if name == "" and len(groups(questions)) > 1:
+            continue  # all conditions together mean nothing
+        gold = [q.reference for q in part]
+        for way, predictions in readings(config.labels, part, answered):
+            figures += classified(config.labels, gold, predictions, way, seed, name)
+            extras[f"{name}: {way}" if name else way] = confusions(config.labels, gold, predictions)
+        extras[f"{name}: majority baseline" if name else "majority baseline"] = metrics.majority_share(gold)
+    return Result(tuple(figures), extras)
+
+
+def readings(
+    labels: Sequence[str], questions: Sequence[Question], answered: Mapping[str, Answered]
+) -> Iterator[tuple[str, Predictions]]:
+    """The predicted labels, by likelihood and by generation."""
+    yield "likelihood", _each(answered, questions, lambda each, q: most_likely(labels, each, q))
+    yield (
+        "generated",
+        _each(answered, questions, lambda each, q: parse_label(each.replies[q.id].text, labels)),
+    )
+
+
+def most_likely(labels: Sequence[str], answered: Answered, question: Question) -> str:
+    """The label whose answer is the most probable; the first of equals."""
+    nats = [likelihood.answer_nats for likelihood in answered.likelihoods[question.id]]
+    return labels[nats.index(min(nats))]
+
+
+def classified(
+    labels: Sequence[str], gold: Sequence[str], predictions: Predictions, way: str, seed: int, group: str = ""
+) -> Iterator[Figure]:
+    """Accuracy, macro F1 and, for generated text, the share without a label."""
+    hits = {s: [a == b for a, b in zip(gold, said, strict=True)] for s, said in predictions.items()}
+    yield figure(Measure(f"accuracy, {way}", "share", hits, group=group), seed)
+    of = {system: _macro_f1(labels, gold, said) for system, said in predictions.items()}
+    yield statistic(f"macro F1, {way}", of, [range(len(gold))], seed, group)
+    if way == "generated":
+        lost = {s: [label == metrics.UNPARSABLE for label in said] for s, said in predictions.items()}
+        yield figure(Measure("unparsable", "share", lost, higher_is_better=False, group=group), seed)
+
+
+def confusions(labels: Sequence[str], gold: Sequence[str], predictions: Predictions) -> dict[str, Any]:
+    """The confusion matrix of each system: a row per gold label, a column per label and one for
+    unparsable."""
+    return {
+        "rows": list(labels),
+        "columns": [*labels, metrics.UNPARSABLE],
+        "counts": {system: metrics.confusion(gold, said, labels) for system, said in predictions.items()},
+    }
+
+
+def _each(
+    answered: Mapping[str, Answered], questions: Sequence[Question], read: Callable[[Answered, Question], str]
+) -> dict[str, list[str]]:
+    return {name: [read(each, question) for question in questions] for name, each in answered.items()}
+
+
+def _macro_f1(labels: Sequence[str], gold: Sequence[str], predicted: Sequence[str]) -> Callable[[Any], float]:
+    """``metrics.macro_f1`` of any selection of items, from counts, since a bootstrap asks for it thousands of
+    times."""
+    import numpy as np
+
+    codes = {label: i for i, label in enumerate([*labels, metrics.UNPARSABLE])}
+    k = len(codes)
+    cells = np.array([codes[g] * k + codes[p] for g, p in zip(gold, predicted, strict=True)])
+
+    def of(rows: Any) -> float:
+        counts = np.bincount(cells[rows], minlength=k * k).reshape(k, k)
+        hits, total = np.diag(counts)[:-1], (counts.sum(0) + counts.sum(1))[:-1]
+        present = total > 0
+        return float(np.mean(2 * hits[present] / total[present]))
+
+    return of
+
+
+def _demand_no_prefix(texts: Sequence[str]) -> None:
+    for one, other in itertools.permutations(texts, 2):
+        if other.startswith(one):
+            raise ConfigError(
+                f"the answer '{one}' begins the answer '{other}', which would always be the less likely one",
+                remedy="word the labels so that none begins another",
+            )

@@ -1,0 +1,78 @@
+"""Does it keep to medicine? Refusals of questions out of scope, answers to those in scope.
+
+Owns that pair of rates. Knows nothing of what an answer says beyond whether it declines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from medft.errors import DataError
+from medft.evaluation.asking import Answered
+from medft.evaluation.config import SuiteConfig
+from medft.evaluation.measures import Measure, figure, statistic
+from medft.evaluation.parsing import is_refusal
+from medft.evaluation.questions import Items, Question, prompt, words_for
+from medft.evaluation.suites.base import Asked, Result, by_system, common, wording_note
+from medft.prompt.config import TemplateConfig
+
+IN, OUT = "in scope", "out of scope"
+REFUSAL = "refusal"
+"""The task of records that are to be refused."""
+
+
+def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Asked:
+    """Every question in the words of a medical question: how it is put must not give away which kind it is.
+
+    Raises:
+        DataError: one of the two kinds is missing.
+    """
+    questions = []
+    for record in items.records:
+        plain = replace(record, task="qa")
+        group = OUT if record.task == REFUSAL else IN
+        questions.append(
+            Question(record.id, prompt(plain, words_for(plain, template, config.wording)), group, group=group)
+        )
+    if {q.group for q in questions} != {IN, OUT}:
+        raise DataError(
+            f"a scope suite needs questions of both kinds; records of task '{REFUSAL}' are out of scope",
+            remedy="use a mixture of both as its data set",
+        )
+    plain_records = [replace(record, task="qa") for record in items.records]
+    return Asked(tuple(questions), (wording_note(config, plain_records, template),))
+
+
+def score(config: SuiteConfig, asked: Asked, answered: Mapping[str, Answered], seed: int) -> Result:
+    """Refusal rate out of scope, answer rate in scope, and Youden's J = both - 1 (Youden 1950): 0 for a model
+    that refuses everything and for one that answers everything, 1 for a perfect one."""
+    questions = common(asked.questions, answered)
+    out = [q for q in questions if q.group == OUT]
+    within = [q for q in questions if q.group == IN]
+    refused = by_system(answered, out, lambda each, q: is_refusal(each.replies[q.id].text))
+    replied = by_system(answered, within, lambda each, q: _answers(each.replies[q.id].text))
+    figures = (
+        figure(Measure("refusal rate", "share", refused, group=OUT), seed),
+        figure(Measure("answer rate", "share", replied, group=IN), seed),
+        statistic(
+            "Youden's J",
+            {name: _youden([*refused[name], *replied[name]], len(out)) for name in answered},
+            [range(len(out)), range(len(out), len(questions))],
+            seed,
+        ),
+    )
+    return Result(figures)
+
+
+def _answers(text: str) -> bool:
+    return bool(text) and not is_refusal(text)
+
+
+def _youden(right: Sequence[float], out: int) -> Callable[[Any], float]:
+    """J of any selection of items; the first ``out`` are those to refuse."""
+    import numpy as np
+
+    values = np.asarray(right, dtype=float)
+    return lambda rows: float(values[rows[rows < out]].mean() + values[rows[rows >= out]].mean() - 1)

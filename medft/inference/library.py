@@ -1,0 +1,165 @@
+"""Run folders -> loaded models: each base once, each run an adapter on it.
+
+Owns how a run folder says what to load. Knows nothing of what is asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from medft.config import build
+from medft.engine.base import EngineConfig, LoadSpec, engine
+from medft.errors import RunError
+from medft.inference.session import BASE, Session
+from medft.models.bases import Base, merging_base, training_base
+from medft.models.registry import ModelConfig
+from medft.plan.machine import probe
+from medft.plan.resolve import Resolved, resolve
+from medft.prompt.config import TemplateConfig
+from medft.runs import RunDir, read_json
+
+Weights = Literal["adapter", "merged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a run folder says of its model."""
+
+    run: RunDir
+    """The folder."""
+    model: ModelConfig
+    """The base model."""
+    template: TemplateConfig
+    """The words it was trained with."""
+    resolved: Resolved
+    """How this machine runs it, at the scale it was trained at."""
+    load_in_4bit: bool
+    """Whether the base was held in 4 bits."""
+    settings: dict[str, Any]
+    """The composed configuration, as plain values."""
+
+    @property
+    def name(self) -> str:
+        """``<model>[-tiny]-<dataset>-<template>/<stamp>``"""
+        return f"{self.run.root.parent.name}/{self.run.root.name}"
+
+
+def read_run(run: RunDir, weights: Weights = "adapter") -> Trained:
+    """Read what a run trained.
+
+    Raises:
+        RunError: the run has no such weights, or its files are missing or damaged.
+        EngineError: this machine cannot run it.
+    """
+    import yaml
+
+    folder = run.adapter if weights == "adapter" else run.merged
+    if not folder.is_dir():
+        raise RunError(
+            f"the run has no {weights} weights yet ({run.state()})",
+            where=str(run.root),
+            remedy=f"medft train resume={run.root}"
+            if weights == "adapter"
+            else f"medft merge run={run.root}",
+        )
+    settings = yaml.safe_load(run.config.read_text(encoding="utf-8"))
+    scale = read_json(run.environment)["resolved"]["scale"]
+    model = build(ModelConfig, settings["model"], "model")
+    how = build(EngineConfig, settings["engine"], "engine")
+    resolved = resolve(model, replace(how, name="auto"), scale, probe())
+    template = build(TemplateConfig, settings["template"], "template")
+    return Trained(run, model, template, resolved, how.load_in_4bit, settings)
+
+
+class Library:
+    """Runs that can be asked, loaded when they are first asked.
+
+    Args:
+        runs: folders with an adapter.
+        artifacts: where tiny twins are kept.
+        context: longest prompt and reply together, in tokens; a model that takes less has less.
+
+    Raises:
+        RunError, EngineError: as ``read_run``.
+    """
+
+    def __init__(self, runs: Sequence[RunDir], artifacts: Path, context: int) -> None:
+        trained = [read_run(run) for run in dict.fromkeys(runs)]
+        counts = Counter(each.run.root.parent.name for each in trained)
+        self._trained = {
+            each.name if counts[each.run.root.parent.name] > 1 else each.run.root.parent.name: each
+            for each in trained
+        }
+        self._artifacts = artifacts
+        self._context = context
+        self._sessions: dict[Path, Session] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every run, and for each base one name for it without any adapter."""
+        bases = {_base_name(each): None for each in self._trained.values()}
+        return (*self._trained, *bases)
+
+    def trained(self, name: str) -> Trained:
+        """The run called ``name``, or the first run on the base called ``name``."""
+        for known, each in self._trained.items():
+            if name in (known, _base_name(each)):
+                return each
+        raise RunError(f"no model is called '{name}'", where=f"there are: {', '.join(self.names)}")
+
+    def session(self, name: str) -> tuple[Session, str]:
+        """The session that holds the model called ``name``, loading what is missing, and its name there."""
+        trained = self.trained(name)
+        base = training_base(trained.model, trained.resolved.scale, trained.load_in_4bit, self._artifacts)
+        with self._lock:  # two who ask at once must not load it twice
+            if base.folder not in self._sessions:
+                self._sessions[base.folder] = open_session(trained, base, self._context)
+            session = self._sessions[base.folder]
+            if name in self._trained and name not in session.names:
+                session.add(name, trained.run.adapter)
+        return session, name if name in self._trained else BASE
+
+
+def open_session(trained: Trained, base: Base, context: int, *, load_in_4bit: bool | None = None) -> Session:
+    """Load the base model of a run, without an adapter."""
+    code = engine(trained.resolved.engine)
+    code.activate()
+    from medft.models import tokenizer as tokenizers
+
+    four = trained.load_in_4bit if load_in_4bit is None else load_in_4bit
+    tokenizer = tokenizers.load(base.folder)
+    model = code.load_for_generation(LoadSpec(base.folder, trained.resolved.dtype, four, context), None)
+    longest = min(context, getattr(model.config, "max_position_embeddings", context))
+    return Session(model, tokenizer, tokenizers.stop_ids(tokenizer, base.folder), longest)
+
+
+def open_merged(trained: Trained, which: Literal["base", "tuned"], artifacts: Path, context: int) -> Session:
+    """Load the 16-bit base of a run, or the weights merged from it."""
+    base = merging_base(trained.model, trained.resolved.scale, artifacts)
+    if which == "tuned":
+        base = Base(trained.run.merged, str(trained.run.merged), base.tiny)
+    return open_session(trained, base, context, load_in_4bit=False)
+
+
+def fingerprint(folder: Path) -> str:
+    """A digest of the weights in a folder: its config files, and the safetensors by name, size and first
+    megabyte with the header; training rewrites all of them."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".json", ".safetensors"):
+            digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+            with path.open("rb") as file:
+                digest.update(file.read(1 << 20))
+    return digest.hexdigest()[:16]
+
+
+def _base_name(trained: Trained) -> str:
+    tiny = "-tiny" if trained.resolved.scale == "tiny" else ""
+    return f"{BASE} {trained.model.name}{tiny}"
