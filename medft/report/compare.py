@@ -83,7 +83,7 @@ def _prints(run: Subject) -> list[str]:
 def _reading(comparison: Comparison) -> str:
     said = [
         "Bits per byte: nats summed over the answer tokens / ln 2 / UTF-8 bytes of the same answers. It "
-        "does not depend on how a tokenizer cuts the text, so that it ranks models of different vocabularies.",
+        "does not depend on how a tokenizer cuts the text, so it ranks models of different vocabularies.",
         "Smoothed lines: local linear regression (LOWESS, Cleveland 1979) over a tenth of the points, "
         "without lag. Raw lines go through the first, last, lowest and highest point of each pixel column, "
         "so that no extreme is lost.",

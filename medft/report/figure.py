@@ -52,9 +52,11 @@ def draw(comparison: Comparison, title: str, paths: Sequence[Path]) -> None:
         figure = Figure(figsize=(WIDTH, sum(heights) + 0.8 + 0.17 * (len(above) + len(below))))
         top, bottom = headings(figure, title, above), footer(figure, below)
         labels = {
-            index: label_text(comparison, index) for panel in comparison.panels for index in panel.lines
+            index: label_text(comparison, index)
+            for panel in comparison.panels
+            for index in panel.lines[:MOST_COLOURED]
         }
-        margin = min(0.42, (text_width(list(labels.values())) + 0.45) / WIDTH)
+        margin = min(0.42, (text_width(figure, list(labels.values())) + 0.45) / WIDTH)
         inch, share = 1 / figure.get_figheight(), (top - bottom) / sum(heights)
         for panel, height in zip(comparison.panels, heights, strict=True):
             top -= share * height

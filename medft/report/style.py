@@ -167,16 +167,13 @@ def _say_beyond(axes: Axes, beyond: Floats, high: float) -> None:
     )  # fmt: skip
 
 
-def text_width(texts: Sequence[str], points: float = LABEL_POINTS) -> float:
-    """Width in inches of the widest of ``texts`` in the figures' typeface."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
-
-    font = FontProperties(family=FONT)
-    widths = [
-        TextPath((0, 0), text, size=points, prop=font).get_extents().x1 for text in texts if text.strip()
-    ]
-    return float(max(widths, default=0.0)) / 72
+def text_width(figure: Figure, texts: Sequence[str]) -> float:
+    """Width in inches of the widest of ``texts`` as a label of ``end_labels``."""
+    drawn = [figure.text(0, 0, text, size=LABEL_POINTS) for text in texts]
+    widths = [text.get_window_extent().width / figure.dpi for text in drawn]
+    for text in drawn:
+        text.remove()
+    return float(max(widths, default=0.0))
 
 
 def save(figure: Figure, path: Path) -> Path:

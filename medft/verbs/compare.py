@@ -11,12 +11,22 @@ from typing import Literal
 
 from medft.report.compare import NAME, write_comparison
 from medft.report.comparison import Axis, Comparison, compare
+from medft.report.html import Table
 from medft.report.selection import select
 from medft.report.table import pairs, results
 from medft.report.terminal import fitted, narrowed
 
 SHOWN = ("run", "evaluated on", "bits per byte", "validation loss", "train loss", "steps", "time")
 """Columns on the terminal; the page and the csv file have all."""
+MOST_PAIRS = 10
+"""Tests on the terminal."""
+EXAMPLES = (
+    "medft compare",
+    "medft compare runs=[latest,20261120-101500] x=tokens",
+    "medft compare 'runs=mistral*' metric=loss",
+    "medft compare runs=artifacts/sweeps/20261120-101500",
+    "medft compare runs=[gemma_loss.csv,llama2_loss.csv]   # Step,Loss files of another trainer",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +81,13 @@ def _new_folder(parent: Path) -> Path:
 
 def _screen(comparison: Comparison) -> str:
     width = shutil.get_terminal_size((100, 24)).columns
-    tables = [narrowed(results(comparison), SHOWN), pairs(comparison)]
-    return "\n\n".join(fitted(table, width, shrink=("run", "first vs second")) for table in tables if table)
+    parts = [fitted(narrowed(results(comparison), SHOWN), width, shrink=("run",))]
+    if (tests := pairs(comparison)) is not None:
+        first = Table(tests.columns, tests.rows[:MOST_PAIRS])
+        parts.append(fitted(first, width, shrink=("first vs second",)))
+        if len(tests.rows) > MOST_PAIRS:
+            parts.append(f"{len(tests.rows) - MOST_PAIRS} more pairs in {NAME}.html and {NAME}.md")
+    return "\n\n".join(parts)
 
 
 def _remarks(comparison: Comparison, left_out: Sequence[str]) -> list[str]:

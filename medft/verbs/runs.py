@@ -18,6 +18,12 @@ from medft.report.terminal import fitted
 from medft.report.words import UNKNOWN, count, decimal, duration
 from medft.runs import RunDir, State, all_runs
 
+EXAMPLES = (
+    "medft runs",
+    "medft runs models=mistral state=finished limit=5",
+    "medft runs 'datasets=med*' format=json",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RunsConfig:
