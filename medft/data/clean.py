@@ -16,9 +16,6 @@ from medft.data.record import Message, Record
 
 BLANK_ANSWER, BLANK_QUESTION, LEFTOVER = "blank_answer", "blank_question", "rephrasing_leftover"
 
-ANSWERED_BY_THE_TEMPLATE = frozenset({"refusal"})
-"""Tasks whose answer is a wording and not in the data."""
-
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u2060\ufeff]")
 _BLANKS = re.compile(r"[^\S\n]+")
 _LINE_ENDS = re.compile(r" ?\n ?")
@@ -95,9 +92,7 @@ def _blank(record: Record) -> str | None:
         return None if all(turn.content for turn in record.turns) else BLANK_ANSWER
     if not record.question and not record.context:
         return BLANK_QUESTION
-    if not record.answer and not record.label and record.task not in ANSWERED_BY_THE_TEMPLATE:
-        return BLANK_ANSWER
-    return None
+    return None if record.answer or record.label else BLANK_ANSWER
 
 
 def _leftover(text: str) -> bool:

@@ -58,7 +58,10 @@ def to_record(row: Row, number: int, name: str, config: DatasetConfig) -> Record
     def text(column: str | None) -> str:
         return _text(_value(row.values, column), row.place, column) if column else ""
 
-    label = text(columns.label).strip()
+    def field(name: str) -> str:
+        return text(getattr(columns, name)) or config.fixed.get(name, "")
+
+    label = field("label").strip()
     if config.labels and label not in config.labels:
         what = f"the label in column '{columns.label}' is none of {', '.join(config.labels)}"
         raise RowError("unknown_label", what, where=row.place)
@@ -68,9 +71,9 @@ def to_record(row: Row, number: int, name: str, config: DatasetConfig) -> Record
         source=name,
         task=text(columns.task).strip() or ("conversation" if turns else config.task),
         language=config.language,
-        question="" if turns else text(columns.question),
-        context=text(columns.context),
-        answer="" if turns else text(columns.answer),
+        question="" if turns else field("question"),
+        context=field("context"),
+        answer="" if turns else field("answer"),
         label=label,
         group=_short(text(columns.group).strip()),
         turns=turns,

@@ -14,6 +14,8 @@ from typing import Literal
 from medft.config import unknown_key
 from medft.errors import ConfigError
 
+FIXABLE = ("question", "context", "answer", "label")
+
 Reader = Literal["csv", "jsonl", "parquet", "hub", "text", "medquad_xml", "pubmedqa_json"]
 
 
@@ -104,6 +106,8 @@ class DatasetConfig:
     """Hub configuration, such as pqa_labeled."""
     columns: ColumnsConfig = field(default_factory=ColumnsConfig)
     """Which column means what."""
+    fixed: dict[str, str] = field(default_factory=dict)
+    """Texts for fields that no column holds (question, context, answer, label), the same in every row."""
     pattern: str | None = None
     """A regular expression whose named groups become columns, for sources with one `text` per example."""
     keep: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -112,6 +116,14 @@ class DatasetConfig:
     """The classes there are; any other label is an error. Empty allows all."""
     limit: int | None = None
     """Take this many rows, drawn by seed; null takes all."""
+    benchmark: str = ""
+    """The benchmark whose own test questions all rows are; empty for other data."""
+    allow_benchmark_test: bool = False
+    """Train on a benchmark's own test questions (PubMedQA's are known by their words); said on the card."""
+    decontaminate: Path | None = None
+    """A text file of held-out questions, one a line: rows that repeat 13 words in a row of it are dropped."""
+    phi: Literal["warn", "fail", "redact"] = "warn"
+    """Patterned identifiers (dates, phone numbers, ...): count them, refuse the row, or put [DATE] there."""
     on_error: Literal["stop", "skip"] = "stop"
     """A row that cannot be read: stop with its place, or skip and count it."""
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
@@ -139,6 +151,9 @@ class DatasetConfig:
             raise ConfigError(
                 "dataset.limit must be at least 1", where=self.name, remedy="dataset.limit=null takes all"
             )
+        for name in self.fixed:
+            if name not in FIXABLE:
+                raise unknown_key(f"dataset.fixed.{name}", [f"dataset.fixed.{known}" for known in FIXABLE])
         self._check_weights()
         self._check_pattern()
 

@@ -33,6 +33,8 @@ class SourceLedger:
     """Rows dropped, by reason."""
     repaired: dict[str, int]
     """Rows changed by each repair; a row may have several."""
+    identifiers: dict[str, int] = field(default_factory=dict)
+    """Patterned identifiers met in rows that passed cleaning, by kind; see `dataset.phi`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,25 +16,28 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from medft.config import plain
-from medft.data.clean import clean
-from medft.data.columns import NOT_SELECTED, check_columns, selected, split_of, to_record
 from medft.data.config import DatasetConfig
 from medft.data.ledger import Ledger, SourceLedger
 from medft.data.record import Record
 from medft.data.select import SPLIT_NAMES, Index, Mask, Selection, select
-from medft.data.sources import Row, RowError, files_of, read_rows
+from medft.data.sources import files_of
 from medft.data.split import TRAIN, Splits, split
-from medft.data.store import RecordWriter, batches, count_records, read_records, schema
+from medft.data.stage import Tally, stage
+from medft.data.store import batches, count_records, read_records, schema
 from medft.errors import DataError, MedftError
 from medft.runs import atomic_folder, read_json, write_json
 
 LEDGER = "ledger.json"
+CONTAMINATED = "contaminated.json"
+"""Rows removed because they repeat a text of `dataset.decontaminate`: id, and line of that text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,91 +110,35 @@ def fingerprint_of(config: DatasetConfig) -> str:
     return total.hexdigest()
 
 
-@dataclass(slots=True)
-class _Tally:
-    """What is counted while one source is read."""
-
-    rows_in: int
-    dropped: Counter[str]
-    repaired: Counter[str]
-
-
 def _prepare(config: DatasetConfig, seed: int, sources: dict[str, str], folder: Path) -> Ledger:
-    staging, index, tallies = folder / "staging.parquet", Index(), {}
-    with RecordWriter(staging) as writer:
-        for position, (name, member) in enumerate(config.members().items()):
-            tallies[name] = _stage(name, member, position, writer, index)
-    selection = select(index, config, seed)
-    splits = split(index, selection, config.split, seed)
-    _check_left(config, tallies, selection, splits)
+    staging = folder / "staging.parquet"
+    staged = stage(config, staging)
+    index, order = staged.index, staged.index.column("content")
+    selection = select(index, config, seed, staged.signatures)
+    near = [staged.signatures.pairs(np.flatnonzero(selection.kept), order)] if staged.signatures else []
+    splits = split(index, selection, config.split, seed, near)
+    _check_left(config, staged.tallies, selection, splits)
     _deal_out(staging, folder, selection, splits)
     staging.unlink()
+    _write_contaminated(folder, staged.tallies)
+    accounts = [
+        _account(member, sources[name], staged.tallies[name], selection, splits, index.column("source") == i)
+        for i, (name, member) in enumerate(config.members().items())
+    ]
     return Ledger(
         dataset=config.name,
         seed=seed,
         sources=tuple(
-            _account(
-                name,
-                member.licence,
-                sources[name],
-                tallies[name],
-                selection,
-                splits,
-                index.column("source") == i,
-            )
-            for i, (name, member) in enumerate(config.members().items())
+            replace(account, name=name) for name, account in zip(config.members(), accounts, strict=True)
         ),
         fingerprints={"config": _digest(_without_paths(config)), **_content(index, selection, splits)},
-        notes=tuple(selection.notes),
+        notes=(*selection.notes, *_benchmark_notes(config, staged.tallies)),
+        figures={"near_duplicate_pairs": sum(len(pair[0]) for pair in near)},
     ).check()
 
 
-def _stage(name: str, config: DatasetConfig, position: int, writer: RecordWriter, index: Index) -> _Tally:
-    """Read and clean one source into the staging file and the index."""
-    tally, ids = _Tally(0, Counter(), Counter()), set[int]()
-    for item in check_columns(read_rows(config), config):
-        tally.rows_in += 1
-        try:
-            row = _good(item)
-            outcome = _one(row, tally, name, config, ids)
-            own_split = split_of(row, config)
-        except RowError as error:
-            if config.on_error == "stop":
-                raise
-            tally.dropped[error.reason] += 1
-            continue
-        if isinstance(outcome, Record):
-            writer.add(outcome)
-            index.add(outcome, position, own_split)
-        else:
-            tally.dropped[outcome] += 1
-    if not tally.rows_in:
-        raise DataError(f"data set '{config.name}' has no rows", where=str(config.path or config.repo))
-    return tally
-
-
-def _good(item: Row | RowError) -> Row:
-    if isinstance(item, RowError):
-        raise item
-    return item
-
-
-def _one(row: Row, tally: _Tally, name: str, config: DatasetConfig, ids: set[int]) -> Record | str:
-    """The cleaned record of one row, or the reason why there is none."""
-    if not selected(row, config):
-        return NOT_SELECTED
-    record = to_record(row, tally.rows_in, name, config)
-    if config.columns.id:
-        if (number := hash(record.id)) in ids:
-            what = f"the id in column '{config.columns.id}' has been met before"
-            remedy = "dataset.columns.id=null numbers the rows, dataset.on_error=skip drops the repetition"
-            raise RowError("duplicate_id", what, where=row.place, remedy=remedy)
-        ids.add(number)
-    return clean(record, config.cleaning, tally.repaired)
-
-
 def _check_left(
-    config: DatasetConfig, tallies: dict[str, _Tally], selection: Selection, splits: Splits
+    config: DatasetConfig, tallies: dict[str, Tally], selection: Selection, splits: Splits
 ) -> None:
     dropped = sum((tally.dropped for tally in tallies.values()), Counter[str]())
     dropped.update({reason: int(rows.sum()) for reason, rows in selection.reasons.items()})
@@ -202,10 +149,15 @@ def _check_left(
             where=f"dropped: {reasons}",
             remedy="check dataset.columns, or switch filters off under dataset.cleaning",
         )
-    if not (selection.kept & (splits == TRAIN)).any():
+    if (selection.kept & (splits == TRAIN)).any():
+        return
+    if benchmarks := sum((tally.benchmark for tally in tallies.values()), Counter[str]()):
         raise DataError(
-            f"no row of data set '{config.name}' is left to train on", where=f"dropped: {reasons}"
+            f"data set '{config.name}' has only test questions of {', '.join(benchmarks)}, "
+            "which are not trained on",
+            remedy="dataset.allow_benchmark_test=true trains on them, and the model card says so",
         )
+    raise DataError(f"no row of data set '{config.name}' is left to train on", where=f"dropped: {reasons}")
 
 
 def _deal_out(staging: Path, folder: Path, selection: Selection, splits: Splits) -> None:
@@ -228,20 +180,41 @@ def _deal_out(staging: Path, folder: Path, selection: Selection, splits: Splits)
 
 
 def _account(
-    name: str, licence: str, fingerprint: str, tally: _Tally, selection: Selection, splits: Splits, rows: Mask
+    config: DatasetConfig, fingerprint: str, tally: Tally, selection: Selection, splits: Splits, rows: Mask
 ) -> SourceLedger:
     dropped = Counter(tally.dropped)
     dropped.update({reason: int((chosen & rows).sum()) for reason, chosen in selection.reasons.items()})
     kept = {split: int((selection.kept & rows & (splits == i)).sum()) for i, split in enumerate(SPLIT_NAMES)}
     return SourceLedger(
-        name=name,
-        licence=licence,
+        name=config.name,
+        licence=config.licence,
         fingerprint=fingerprint,
         rows_in=tally.rows_in,
         kept=kept,
         dropped={reason: count for reason, count in sorted(dropped.items()) if count},
         repaired=dict(sorted(tally.repaired.items())),
+        identifiers=dict(sorted(tally.identifiers.items())),
     )
+
+
+def _benchmark_notes(config: DatasetConfig, tallies: dict[str, Tally]) -> Iterator[str]:
+    """What a model card must say of benchmark test questions that were met."""
+    for source, tally in tallies.items():
+        allowed = config.allow_benchmark_test or config.members()[source].allow_benchmark_test
+        for benchmark, count in tally.benchmark.items():
+            what = (
+                f"may be trained on (allow_benchmark_test): figures of this model on {benchmark} mean nothing"
+                if allowed
+                else "stand in the test split and are never trained on"
+            )
+            yield f"{source}: {count:,} test questions of {benchmark} {what}"
+
+
+def _write_contaminated(folder: Path, tallies: dict[str, Tally]) -> None:
+    """Which rows repeated a held-out text, and the line of that text."""
+    removed = [{"id": i, "line": n} for tally in tallies.values() for i, n in tally.contaminated]
+    if removed:
+        write_json(folder / CONTAMINATED, removed)
 
 
 def _content(index: Index, selection: Selection, splits: Splits) -> dict[str, str]:
@@ -277,7 +250,7 @@ def _digest(value: Any) -> str:
 @cache
 def _code() -> str:
     """A digest of this package's source, so that a changed rule never meets old results."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    files = sorted(Path(__file__).parent.glob("*.*"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 

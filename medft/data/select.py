@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from medft.data import keys
 from medft.data.config import DatasetConfig
+from medft.data.near import Edges, Signatures
 from medft.data.record import Record
 
 Keys = npt.NDArray[np.uint64]
@@ -26,12 +27,8 @@ SPLIT_NAMES = ("train", "validation", "test")
 UNSPLIT = len(SPLIT_NAMES)
 """The source says nothing of the split."""
 
-DUPLICATE, BOILERPLATE, NOT_DRAWN, HELD_OUT = (
-    "duplicate",
-    "boilerplate",
-    "not_drawn",
-    "also_in_held_out_split",
-)
+DUPLICATE, NEAR_DUPLICATE, BOILERPLATE = "duplicate", "near_duplicate", "boilerplate"
+NOT_DRAWN, HELD_OUT = "not_drawn", "also_in_held_out_split"
 
 
 @dataclass(slots=True)
@@ -46,9 +43,12 @@ class Index:
     """Position of the source among the members."""
     split: array[int] = field(default_factory=lambda: array("B"))
     """Position in ``SPLIT_NAMES`` when the source says so, else ``UNSPLIT``."""
+    held_out: array[int] = field(default_factory=lambda: array("B"))
+    """1 for a benchmark's test rows, which go to test whatever the source says."""
 
-    def add(self, record: Record, source: int, split: str) -> None:
+    def add(self, record: Record, source: int, split: str, held_out: bool = False) -> None:
         """Append the keys of one record."""
+        self.held_out.append(held_out)
         self.question.append(keys.question_key(record))
         self.answer.append(keys.answer_key(record))
         self.group.append(keys.group_key(record))
@@ -84,12 +84,15 @@ class Selection:
             self.kept &= ~rows
 
 
-def select(index: Index, config: DatasetConfig, seed: int) -> Selection:
-    """Drop duplicates and boilerplate, then draw what limits and weights ask for."""
+def select(index: Index, config: DatasetConfig, seed: int, signatures: Signatures | None = None) -> Selection:
+    """Drop duplicates, boilerplate and, when asked to, near duplicates; then draw by limits and weights."""
     selection = Selection(np.ones(len(index), dtype=np.bool_))
     selection.drop(DUPLICATE, _repeated(index))
     if config.cleaning.max_same_answer is not None:
         selection.drop(BOILERPLATE, _beyond(index, selection.kept, config.cleaning.max_same_answer))
+    if signatures and config.cleaning.near_duplicates == "drop":
+        pairs = signatures.pairs(np.flatnonzero(selection.kept), index.column("content"))
+        selection.drop(NEAR_DUPLICATE, _redundant(index, pairs))
     draw(index, selection, config, seed)
     return selection
 
@@ -144,11 +147,27 @@ def _shares(config: DatasetConfig, available: Mapping[str, int]) -> dict[str, in
     return shares
 
 
+def _held_out_first(index: Index) -> npt.NDArray[np.int8]:
+    """A sort key: 0 for test rows of a source that comes split, then validation, train, and unsplit."""
+    split = index.column("split")
+    return np.where(split == UNSPLIT, UNSPLIT, UNSPLIT - 1 - split).astype(np.int8)
+
+
+def _redundant(index: Index, pairs: Edges) -> Mask:
+    """Rows near to one that stays; of each pair the more held-out stays, then the one of the lower key."""
+    rank = np.empty(len(index), dtype=np.int64)
+    rank[np.lexsort((index.column("content"), _held_out_first(index)))] = np.arange(len(index))
+    ends = np.sort(np.stack([rank[pairs[0]], rank[pairs[1]]]), axis=0)
+    redundant = np.zeros(len(index), dtype=np.bool_)
+    for first, second in sorted(zip(*ends.tolist(), strict=True), key=lambda ends: ends[1]):
+        redundant[second] |= not redundant[first]
+    return redundant[rank]
+
+
 def _repeated(index: Index) -> Mask:
     """All but one of the rows with the same content: the one in the most held-out split stays."""
-    content, split = index.column("content"), index.column("split")
-    held_out_first = np.where(split == UNSPLIT, -1, split).astype(np.int8)
-    order = np.lexsort((-held_out_first, content))
+    content = index.column("content")
+    order = np.lexsort((_held_out_first(index), content))
     repeated = np.zeros(len(index), dtype=np.bool_)
     repeated[order[1:]] = content[order[1:]] == content[order[:-1]]
     return repeated

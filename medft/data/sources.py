@@ -82,7 +82,7 @@ def files_of(config: DatasetConfig) -> list[Path]:
     _, suffixes = READERS[config.reader or ""]
     files = [path]
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+        files = sorted(p for p in path.rglob("*") if p.name.lower().endswith(suffixes) and p.is_file())
     if not files or not path.exists():
         raise DataError(
             f"there is no data for '{config.name}'",
@@ -183,7 +183,7 @@ READERS: dict[str, tuple[Callable[[Path], Rows], tuple[str, ...]]] = {
     "parquet": (read_parquet, (".parquet",)),
     "text": (read_text, (".txt", ".text")),
     "medquad_xml": (_xml, (".xml",)),
-    "pubmedqa_json": (_pubmedqa, (".json",)),
+    "pubmedqa_json": (_pubmedqa, ("ori_pqal.json",)),
 }
 """Readers of one file, with the endings they take from a folder."""
 

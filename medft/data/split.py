@@ -13,12 +13,11 @@ import numpy.typing as npt
 
 from medft.data import keys
 from medft.data.config import SplitConfig
+from medft.data.near import Edges
 from medft.data.select import HELD_OUT, UNSPLIT, Index, Keys, Mask, Selection, seeded
 
 TRAIN, VALIDATION, TEST = range(3)
 Splits = npt.NDArray[np.uint8]
-Edges = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
-"""Pairs of rows."""
 
 
 def split(
@@ -103,12 +102,21 @@ def deal(group: npt.NDArray[Any], order: Keys, config: SplitConfig, testable: Ma
 def _fill(
     result: Splits, name: int, candidates: npt.NDArray[Any], sizes: npt.NDArray[Any], wanted: int
 ) -> None:
-    """Mark candidates that fit as ``name``, until it has ``wanted`` rows or train has one group left."""
+    """Mark candidates that fit as ``name``, until it has ``wanted`` rows or train has one group left.
+
+    When none fits, the smallest is taken as long as most rows stay in train.
+    """
+    candidates = candidates[result[candidates] == TRAIN]
     in_train = int((result == TRAIN).sum())
+    if wanted > 0 and in_train > 1 and len(candidates) and sizes[candidates].min() > wanted:
+        smallest = candidates[np.argmin(sizes[candidates])]
+        if 2 * sizes[smallest] < sizes[result == TRAIN].sum():
+            result[smallest] = name
+        return
     for number in candidates:
         if wanted <= 0 or in_train <= 1:
             return
-        if result[number] == TRAIN and sizes[number] <= wanted:
+        if sizes[number] <= wanted:
             result[number] = name
             wanted -= int(sizes[number])
             in_train -= 1
@@ -133,14 +141,17 @@ def _own_splits(index: Index) -> tuple[Splits, Mask, Mask]:
     """For each row: its source's own split, whether that source lacks validation rows, and test rows.
 
     A source all of whose rows stand in one split does not come split: that is how hubs store unsplit data.
+    Test rows of a benchmark are test rows, whatever their source says.
     """
-    own, source = index.column("split").copy(), index.column("source")
+    own, source, held_out = index.column("split").copy(), index.column("source"), index.column("held_out") > 0
     lacks_validation, lacks_test = np.ones((2, len(index)), dtype=np.bool_)
     for number in np.unique(source):
         rows = source == number
         there = np.unique(own[rows])
         if len(there) == 1:
             own[rows] = UNSPLIT
+            lacks_test[rows] = not held_out[rows].any()
         else:
             lacks_validation[rows], lacks_test[rows] = VALIDATION not in there, TEST not in there
+    own[held_out] = TEST
     return own, lacks_validation, lacks_test

@@ -1,0 +1,133 @@
+"""Identifiers that have a pattern: dates, telephone numbers, record numbers and the like.
+
+Owns the patterns, and their replacement by the name of their kind. Knows nothing of records. What is found
+never leaves this module: only kinds and counts do.
+
+The kinds are those of the HIPAA Safe Harbor list (45 CFR 164.514(b)(2)) that can be told by their form. Names
+and most addresses cannot: an absence of findings is no proof of de-identification.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    pattern: re.Pattern[str]
+    needs: tuple[str, ...] = ()
+    """One of these stands in the lower-case text wherever the pattern does; others are not searched."""
+    needs_run: bool = False
+    """The pattern lies within a run of digits and separators."""
+
+
+_RUN = re.compile(r"\d[\d ().+/-]{4,}\d")
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_NUMBER = r"[\s:#=.]{0,3}(?=[\w-]*\d)[\w-]{4,}"
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+
+
+def _of_words(words: str, needs: tuple[str, ...]) -> _Kind:
+    return _Kind(re.compile(words, re.IGNORECASE), needs)
+
+
+KINDS: tuple[tuple[str, _Kind], ...] = (
+    ("email", _Kind(re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w"), needs=("@",))),
+    ("url", _of_words(r"\b(?:https?://|www\.)[^\s<>\"')\]]+", needs=("://", "www."))),
+    (
+        "ip_address",
+        _Kind(
+            re.compile(rf"(?<![\d.]){_OCTET}(?:\.{_OCTET}){{3}}(?![\d.]*\d)"), needs=(".",), needs_run=True
+        ),
+    ),
+    (
+        "ssn",
+        _Kind(
+            re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])"),
+            needs=("-",),
+            needs_run=True,
+        ),
+    ),
+    (
+        "phone",
+        _Kind(
+            re.compile(
+                r"(?<![\w.-])(?:\+\d{1,3}[ .-]?|1[ .-])?(?:\(\d{3}\)[ .-]?|\d{3}[ .-])"
+                r"\d{3}[ .-]\d{4}(?![\w-])"
+                r"|(?<![\w.-])01\d-\d{3,4}-\d{4}(?![\w-])|(?<![\w.+])\+\d{1,3}(?:[ .-]?\d{2,4}){2,5}(?!\w)"
+            ),
+            needs_run=True,
+        ),
+    ),
+    (
+        "record_number",
+        _of_words(
+            rf"\b(?:mrn|(?:medical record|patient|chart|hospital) (?:number|no\b|id\b|#)){_NUMBER}",
+            needs=(
+                "mrn",
+                "record n",
+                "record i",
+                "record #",
+                "patient n",
+                "patient i",
+                "patient #",
+                "chart ",
+                "hospital ",
+            ),
+        ),
+    ),
+    (
+        "account_number",
+        _of_words(
+            r"\b(?:account|policy|member|beneficiary|insurance|health plan|licen[cs]e|certificate|serial)"
+            rf" (?:number|no\b|id\b|#){_NUMBER}",
+            needs=(" number", " no", " id", " #"),
+        ),
+    ),
+    (
+        "vehicle_number",
+        _of_words(rf"\b(?:vin|licen[cs]e plate){_NUMBER}", needs=("vin ", "vin:", "vin#", " plate")),
+    ),
+    (
+        "date",
+        _Kind(
+            re.compile(
+                r"(?<![\d/.-])(?:(?:19|20)\d\d([-/.])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])"
+                r"|(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:19|20)?\d\d)(?![\d/-]|\.\d)"
+            ),
+            needs_run=True,
+        ),
+    ),
+    (
+        "date",
+        _of_words(
+            rf"\b\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH},? (?:19|20)\d\d\b"
+            rf"|\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d\b",
+            needs=("19", "20"),
+        ),
+    ),
+    ("zip_code", _Kind(re.compile(r"\b[A-Z]{2} \d{5}(?:-\d{4})?(?![\w-])"), needs_run=False)),
+    ("age_over_89", _of_words(r"\b(?:9\d|1[01]\d)[ -]years?[ -](?:old|of age)\b", needs=("year",))),
+)
+"""By kind, in the order in which they are replaced: an e-mail address is no URL, a number no telephone."""
+
+_HINT = re.compile(r"\d|@|www\.", re.IGNORECASE)
+
+
+def redact(text: str) -> tuple[str, Counter[str]]:
+    """``text`` with each identifier replaced by its kind in brackets, and how many there were of each."""
+    found: Counter[str] = Counter()
+    if not _HINT.search(text):
+        return text, found
+    lower, run = text.lower(), _RUN.search(text)
+    for name, kind in KINDS:
+        if kind.needs_run and not run:
+            continue
+        if kind.needs and not any(word in lower for word in kind.needs):
+            continue
+        text, count = kind.pattern.subn(f"[{name.upper()}]", text)
+        if count:
+            found[name] += count
+    return text, found
