@@ -63,22 +63,25 @@ def as_ids(value: Any) -> list[int]:
     return [int(entry) for entry in value] if isinstance(value, list) else [int(value)]
 
 
-def copy_tokenizer(adapter: Path, base: Path, out: Path) -> Path:
-    """Copy the tokenizer with its chat template from the adapter's folder, or from the base's when the
-    adapter has none; returns the folder it came from.
+def tokenizer_source(adapter: Path, base: Path) -> Path:
+    """The folder the merged weights take their tokenizer from: the adapter's, or the base's where it has
+    none.
 
     Raises:
         MergeError: neither has a tokenizer.
     """
-    source = next(
-        (folder for folder in (adapter, base) if (folder / "tokenizer_config.json").is_file()), None
-    )
-    if source is None:
-        raise MergeError("neither the adapter nor the base holds a tokenizer", where=str(adapter))
+    for folder in (adapter, base):
+        if (folder / "tokenizer_config.json").is_file():
+            return folder
+    raise MergeError("neither the adapter nor the base holds a tokenizer", where=str(adapter))
+
+
+def copy_tokenizer(adapter: Path, base: Path, out: Path) -> None:
+    """Copy the tokenizer with its chat template."""
+    source = tokenizer_source(adapter, base)
     for name in TOKENIZER_FILES:
         if (source / name).is_file():
             shutil.copyfile(source / name, out / name)
-    return source
 
 
 def tokenizer_digest(folder: Path) -> str:

@@ -17,6 +17,7 @@ dequantised to the 16-bit type that its layers compute with, and then treated th
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 import shutil
@@ -191,6 +192,20 @@ def blocks(spec: Spec) -> Iterator[slice]:
         yield slice(start, min(start + step, count))
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """torch on one thread. Blocks are small and another thread is writing: several threads would wait for
+    each other at every block, on a busy machine longer than they compute."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _write_shards(
     folder: Path, shards: list[list[Spec]], source: Base, changes: Mapping[str, Change], progress: Progress
 ) -> None:
@@ -204,7 +219,7 @@ def _write_shards(
             done += spec.nbytes
             progress(done, total)
 
-    with ThreadPoolExecutor(1) as disk:
+    with one_thread(), ThreadPoolExecutor(1) as disk:
         synced = []
         for file, shard in zip(shard_names(len(shards)), shards, strict=True):
             write_shard(folder / file, shard, pieces(shard))
