@@ -5,6 +5,7 @@ Owns facts (names, licence, shape). Loads nothing.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,3 +69,40 @@ class ModelConfig:
     """Activations overflow in float16 (Gemma): bfloat16 or float32 only."""
     shape: ShapeConfig | None = None
     """Sizes, for the plan; null: read from config.json."""
+
+
+def parameters(shape: ShapeConfig) -> int:
+    """How many weights a model of this shape has.
+
+    Counts what the four families are made of: an embedding, an output layer unless tied, per block seven
+    projections without biases and two norms, and a last norm.
+    """
+    hidden = shape.hidden_size
+    embeddings = shape.vocab_size * hidden * (1 if shape.tie_word_embeddings else 2)
+    block = sum(inputs * outputs for inputs, outputs in projections(shape).values()) + 2 * hidden
+    return embeddings + shape.num_hidden_layers * block + hidden
+
+
+def lora_parameters(shape: ShapeConfig, r: int, targets: Collection[str]) -> int:
+    """How many weights LoRA of rank ``r`` trains on the projections ``targets``: r (in + out) for each.
+
+    Raises:
+        KeyError: a target that is not one of the seven projections.
+    """
+    sizes = projections(shape)
+    return shape.num_hidden_layers * sum(r * sum(sizes[target]) for target in targets)
+
+
+def projections(shape: ShapeConfig) -> dict[str, tuple[int, int]]:
+    """(inputs, outputs) of each linear layer of a block, by the name that LoRA targets."""
+    hidden, inner = shape.hidden_size, shape.intermediate_size
+    queries, keys = (n * shape.head_dim for n in (shape.num_attention_heads, shape.num_key_value_heads))
+    return {
+        "q_proj": (hidden, queries),
+        "k_proj": (hidden, keys),
+        "v_proj": (hidden, keys),
+        "o_proj": (queries, hidden),
+        "gate_proj": (hidden, inner),
+        "up_proj": (hidden, inner),
+        "down_proj": (inner, hidden),
+    }

@@ -1,7 +1,7 @@
-"""Tiny twins: two-layer models of the four families, built on this machine, that stand in for the real bases.
+"""Tiny twins: two-layer models of the four families, built on this machine, in place of the real bases.
 
-Owns the twins' sizes, their seconds of pre-training, the folder they are cached in and its name. Knows nothing
-of vocabularies (`tiny_tokenizer`), of LoRA or of engines.
+Owns the folder a twin is cached in, its name, and what is written there. Knows nothing of vocabularies
+(`tiny_tokenizer`), of networks (`tiny_model`), of LoRA or of engines.
 
 A twin has its family's architecture class, special tokens, chat template and generation settings, in 16 bits
 and in NF4, so that everything that happens to a real base happens to it. It knows no medicine.

@@ -17,8 +17,8 @@ BATCH = 16
 STEPS = 40
 PEAK_LEARNING_RATE = 1e-2
 
-# Widths are multiples of 64, the block of NF4. Heads are grouped where the family's are, and Gemma's attention
-# is wider than its residual stream, so that code that confuses these sizes fails here too.
+# Widths are multiples of 64, the block of NF4. Heads are grouped where the family's are, and Gemma's
+# attention is wider than its residual stream, so that code that confuses these sizes fails here too.
 _COMMON: dict[str, Any] = {
     "hidden_size": 64,
     "intermediate_size": 192,
@@ -73,8 +73,8 @@ def config(family: Family, **own: Any) -> Any:
 def pretrained(configuration: Any, documents: Sequence[Sequence[int]], seed: int) -> Any:
     """A model of that configuration after `STEPS` steps on ``documents``, in bfloat16.
 
-    The loop is plain: AdamW with betas (0.9, 0.95), gradients clipped at 1, a linear warm-up of ten steps and a
-    linear decay, on random windows of the documents laid end to end. Same inputs, threads and processor: same
+    The loop is plain: AdamW with betas (0.9, 0.95), gradients clipped at 1, a linear warm-up of ten steps and
+    a linear decay, on random windows of the documents laid end to end. Same inputs and processor: same
     weights. The caller's random state is left as it was.
     """
     import torch

@@ -3,8 +3,8 @@
 Owns the vocabulary layout, pre- and post-processing and special tokens of each family, and the files a hub
 repository would hold for them. Knows nothing of models or of how a tokenizer is loaded.
 
-Three kinds are enough: SentencePiece BPE with a blank put before the text (Llama-2, Mistral), SentencePiece BPE
-without it and with tokens for runs of newlines and blanks (Gemma), and byte-level BPE (Llama-3.1).
+Three kinds are enough: SentencePiece BPE with a blank put before the text (Llama-2, Mistral), SentencePiece
+BPE without it and with tokens for runs of newlines and blanks (Gemma), and byte-level BPE (Llama-3.1).
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Specials:
     """SentencePiece families: whether a blank is also put before the text after each special token."""
 
 
-_SENTENCEPIECE = ("<unk>", "<s>", "</s>")
+_UNKNOWN = "<unk>"
+_SENTENCEPIECE = (_UNKNOWN, "<s>", "</s>")
 _GEMMA = (
     "<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "<2mass>", "[@BOS@]",
     *(f"<unused{n}>" for n in range(99)), "<start_of_turn>", "<end_of_turn>",
@@ -183,7 +184,7 @@ class _Learnt:
 
 
 def _learn(lines: Iterable[str], size: int, pieces: Regex, normalizer: Any) -> _Learnt:
-    """BPE pieces and merges of ``lines``; longer pieces before single characters, as SentencePiece numbers them."""
+    """BPE pieces and merges of ``lines``, single characters last, as SentencePiece numbers them."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.Split(pieces, "isolated")
@@ -194,7 +195,8 @@ def _learn(lines: Iterable[str], size: int, pieces: Regex, normalizer: Any) -> _
     model = json.loads(tokenizer.to_str())["model"]
     ranked = sorted(model["vocab"], key=model["vocab"].__getitem__)
     return _Learnt(
-        [p for p in ranked if len(p) > 1] + [p for p in ranked if len(p) == 1], list(map(tuple, model["merges"]))
+        [p for p in ranked if len(p) > 1] + [p for p in ranked if len(p) == 1],
+        list(map(tuple, model["merges"])),
     )
 
 
@@ -214,7 +216,7 @@ def _runs(character: str, longest: int, *, doubling: bool = False) -> _Learnt:
 def _bpe(pieces: Sequence[str], merges: list[tuple[str, str]], special: Sequence[str]) -> Tokenizer:
     vocabulary = {piece: number for number, piece in enumerate(pieces)}
     tokenizer = Tokenizer(
-        models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
+        models.BPE(vocabulary, merges, unk_token=_UNKNOWN, fuse_unk=True, byte_fallback=True)
     )
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
     return tokenizer
