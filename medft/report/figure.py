@@ -8,11 +8,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from medft.report.comparison import UNITS, Axis, Comparison, Metric, Panel
+from medft.report.comparison import UNITS, Axis, Comparison, Panel
 from medft.report.repeats import Difference, Spread
-from medft.report.series import smooth, smoothing_words, thin
+from medft.report.series import smoothing_words
+from medft.report.strokes import Pen, draw_band, draw_run
 from medft.report.style import (
     GREY,
     RC,
@@ -26,7 +27,6 @@ from medft.report.style import (
     save,
     text_width,
 )
-from medft.report.subject import Subject
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 MOST_COLOURED = 14
 LONGEST_LABEL = 44
 X_NAMES: dict[Axis, str] = {"step": "optimiser step", "tokens": "tokens seen", "seconds": "training time (s)"}
-REST = {"color": "#b5b5b5", "linestyle": "-"}
-GRID_POINTS = 400
+GREY_PEN = Pen("#c4c4c4", "-", faint=0, width=0.8, marker=0)
 START, FLATTENED = 0.1, 2.5
 
 
@@ -99,7 +98,7 @@ def _below(comparison: Comparison) -> list[tuple[str, str]]:
     if any(line.group.repeated for line in comparison.lines):
         said += " Bands and bars: mean ± sd over seeds."
     if any(len(panel.lines) > MOST_COLOURED for panel in comparison.panels):
-        said += f" The {MOST_COLOURED} best are in colour, the others in grey; all are in the table."
+        said += f" The {MOST_COLOURED} best are in colour, the others smoothed in grey; all are in the table."
     texts = [said, *_verdicts(comparison), *comparison.notes]
     return [(line, GREY) for text in texts for line in textwrap.wrap(text, 140)]
 
@@ -128,19 +127,15 @@ def _draw_panel(axes: Axes, comparison: Comparison, panel: Panel, labels: dict[i
     must_show: list[tuple[Floats, Floats]] = []
     ends: list[tuple[float, float, str, str]] = []
     for place, index in reversed(list(enumerate(panel.lines))):
-        coloured = place < MOST_COLOURED
-        style = line_style(place) if coloured else REST
+        pen = Pen(**line_style(place), faint=_faint(len(panel.lines))) if place < MOST_COLOURED else GREY_PEN
         runs = [run for run in comparison.members(comparison.lines[index]) if run.curve.has(comparison.x)]
-        drawer = _draw_band if len(runs) > 1 else _draw_run
         if not runs:
             continue
-        noise, shown, end = drawer(
-            axes, runs, comparison.x, panel.metric, style, faint=_faint(len(panel.lines))
-        )
-        raw.append(noise)
-        must_show.extend(shown)
-        if coloured and end:
-            ends.append((*end, labels[index], style["color"]))
+        drawn = (draw_band if len(runs) > 1 else draw_run)(axes, runs, comparison.x, panel.metric, pen)
+        raw.append(drawn.raw)
+        must_show.extend(drawn.lines)
+        if place < MOST_COLOURED and (end := drawn.end):
+            ends.append((*end, labels[index], pen.color))
     _finish(axes, comparison.x, panel, raw, must_show)
     end_labels(axes, ends[::-1])
 
@@ -176,87 +171,3 @@ def _worth_showing(lines: Sequence[tuple[Floats, Floats]]) -> Floats:
         return values
     later = values[at > at.min() + START * np.ptp(at)]
     return later if len(later) and np.ptp(values) > FLATTENED * np.ptp(later) else values
-
-
-Drawn = tuple["Floats", list[tuple["Floats", "Floats"]], tuple[float, float] | None]
-
-
-def _draw_run(
-    axes: Axes, runs: Sequence[Subject], x: Axis, metric: Metric, style: dict[str, Any], faint: float
-) -> Drawn:
-    """One run: raw, smoothed, validation points. Returns raw values, values that must be seen, and the
-    line's end."""
-    curve = runs[0].curve
-    at, raw = curve.points("train", x, metric)
-    smoothed = smooth(at, raw)
-    if smoothed is not None:
-        axes.plot(*thin(at, raw), color=style["color"], linewidth=0.6, alpha=faint, zorder=1)
-    line = raw if smoothed is None else smoothed
-    axes.plot(*thin(at, line), **style, linewidth=1.8, zorder=3)
-    held_at, held = curve.points("validation", x, metric)
-    axes.plot(
-        held_at,
-        held,
-        "o",
-        color=style["color"],
-        markersize=4.6,
-        markeredgecolor="white",
-        markeredgewidth=0.8,
-        zorder=4,
-    )
-    ends = [(float(xs[-1]), float(ys[-1])) for xs, ys in ((at, line), (held_at, held)) if len(ys)]
-    return raw, [(at, line), (held_at, held)], ends[0] if ends else None
-
-
-def _draw_band(
-    axes: Axes, runs: Sequence[Subject], x: Axis, metric: Metric, style: dict[str, Any], faint: float
-) -> Drawn:
-    """Several seeds: mean of their smoothed curves, a band of one standard deviation, validation with error
-    bars."""
-    import numpy as np
-
-    at, mean, sd = _mean_curve([run.curve.points("train", x, metric) for run in runs])
-    axes.fill_between(
-        at, mean - sd, mean + sd, color=style["color"], alpha=max(0.12, faint * 0.7), linewidth=0, zorder=1
-    )
-    axes.plot(at, mean, **style, linewidth=1.8, zorder=3)
-    held_at, held, held_sd = _mean_points([run.curve.points("validation", x, metric) for run in runs])
-    axes.errorbar(
-        held_at, held, yerr=held_sd, fmt="o", color=style["color"], markersize=4.6, markeredgecolor="white",
-        markeredgewidth=0.8, elinewidth=1, capsize=2, zorder=4,
-    )  # fmt: skip
-    ends = [(float(xs[-1]), float(ys[-1])) for xs, ys in ((at, mean), (held_at, held)) if len(ys)]
-    return np.array([]), [(at, mean - sd), (at, mean + sd), (held_at, held)], ends[0] if ends else None
-
-
-def _mean_curve(curves: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats, Floats]:
-    """Mean and standard deviation of smoothed curves on a common grid, where all of them have values."""
-    import numpy as np
-
-    full = [(at, values) for at, values in curves if len(at)]
-    if not full:
-        empty = np.array([])
-        return empty, empty, empty
-    start, stop = max(at[0] for at, _ in full), min(at[-1] for at, _ in full)
-    grid = np.linspace(start, stop, GRID_POINTS)
-    lines = np.array(
-        [np.interp(grid, at, values if (s := smooth(at, values)) is None else s) for at, values in full]
-    )
-    return grid, lines.mean(axis=0), _sd(lines)
-
-
-def _mean_points(points: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats, Floats]:
-    """The n-th validation of every seed taken together, as far as all seeds have come."""
-    import numpy as np
-
-    count = min((len(at) for at, _ in points), default=0)
-    at = np.array([at[:count] for at, _ in points])
-    values = np.array([values[:count] for _, values in points])
-    return at.mean(axis=0), values.mean(axis=0), _sd(values)
-
-
-def _sd(values: Floats) -> Floats:
-    import numpy as np
-
-    spread: Floats = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1:])
-    return spread

@@ -132,8 +132,14 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, Mapping):
             flat |= flatten(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = "null" if value is None else str(value)
+            flat[f"{prefix}{key}"] = _word(value)
     return flat
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.10g}"  # 3e-05, not 3.0000000000000004e-05
+    return "null" if value is None else str(value)
 
 
 def read_settings(path: Path) -> dict[str, Any]:
