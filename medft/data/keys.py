@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from hashlib import blake2b
 
 from medft.data.record import Record
@@ -23,19 +24,45 @@ TASKS_WITH_SHARED_ANSWERS = frozenset({"refusal"})
 """Tasks in which many questions rightly have one answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one record."""
+
+    question: int
+    """Equal for records that ask the same (of the same context)."""
+    answer: int
+    """Equal for records that answer the same; ``ABSENT`` where a shared answer means nothing."""
+    group: int
+    """Equal for records of one document or patient of one source; ``ABSENT`` without a group."""
+    content: int
+    """Equal for records that are the same character by character, wherever they came from."""
+    words: tuple[str, ...]
+    """By which near duplicates are found: the answer's, or the question's where the answer tells nothing."""
+
+
+def keys_of(record: Record) -> Keys:
+    """The keys of a cleaned record."""
+    asked, answered = words(question_text(record)), words(answer_text(record))
+    answer = ABSENT if record.task in TASKS_WITH_SHARED_ANSWERS else _key_of(answered, answer_text(record))
+    turns = [part for turn in record.turns for part in (turn.role, turn.content)]
+    content = (record.task, record.question, record.context, record.answer, record.label, *turns)
+    return Keys(
+        question=_key_of(asked, question_text(record)),
+        answer=answer,
+        group=_digest(f"{record.source}\n{record.group}") if record.group else ABSENT,
+        content=_digest("\0".join(content)),
+        words=tuple(asked if answer == ABSENT else answered),
+    )
+
+
 def words(text: str) -> list[str]:
     """The words of ``text`` without case, compatibility forms and punctuation."""
     return WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
-def key(text: str) -> int:
-    """A 64-bit key of ``text`` as it stands; ``ABSENT`` for an empty one."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") if text else ABSENT
-
-
 def same_words(text: str) -> int:
     """A key that texts of the same words share; text without any word is compared as it stands."""
-    return key(" ".join(words(text)) or text.strip())
+    return _key_of(words(text), text)
 
 
 def question_text(record: Record) -> str:
@@ -55,23 +82,9 @@ def answer_text(record: Record) -> str:
     return record.answer
 
 
-def question_key(record: Record) -> int:
-    """Equal for records that ask the same."""
-    return same_words(question_text(record))
+def _key_of(words: list[str], text: str) -> int:
+    return _digest(" ".join(words) or text.strip())
 
 
-def answer_key(record: Record) -> int:
-    """Equal for records that answer the same; ``ABSENT`` where a shared answer means nothing."""
-    return ABSENT if record.task in TASKS_WITH_SHARED_ANSWERS else same_words(answer_text(record))
-
-
-def group_key(record: Record) -> int:
-    """Equal for records of one document or patient of one source; ``ABSENT`` without a group."""
-    return key(f"{record.source}\n{record.group}") if record.group else ABSENT
-
-
-def content_key(record: Record) -> int:
-    """Equal for records that are the same character by character, wherever they came from."""
-    turns = [part for turn in record.turns for part in (turn.role, turn.content)]
-    fields = (record.task, record.question, record.context, record.answer, record.label, *turns)
-    return key("\0".join(fields))
+def _digest(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") if text else ABSENT

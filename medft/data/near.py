@@ -11,13 +11,10 @@ bands of 5 rows (Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", 3
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-
-from medft.data import keys
-from medft.data.record import Record
 
 SHINGLE = 5
 THRESHOLD = 0.8
@@ -32,10 +29,9 @@ Edges = tuple[Rows, Rows]
 """Pairs of rows, as two arrays."""
 
 
-def shingles(text: str, size: int = SHINGLE) -> list[str]:
-    """Runs of ``size`` words; the whole of a shorter text; nothing of a text without words."""
-    found = keys.words(text)
-    return [" ".join(found[i : i + size]) for i in range(max(1, len(found) - size + 1))] if found else []
+def shingles(words: Sequence[str], size: int = SHINGLE) -> list[str]:
+    """Runs of ``size`` words; all the words of a shorter text; nothing of a text without words."""
+    return [" ".join(words[i : i + size]) for i in range(max(1, len(words) - size + 1))] if words else []
 
 
 class Signatures:
@@ -46,10 +42,9 @@ class Signatures:
         self._waiting: list[list[str]] = []
         self._blank = array("B")
 
-    def add(self, record: Record) -> None:
-        """Sign a record by what it answers, or by what it asks when its answer tells nothing."""
-        answers = keys.answer_key(record) != keys.ABSENT
-        self._waiting.append(shingles(keys.answer_text(record) if answers else keys.question_text(record)))
+    def add(self, words: Sequence[str]) -> None:
+        """Sign the words of a record, ``Keys.words``."""
+        self._waiting.append(shingles(words))
         self._blank.append(not self._waiting[-1])
         if len(self._waiting) == BATCH:
             self._sign()

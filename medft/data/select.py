@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medft.data import keys
 from medft.data.config import DatasetConfig
+from medft.data.keys import ABSENT, Keys
 from medft.data.near import Edges, Signatures
-from medft.data.record import Record
 
-Keys = npt.NDArray[np.uint64]
+Column = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
 
 SPLIT_NAMES = ("train", "validation", "test")
@@ -46,15 +45,15 @@ class Index:
     held_out: array[int] = field(default_factory=lambda: array("B"))
     """1 for a benchmark's test rows, which go to test whatever the source says."""
 
-    def add(self, record: Record, source: int, split: str, held_out: bool = False) -> None:
+    def add(self, keys: Keys, source: int, split: str, held_out: bool = False) -> None:
         """Append the keys of one record."""
-        self.held_out.append(held_out)
-        self.question.append(keys.question_key(record))
-        self.answer.append(keys.answer_key(record))
-        self.group.append(keys.group_key(record))
-        self.content.append(keys.content_key(record))
+        self.question.append(keys.question)
+        self.answer.append(keys.answer)
+        self.group.append(keys.group)
+        self.content.append(keys.content)
         self.source.append(source)
         self.split.append(SPLIT_NAMES.index(split) if split else UNSPLIT)
+        self.held_out.append(held_out)
 
     def __len__(self) -> int:
         return len(self.content)
@@ -120,7 +119,7 @@ def draw(index: Index, selection: Selection, config: DatasetConfig, seed: int) -
         keep(np.ones_like(selection.kept), config.limit)
 
 
-def seeded(values: Keys, seed: int) -> Keys:
+def seeded(values: Column, seed: int) -> Column:
     """Keys in which the order of ``values`` is shuffled by ``seed``.
 
     The finaliser of SplitMix64 (Steele et al. 2014, "Fast splittable pseudorandom number generators") is a
@@ -176,7 +175,7 @@ def _repeated(index: Index) -> Mask:
 def _beyond(index: Index, kept: Mask, most: int) -> Mask:
     """Rows beyond the first ``most`` (by content key) of those that share an answer."""
     answer, content = index.column("answer"), index.column("content")
-    rows = np.flatnonzero(kept & (answer != keys.ABSENT))
+    rows = np.flatnonzero(kept & (answer != ABSENT))
     rows = rows[np.lexsort((content[rows], answer[rows]))]
     starts = np.flatnonzero(np.r_[True, answer[rows][1:] != answer[rows][:-1]]) if len(rows) else rows
     rank = np.arange(len(rows)) - np.repeat(starts, np.diff(np.r_[starts, len(rows)]))

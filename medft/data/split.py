@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medft.data import keys
 from medft.data.config import SplitConfig
+from medft.data.keys import ABSENT
 from medft.data.near import Edges
-from medft.data.select import HELD_OUT, UNSPLIT, Index, Keys, Mask, Selection, seeded
+from medft.data.select import HELD_OUT, UNSPLIT, Column, Index, Mask, Selection, seeded
 
 TRAIN, VALIDATION, TEST = range(3)
 Splits = npt.NDArray[np.uint8]
@@ -70,7 +70,7 @@ def groups(index: Index, near: Iterable[Edges] = ()) -> npt.NDArray[np.int64]:
     return labels
 
 
-def deal(group: npt.NDArray[Any], order: Keys, config: SplitConfig, testable: Mask) -> Splits:
+def deal(group: npt.NDArray[Any], order: Column, config: SplitConfig, testable: Mask) -> Splits:
     """Deal groups out to test, then validation, until each has its share; train takes the rest.
 
     A group that would overfill a split goes to train, so large groups are never held out. Each share above 0
@@ -122,11 +122,11 @@ def _fill(
             in_train -= 1
 
 
-def _same(column: Keys) -> Edges:
+def _same(column: Column) -> Edges:
     """Edges between neighbours in each run of equal keys."""
     order = np.argsort(column, kind="stable")
     ordered = column[order]
-    tied = (ordered[1:] == ordered[:-1]) & (ordered[1:] != keys.ABSENT)
+    tied = (ordered[1:] == ordered[:-1]) & (ordered[1:] != ABSENT)
     return order[:-1][tied], order[1:][tied]
 
 

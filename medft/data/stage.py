@@ -16,6 +16,7 @@ from medft.data.columns import NOT_SELECTED, check_columns, selected, split_of, 
 from medft.data.config import DatasetConfig
 from medft.data.heldout import HeldOutTexts, benchmark_of
 from medft.data.identifiers import redact
+from medft.data.keys import keys_of
 from medft.data.near import Signatures
 from medft.data.record import Message, Record
 from medft.data.select import Index
@@ -72,10 +73,11 @@ def stage(config: DatasetConfig, path: Path) -> Staged:
             allowed = config.allow_benchmark_test or member.allow_benchmark_test
             for record, split in source.records():
                 is_benchmark = source.count_benchmark(record)
+                keys = keys_of(record)
                 writer.add(record)
-                staged.index.add(record, position, split, is_benchmark and not allowed)
+                staged.index.add(keys, position, split, is_benchmark and not allowed)
                 if staged.signatures:
-                    staged.signatures.add(record)
+                    staged.signatures.add(keys.words)
     return staged
 
 
