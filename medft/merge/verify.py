@@ -108,8 +108,6 @@ def verify(
     Raises:
         MergeError: they did not pass, or could not be loaded.
     """
-    if not questions.prompts:
-        raise MergeError("there is no prompt to compare answers on", remedy="hand over at least one")
     started = time.monotonic()
     job = {
         "base": str(base.resolve()),
@@ -124,11 +122,28 @@ def verify(
     if "error" in found:
         raise MergeError(**found["error"])
     tensors = found["tensors"] | {"unchanged": tuple(found["tensors"]["unchanged"])}
-    report = VerifyReport(
-        TensorReport(**tensors), _logit_report(found["logits"]), round(time.monotonic() - started, 2)
-    )
-    _judge(report.logits, merged)
-    return report
+    seconds = round(time.monotonic() - started, 2)
+    return VerifyReport(TensorReport(**tensors), _logit_report(found["logits"]), seconds)
+
+
+def examine(
+    base: Path,
+    adapter: Path,
+    merged: Path,
+    questions: Questions,
+    *,
+    stop_ids: Sequence[int] = (),
+    quantised: Path | None = None,
+) -> VerifyReport:
+    """``verify`` in this process: sees whatever an engine has patched here."""
+    if not questions.prompts:
+        raise MergeError("there is no prompt to compare answers on", remedy="hand over at least one")
+    started = time.monotonic()
+    check_companions(base, adapter, merged, stop_ids)
+    tensors = check_tensors(base, adapter, merged)
+    logits = compare(base, adapter, merged, quantised, questions)
+    _judge(logits, merged)
+    return VerifyReport(tensors, logits, round(time.monotonic() - started, 2))
 
 
 def _judge(logits: LogitReport, merged: Path) -> None:
@@ -168,18 +183,14 @@ def _in_fresh_process(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _work(job: dict[str, Any]) -> dict[str, Any]:
-    base, adapter, merged = (Path(job[name]) for name in ("base", "adapter", "merged"))
     quantised = Path(job["quantised"]) if job["quantised"] else None
     questions = Questions(job["prompts"], [(ids, labels) for ids, labels in job["heldout"]])
+    base, adapter, merged = (Path(job[name]) for name in ("base", "adapter", "merged"))
     try:
-        check_companions(base, adapter, merged, job["stop_ids"])
-        tensors = check_tensors(base, adapter, merged)
+        report = examine(base, adapter, merged, questions, stop_ids=job["stop_ids"], quantised=quantised)
+        return asdict(report)
     except MergeError as error:
         return {"error": {"what": error.what, "where": error.where, "remedy": error.remedy}}
-    return {
-        "tensors": asdict(tensors),
-        "logits": asdict(compare(base, adapter, merged, quantised, questions)),
-    }
 
 
 if __name__ == "__main__":

@@ -96,3 +96,19 @@ def peft_merge(
     merged = PeftModel.from_pretrained(model, adapter).merge_and_unload()
     merged.to(getattr(torch, save_as)).save_pretrained(out)
     return out
+
+
+def quantise(base: Path, out: Path) -> Path:
+    """The base in NF4 with double quantisation, as the published 4-bit repositories have it."""
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    settings = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    model = AutoModelForCausalLM.from_pretrained(base, quantization_config=settings, dtype=torch.bfloat16)
+    model.save_pretrained(out)
+    return out
