@@ -93,10 +93,9 @@ def _convert(kind: Any, value: Any, key: str) -> Any:
         return _literal(args, value, key)
     if origin is tuple:
         return tuple(_convert(args[0], item, f"{key}[{i}]") for i, item in enumerate(_sequence(value, key)))
-    if origin is dict:
-        return {
-            name: _convert(args[1], item, _join(key, name)) for name, item in _mapping(value, key).items()
-        }
+    if origin is dict:  # null is an empty one: only so can an override add names to it
+        values = _mapping({} if value is None else value, key)
+        return {name: _convert(args[1], item, _join(key, name)) for name, item in values.items()}
     if dataclasses.is_dataclass(kind):
         return build(typing.cast(type[Any], kind), _mapping(value, key), key)
     return _scalar(kind, value, key)

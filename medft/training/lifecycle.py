@@ -1,5 +1,4 @@
-"""The life of a run folder: opened, kept truthful while the run goes on, left in a state that says what became
-of it.
+"""The life of a run folder: opened, kept truthful while the run goes on, left saying what became of it.
 
 Owns the making of a run folder and the translation of failures. Knows nothing of what is done in between.
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,16 @@ EXAMPLES = (
 
 
 @dataclass(frozen=True, slots=True)
+class SweepConfig:
+    """A run's place in a sweep (`medft train -m`)."""
+
+    folder: Path | None = None
+    """The folder of the sweep that a run is a job of."""
+    resume: Path | None = None
+    """With -m: a sweep's folder, to run only what is missing there."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainConfig:
     """The settings of one training run."""
 
@@ -80,8 +90,8 @@ class TrainConfig:
     """Size of the files of merged weights, in GB."""
     merge: bool = True
     """Write merged/ besides adapter/."""
-    sweep: Path | None = None
-    """The folder of the sweep that this run is a job of."""
+    sweep: SweepConfig = field(default_factory=SweepConfig)
+    """Where this run stands in a sweep."""
     overrides: tuple[str, ...] = ()
     """The command line that the settings came from."""
 
@@ -163,10 +173,17 @@ def _run(
     merged = _merge(config, resolved, folder, splits, base, screen) if config.merge else None
     draw_run(folder)
     names = {
-        "model": config.model.name, "dataset": config.dataset.name, "template": config.template.name,
-        "trainer": config.trainer.name, "engine": resolved.engine, "scale": resolved.scale,
-        "seed": config.seed, "sweep": str(config.sweep) if config.sweep else None, "wandb": wandb.id,
-    }  # fmt: skip
+        "model": config.model.name,
+        "dataset": config.dataset.name,
+        "template": config.template.name,
+        "trainer": config.trainer.name,
+        "objective": config.trainer.objective,
+        "engine": resolved.engine,
+        "scale": resolved.scale,
+        "seed": config.seed,
+        "sweep": str(config.sweep.folder) if config.sweep.folder else None,
+        "wandb": wandb.id,
+    }
     summary = summarise(names, folder, outcome, prints, merged)
     wandb.finish(summary, ledger, folder.loss_png)
     write_json(folder.summary, summary)
@@ -184,7 +201,7 @@ def _start_wandb(config: TrainConfig, resolved: Resolved, folder: RunDir, screen
         config.logger,
         folder.root,
         name=f"{folder.root.parent.name}/{folder.root.name}",
-        group=config.sweep.name if config.sweep else None,
+        group=config.sweep.folder.name if config.sweep.folder else None,
         tags=[config.model.name, config.dataset.name, config.template.name, resolved.scale, resolved.engine],
         values=plain(config),
         run_id=run_id,

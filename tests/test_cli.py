@@ -1,0 +1,52 @@
+"""The command line, as a user meets it. The real process stands in tests/verbs/test_train.py."""
+
+import subprocess
+import sys
+
+import pytest
+
+from medft.cli import VERBS, main
+
+HEAVY = ("torch", "transformers", "trl", "unsloth", "datasets", "pandas", "matplotlib")
+
+
+def test_usage_lists_every_command_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert all(f"  {verb} " in out for verb in VERBS)
+    assert "medft train model=mistral" in out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_command_has_help_with_examples_and_settings(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([verb, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"medft {verb}: ")
+    assert f"\nexamples\n  medft {verb}" in out
+    assert "\nsettings\n" in out
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from medft.cli import main; main(['--help']); main(['train', '--help']);"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_an_unknown_command_is_an_error_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trian"]) == 2
+    err = capsys.readouterr().err
+    assert "unknown command 'trian'. Did you mean 'train'?" in err
+    assert "Traceback" not in err
+
+
+def test_a_traceback_is_shown_when_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDFT_TRACEBACK", "1")
+    assert main(["trian"]) == 2
+    assert "Traceback" in capsys.readouterr().err

@@ -1,0 +1,108 @@
+"""Every file under conf/ composes and builds."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from medft.cli import VERBS, settings
+from medft.compose import group_options
+from medft.errors import ConfigError, EngineError
+from medft.paths import conf_dir
+from medft.plan.machine import Machine
+from medft.plan.resolve import resolve
+
+FILES = sorted(conf_dir().rglob("*.yaml"))
+NEEDED = {  # what a user must name, for files that cannot have a default
+    "model/custom": ["model.base=somebody/model"],
+    "dataset/csv": ["dataset.path=x.csv"],
+    "dataset/jsonl": ["dataset.path=x.jsonl"],
+    "dataset/parquet": ["dataset.path=x.parquet"],
+}
+TEMPLATE_FOR: dict[str, str] = {}
+
+
+def test_there_are_files() -> None:
+    assert len(FILES) > 30
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(conf_dir()).with_suffix("")))
+def test_every_file_composes_and_builds(path: Path) -> None:
+    name = str(path.relative_to(conf_dir()).with_suffix(""))
+    group, _, option = name.rpartition("/")
+    if not group:
+        assert name in VERBS, f"conf/{name}.yaml belongs to no command"
+        required = getattr(import_module(f"medft.verbs.{name}"), "REQUIRED", ())
+        assert settings(name, [*required])
+        return
+    verb = _verb_with(group)
+    overrides = [f"{group}={option}", *NEEDED.get(name, [])]
+    if group == "dataset":  # any template that words the task will do
+        overrides += _template_for(overrides)
+    assert settings(verb, overrides)
+
+
+def test_experiments_compose_for_every_family() -> None:
+    for experiment in group_options()["experiment"]:
+        for model in ("gemma", "llama2", "mistral", "llama3_1"):
+            built = settings("train", [f"experiment={experiment}", f"model={model}"])
+            assert built.model.name == model
+
+
+def _verb_with(group: str) -> str:
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in conf_dir().glob("*.yaml")}
+    verbs = [verb for verb, text in texts.items() if f"- {group}:" in text or f"optional {group}:" in text]
+    assert verbs, f"no command uses the group conf/{group}"
+    return "train" if "train" in verbs else verbs[0]
+
+
+def _template_for(overrides: list[str]) -> list[str]:
+    for template in group_options()["template"]:
+        try:
+            settings("train", [*overrides, f"template={template}"])
+        except (ConfigError, Exception) as error:
+            if "template" not in str(error):
+                raise
+            continue
+        return [f"template={template}"]
+    raise AssertionError(f"no template words the data set of {overrides}")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["model=mistrl"], "unknown model 'mistrl'. Did you mean 'mistral'?"),
+        (["dataset=sampel"], "unknown dataset 'sampel'. Did you mean 'sample'?"),
+        (["template=medical_q"], "unknown template 'medical_q'. Did you mean 'medical_qa'?"),
+        (
+            ["trainer.learning_rat=1"],
+            "unknown setting 'trainer.learning_rat'. Did you mean 'trainer.learning_rate'?",
+        ),
+        (
+            ["+trainer.learning_rat=1"],
+            "unknown setting 'trainer.learning_rat'. Did you mean 'trainer.learning_rate'?",
+        ),
+        (["+lora.rank.x=1"], "unknown setting 'lora.rank'"),
+        (["modl=mistral"], "unknown setting 'modl'. Did you mean 'model'?"),
+        (["trainer.max_steps=many"], "'trainer.max_steps' must be a whole number, not 'many'"),
+        (["trainer.max_steps=0"], "'trainer.max_steps' must be above 0"),
+        (["trainer.packing=true", "trainer.group_by_length=true"], "contradict each other"),
+        (["scale=huge"], "unknown scale 'huge'"),
+        (["model=custom"], "model.base"),
+        (["lora.r=0"], "'lora.r' must be at least 1"),
+        (["trainer.max_steps=["], "the command cannot be read"),
+    ],
+)
+def test_a_wrong_command_names_the_key(overrides: list[str], expected: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        settings("train", overrides)
+    assert expected in str(error.value)
+
+
+@pytest.mark.parametrize("wanted", [["scale=full"], ["engine=unsloth"]])
+def test_what_needs_a_gpu_is_refused_without_one(wanted: list[str]) -> None:
+    built = settings("train", wanted)
+    nothing = Machine(gpus=(), cpu_cores=2, ram_total=1, ram_available=1)
+    with pytest.raises(EngineError) as error:
+        resolve(built.model, built.engine, built.scale, nothing)
+    assert error.value.remedy

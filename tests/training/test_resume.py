@@ -1,0 +1,71 @@
+"""What may change between the halves of a run."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from medft.errors import RunError
+from medft.runs import RunDir, write_json
+from medft.training.resume import demand_same, demand_same_data, expand
+
+BEFORE = {
+    "model": {"name": "mistral"}, "dataset": {"name": "sample", "path": "a.csv"}, "lora": {"r": 16},
+    "template": {"name": "medical_qa"}, "seed": 1, "scale": "auto", "trainer": {"epochs": 1.0},
+    "overrides": ["model=mistral", "trainer.max_steps=20"],
+}  # fmt: skip
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path) -> RunDir:
+    run = RunDir(tmp_path / "runs" / "mistral-tiny-sample-medical_qa" / "20260101-000000")
+    run.root.mkdir(parents=True)
+    run.config.write_text(yaml.safe_dump(BEFORE))
+    run.mark("interrupted")
+    return run
+
+
+def test_a_resumed_run_brings_its_own_command_line(interrupted: RunDir) -> None:
+    overrides, fixed = expand([f"resume={interrupted.root}", "logger.wandb=off"])
+    assert overrides == ["model=mistral", "trainer.max_steps=20", "logger.wandb=off"]
+    assert fixed["run_dir"] == fixed["resume"] == str(interrupted.root)
+
+
+def test_a_fresh_run_keeps_its_command_line() -> None:
+    assert expand(["model=gemma", "resume=null"]) == (["model=gemma"], {"overrides": ["model=gemma"]})
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "named"),
+    [
+        ("model", {"name": "gemma"}, "model.name: 'mistral' -> 'gemma'"),
+        ("lora", {"r": 8}, "lora.r: 16 -> 8"),
+        ("seed", 2, "seed: 1 -> 2"),
+        ("template", {"name": "alpaca"}, "template.name"),
+    ],
+)
+def test_changed_settings_are_refused_by_name(
+    interrupted: RunDir, section: str, value: object, named: str
+) -> None:
+    with pytest.raises(RunError) as error:
+        demand_same(interrupted, {**BEFORE, section: value})
+    assert named in str(error.value)
+
+
+def test_other_trainer_settings_and_places_may_change(interrupted: RunDir) -> None:
+    now = {**BEFORE, "trainer": {"epochs": 2.0}, "dataset": {"name": "sample", "path": "b.csv"}}
+    assert demand_same(interrupted, now) is None
+
+
+def test_changed_rows_are_refused(interrupted: RunDir) -> None:
+    with pytest.raises(RunError, match="data changed"):
+        demand_same_data(interrupted, {"data": "a", "tokenizer": "t"}, {"data": "b", "tokenizer": "t"})
+
+
+def test_a_finished_or_running_run_is_not_resumed(interrupted: RunDir) -> None:
+    interrupted.mark("running")
+    with pytest.raises(RunError, match="still running"):
+        expand([f"resume={interrupted.root}"])
+    write_json(interrupted.summary, {})
+    with pytest.raises(RunError, match="finished already"):
+        expand([f"resume={interrupted.root}"])
