@@ -135,6 +135,15 @@ class Engine(Protocol):
             EngineError: a folder that cannot be used, or a target module that the base does not have.
         """
 
+    def separate_examples(self, trainer: Any) -> None:
+        """Let the padding-free batches of a trainer that has been built say where examples end, and prove it.
+
+        Does nothing to a trainer that pads.
+
+        Raises:
+            EngineError: this model lets examples see one another all the same.
+        """
+
     def load_for_generation(self, spec: LoadSpec, adapter: Path | None) -> Any:
         """The base in evaluation mode, with the adapter of folder ``adapter`` if given.
 

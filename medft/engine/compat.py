@@ -80,3 +80,13 @@ def keep_adapter_float32(model: Any) -> None:
     float32. Goes when SFTTrainer leaves the adapter's type alone.
     """
     model.is_loaded_in_4bit = False
+
+
+def keep_float32(model: Any) -> None:
+    """Keep Unsloth from autocasting a float32 model to bfloat16.
+
+    Where a GPU has bfloat16, Unsloth 2026.10's trainer reads ``bf16=False, fp16=False`` as "choose for me",
+    also when float32 was asked for. The mark that it sets itself on families that cannot work in 16 bits says
+    otherwise. Goes when the two flags are taken at their word.
+    """
+    model._unsloth_forced_float32 = True

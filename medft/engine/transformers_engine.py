@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from medft.engine import checkpoint, compat, modules
+from medft.engine import checkpoint, compat, isolation, modules
 from medft.engine.base import EngineName, LoadSpec, LoraConfig
 from medft.errors import EngineError
 
@@ -42,6 +42,10 @@ class TransformersEngine:
             _checkpoint(model)
         compat.keep_adapter_float32(model)
         return model
+
+    def separate_examples(self, trainer: Any) -> None:
+        """See ``Engine``. Position ids that start again say it; transformers makes a block mask from them."""
+        isolation.check(trainer)
 
     def load_for_generation(self, spec: LoadSpec, adapter: Path | None) -> Any:
         """See ``Engine``."""

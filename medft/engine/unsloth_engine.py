@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from medft.engine import checkpoint, compat, modules
+from medft.engine import checkpoint, compat, isolation, modules
 from medft.engine.base import Checkpointing, EngineName, LoadSpec, LoraConfig
 from medft.plan.machine import probe
 
@@ -55,7 +55,7 @@ class UnslothEngine:
         base = _load(spec)
         modules.check_tokenizer(base, tokenizer)
         modules.check_targets(base, lora)
-        return FastLanguageModel.get_peft_model(
+        model = FastLanguageModel.get_peft_model(
             base,
             r=lora.r,
             lora_alpha=lora.alpha,
@@ -67,6 +67,16 @@ class UnslothEngine:
             use_gradient_checkpointing=_CHECKPOINTING[spec.gradient_checkpointing],
             random_state=seed,
         )
+        if spec.dtype == "float32":
+            compat.keep_float32(model)
+        return model
+
+    def separate_examples(self, trainer: Any) -> None:
+        """See ``Engine``. Unsloth needs the lengths themselves; it adds them to the collator it is given."""
+        from unsloth.utils.packing import enable_padding_free_metadata
+
+        enable_padding_free_metadata(trainer.model, trainer)
+        isolation.check(trainer)
 
     def load_for_generation(self, spec: LoadSpec, adapter: Path | None) -> Any:
         """See ``Engine``."""

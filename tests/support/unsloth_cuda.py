@@ -1,4 +1,4 @@
-"""A CUDA device that is not there: what ``torch.cuda`` says about it, and tensors meant for it kept on the CPU.
+"""A CUDA device that is not there: what ``torch.cuda`` says of it, and tensors meant for it kept on the CPU.
 
 ``torch.cuda.is_available()`` stays False on purpose: with it True, Unsloth would try to repair the machine's
 CUDA links. Part of ``unsloth_on_cpu``.

@@ -9,41 +9,51 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 
-def use_torch() -> None:
-    """Replace every launch that loading, training and generation reach."""
-    from unsloth.kernels import fast_lora, rms_layernorm, rope_embedding, utils
-
-    rope_embedding._rope_qk = _rope_qk
-    rope_embedding._rope_rows = _rope_rows
-    rms_layernorm._rms_forward = _rms_forward
-    rms_layernorm._rms_backward = _rms_backward
-    # fast_lora imported these by name
-    fast_lora.swiglu_fg_kernel = lambda gate, up: _gated(_silu, gate, up)
-    fast_lora.swiglu_DWf_DW_dfg_kernel = lambda dh, gate, up: _gated_backward(_silu, dh, gate, up)
-    fast_lora.geglu_approx_forward_kernel = lambda gate, up: _gated(_gelu, gate, up)
-    fast_lora.geglu_approx_backward_kernel = lambda dh, gate, up: _gated_backward(_gelu, dh, gate, up)
-    utils._USE_NF4_KERNELS = False  # the Triton ones
-    utils._fast_dequantize_ctypes = _dequantise
-    utils._fast_gemv_ctypes = _gemv
-
-
-def make_interpretable() -> None:
-    """Replace the one device function that Triton's interpreter lacks: libdevice's tanh."""
+def use(kernels: Literal["torch", "triton"]) -> None:
+    """Let Unsloth compute with the functions below, or with its own Triton kernels, interpreted."""
     import unsloth.kernels.geglu
 
     from tests.support import unsloth_tanh
 
+    # libdevice's tanh is the one device function that the interpreter lacks
     unsloth.kernels.geglu.triton_tanh = unsloth_tanh.tanh
+    for module, name, stand_in in _replaced():
+        original = _ORIGINALS.setdefault((module.__name__, name), getattr(module, name))
+        setattr(module, name, stand_in if kernels == "torch" else original)
+
+
+_ORIGINALS: dict[tuple[str, str], Any] = {}
+
+
+def _replaced() -> list[tuple[Any, str, Any]]:
+    """(module, name, stand-in) of every launch that loading, training and generation reach."""
+    from unsloth.kernels import fast_lora, rms_layernorm, rope_embedding, utils
+
+    return [
+        (rope_embedding, "_rope_qk", _rope_qk),
+        (rope_embedding, "_rope_rows", _rope_rows),
+        (rms_layernorm, "_rms_forward", _rms_forward),
+        (rms_layernorm, "_rms_backward", _rms_backward),
+        # fast_lora imported these by name
+        (fast_lora, "swiglu_fg_kernel", partial(_gated, _silu)),
+        (fast_lora, "swiglu_DWf_DW_dfg_kernel", partial(_gated_backward, _silu)),
+        (fast_lora, "geglu_approx_forward_kernel", partial(_gated, _gelu)),
+        (fast_lora, "geglu_approx_backward_kernel", partial(_gated_backward, _gelu)),
+        (utils, "_USE_NF4_KERNELS", False),  # the Triton ones; without them, the two below
+        (utils, "_fast_dequantize_ctypes", _dequantise),
+        (utils, "_fast_gemv_ctypes", _gemv),
+    ]
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor, backward: bool) -> None:
-    """Rotary embedding of ``x`` (..., head_dim) in place; ``cos`` and ``sin`` (..., >= head_dim / 2) broadcast."""
+    """Rotary embedding of ``x`` (..., head_dim) in place; ``cos`` and ``sin`` broadcast."""
     half = x.shape[-1] // 2
     cos, sin = cos[..., :half], sin[..., :half]
     if backward:
@@ -74,7 +84,7 @@ def _rope_rows(
 def _rms_forward(
     x: Tensor, weight: Tensor, eps: float, gemma: bool, _wrap: Any, _multirow: Any = None
 ) -> tuple[Tensor, Tensor]:
-    """(normalised ``x`` (rows, width), 1 / rms of each row in float32); Gemma's weight is an offset from 1."""
+    """(normalised ``x`` (rows, width), 1 / rms of each row in float32); Gemma's weight is offset by 1."""
     wide = x.float()
     inverse = torch.rsqrt(wide.square().mean(-1) + eps)
     normed = wide * inverse.unsqueeze(-1)
@@ -95,7 +105,7 @@ def _rms_backward(
     train_w: bool = False,
     from_y: bool = False,
 ) -> None:
-    """Writes the gradient of ``x`` into ``dx``, which may be ``dy`` itself. The weight is frozen under LoRA."""
+    """Writes the gradient of ``x`` into ``dx``, which may be ``dy`` itself. The weight is frozen."""
     assert not train_w and not from_y, "not reached under LoRA with Unsloth's defaults"
     normed = x.float() * inverse.unsqueeze(-1)
     scaled = dy.float() * (weight.float() + 1 if gemma else weight.float())
@@ -145,3 +155,57 @@ def _dequantise(weight: Tensor, state: Any, out: Tensor | None = None, _buffer: 
 
 def _gemv(x: Tensor, weight: Tensor, state: Any, out: Tensor | None = None) -> Tensor:
     return torch.matmul(x, _dequantise(weight, state).t(), out=out)
+
+
+def differences() -> dict[str, float]:
+    """Largest absolute difference of each float32 stand-in to the interpreted kernel, on random tensors."""
+    found = {}
+    for name, call in _calls().items():
+        results = []
+        for kernels in ("triton", "torch"):
+            use(kernels)  # type: ignore[arg-type]
+            torch.manual_seed(0)
+            results.append(call())
+        found[name] = max(float((a - b).abs().max()) for a, b in zip(*results, strict=True))
+    return found
+
+
+def _calls() -> dict[str, Callable[[], tuple[Tensor, ...]]]:
+    from unsloth.kernels import fast_lora, rms_layernorm, rope_embedding, utils
+
+    def activation(forward: str, backward: str) -> tuple[Tensor, ...]:
+        gate, up, gradient = torch.randn(3, 5, 64)
+        h = getattr(fast_lora, forward)(gate[None], up[None])
+        return (h, *getattr(fast_lora, backward)(gradient, gate.clone(), up.clone()))
+
+    def norm(gemma: bool) -> tuple[Tensor, ...]:
+        x, weight, gradient = torch.randn(5, 192), torch.randn(192), torch.randn(5, 192)
+        y, inverse = rms_layernorm._rms_forward(x, weight, 1e-6, gemma, rms_layernorm._eager_kernel)
+        dx = torch.empty_like(x)
+        rms_layernorm._rms_backward(
+            gradient, dx, x, weight, inverse, 1e-6, gemma, rms_layernorm._eager_kernel
+        )
+        return y, inverse, dx
+
+    def rope(rows: Tensor | None) -> tuple[Tensor, ...]:
+        q, k = torch.randn(2, 4, 6, 32, requires_grad=True), torch.randn(2, 2, 6, 32, requires_grad=True)
+        angle = torch.rand(9, 32)
+        outs = rope_embedding.fast_rope_embedding(q * 1, k * 1, angle.cos(), angle.sin(), rows)
+        grads = torch.autograd.grad(sum((out * out.detach().sin()).sum() for out in outs), (q, k))
+        return tuple(out.detach() for out in outs) + grads
+
+    def nf4() -> tuple[Tensor, ...]:
+        import bitsandbytes.functional as bnb
+
+        packed, state = bnb.quantize_4bit(torch.randn(128, 192), quant_type="nf4", compress_statistics=True)
+        return utils.fast_dequantize(packed, state), utils.fast_dequantize(packed.t(), state)
+
+    return {
+        "swiglu": lambda: activation("swiglu_fg_kernel", "swiglu_DWf_DW_dfg_kernel"),
+        "geglu": lambda: activation("geglu_approx_forward_kernel", "geglu_approx_backward_kernel"),
+        "rms_norm": lambda: norm(gemma=False),
+        "rms_norm_gemma": lambda: norm(gemma=True),
+        "rope": lambda: rope(None),
+        "rope_positions": lambda: rope(torch.tensor([[0, 1, 2, 0, 1, 2], [3, 4, 5, 6, 7, 8]])),
+        "nf4": nf4,
+    }

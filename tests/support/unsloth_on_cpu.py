@@ -1,12 +1,11 @@
 """Run Unsloth's real CUDA code path on a machine without a GPU. Test support only, never shipped.
 
-``install()`` must run before anything imports unsloth; afterwards Unsloth's normal API, and medft's own unsloth
-engine, work on CPU tensors. What is replaced is only what needs the device:
+``install()`` must run before anything imports unsloth; afterwards Unsloth's normal API, and medft's own
+unsloth engine, work on CPU tensors. What is replaced is only what needs the device:
 
 * the answers of ``torch.cuda`` (``unsloth_cuda``),
-* the launches of Triton kernels, either by the same mathematics in torch (``kernels="torch"``, 0.1 s a training
-  step of a twin, ``unsloth_kernels``) or by Triton's interpreter (``kernels="triton"``: Unsloth's own kernels
-  line by line, some 30 times slower),
+* the launches of Triton kernels: they run line by line in Triton's interpreter, or, some 30 times faster, as
+  the same mathematics in torch (``unsloth_kernels.use`` switches between the two),
 * six handles of bitsandbytes' CUDA library, without which Unsloth would load 16-bit weights instead of 4-bit.
 
 Loading, patching, LoRA, gradient checkpointing, the rewritten trainer and saving stay Unsloth's own.
@@ -14,13 +13,12 @@ Loading, patching, LoRA, gradient checkpointing, the rewritten trainer and savin
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from typing import Any, Literal
+from typing import Any
 
 from tests.support import unsloth_cuda, unsloth_kernels
-
-Kernels = Literal["torch", "triton"]
 
 # Looked up in bitsandbytes' CUDA library when Unsloth is imported.
 _BITSANDBYTES_HANDLES = (
@@ -33,8 +31,8 @@ _BITSANDBYTES_HANDLES = (
 )
 
 
-def install(kernels: Kernels = "torch") -> None:
-    """Make this process ready for Unsloth and import it."""
+def install() -> None:
+    """Make this process ready for Unsloth, import it, and let its kernels be torch code."""
     assert "unsloth" not in sys.modules, "install() must run before unsloth is imported"
     os.environ |= {
         "UNSLOTH_ALLOW_CPU": "1",
@@ -43,7 +41,7 @@ def install(kernels: Kernels = "torch") -> None:
         "TORCHDYNAMO_DISABLE": "1",
         "HF_DEACTIVATE_ASYNC_LOAD": "1",  # the redirection to the CPU holds in this thread only
         "ACCELERATE_USE_CPU": "1",
-        "TRITON_INTERPRET": str(int(kernels == "triton")),
+        "TRITON_INTERPRET": "1",
     }
     sys.modules.setdefault("xformers", None)  # type: ignore[arg-type]  # its attention is CUDA only; SDPA then
     unsloth_cuda.answer_look_ups()
@@ -54,7 +52,8 @@ def install(kernels: Kernels = "torch") -> None:
     os.environ["UNSLOTH_ALLOW_CPU"] = "0"
     _claim_bfloat16()
     _patch_trl_as_on_a_gpu()
-    (unsloth_kernels.use_torch if kernels == "torch" else unsloth_kernels.make_interpretable)()
+    unsloth_kernels.use("torch")
+    gc.freeze()  # Unsloth collects garbage a dozen times a load; what is imported by now never is any
 
 
 class _Handle:

@@ -1,4 +1,4 @@
-"""tanh as a Triton device function. Triton reads the source of what it compiles, so it has a file of its own."""
+"""tanh as a Triton device function; Triton reads the source of what it compiles, so it stands in a file."""
 
 import triton
 import triton.language as tl

@@ -1,0 +1,65 @@
+"""The settings of engine and adapter, and that choosing an engine costs nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from medft.config import build
+from medft.engine.base import EngineConfig, LoraConfig, engine
+from medft.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("setting", "key"),
+    [
+        ({"r": 0}, "lora.r"),
+        ({"alpha": 0}, "lora.alpha"),
+        ({"dropout": 1.0}, "lora.dropout"),
+        ({"target_modules": []}, "lora.target_modules"),
+        ({"target_modules": ["q_proj", "q_proj"]}, "lora.target_modules"),
+        ({"target_modules": ["q_proj", "lm_head"]}, "lm_head"),
+    ],
+)
+def test_an_impossible_adapter_names_its_key(setting: dict[str, Any], key: str) -> None:
+    with pytest.raises(ConfigError, match=key) as caught:
+        build(LoraConfig, setting, "lora")
+    assert caught.value.remedy
+
+
+def test_scale_as_peft_computes_it() -> None:
+    import torch
+    from peft.tuners.lora import Linear
+
+    for ours in (LoraConfig(r=8, alpha=16), LoraConfig(r=16, alpha=16, use_rslora=True)):
+        theirs = Linear(torch.nn.Linear(4, 4), "a", _peft(ours))
+        assert ours.scale == theirs.scaling["a"]
+
+
+def _peft(lora: LoraConfig) -> Any:
+    from peft import LoraConfig as PeftLoraConfig
+
+    return PeftLoraConfig(r=lora.r, lora_alpha=lora.alpha, use_rslora=lora.use_rslora)
+
+
+def test_unsloth_checkpointing_needs_unsloth() -> None:
+    with pytest.raises(ConfigError, match="gradient_checkpointing"):
+        EngineConfig(name="transformers", gradient_checkpointing="unsloth")
+
+
+@pytest.mark.parametrize("name", ["unsloth", "transformers"])
+def test_names(name: Any) -> None:
+    assert engine(name).name == name
+
+
+def test_asking_an_engine_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from medft.engine.base import engine;"
+        "[engine(name).why_not() for name in ('unsloth', 'transformers')];"
+        "heavy = {'torch', 'transformers', 'unsloth', 'trl', 'peft', 'bitsandbytes'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,106 @@
+"""medft's unsloth engine through Unsloth's real CUDA code path, on the CPU (see tests/support)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from medft.engine.base import LoadSpec, engine
+from medft.plan.machine import Gpu, Machine
+from tests.engine import scenarios
+from tests.engine.conftest import FAMILIES, ROOT, Folders
+
+Section = Callable[[str], Any]
+COMBINATIONS = [(family, kind) for family in FAMILIES for kind in ("16bit", "nf4")]
+PROJECTIONS_PER_LAYER, LAYERS = 7, 2
+
+
+@pytest.mark.parametrize(("family", "kind"), COMBINATIONS)
+def test_trains_every_combination(unsloth: Section, family: str, kind: str) -> None:
+    run = unsloth("runs")[f"{family}-{kind}"]
+    assert run["linear4bit"] == (PROJECTIONS_PER_LAYER * LAYERS if kind == "nf4" else 0)
+    assert run["fused"], "Unsloth's LoRA kernels are not in use"
+    assert run["autocast"] == [True, False]
+    assert run["trainable_types"] == ["torch.float32"]
+    assert not run["tokenizer_changed"]
+    assert len(run["losses"]) == 3
+    assert all(0 < loss < 20 for loss in run["losses"])
+
+
+@pytest.mark.parametrize(("family", "kind"), COMBINATIONS)
+def test_its_merge_and_medfts_agree_bit_for_bit(
+    unsloth: Section, unsloth_folder: Path, twins: dict[str, Folders], tmp_path: Path, family: str, kind: str
+) -> None:
+    from medft.merge.stream import merge
+
+    unsloth("runs")
+    folder = unsloth_folder / f"{family}-{kind}"
+    merge(twins[family][0], folder / "adapter", tmp_path / "merged", dtype="bfloat16")
+    theirs, ours = _weights(folder / "merged"), _weights(tmp_path / "merged")
+    assert set(ours) <= set(theirs)  # Unsloth writes tied output weights a second time
+    assert all((theirs[name] == ours[name]).all() for name in ours)
+    base = _weights(twins[family][0])
+    assert any((base[name] != ours[name]).any() for name in ours), "the adapter changed nothing"
+
+
+def _weights(folder: Path) -> dict[str, Any]:
+    return {name: tensor for file in folder.glob("*.safetensors") for name, tensor in load_file(file).items()}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_its_merged_model_loads_in_plain_transformers(
+    unsloth: Section, unsloth_folder: Path, family: str
+) -> None:
+    unsloth("runs")
+    folder = unsloth_folder / f"{family}-nf4" / "merged"
+    assert "quantization_config" not in json.loads((folder / "config.json").read_text())
+    found = scenarios.generation(engine("transformers"), LoadSpec(folder, "bfloat16", False, 256), None)
+    assert len(found["tokens"]) > len(scenarios.PROMPT)
+
+
+@pytest.mark.parametrize("family", ["mistral", "gemma"])
+def test_generates_as_plain_transformers_does(
+    unsloth: Section, unsloth_folder: Path, twins: dict[str, Folders], family: str
+) -> None:
+    theirs = unsloth("generation")[family]
+    spec = LoadSpec(twins[family][1], "float32", True, 256)
+    ours = scenarios.generation(engine("transformers"), spec, unsloth_folder / f"{family}-nf4" / "adapter")
+    assert theirs["logits"] == pytest.approx(ours["logits"], abs=2e-3)
+    assert theirs["tokens"] == ours["tokens"]
+
+
+def test_kernel_stand_ins_are_the_kernels(unsloth: Section) -> None:
+    differences = unsloth("kernels")
+    assert len(differences) == 7
+    assert all(difference < 5e-6 for difference in differences.values()), differences
+
+
+def test_interpreted_kernels_give_the_same_losses(unsloth: Section) -> None:
+    found = unsloth("triton")
+    assert found["triton"]["fused"]
+    assert found["triton"]["losses"] == pytest.approx(found["torch"]["losses"], rel=1e-5)
+
+
+def test_leaves_nothing_in_the_working_directory(unsloth: Section, unsloth_folder: Path) -> None:
+    unsloth("runs")
+    assert not (ROOT / "unsloth_compiled_cache").exists()
+    assert (unsloth_folder / "cache" / "medft" / "unsloth_compiled").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "reason"),
+    [
+        ((), "no CUDA GPU"),
+        ((Gpu("Tesla P100", 2**34, 2**34, (6, 0)),), "Tesla P100 is older"),
+        ((Gpu("Tesla T4", 2**34, 2**34, (7, 5)),), None),
+    ],
+)
+def test_says_why_not(monkeypatch: pytest.MonkeyPatch, gpus: tuple[Gpu, ...], reason: str | None) -> None:
+    monkeypatch.setattr("medft.engine.unsloth_engine.probe", lambda: Machine(gpus, 2, 2**34, 2**33))
+    why = engine("unsloth").why_not()
+    assert why is None if reason is None else why is not None and reason in why
