@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,10 @@ class AnswerFile:
             file.flush()
         self._rows |= rows
 
-    def keep(self, keys: Iterable[str]) -> None:
-        """Rewrite the file with the rows of ``keys`` alone, in that order: what a finished suite was scored
-        from."""
-        self._rows = {key: self._rows[key] for key in keys}
+    def keep(self, about: Mapping[str, Mapping[str, Any]]) -> None:
+        """Rewrite the file with the rows whose keys are in ``about`` alone, each with what stands there of
+        it: what a finished suite was scored from."""
+        self._rows = {key: {**self._rows[key], **more} for key, more in about.items()}
         write_text(self.path, "".join(_line(key, row) for key, row in self._rows.items()))
 
     def _clean_end(self) -> bool:

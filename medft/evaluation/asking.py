@@ -6,8 +6,8 @@ Owns the order of asking and the identity of an answer. Knows nothing of scores.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, TypeVar
 
 from medft.data.record import Message
 from medft.errors import PromptError
@@ -18,6 +18,7 @@ from medft.inference.likelihood import Likelihood
 from medft.inference.session import Session
 
 Kind = Literal["generated", "scored"]
+T = TypeVar("T", Reply, Likelihood)
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many are done, and how many there are."""
 
@@ -46,8 +47,8 @@ class Answered:
     """By question, one per candidate."""
     not_asked: dict[str, str] = field(default_factory=dict)
     """Why, by question: it does not fit the model's context."""
-    keys: list[str] = field(default_factory=list)
-    """Of the lines used."""
+    keys: dict[str, str] = field(default_factory=dict)
+    """Of the lines used, with their questions."""
     reused: int = 0
     """Answers found on disk."""
 
@@ -146,17 +147,17 @@ def _do(
 
 def _collect(answered: Answered, generate: list[_Task], score: list[_Task], file: AnswerFile) -> None:
     for task in generate:
-        answered.replies[task.question] = Reply(**_value(file, task))
+        answered.replies[task.question] = _value(Reply, file, task)
     for task in score:
         before = answered.likelihoods.get(task.question, ())
-        answered.likelihoods[task.question] = (*before, Likelihood(**_value(file, task)))
-    answered.keys = list(dict.fromkeys(task.key for task in [*generate, *score]))
+        answered.likelihoods[task.question] = (*before, _value(Likelihood, file, task))
+    answered.keys = {task.key: task.question for task in [*generate, *score]}
 
 
 def _row(system: System, task: _Task, kind: Kind, value: dict[str, Any]) -> dict[str, Any]:
     return {"item": task.question, "system": system.name, "kind": kind, **value}
 
 
-def _value(file: AnswerFile, task: _Task) -> dict[str, Any]:
+def _value(kind: type[T], file: AnswerFile, task: _Task) -> T:
     row = file.get(task.key) or {}
-    return {name: value for name, value in row.items() if name not in ("item", "system", "kind")}
+    return kind(**{f.name: row[f.name] for f in fields(kind)})

@@ -12,7 +12,7 @@ from typing import Literal
 from medft.data.config import DatasetConfig
 from medft.errors import ConfigError
 from medft.inference.retrieve import Kind as IndexKind
-from medft.prompt.config import WordingConfig
+from medft.prompt.config import TemplateConfig, WordingConfig
 
 SuiteKind = Literal["text", "labels", "rag", "scope", "harness"]
 
@@ -27,6 +27,8 @@ class RetrievalConfig:
     """Passages put into the prompt."""
     embedder: str = "NeuML/pubmedbert-base-embeddings"
     """Sentence-transformers model of a dense index, as hub id or folder."""
+    without_context: WordingConfig | None = None
+    """The words of the condition without context; null takes the suite's, which must then not need one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class EncoderConfig:
 
     base: str = "google/electra-base-discriminator"
     """Encoder to fine-tune, as hub id or folder; at tiny scale a random one of two layers stands in."""
+    revision: str | None = None
+    """Commit, tag or branch on the hub; one that holds safetensors, since pickled weights are refused."""
     epochs: int = 3
     """Passes over the training pairs."""
     learning_rate: float = 3e-5
@@ -56,6 +60,8 @@ class HarnessConfig:
     """A folder of further task YAML files; medft's own are always known."""
     data: Path | None = None
     """A folder of <task>.jsonl files to read instead of the hub."""
+    pubmedqa: Path | None = None
+    """PubMedQA's ori_pqal.json, or its folder, for the task medft_pubmedqa."""
     shots: int = 0
     """Examples in the prompt."""
     chat_template: bool = True
@@ -73,10 +79,12 @@ class SuiteConfig:
     no context; scope: refusals; harness: tasks of lm-evaluation-harness."""
     dataset: DatasetConfig | None = None
     """Where the items come from; null takes the run's own test split."""
-    wording: WordingConfig | None = None
+    template: TemplateConfig | None = None
     """The words around an item, where the run's own template has none for its task."""
     labels: tuple[str, ...] = ()
     """The classes, as the gold spells them."""
+    by: Literal["task", "group"] = "task"
+    """What parts of the suite get figures of their own, where there are several (kind text)."""
     only_benchmark_test: bool = False
     """Keep only the items of a benchmark's own test split (PubMedQA's 500)."""
     limit: int | None = None

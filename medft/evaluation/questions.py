@@ -46,6 +46,8 @@ class Items:
 
     records: tuple[Record, ...]
     """In a stable order."""
+    pool: tuple[Record, ...]
+    """All rows that were read, asked or not: what a retrieval searches."""
     left_out: dict[str, int]
     """Rows not asked, by reason."""
 
@@ -64,17 +66,12 @@ def collect(config: SuiteConfig, own: Iterable[Record], trained_on: Iterable[Rec
     """
     left_out: Counter[str] = Counter()
     if config.dataset is None:
-        records = list(own)
+        pool = list(own)
+        records = [record for record in pool if _askable(record, config, set(), left_out)]
     else:
-        seen = {keys.question_key(record) for record in trained_on}
-        records = []
-        for record in _read(config.dataset, left_out):
-            if config.only_benchmark_test and benchmark_of(record) is None:
-                left_out["not in the benchmark's test split"] += 1
-            elif keys.question_key(record) in seen:
-                left_out[SEEN] += 1
-            else:
-                records.append(record)
+        seen = {keys.keys_of(record).question for record in trained_on}
+        pool = list(_read(config.dataset, ("", "test"), left_out))
+        records = [record for record in pool if _askable(record, config, seen, left_out)]
     if config.limit is not None and len(records) > config.limit:
         left_out[f"limit={config.limit}"] = len(records) - config.limit
         chosen = sorted(random.Random(seed).sample(range(len(records)), config.limit))  # noqa: S311
@@ -86,18 +83,17 @@ def collect(config: SuiteConfig, own: Iterable[Record], trained_on: Iterable[Rec
             where=reasons or "the run's test split is empty",
             remedy="see dataset.split",
         )
-    return Items(tuple(records), dict(left_out))
+    return Items(tuple(records), tuple(pool), dict(left_out))
 
 
-def words_for(record: Record, template: TemplateConfig, own: WordingConfig | None) -> WordingConfig:
-    """The run's own wording for the record's task where its template has one, else the suite's.
+def words_for(record: Record, template: TemplateConfig, other: TemplateConfig | None) -> WordingConfig:
+    """The wording of the run's template for the record's task, or the suite's where it has none.
 
     Raises:
         PromptError: neither has one.
     """
-    if record.task in template.tasks or own is None:
-        return wording(template, record.task, record.language)
-    return own
+    chosen = template if record.task in template.tasks or other is None else other
+    return wording(chosen, record.task, record.language)
 
 
 def prompt(record: Record, words: WordingConfig) -> tuple[Message, ...]:
@@ -133,8 +129,29 @@ def label_text(record: Record, label: str, words: WordingConfig) -> str:
     return fill(words.assistant, replace(record, label=label, answer="" if explained else label))
 
 
-def _read(config: DatasetConfig, left_out: Counter[str]) -> Iterator[Record]:
-    """The test rows of a data set, as the source has them: a benchmark is not cleaned."""
+def _askable(record: Record, config: SuiteConfig, seen: set[int], left_out: Counter[str]) -> bool:
+    if config.labels and not record.label:
+        left_out["no label"] += 1
+    elif config.only_benchmark_test and benchmark_of(record) is None:
+        left_out["not in the benchmark's test split"] += 1
+    elif keys.keys_of(record).question in seen:
+        left_out[SEEN] += 1
+    else:
+        return True
+    return False
+
+
+def training_records(config: SuiteConfig, trained_on: Iterable[Record]) -> list[Record]:
+    """What a classifier may train on: the training rows of the suite's data set where it comes split, or the
+    run's own labelled training records."""
+    if config.dataset is None:
+        return [record for record in trained_on if record.label]
+    return list(_read(config.dataset, ("train",), Counter()))
+
+
+def _read(config: DatasetConfig, splits: tuple[str, ...], left_out: Counter[str]) -> Iterator[Record]:
+    """The rows of a data set that its source puts in one of ``splits`` ("" where it says nothing), as the
+    source has them: a benchmark is not cleaned."""
     for name, member in config.members().items():
         for number, row in enumerate(check_columns(read_rows(member), member), 1):
             try:
@@ -142,8 +159,8 @@ def _read(config: DatasetConfig, left_out: Counter[str]) -> Iterator[Record]:
                     raise row
                 if not selected(row, member):
                     left_out["not selected by dataset.keep"] += 1
-                elif split_of(row, member) not in ("", "test"):
-                    left_out["in the source's train or validation split"] += 1
+                elif split_of(row, member) not in splits:
+                    left_out["in another split of the source"] += 1
                 else:
                     yield to_record(row, number, name, member)
             except RowError as error:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medft.data.record import Record
+from medft.errors import ConfigError
 from medft.evaluation.asking import Answered
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.measures import Figure
-from medft.evaluation.questions import Question, words_for
+from medft.evaluation.questions import Question
 from medft.prompt.config import TemplateConfig
 
 
@@ -53,13 +54,29 @@ def groups(questions: Sequence[Question]) -> dict[str, list[Question]]:
     return found if len(found) == 1 else {"": list(questions), **found}
 
 
+def demand_label(config: SuiteConfig, record: Record) -> None:
+    """Refuse a record whose gold label is not among the suite's.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if record.label not in config.labels:
+        raise ConfigError(
+            "an item has a label that the suite does not know",
+            where=f"record {record.id}; the suite knows {', '.join(config.labels)}",
+            remedy="set suite.<name>.labels, or map dataset.columns.label",
+        )
+
+
 def wording_note(config: SuiteConfig, records: Sequence[Record], template: TemplateConfig) -> str:
     """Whose words were put around the items."""
-    own = {r.task for r in records if words_for(r, template, config.wording) is not config.wording}
-    other = sorted({r.task for r in records} - own)
-    if not other:
+    other = sorted({r.task for r in records} - set(template.tasks))
+    if not other or config.template is None:
         return f"Wording: template '{template.name}' of the run."
-    return f"Wording: the suite's own for {', '.join(other)}; the run's template '{template.name}' has none."
+    return (
+        f"Wording: template '{config.template.name}' for {', '.join(other)}, since the run's template "
+        f"'{template.name}' has none."
+    )
 
 
 def by_system(

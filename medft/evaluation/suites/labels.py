@@ -21,7 +21,7 @@ from medft.evaluation.config import SuiteConfig
 from medft.evaluation.measures import Figure, Measure, figure, statistic
 from medft.evaluation.parsing import parse_label
 from medft.evaluation.questions import Items, Question, label_text, prompt, words_for
-from medft.evaluation.suites.base import Asked, Result, common, groups, wording_note
+from medft.evaluation.suites.base import Asked, Result, common, demand_label, groups, wording_note
 from medft.prompt.config import TemplateConfig
 
 Predictions = Mapping[str, Sequence[str]]
@@ -36,13 +36,8 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Asked:
     """
     questions = []
     for record in items.records:
-        if record.label not in config.labels:
-            raise ConfigError(
-                "an item has a label that the suite does not know",
-                where=f"record {record.id}; the suite knows {', '.join(config.labels)}",
-                remedy="set suite.<name>.labels, or map dataset.columns.label",
-            )
-        words = words_for(record, template, config.wording)
+        demand_label(config, record)
+        words = words_for(record, template, config.template)
         texts = tuple(label_text(record, label, words) for label in config.labels)
         questions.append(Question(record.id, prompt(record, words), record.label, texts))
     _demand_no_prefix(questions[0].candidates)

@@ -34,7 +34,9 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Asked:
         plain = replace(record, task="qa")
         group = OUT if record.task == REFUSAL else IN
         questions.append(
-            Question(record.id, prompt(plain, words_for(plain, template, config.wording)), group, group=group)
+            Question(
+                record.id, prompt(plain, words_for(plain, template, config.template)), group, group=group
+            )
         )
     if {q.group for q in questions} != {IN, OUT}:
         raise DataError(

@@ -21,14 +21,16 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Asked:
     """One question per record; its gold answer is the candidate whose likelihood is taken."""
     questions = []
     for record in items.records:
-        words = words_for(record, template, config.wording)
+        words = words_for(record, template, config.template)
         gold = answer_text(record, words)
-        questions.append(Question(record.id, prompt(record, words), gold, (gold,), record.task))
+        questions.append(
+            Question(record.id, prompt(record, words), gold, (gold,), getattr(record, config.by))
+        )
     return Asked(tuple(questions), (wording_note(config, items.records, template),))
 
 
 def score(config: SuiteConfig, asked: Asked, answered: Mapping[str, Answered], seed: int) -> Result:
-    """Figures over all questions and, where there are several tasks, per task."""
+    """Figures over all questions and, where there are several tasks or groups, per each."""
     figures: list[Figure] = []
     for group, questions in groups(common(asked.questions, answered)).items():
         name = group if len(groups(asked.questions)) > 1 else ""

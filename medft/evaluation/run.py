@@ -1,0 +1,184 @@
+"""One suite from its settings to its files: opened before any model is loaded, asked system by system,
+finished.
+
+Owns that order and what <suite>.json holds. Knows nothing of the command line.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from medft.config import plain
+from medft.data.record import Record
+from medft.evaluation import encoder, harness
+from medft.evaluation.answers import AnswerFile
+from medft.evaluation.asking import Answered, Progress, System, ask
+from medft.evaluation.config import SuiteConfig
+from medft.evaluation.measures import Figure
+from medft.evaluation.questions import Items, Question, collect, training_records
+from medft.evaluation.suites import KINDS
+from medft.inference.generation import Sampling
+from medft.prompt.config import TemplateConfig
+from medft.runs import write_json
+
+ENCODER = "encoder"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all suites of one evaluation share."""
+
+    template: TemplateConfig
+    """The run's own words."""
+    own: Sequence[Record]
+    """The run's test split."""
+    trained_on: Sequence[Record]
+    """The run's training split."""
+    sampling: Sampling
+    """How answers are generated; each suite sets its own length."""
+    folder: Path
+    """Where results are written."""
+    seed: int
+    """Of the items that are drawn, and of the bootstrap."""
+    tiny: bool
+    """Whether a tiny twin answers."""
+    about: dict[str, Any]
+    """Further entries of every result."""
+
+
+class Suite(Protocol):
+    """A suite that can be asked."""
+
+    def ask(self, system: System, progress: Progress) -> None:
+        """Let one system answer; what was answered before is not asked again."""
+
+    def finish(self, progress: Progress) -> dict[str, Any]:
+        """Score the answers of all systems and write <suite>.json."""
+
+
+def open_suite(name: str, config: SuiteConfig, setting: Setting) -> Suite:
+    """Read a suite's items and word its questions.
+
+    Raises:
+        DataError, PromptError, ConfigError: they cannot be read or worded.
+    """
+    if config.kind == "harness":
+        return HarnessSuite(name, config, setting)
+    return QuestionSuite(name, config, setting)
+
+
+class QuestionSuite:
+    """A suite of medft's own."""
+
+    def __init__(self, name: str, config: SuiteConfig, setting: Setting) -> None:
+        self.name, self.config, self.setting = name, config, setting
+        self.items: Items = collect(config, setting.own, setting.trained_on, setting.seed)
+        self.asked = KINDS[config.kind].ask(config, self.items, setting.template)
+        self.answered: dict[str, Answered] = {}
+        self._file = AnswerFile(setting.folder / f"{name}.answers.jsonl")
+        self._sampling = Sampling(**{**asdict(setting.sampling), "max_new_tokens": config.max_new_tokens})
+
+    def ask(self, system: System, progress: Progress) -> None:
+        """See ``Suite``."""
+        self.answered[system.name] = ask(system, self.asked.questions, self._sampling, self._file, progress)
+
+    def finish(self, progress: Progress) -> dict[str, Any]:
+        """See ``Suite``; an encoder baseline is trained first."""
+        extras: dict[str, Any] = dict(self.asked.extras)
+        if self.config.encoder is not None:
+            self.answered[ENCODER], extras["encoder baseline"] = self._encoder(progress)
+        score = KINDS[self.config.kind].score
+        result = score(self.config, self.asked, self.answered, self.setting.seed)
+        self._file.keep(self._about_answers())
+        left_out = {**self.items.left_out, **self._not_asked()}
+        figures, extras = result.figures, {**extras, **result.extras}
+        count = len(self.asked.questions)
+        return _write(
+            self.name, self.config, self.setting, count, left_out, self.asked.notes, figures, extras
+        )
+
+    def _encoder(self, progress: Progress) -> tuple[Answered, dict[str, Any]]:
+        assert self.config.encoder is not None  # noqa: S101
+        chosen = replace(self.config.encoder, base=encoder.TINY) if self.setting.tiny else self.config.encoder
+        train = training_records(self.config, self.setting.trained_on)
+        labels = self.config.labels
+        predicted, about = encoder.predict(
+            train, self.items.records, labels, chosen, self.setting.seed, progress
+        )
+        return encoder.as_answers(self.asked.questions, predicted, labels), about
+
+    def _not_asked(self) -> dict[str, int]:
+        reasons: dict[str, str] = {}
+        for each in self.answered.values():
+            reasons |= each.not_asked
+        return dict(Counter(reasons.values()))
+
+    def _about_answers(self) -> dict[str, dict[str, str]]:
+        """Per line of the answers file, the question and the gold answer that it belongs to."""
+        questions = {question.id: _about(question) for question in self.asked.questions}
+        return {key: questions[item] for each in self.answered.values() for key, item in each.keys.items()}
+
+
+class HarnessSuite:
+    """Tasks of lm-evaluation-harness."""
+
+    def __init__(self, name: str, config: SuiteConfig, setting: Setting) -> None:
+        assert config.harness is not None  # noqa: S101
+        self.name, self.config, self.setting = name, config, setting
+        self._harness = harness.open_harness(config.harness, setting.folder / name)
+        self._scores: dict[str, harness.Scores] = {}
+
+    def ask(self, system: System, progress: Progress) -> None:
+        """See ``Suite``; the harness keeps no answers, so that a killed one starts again."""
+        progress(f"{system.name}: lm-evaluation-harness", 0, 1)
+        self._scores[system.name] = harness.ask(self._harness, system, self.config.limit, self.setting.seed)
+        progress(f"{system.name}: lm-evaluation-harness", 1, 1)
+
+    def finish(self, progress: Progress) -> dict[str, Any]:
+        """See ``Suite``."""
+        figures, extras = harness.figures(self._scores, self.setting.seed)
+        count = sum(len(values) for values in next(iter(self._scores.values())).values())
+        notes = harness.described(self._harness)
+        if self.config.limit:
+            notes.append(f"The first {self.config.limit} items of each task.")
+        return _write(self.name, self.config, self.setting, count, {}, notes, figures, extras)
+
+
+def _write(
+    name: str,
+    config: SuiteConfig,
+    setting: Setting,
+    asked: int,
+    left_out: dict[str, int],
+    notes: Sequence[str],
+    figures: Sequence[Figure],
+    extras: dict[str, Any],
+) -> dict[str, Any]:
+    written = {
+        "suite": name,
+        "date": time.strftime("%Y-%m-%d"),
+        "tiny": setting.tiny,
+        **setting.about,
+        "asked": asked,
+        "left_out": left_out,
+        "notes": list(notes),
+        "figures": [figure.to_json() for figure in figures],
+        "extras": extras,
+        "settings": {"suite": plain(config), "sampling": asdict(setting.sampling), "seed": setting.seed},
+    }
+    write_json(setting.folder / f"{name}.json", written)
+    return written
+
+
+def _about(question: Question) -> dict[str, str]:
+    return {
+        "item": question.id,
+        "group": question.group,
+        "question": question.prompt[-1].content,
+        "gold": question.reference,
+    }

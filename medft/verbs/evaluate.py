@@ -1,0 +1,164 @@
+"""medft evaluate: base and tuned model on the same items, with paired figures.
+
+The story of the command, top to bottom.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from medft.config import build
+from medft.data.config import DatasetConfig
+from medft.data.prepare import prepare
+from medft.data.record import Record
+from medft.errors import MedftError
+from medft.evaluation.asking import Progress, System
+from medft.evaluation.config import SuiteConfig
+from medft.evaluation.report import figure_table, write_report
+from medft.evaluation.run import Setting, open_suite
+from medft.inference.generation import Sampling
+from medft.inference.library import Library, Trained, Weights, fingerprint, open_merged, read_run
+from medft.inference.session import BASE
+from medft.models.bases import merging_base, training_base
+from medft.report.terminal import fitted
+from medft.runs import find_run
+from medft.screen import Screen
+
+EXAMPLES = (
+    "medft evaluate run=latest",
+    "medft evaluate run=latest suite=pubmedqa suite.pubmedqa.dataset.path=data/raw/pubmedqa",
+    "medft evaluate run=latest suite=[nli,rag] suite.rag.limit=100",
+    "medft evaluate run=latest suite=multimedqa weights=merged",
+)
+TUNED = "tuned"
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateConfig:
+    """What is asked, and of which run."""
+
+    suite: dict[str, SuiteConfig]
+    """The suites, by name."""
+    run: str = "latest"
+    """The run: a folder, `latest`, or part of a run's name."""
+    weights: Weights = "adapter"
+    """adapter: on the base it was trained on; merged: the merged weights against the 16-bit base."""
+    temperature: float = 0.0
+    """0 is greedy decoding, as figures to compare want it."""
+    top_p: float = 1.0
+    """Sample from the smallest set of tokens with this much probability."""
+    context: int = 4096
+    """Longest prompt and answer together, in tokens."""
+    seed: int = 3407
+    """Of the items that are drawn, of the bootstrap, and of sampling."""
+    artifacts: Path = Path("artifacts")
+    """Where runs lie."""
+    processed: Path = Path("data/processed")
+    """Where prepared records are kept."""
+
+
+def run(config: EvaluateConfig) -> None:
+    """Open the suites, ask base and tuned model, write figures and report, and show the table.
+
+    Raises:
+        MedftError: the run, a suite's data or a library is missing; answers already given are kept.
+    """
+    screen = Screen()
+    trained = read_run(find_run(config.run, config.artifacts), config.weights)
+    setting = _setting(config, trained)
+    suites = [open_suite(name, suite, setting) for name, suite in config.suite.items()]
+    screen.title("medft evaluate", str(trained.run.root))
+    for line in setting.about["remarks"]:
+        screen.line("note", line)
+    setting.folder.mkdir(parents=True, exist_ok=True)
+    with screen.chatter_to(setting.folder / "evaluate.log"), _bar(screen) as progress:
+        for system in _systems(config, trained):
+            for suite in suites:
+                suite.ask(system, progress)
+        results = [suite.finish(progress) for suite in suites]
+    written = write_report(setting.folder, f"Evaluation of {trained.name}")
+    for result in results:
+        screen.say(f"\n{result['suite']}: {result['asked']} items")
+        screen.say(fitted(figure_table(result), _width(), shrink=(f"{TUNED} - {BASE}",)))
+    screen.line("wrote", ", ".join(str(path) for path in written))
+
+
+def _setting(config: EvaluateConfig, trained: Trained) -> Setting:
+    remarks: list[str] = []
+    own, trained_on = _records(config, trained, remarks)
+    return Setting(
+        template=trained.template,
+        own=own,
+        trained_on=trained_on,
+        sampling=Sampling(temperature=config.temperature, top_p=config.top_p, seed=config.seed),
+        folder=trained.run.evaluation,
+        seed=config.seed,
+        tiny=trained.resolved.scale == "tiny",
+        about={"run": trained.name, "weights": config.weights, "remarks": remarks},
+    )
+
+
+def _records(
+    config: EvaluateConfig, trained: Trained, remarks: list[str]
+) -> tuple[list[Record], list[Record]]:
+    """The run's test and training records, prepared again exactly as for the training."""
+    dataset = build(DatasetConfig, trained.settings["dataset"], "dataset")
+    try:
+        prepared = prepare(dataset, seed=int(trained.settings["seed"]), processed=config.processed)
+    except MedftError as error:
+        if any(suite.dataset is None and suite.kind != "harness" for suite in config.suite.values()):
+            raise
+        remarks.append(
+            f"the training data is not at hand, so items are not checked against it ({error.what})"
+        )
+        return [], []
+    return list(prepared.records("test")), list(prepared.records("train"))
+
+
+def _systems(config: EvaluateConfig, trained: Trained) -> Iterator[System]:
+    """Base, then tuned. An adapter is switched off and on; merged weights are loaded one after the other."""
+    scale, artifacts = trained.resolved.scale, config.artifacts
+    if config.weights == "merged":
+        base = merging_base(trained.model, scale, artifacts)
+        yield System(
+            BASE, open_merged(trained, "base", artifacts, config.context), BASE, fingerprint(base.folder)
+        )
+        tuned = open_merged(trained, "tuned", artifacts, config.context)
+        yield System(TUNED, tuned, BASE, fingerprint(trained.run.merged))
+        return
+    base = training_base(trained.model, scale, trained.load_in_4bit, artifacts)
+    library = Library([trained.run], artifacts, config.context)
+    session, name = library.session(library.names[0])
+    weights = fingerprint(base.folder)
+    yield System(BASE, session, BASE, weights)
+    yield System(TUNED, session, name, f"{weights}+{fingerprint(trained.run.adapter)}")
+
+
+@contextmanager
+def _bar(screen: Screen) -> Iterator[Progress]:
+    """A bar per thing that is done, with the time left."""
+    bars: dict[str, Any] = {}
+
+    def progress(what: str, done: int, total: int) -> None:
+        if what not in bars:
+            bars[what] = tqdm(total=total, desc=f"  {what}", file=screen.bar_stream, ncols=80)
+        elif bars[what].n >= (bars[what].total or 0):
+            bars[what].reset(total)
+        bars[what].update(done - bars[what].n)
+
+    try:
+        yield progress
+    finally:
+        for bar in bars.values():
+            bar.close()
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((120, 24)).columns

@@ -1,0 +1,40 @@
+"""A run folder with an adapter on a tiny twin, as training leaves it, for whatever asks runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+
+from medft.compose import compose
+from medft.models.tiny import twin
+from medft.runs import RunDir
+
+
+def make_run(artifacts: Path, stamp: str, seed: int, overrides: tuple[str, ...] = ()) -> RunDir:
+    """A finished run whose adapter is random, so that base and tuned model disagree."""
+    values = compose("train", ["model=mistral", "scale=tiny", f"artifacts={artifacts}", *overrides])
+    run = RunDir(artifacts / "runs" / f"mistral-tiny-sample-{values['template']['name']}" / stamp)
+    run.root.mkdir(parents=True)
+    run.config.write_text(yaml.safe_dump(values), encoding="utf-8")
+    run.environment.write_text(json.dumps({"resolved": {"scale": "tiny"}}), encoding="utf-8")
+    _adapter(twin("mistral", artifacts / "tiny").bits16, run.adapter, seed)
+    run.summary.write_text("{}", encoding="utf-8")
+    return run
+
+
+def _adapter(base: Path, folder: Path, seed: int) -> None:
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    model = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32),
+        LoraConfig(r=4, target_modules=["q_proj", "v_proj", "down_proj"]),
+    )
+    torch.manual_seed(seed)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.05)
+    model.save_pretrained(folder)
