@@ -89,7 +89,7 @@ def run(config: RunsConfig) -> None:
         print(_nothing(len(runs), config.artifacts))
         return
     width = shutil.get_terminal_size((100, 24)).columns
-    print(fitted(_table(shown), width, shrink=("model", "data", "template")))
+    print(fitted(_table(shown), width, shrink=("model", "data", "template"), least=6))
     if len(shown) < len(rows):
         print(f"\n  {len(shown)} of {len(rows)} runs   limit=null lists all")
 

@@ -26,7 +26,9 @@ def test_bits_per_byte_is_the_axis_across_tokenizers(tmp_path: Path) -> None:
     assert [panel.metric for panel in comparison.panels] == ["bits_per_byte"]
     assert {line.label for line in comparison.lines} == {"gemma", "mistral"}
     final = comparison.lines[0].final
-    assert final is not None and final.mean == pytest.approx(runs[0].figures["validation_loss"] * BYTES_PER_NAT)
+    assert final is not None and final.mean == pytest.approx(
+        runs[0].figures["validation_loss"] * BYTES_PER_NAT
+    )
     assert comparison.warnings == ()
 
 
@@ -48,9 +50,7 @@ def test_files_of_other_trainers_share_one_panel_and_say_that_they_do_not_rank(t
     assert comparison.pairs == ()
 
 
-@pytest.mark.parametrize(
-    ("kind", "word"), [("data", "data"), ("split", "split"), ("template", "prompt")]
-)
+@pytest.mark.parametrize(("kind", "word"), [("data", "data"), ("split", "split"), ("template", "prompt")])
 def test_other_data_splits_and_prompts_are_flagged(tmp_path: Path, kind: str, word: str) -> None:
     prints = {"data": "d", "split": "s", "template": "t", "tokenizer": "k"}
     first = subject(tmp_path / "r" / "1", fingerprints=prints)
@@ -95,7 +95,10 @@ def test_differences_are_tested_within_the_same_data_only(tmp_path: Path) -> Non
     comparison = compare(runs)
     assert len(comparison.pairs) == 1
     pair = comparison.pairs[0]
-    assert {comparison.lines[pair.first].label, comparison.lines[pair.second].label} == {"gemma · a", "mistral · a"}
+    assert {comparison.lines[pair.first].label, comparison.lines[pair.second].label} == {
+        "gemma · a",
+        "mistral · a",
+    }
     assert pair.verdict == "differs" and pair.gap == pytest.approx(0.5 * BYTES_PER_NAT, abs=0.05)
 
 

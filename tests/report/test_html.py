@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+from medft.report.html import Notice, Picture, Section, Table, Text, numeric_columns, page
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=http://example.org/x onerror=alert(2)>"
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+
+def tags(text: str) -> list[tuple[str, dict[str, str | None]]]:
+    parser = Tags()
+    parser.feed(text)
+    return parser.seen
+
+
+def test_hostile_text_stays_text_everywhere() -> None:
+    blocks = (
+        Text(HOSTILE),
+        Notice(HOSTILE),
+        Table((HOSTILE,), ((HOSTILE,),)),
+        Picture(b"x", "image/png", HOSTILE),
+    )
+    seen = tags(page(HOSTILE, [Section(HOSTILE, blocks)]))
+    assert not [tag for tag, _ in seen if tag == "script"]
+    images = [attributes for tag, attributes in seen if tag == "img"]
+    assert [image["alt"] for image in images] == [HOSTILE]
+    assert not [name for _, attributes in seen for name in attributes if name.startswith("on")]
+
+
+def test_nothing_comes_from_outside() -> None:
+    seen = tags(page("t", [Section("s", (Picture(b"\x89PNG", "image/png", "a"),))]))
+    addresses = [
+        value for _, attributes in seen for key, value in attributes.items() if key in ("src", "href")
+    ]
+    assert addresses == ["data:image/png;base64,iVBORw=="]
+    policies = [a["content"] for tag, a in seen if tag == "meta" and "http-equiv" in a]
+    assert len(policies) == 1 and (policies[0] or "").startswith("default-src 'none'")
+
+
+def test_numbers_stand_right() -> None:
+    table = Table(
+        ("name", "value", "spread", "time", "mixed"),
+        (("a", "1.25", "1.03 ± 0.01 (n=3)", "3:12:05", "1"), ("b", "-", "+0.1 to +0.2", "42 s", "one")),
+    )
+    assert numeric_columns(table) == [False, True, True, True, False]
