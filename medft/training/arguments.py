@@ -97,7 +97,7 @@ def sft_config(
         max_length=None,
         packing=False,
         eval_packing=False,
-        padding_free=config.padding_free or config.packing,
+        padding_free=False,  # the collator concatenates rows; TRL and Unsloth would refuse or undo it here
         pad_to_multiple_of=None,
         completion_only_loss=None,
         assistant_only_loss=False,

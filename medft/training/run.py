@@ -6,6 +6,7 @@ Owns the order of training, testing and saving. Import it only after ``engine.ac
 from __future__ import annotations
 
 import resource
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,10 +103,12 @@ def train(
     listeners: list[Listener],
     progress: Progress,
     stopper: Stopper,
+    separate_examples: Callable[[Any], None],
 ) -> Outcome:
     """Train ``model`` on ``splits['train']``, validate on the way, test at the end.
 
-    Resumes from the run's last whole checkpoint where there is one.
+    Resumes from the run's last whole checkpoint where there is one. ``separate_examples`` is the engine's, for
+    padding-free batches.
     """
     set_seed(seed)
     rows = {name: load_rows(split) for name, split in splits.items() if split.rows}
@@ -132,6 +135,7 @@ def train(
         ),
         callbacks=[recorder, progress, stopper, *_early_stopping(config, "validation" in rows)],
     )
+    separate_examples(trainer)
     recorder.trainer = trainer
     if cuda:
         torch.cuda.reset_peak_memory_stats()

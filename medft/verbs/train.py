@@ -160,7 +160,7 @@ def _run(
     outcome = train(
         model, tokenizer, splits, config.trainer, folder, seed=config.seed, dtype=resolved.dtype,
         checkpointing=resolved.gradient_checkpointing, listeners=[wandb.row],
-        progress=Progress(screen.bar_stream), stopper=Stopper(),
+        progress=Progress(screen.bar_stream), stopper=Stopper(), separate_examples=code.separate_examples,
     )  # fmt: skip
     if outcome.interrupted or outcome.diverged:
         wandb.stop()
