@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
+from medft.errors import MergeError
 from medft.merge.checkpoint import Checkpoint
+from medft.merge.logits import Questions
 from medft.merge.stream import merge
-from tests.merge.small import FAMILIES, PROJECTIONS, peft_merge
+from medft.merge.verify import examine
+from medft.runs import read_json
+from tests.merge.small import FAMILIES, PROJECTIONS, peft_merge, quantise
 
 Bases = Callable[..., Path]
 Adapters = Callable[..., Path]
@@ -71,3 +79,170 @@ def test_embeddings_and_trained_modules_equal_peft(
     adapter = adapters(base, **settings)
     merge(base, adapter, tmp_path / "ours")
     same_tensors(tmp_path / "ours", peft_merge(base, adapter, tmp_path / "theirs", load_as="float32"))
+
+
+def test_a_4bit_base_is_dequantised_as_transformers_does(
+    bases: Bases, adapters: Adapters, tmp_path: Path
+) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    base = bases("mistral")
+    nf4, adapter = quantise(base, tmp_path / "nf4"), adapters(base)
+    report = merge(nf4, adapter, tmp_path / "ours")
+    model = AutoModelForCausalLM.from_pretrained(nf4, dtype="auto").dequantize().to(torch.bfloat16)
+    theirs = PeftModel.from_pretrained(model, adapter).merge_and_unload().state_dict()
+    ours = load_file(tmp_path / "ours" / "model.safetensors")
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+    assert report.base_kind == "dequantised-nf4"
+    assert "quantization_config" not in read_json(tmp_path / "ours" / "config.json")
+    examined = examine(nf4, adapter, tmp_path / "ours", Questions([[1, 5, 6]], []), quantised=nf4)
+    assert examined.logits.written.relative == 0
+
+
+@pytest.mark.parametrize(("stored", "target"), [("float32", "bfloat16"), ("bfloat16", "float16")])
+def test_another_type_is_rounded_once(
+    bases: Bases, adapters: Adapters, tmp_path: Path, stored: str, target: Any
+) -> None:
+    base = bases("llama2", stored)
+    adapter = adapters(base)
+    merge(base, adapter, tmp_path / "ours", dtype=target)
+    theirs = peft_merge(base, adapter, tmp_path / "theirs", load_as="float32", save_as=target)
+    same_tensors(tmp_path / "ours", theirs)
+    assert read_json(tmp_path / "ours" / "config.json")["dtype"] == target
+
+
+def test_shards_and_files_are_what_transformers_reads(
+    bases: Bases, adapters: Adapters, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    base, out, seen = bases("gemma"), tmp_path / "out", list[tuple[int, int]]()
+    adapter = adapters(base)
+    report = merge(
+        base,
+        adapter,
+        out,
+        max_shard_bytes=60_000,
+        stop_ids=[3, 7],
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    shards = sorted(out.glob("*.safetensors"))
+    index = read_json(out / "model.safetensors.index.json")
+    assert report.shards == len(shards) > 2
+    assert all(file.stat().st_size < 60_000 + 5_000 for file in shards)
+    assert index["metadata"]["total_size"] == report.bytes == seen[-1][0] == seen[-1][1]
+    assert read_json(out / "generation_config.json")["eos_token_id"] == [2, 3, 7]
+    assert not (out / "adapter_config.json").exists()
+    assert AutoTokenizer.from_pretrained(out).chat_template
+    model, loading = AutoModelForCausalLM.from_pretrained(out, dtype="auto", output_loading_info=True)
+    assert not any(loading[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    assert str(model.dtype) == "torch.bfloat16"
+    assert model.generation_config.eos_token_id == [2, 3, 7]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"use_bdlora": {"nblocks": 2}}, "does not cover"),
+        ({"init_lora_weights": "pissa"}, "rewrites the base"),
+        ({"peft_type": "LOHA"}, "type LOHA"),
+        ({"r": 16}, "contradict"),
+        ({"use_dora": True}, "contradict"),
+    ],
+)
+def test_an_adapter_that_is_not_covered_is_refused(
+    bases: Bases, adapters: Adapters, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    base = bases("mistral")
+    adapter = adapters(base)
+    path = adapter / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    refused(base, adapter, tmp_path, message)
+
+
+def test_a_tied_embedding_with_an_adapter_is_refused(
+    bases: Bases, adapters: Adapters, tmp_path: Path
+) -> None:
+    base = bases("gemma")
+    adapter = adapters(base, target_modules=["q_proj", "embed_tokens"])
+    refused(base, adapter, tmp_path, "also uses as its output layer")
+
+
+def test_the_adapter_of_another_model_is_refused(bases: Bases, adapters: Adapters, tmp_path: Path) -> None:
+    adapter = adapters(bases("gemma"))
+    path = adapter / "adapter_model.safetensors"
+    tensors = {name.replace("layers.1.", "layers.9."): tensor for name, tensor in load_file(path).items()}
+    save_file(tensors, path)
+    refused(bases("mistral"), adapter, tmp_path, "the base lacks")
+
+
+def test_pickled_adapters_are_refused(bases: Bases, adapters: Adapters, tmp_path: Path) -> None:
+    adapter = adapters(bases("mistral"))
+    (adapter / "adapter_model.safetensors").rename(adapter / "adapter_model.bin")
+    refused(bases("mistral"), adapter, tmp_path, "pickle")
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "model.pt"])
+def test_pickled_bases_are_refused(bases: Bases, adapters: Adapters, tmp_path: Path, name: str) -> None:
+    adapter, base = adapters(bases("mistral")), tmp_path / "base"
+    base.mkdir()
+    shutil.copy(bases("mistral") / "config.json", base)
+    (base / name).write_bytes(b"\x80\x04.")
+    refused(base, adapter, tmp_path, "pickle")
+
+
+def test_an_index_cannot_lead_out_of_its_folder(bases: Bases, adapters: Adapters, tmp_path: Path) -> None:
+    adapter, base = adapters(bases("mistral")), tmp_path / "base"
+    base.mkdir()
+    shutil.copy(bases("mistral") / "config.json", base)
+    index = {"weight_map": {"model.norm.weight": "../elsewhere/model.safetensors"}}
+    (base / "model.safetensors.index.json").write_text(json.dumps(index))
+    refused(base, adapter, tmp_path, "outside of its folder")
+
+
+def test_a_disk_without_room_is_seen_before_anything_is_written(
+    bases: Bases, adapters: Adapters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = bases("mistral")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1_000_000))
+    refused(base, adapters(base), tmp_path, r"need 64,\d+,\d+ bytes of disk, 1,000,000 are free")
+
+
+def test_a_disk_that_fills_up_leaves_nothing(
+    bases: Bases, adapters: Adapters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    base = bases("mistral")
+    monkeypatch.setattr("medft.merge.stream.sync", full)
+    refused(base, adapters(base), tmp_path, "bytes of disk")
+
+
+def test_an_interrupted_merge_leaves_the_old_folder_and_nothing_else(
+    bases: Bases, adapters: Adapters, tmp_path: Path
+) -> None:
+    base, out = bases("mistral"), tmp_path / "out"
+    adapter = adapters(base)
+    merge(base, adapter, out)
+    before = (out / "model.safetensors").stat().st_ino
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        merge(base, adapter, out, progress=interrupt)
+    assert (out / "model.safetensors").stat().st_ino == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter", "out"]
+
+
+def refused(base: Path, adapter: Path, tmp_path: Path, message: str) -> None:
+    """The merge ends in an error that says ``message``, and leaves nothing behind."""
+    with pytest.raises(MergeError, match=message) as caught:
+        merge(base, adapter, tmp_path / "out")
+    assert caught.value.where
+    assert not list(tmp_path.glob("*out*"))
