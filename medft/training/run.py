@@ -107,8 +107,8 @@ def train(
 ) -> Outcome:
     """Train ``model`` on ``splits['train']``, validate on the way, test at the end.
 
-    Resumes from the run's last whole checkpoint where there is one. ``separate_examples`` is the engine's, for
-    padding-free batches.
+    Resumes from the run's last whole checkpoint where there is one. ``separate_examples`` is the engine's,
+    for padding-free batches.
     """
     set_seed(seed)
     rows = {name: load_rows(split) for name, split in splits.items() if split.rows}
