@@ -141,12 +141,7 @@ class DatasetConfig:
                 f"data set '{self.name}' must have either a reader or sources, not both and not none",
                 remedy="dataset=csv dataset.path=... for a file of yours, or a mixture with sources",
             )
-        for name, member in self.sources.items():
-            if member.sources:
-                raise ConfigError(
-                    f"the member '{name}' of the mixture '{self.name}' is a mixture itself",
-                    remedy="name its sources one by one",
-                )
+        self._check_members()
         if self.limit is not None and self.limit < 1:
             raise ConfigError(
                 "dataset.limit must be at least 1", where=self.name, remedy="dataset.limit=null takes all"
@@ -156,6 +151,22 @@ class DatasetConfig:
                 raise unknown_key(f"dataset.fixed.{name}", [f"dataset.fixed.{known}" for known in FIXABLE])
         self._check_weights()
         self._check_pattern()
+
+    def _check_members(self) -> None:
+        for name, member in self.sources.items():
+            where = f"member '{name}' of the mixture '{self.name}'"
+            if member.sources:
+                raise ConfigError(
+                    "a member of a mixture is a mixture itself",
+                    where=where,
+                    remedy="name its sources one by one",
+                )
+            if member.decontaminate:
+                raise ConfigError(
+                    "decontaminate is set for one member of a mixture, but holds for all",
+                    where=where,
+                    remedy="dataset.decontaminate=...",
+                )
 
     def _check_weights(self) -> None:
         for name in self.weights:

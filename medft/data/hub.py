@@ -37,8 +37,11 @@ def fingerprint(config: DatasetConfig) -> str:
 @lru_cache(maxsize=8)
 def _load(repo: str, config_name: str | None, revision: str | None) -> dict[str, Any]:
     import datasets
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+    from httpx import HTTPError
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
+    if not repo:
+        raise DataError("a hub data set needs a repository", remedy="dataset.repo=<owner/name>")
     where = f"data set {repo}" + (f" at {revision}" if revision else "")
     datasets.disable_progress_bars()
     try:
@@ -50,13 +53,15 @@ def _load(repo: str, config_name: str | None, revision: str | None) -> dict[str,
     except (datasets.exceptions.DatasetNotFoundError, RepositoryNotFoundError) as error:
         gated = "gated" in str(error)
         raise HubError(
-            "the data set is gated" if gated else "the hub has no such data set, or it is private",
+            "the data set is gated"
+            if gated
+            else "the hub has no such data set or revision, or it is private",
             where=where,
             remedy="accept its terms on the hub, then set HF_TOKEN"
             if gated
             else "check dataset.repo, or set HF_TOKEN",
         ) from error
-    except (ConnectionError, HfHubHTTPError, OSError) as error:
+    except (HTTPError, OSError) as error:
         remedy = "check the network and HF_ENDPOINT, or use a file: dataset=csv dataset.path=..."
         raise HubError("the hub cannot be reached", where=where, remedy=remedy) from error
     except (ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:

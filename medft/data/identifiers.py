@@ -35,7 +35,7 @@ def _of_words(words: str, needs: tuple[str, ...]) -> _Kind:
 
 KINDS: tuple[tuple[str, _Kind], ...] = (
     ("email", _Kind(re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w"), needs=("@",))),
-    ("url", _of_words(r"\b(?:https?://|www\.)[^\s<>\"')\]]+", needs=("://", "www."))),
+    ("url", _of_words(r"\b(?:https?://|www\.)[^\s<>\"')\]]+(?<![.,;:!?])", needs=("://", "www."))),
     (
         "ip_address",
         _Kind(

@@ -1,0 +1,98 @@
+"""Which prepared folder belongs to which data and settings, and who may write it now.
+
+Owns the fingerprint of everything that a prepared data set is made from, and the lock. Knows nothing of what
+is in the folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from medft.config import plain
+from medft.data.config import DatasetConfig
+from medft.data.sources import files_of
+from medft.errors import DataError
+
+
+def fingerprint(config: DatasetConfig, seed: int, sources: dict[str, str]) -> str:
+    """A digest of all that decides what a prepared data set holds.
+
+    Args:
+        config: what to read and how; places of files do not count, their bytes do.
+        seed: of the split and of rows that are drawn.
+        sources: ``source_fingerprint`` of each member.
+    """
+    held_out = _file_digest(config.decontaminate) if config.decontaminate else None
+    return digest([without_places(config), seed, sources, held_out, code_version()])
+
+
+def source_fingerprint(config: DatasetConfig) -> str:
+    """A digest of the bytes of a data set's files, or the hub's fingerprint of its revision."""
+    if config.reader == "hub":
+        from medft.data import hub
+
+        return hub.fingerprint(config)
+    total = hashlib.sha256()
+    for path in files_of(config):
+        total.update(_file_digest(path).encode())
+        total.update(path.name.encode())
+    return total.hexdigest()
+
+
+def without_places(config: DatasetConfig) -> Any:
+    """Settings without the places of files, whose bytes are what counts."""
+    values = plain(config)
+    for part in (values, *values["sources"].values()):
+        part["path"] = part["decontaminate"] = None
+    return values
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a value as JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
+
+
+@lru_cache
+def code_version() -> str:
+    """A digest of this package's source, so that a changed rule never meets old results."""
+    files = sorted(Path(__file__).parent.glob("*.*"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+@contextlib.contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Hold ``path`` against other processes; the system lets go of it when this process ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """A full or unwritable disk as one clear error."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise DataError(
+            "the disk is full" if full else f"prepared data cannot be written: {error.strerror}",
+            where=str(folder),
+            remedy="free some space, or name another folder for prepared data",
+        ) from error
