@@ -1,0 +1,72 @@
+"""The real files, when MEDFT_REAL_DATA names their folder; skipped, and said so, without it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from medft.data import keys
+from tests.data.support import everything, prepared
+from tests.data.test_shapes import composed
+
+REAL = Path(os.environ.get("MEDFT_REAL_DATA", ""))
+pytestmark = pytest.mark.skipif(
+    "MEDFT_REAL_DATA" not in os.environ,
+    reason="MEDFT_REAL_DATA does not name a folder with the real data sets",
+)
+
+
+@pytest.fixture(scope="module")
+def medquad(tmp_path_factory):
+    config = composed("+dataset=medquad", f"dataset.path={REAL / 'medquad.csv'}")
+    return prepared(config, tmp_path_factory.mktemp("medquad"))
+
+
+def test_medquad_is_accounted_for_to_the_row(medquad):
+    assert medquad.ledger.rows_in == 16_412
+    assert medquad.ledger.dropped() == {"blank_answer": 5, "boilerplate": 444, "duplicate": 48}
+    shares = [medquad.rows(split) / 15_915 for split in ("train", "validation", "test")]
+    assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.001)
+
+
+def test_medquad_has_no_question_answer_or_topic_in_two_splits(medquad):
+    splits = everything(medquad)
+    for key in (
+        lambda record: keys.same_words(record.question),
+        lambda record: keys.same_words(record.answer),
+        lambda record: record.group or record.id,
+    ):
+        train, validation, test = ({key(record) for record in rows} for rows in splits.values())
+        assert not (train & validation) | (train & test) | (validation & test)
+
+
+def test_medquads_questions_end_in_one_question_mark(medquad):
+    questions = [record.question for record in medquad.records("train")]
+    assert not [q for q in questions if q.endswith((" ?", "??"))]
+
+
+def test_medquads_xml_goes_through_with_its_odd_schemas(tmp_path):
+    done = prepared(composed("+dataset=medquad_xml", f"dataset.path={REAL / 'medquad_xml'}"), tmp_path)
+    assert done.ledger.rows_in == done.ledger.kept().total() + done.ledger.dropped().total()
+    assert done.ledger.dropped()["blank_answer"] > 700
+    assert set(done.ledger.dropped()) == {"blank_answer", "boilerplate", "duplicate"}
+
+
+def test_pubmedqa_holds_its_five_hundred_test_questions_out(tmp_path):
+    done = prepared(composed("+dataset=pubmedqa", f"dataset.path={REAL / 'pubmedqa'}"), tmp_path)
+    assert (done.rows("train") + done.rows("validation"), done.rows("test")) == (500, 500)
+    file = REAL / "pubmedqa" / "ori_pqal.json"
+    alone = tmp_path / file.name
+    alone.write_bytes(file.read_bytes())
+    known = prepared(composed("+dataset=pubmedqa", f"dataset.path={alone}", "dataset.name=alone"), tmp_path)
+    assert [r.id.split(":")[1] for r in known.records("test")] == [
+        r.id.split(":")[1] for r in done.records("test")
+    ]
+
+
+def test_wikidocs_leftovers_are_dropped(tmp_path):
+    path = next((REAL / "wikidoc_sample").glob("*.jsonl"))
+    done = prepared(composed("+dataset=wikidoc", "dataset.reader=jsonl", f"dataset.path={path}"), tmp_path)
+    assert 50 <= done.ledger.dropped()["rephrasing_leftover"] <= 65
+    questions = [r.question for rows in everything(done).values() for r in rows]
+    assert not [q for q in questions if "rephrase" in q.lower()]

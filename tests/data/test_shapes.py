@@ -1,0 +1,202 @@
+"""Every data set of conf/dataset: composed, and read from a fixture in its source's shape."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from medft.config import build, plain
+from medft.data.config import DatasetConfig
+from medft.errors import ConfigError
+from medft.paths import conf_dir
+from tests.data.support import FIXTURES, dataset, everything, prepared
+
+NAMES = sorted(path.stem for path in (conf_dir() / "dataset").glob("*.yaml"))
+
+
+def composed(*overrides: str) -> DatasetConfig:
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        values = OmegaConf.to_container(compose(overrides=list(overrides)).dataset, resolve=True)
+    return build(DatasetConfig, values, "dataset")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_data_set_is_built_and_says_where_it_comes_from(name):
+    config = composed(f"+dataset={name}")
+    assert config.name == name
+    for member in config.members().values():
+        assert member.reader
+        assert (member.repo is None) == (member.reader != "hub")
+        assert (member.revision is None) == (member.reader != "hub")
+        own = name in ("csv", "jsonl", "parquet")
+        assert own or member.licence != "unknown" or member.licence_note
+
+
+def test_the_base_file_has_every_setting_with_its_default():
+    base = yaml.safe_load((conf_dir() / "dataset" / "base" / "all.yaml").read_text())
+    built = build(DatasetConfig, {**base, "name": "x", "reader": "csv"})
+    assert plain(built) == plain(DatasetConfig(name="x", reader="csv"))
+    assert set(base) == {field.name for field in fields(DatasetConfig)} - {"name"}
+
+
+@pytest.mark.parametrize(
+    ("name", "reader", "path", "kept", "dropped"),
+    [
+        ("wikidoc", "jsonl", "wikidoc.jsonl", 23, {"rephrasing_leftover": 3}),
+        ("medquad", "csv", "medquad.csv", 25, {"blank_answer": 2, "boilerplate": 3}),
+        ("medquad_hub", "csv", "medquad_hub.csv", 15, {}),
+        ("medquad_xml", "medquad_xml", "medquad_xml", 15, {"blank_answer": 5}),
+        ("wiki_medical_terms", "jsonl", "wiki_medical_terms.jsonl", 14, {"blank_answer": 1}),
+        ("medicalquestions", "csv", "medicalquestions.csv", 12, {"not_selected": 12}),
+        ("family_plus_text", "text", "family_plus.txt", 16, {}),
+        ("asclepius", "jsonl", "asclepius.jsonl", 24, {}),
+        ("mednli", "jsonl", "mednli", 30, {}),
+        ("pubmedqa", "pubmedqa_json", "pubmedqa_original", 20, {}),
+        ("pubmedqa_hub", "jsonl", "pubmedqa.jsonl", 20, {}),
+        ("pubmedqa_artificial", "jsonl", "pubmedqa.jsonl", 20, {}),
+        ("pubmedqa_unlabeled", "jsonl", "pubmedqa.jsonl", 20, {}),
+        ("pubmedqa_ko", "jsonl", "pubmedqa_ko.jsonl", 14, {}),
+        ("shekswess", "jsonl", "shekswess.jsonl", 10, {}),
+    ],
+)
+def test_every_source_shape_goes_through(tmp_path, name, reader, path, kept, dropped):
+    overrides = [
+        f"dataset.reader={reader}",
+        f"dataset.path={FIXTURES / path}",
+        "dataset.allow_benchmark_test=true",
+    ]
+    config = composed(f"+dataset={name}", *overrides)
+    done = prepared(config, tmp_path)
+    assert done.ledger.kept().total() == kept
+    assert done.ledger.dropped() == dropped
+    assert all(done.rows(split) for split in ("train", "validation", "test"))
+    records = [record for rows in everything(done).values() for record in rows]
+    assert {record.task for record in records} == {config.task}
+    for record in records:
+        assert record.question
+        assert record.answer or record.label
+        assert not any(mark in record.question + record.answer for mark in ("[INST]", "</s>", "\r", " ?\n"))
+
+
+@pytest.mark.parametrize("name", ["sample", "out_of_scope", "sounds_non_medical"])
+def test_bundled_samples_keep_every_row(tmp_path, name):
+    done = prepared(composed(f"+dataset={name}"), tmp_path)
+    assert not done.ledger.dropped()
+
+
+def test_mednli_keeps_its_splits_and_premises_are_contexts(tmp_path):
+    splits = everything(
+        prepared(composed("+dataset=mednli", f"dataset.path={FIXTURES / 'mednli'}"), tmp_path)
+    )
+    assert {name: len(rows) for name, rows in splits.items()} == {"train": 18, "validation": 6, "test": 6}
+    assert all(
+        row.context and row.label in ("entailment", "neutral", "contradiction") for row in splits["test"]
+    )
+
+
+def test_a_label_outside_mednlis_three_is_an_error(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"sentence1": "a", "sentence2": "b", "gold_label": "-"}\n')
+    with pytest.raises(Exception, match="entailment, neutral, contradiction") as error:
+        prepared(composed("+dataset=mednli", f"dataset.path={path}"), tmp_path)
+    assert error.value.where == f"{path}:1"
+
+
+def test_pubmedqas_own_test_ids_are_its_test_split(tmp_path):
+    done = prepared(composed("+dataset=pubmedqa", f"dataset.path={FIXTURES / 'pubmedqa_original'}"), tmp_path)
+    ids = {"90000003", "90000006", "90000009", "90000012", "90000015", "90000018"}
+    assert {row.id for row in done.records("test")} == {f"pubmedqa:{pmid}" for pmid in ids}
+
+
+def test_notes_stay_whole_across_splits(tmp_path):
+    config = composed(
+        "+dataset=asclepius", "dataset.reader=jsonl", f"dataset.path={FIXTURES / 'asclepius.jsonl'}"
+    )
+    notes = [{row.context for row in rows} for rows in everything(prepared(config, tmp_path)).values()]
+    assert all(notes)
+    assert not (notes[0] & notes[1]) | (notes[0] & notes[2]) | (notes[1] & notes[2])
+
+
+def test_columns_of_ones_own_file_need_no_code(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("q,a\n" + "".join(f"What is {n}?,It is number {n}.\n" for n in range(20)))
+    config = composed(
+        "+dataset=csv",
+        f"dataset.path={path}",
+        "dataset.columns.question=q",
+        "dataset.columns.answer=a",
+        "dataset.limit=12",
+    )
+    assert prepared(config, tmp_path).ledger.kept().total() == 12
+
+
+def family_plus(folder: Path) -> DatasetConfig:
+    files = {
+        "wiki_medical_terms": "wiki_medical_terms.jsonl",
+        "wikidoc": "wikidoc.jsonl",
+        "medquad": "medquad_hub.csv",
+        "medicalquestions": "medicalquestions.csv",
+    }
+    overrides = []
+    for name, file in files.items():
+        reader = "csv" if file.endswith("csv") else "jsonl"
+        overrides += [
+            f"dataset.sources.{name}.reader={reader}",
+            f"dataset.sources.{name}.path={FIXTURES / file}",
+        ]
+    return composed("+dataset=family_plus", *overrides)
+
+
+def test_the_mixture_of_family_plus_holds_several_tasks(tmp_path):
+    done = prepared(family_plus(tmp_path), tmp_path)
+    tasks = {record.task for record in done.records("train")}
+    assert tasks == {"definition", "qa", "refusal"}
+    assert [source.name for source in done.ledger.sources] == [
+        "wiki_medical_terms",
+        "wikidoc",
+        "medquad",
+        "medicalquestions",
+        "out_of_scope",
+        "sounds_non_medical",
+    ]
+
+
+def test_the_short_mixture_is_the_full_one_with_two_thousand_rows():
+    full, short = composed("+dataset=wikidoc_medquad"), composed("+dataset=wikidoc_medquad_short")
+    assert (full.limit, short.limit) == (None, 2000)
+    assert full.sources == short.sources
+
+
+def test_weights_can_be_given_on_the_command_line():
+    assert (
+        composed("+dataset=wikidoc_medquad", "dataset.weights={wikidoc:0.3,medquad:0.7}").weights["medquad"]
+        == 0.7
+    )
+    with pytest.raises(ConfigError, match=r"dataset\.weights\.medqad.*medquad"):
+        composed("+dataset=wikidoc_medquad", "dataset.weights={wikidoc:0.3,medqad:0.7}")
+
+
+def test_malformed_xml_is_named_by_file_and_line_and_can_be_skipped(tmp_path):
+    good = (FIXTURES / "medquad_xml" / "5_NIDDK_QA" / "0000001.xml").read_bytes()
+    for name, content in {"a.xml": good, "b.xml": good[:300], "c.xml": b"<other/>", "d.xml": BOMB}.items():
+        (tmp_path / name).write_bytes(content)
+    columns = {"question": "question", "answer": "answer"}
+    with pytest.raises(Exception, match="not well-formed") as error:
+        prepared(dataset("medquad_xml", tmp_path, columns=columns), tmp_path)
+    assert error.value.where.startswith(f"{tmp_path / 'b.xml'}:")
+    done = prepared(dataset("medquad_xml", tmp_path, columns=columns, on_error="skip"), tmp_path)
+    assert done.ledger.dropped()["malformed_xml"] == 3
+
+
+BOMB = b'<!DOCTYPE d [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><Document><QAPairs>&b;</QAPairs></Document>'
+
+
+@pytest.mark.parametrize("content", [b'{"1": {"QUESTION": "half', b"[1]", b'{"1": "\xe9"}'])
+def test_a_truncated_pubmedqa_file_is_named(tmp_path, content):
+    (tmp_path / "ori_pqal.json").write_bytes(content)
+    with pytest.raises(Exception) as error:
+        prepared(composed("+dataset=pubmedqa", f"dataset.path={tmp_path}"), tmp_path)
+    assert "ori_pqal.json" in error.value.where
