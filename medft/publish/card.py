@@ -20,6 +20,7 @@ from urllib.parse import quote
 from medft.errors import ConfigError
 from medft.publish.facts import Facts, Source, mapping
 from medft.publish.licence import restrictions
+from medft.report.subject import number
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
@@ -97,13 +98,19 @@ def merge_sentence(facts: Facts) -> str:
     """What is known of the merge, in words."""
     base = facts.merge.get("base_kind")
     told = f"The adapter was merged into the {base} base. " if isinstance(base, str) else ""
-    if facts.verified:
-        told += "The merged weights were loaded from disk and passed their check against base + adapter."
-    else:
-        told += "There is no record that the merged weights were checked."
-    figures = mapping(facts.merge, "verification") or facts.merge
-    numbers = [f"{k.replace('_', ' ')} {v:.4g}" for k, v in figures.items() if isinstance(v, float)]
-    return told + (f" Recorded: {', '.join(numbers)}." if numbers else "")
+    if not facts.verified:
+        return told + "There is no record that the merged weights were checked."
+    told += "The merged weights were loaded from disk, compared with base + adapter, and passed."
+    logits = mapping(facts.merge, "logits")
+    for key, what in (("rounding", "unmerged 16-bit base + adapter"), ("quantised", "4-bit base + adapter")):
+        found = mapping(logits, key)
+        relative, agreement = number(found, "relative"), number(found, "top1_agreement")
+        if relative is not None and agreement is not None:
+            told += (
+                f" To the {what} their logits differ by {relative:.2%} of what the adapter changes, and the"
+                f" likeliest token is the same in {agreement:.1%} of positions."
+            )
+    return told
 
 
 def is_hub_id(name: str) -> bool:

@@ -45,9 +45,11 @@ class Score:
     """One figure of an evaluation with its interval."""
 
     suite: str
-    """Name of the evaluation (its file)."""
+    """Name of the suite, and of its part."""
     metric: str
-    """What was measured."""
+    """What was measured, and which way is better."""
+    system: str
+    """Who answered: the base, the adapter, the merged weights."""
     value: float
     """The figure."""
     low: float | None
@@ -86,16 +88,18 @@ class Facts:
     """Last validation bits per byte of the answers."""
     scores: tuple[Score, ...]
     """Evaluations."""
+    differences: tuple[str, ...]
+    """Paired comparisons of the systems, in words."""
     ledger_notes: tuple[str, ...]
     """What the ledger tells its reader."""
     decontaminated: tuple[str, ...]
-    """Benchmarks that training rows were checked against, with what was found; empty: not done."""
+    """How training rows were kept apart from benchmarks; empty when it was not done."""
     versions: Mapping[str, str]
     """Packages and their versions."""
     hardware: str
     """What it ran on, or empty."""
     merge: Mapping[str, Any]
-    """The merge's record; empty when there was none."""
+    """The reports of the merge and of its check from disk; empty when there was none."""
     curve: Path | None
     """The picture of the loss."""
 
@@ -106,8 +110,8 @@ class Facts:
 
     @property
     def verified(self) -> bool:
-        """Whether the merged weights passed their check from disk."""
-        return verdict(self.merge) is True
+        """Whether the merged weights passed their check from disk: its report exists only then."""
+        return bool(mapping(self.merge, "logits"))
 
 
 def read_facts(run: RunDir) -> Facts:
@@ -139,29 +143,24 @@ def read_facts(run: RunDir) -> Facts:
         losses=losses,
         bits_per_byte=number(summary, "bits_per_byte"),
         scores=tuple(read_scores(run.evaluation)),
+        differences=tuple(read_differences(run.evaluation)),
         ledger_notes=strings(ledger.get("notes")),
-        decontaminated=strings(ledger.get("decontamination") or summary.get("decontamination")),
-        versions={str(k): text(v) for k, v in mapping(environment, "versions").items()},
-        hardware=text(mapping(environment, "machine").get("gpu") or environment.get("gpu")),
+        decontaminated=tuple(read_decontamination(mapping(config, "dataset"), ledger)),
+        versions={str(k): text(v) for k, v in mapping(environment, "packages").items()},
+        hardware=read_hardware(mapping(environment, "machine")),
         merge=mapping(summary, "merge"),
         curve=run.loss_png if run.loss_png.is_file() else None,
     )
 
 
 def is_tiny(run: RunDir) -> bool:
-    """Whether anything in the folder says that a tiny twin was trained."""
-    folders = (run.root, run.adapter, run.merged)
-    marked = any((folder / "tiny.json").is_file() for folder in folders)
-    return marked or "tiny" in run.root.resolve().parent.name.split("-")
+    """Whether a folder of the run says that a tiny twin was trained."""
+    from medft.models.tiny import MARK
 
-
-def verdict(merge: Mapping[str, Any]) -> bool | None:
-    """What the merge's check from disk said; None when it was not run."""
-    for record in (merge, mapping(merge, "verification")):
-        for key in ("passed", "verified"):
-            if isinstance(record.get(key), bool):
-                return bool(record[key])
-    return None
+    marked = bool(read_figures(run.merged / "config.json").get(MARK))
+    base = text(read_figures(run.adapter / "adapter_config.json").get("base_model_name_or_path"))
+    names = (run.root.resolve().parent.name, *Path(base).parts)
+    return marked or any("tiny" in name.split("-") for name in names)
 
 
 def read_sources(dataset: Mapping[str, Any], ledger: Mapping[str, Any]) -> Iterator[Source]:
@@ -231,24 +230,60 @@ def read_losses(path: Path) -> dict[str, tuple[float, float]]:
 
 
 def read_scores(folder: Path) -> Iterator[Score]:
-    """Every figure with a value in ``evaluation/*.json``, suite by suite."""
+    """Every figure of every system in ``evaluation/*.json``, suite by suite."""
+    for suite, figure in _figures(folder):
+        better = "" if figure.get("higher_is_better", True) else " (lower is better)"
+        for system, estimate in mapping(figure, "systems").items():
+            value = number(estimate, "value") if isinstance(estimate, Mapping) else None
+            if value is not None:
+                count = estimate.get("n")
+                yield Score(
+                    suite=suite,
+                    metric=text(figure.get("name")) + better,
+                    system=str(system),
+                    value=value,
+                    low=number(estimate, "low"),
+                    high=number(estimate, "high"),
+                    n=count if isinstance(count, int) else None,
+                )
+
+
+def read_differences(folder: Path) -> Iterator[str]:
+    """The paired comparisons in ``evaluation/*.json``, in the words of the evaluation."""
+    for suite, figure in _figures(folder):
+        for pair, difference in mapping(figure, "differences").items():
+            if isinstance(difference, Mapping) and difference.get("words"):
+                yield f"{suite}, {text(figure.get('name'))}, {pair}: {text(difference['words'])}"
+
+
+def _figures(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for path in sorted(folder.glob("*.json")):
         report = read_figures(path)
-        metrics = mapping(report, "metrics") or mapping(report, "results")
-        for name, estimate in metrics.items():
-            value = number(estimate, "value") if isinstance(estimate, Mapping) else number(metrics, name)
-            if value is None:
-                continue
-            details = estimate if isinstance(estimate, Mapping) else {}
-            count = details.get("n", report.get("n"))
-            yield Score(
-                suite=text(report.get("suite") or report.get("name")) or path.stem,
-                metric=str(name),
-                value=value,
-                low=number(details, "low"),
-                high=number(details, "high"),
-                n=count if isinstance(count, int) else None,
-            )
+        for figure in report.get("figures") or ():
+            if isinstance(figure, Mapping):
+                part = text(figure.get("group"))
+                name = text(report.get("suite")) or path.stem
+                yield f"{name}: {part}" if part else name, figure
+
+
+def read_decontamination(dataset: Mapping[str, Any], ledger: Mapping[str, Any]) -> Iterator[str]:
+    """How benchmarks were kept out, as far as configuration and ledger say it."""
+    from medft.data.stage import CONTAMINATED
+
+    if dataset.get("decontaminate") and ledger:
+        dropped = sum(
+            count
+            for source in ledger.get("sources") or ()
+            for reason, count in mapping(source, "dropped").items()
+            if reason == CONTAMINATED
+        )
+        yield (f"Rows that repeat 13 words in a row of a list of held-out texts were dropped: {dropped:,}.")
+
+
+def read_hardware(machine: Mapping[str, Any]) -> str:
+    """The GPUs of the machine, such as ``2 x Tesla T4``; empty without any."""
+    names = [text(gpu.get("name")) for gpu in machine.get("gpus") or () if isinstance(gpu, Mapping)]
+    return ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names) if name)
 
 
 def public_name(base: Any) -> str:

@@ -12,10 +12,20 @@ import yaml
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
+from medft.data.stage import CONTAMINATED
 from medft.errors import ConfigError
 from medft.publish.card import code, escape, link, write_card
 from medft.publish.facts import read_facts
-from tests.support.run_folder import ASCLEPIUS, LEDGER, MODELS, SCORES, SUMMARY, make_run
+from tests.support.run_folder import (
+    ASCLEPIUS,
+    ENVIRONMENT,
+    LEDGER,
+    MEDQUAD,
+    MODELS,
+    SCORES,
+    SUMMARY,
+    make_run,
+)
 
 # The hub's identifiers for the licences of the four families.
 HUB_LICENCES = {"apache-2.0", "gemma", "llama2", "llama3.1"}
@@ -46,10 +56,13 @@ def test_everything_that_the_folder_proves_is_there(tmp_path: Path) -> None:
         "Llama 3.1 Community License", "Built with Llama", "forbids commercial use", "is share-alike",
         "| LoRA rank | 16 |", "| rows per step | 8 |", "| train | 2.5 | 1.75 |", "| validation | 1.5 | 1.5 |",
         "0.61 on held-out rows", "![Loss over steps](loss.png)",
-        "| pubmedqa | accuracy | 0.71 | 0.669 to 0.748 | 500 |",
-        "| pubmedqa | macro\\_f1 | 0.5 | not computed | 500 |", "10 blank answer", "Grouped by question.",
-        "Not checked: rows of public benchmarks", "Not for clinical use", "merged into the 16-bit base",
-        "passed their check", "relative logit difference 0.0123", "| transformers | 5.17.0 |",
+        "| pubmedqa | accuracy | merged | 0.71 | 0.669 to 0.748 | 500 |",
+        "- pubmedqa, accuracy, merged - base: better by 0.060",
+        "| pubmedqa: long answers | perplexity (lower is better) | merged | 4.5 | not computed | 40 |",
+        "10 blank answer", "Grouped by question.", "Not checked against a list of benchmark questions",
+        "Not for clinical use", "merged into the 16-bit base",
+        "and passed.", "differ by 1.23% of what the adapter changes", "same in 91.0% of positions",
+        "Trained on 2 x Tesla T4.", "| transformers | 5.17.0 |",
         "vllm serve ward/Llama-medical",
     ):  # fmt: skip
         assert claim in card, claim
@@ -85,15 +98,17 @@ def test_nothing_that_the_folder_does_not_prove(tmp_path: Path) -> None:
 
 
 def test_unverified_merge_is_said(tmp_path: Path) -> None:
-    failed = {**SUMMARY, "merge": {"verification": {"passed": False}}}
+    failed = {**SUMMARY, "merge": {"base_kind": "16-bit"}}
     assert "no record that the merged weights were checked" in card_of(tmp_path, summary=failed)
 
 
 def test_decontamination_is_reported_when_it_was_done(tmp_path: Path) -> None:
-    ledger = {**LEDGER, "decontamination": {"pubmedqa": "3 of 500 items found, rows dropped"}}
-    card = card_of(tmp_path, ledger=ledger)
-    assert "- pubmedqa: 3 of 500 items found, rows dropped" in card
+    source = {"name": "medquad", "rows_in": 9, "dropped": {CONTAMINATED: 7}}
+    config = {"model": MODELS["mistral"], "dataset": {**MEDQUAD, "decontaminate": "/home/ward/held.txt"}}
+    card = card_of(tmp_path, config=config, ledger={"sources": [source]})
+    assert "repeat 13 words in a row of a list of held-out texts were dropped: 7." in card
     assert "Not checked" not in card
+    assert "/home" not in card
 
 
 @pytest.mark.parametrize("kind", ["adapter", "merged", "both"])
@@ -127,7 +142,7 @@ TAGS = {
     "h1", "h2", "p", "strong", "em", "code", "pre", "blockquote", "ul", "li", "a", "img", "table", "thead",
     "tbody", "tr", "th", "td",
 }  # fmt: skip
-NAMED = ("dropped", "metrics", "versions")
+NAMED = ("dropped", "systems", "differences", "packages")
 """Groups whose keys are printed."""
 
 
@@ -165,7 +180,7 @@ def test_no_value_can_act(tmp_path: Path, evil: str) -> None:
     clean = {
         "config": yaml.safe_load(make_run(tmp_path / "clean").config.read_text()),
         "summary": SUMMARY, "ledger": LEDGER, "scores": SCORES,
-        "environment": {"versions": {"torch": "2"}, "machine": {"gpu": "T4"}},
+        "environment": ENVIRONMENT,
     }  # fmt: skip
     card = card_of(tmp_path, **{name: poison(value, evil) for name, value in clean.items()})
     body = card.split("\n---\n", 1)[1]
@@ -175,7 +190,7 @@ def test_no_value_can_act(tmp_path: Path, evil: str) -> None:
     assert page.targets == {"loss.png"}
     assert page.tags.count("h1") == 1
     assert page.tags.count("table") == 5
-    assert page.tags.count("tr") == 5 + 2 + 12 + 2 + 2 + 1
+    assert page.tags.count("tr") == 5 + 2 + 12 + 2 + 3 + 2
     assert ModelCard(card).data.to_dict()["license"] == "other"
 
 

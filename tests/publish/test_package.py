@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from medft.errors import MedftError
+from medft.models.tiny import MARK
 from medft.publish.facts import read_facts
 from medft.publish.package import check_run, repositories, stage
 from medft.runs import RunDir
@@ -71,7 +72,13 @@ def test_weights_are_linked_not_copied(tmp_path: Path) -> None:
 
 
 def mark_tiny(run: RunDir) -> RunDir:
-    (run.merged / "tiny.json").write_text("{}")
+    (run.merged / "config.json").write_text(json.dumps({MARK: True}))
+    return run
+
+
+def train_on_tiny(run: RunDir) -> RunDir:
+    base = {"base_model_name_or_path": "/x/artifacts/tiny/mistral-tiny-0123456789ab/nf4"}
+    (run.adapter / "adapter_config.json").write_text(json.dumps(base))
     return run
 
 
@@ -105,6 +112,7 @@ def lose_summary(run: RunDir) -> RunDir:
     ("change", "says"),
     [
         (mark_tiny, "tiny twin"),
+        (train_on_tiny, "tiny twin"),
         (rename_tiny, "tiny twin"),
         (pickle_in, "pickle"),
         (lose_shard, "shard"),
@@ -122,8 +130,8 @@ def test_refused_folders(tmp_path: Path, change: Any, says: str) -> None:
     ("summary", "says"),
     [
         ({**SUMMARY, "scale": "tiny"}, "tiny twin"),
-        ({**SUMMARY, "merge": {"verification": {"passed": False}}}, "no record"),
-        ({**SUMMARY, "merge": {}}, "no record"),
+        ({**SUMMARY, "merge": None}, "no record"),
+        ({**SUMMARY, "merge": {"base_kind": "16-bit"}}, "no record"),
         ({"scale": "full"}, "no record"),
     ],
 )

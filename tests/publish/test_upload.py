@@ -1,4 +1,4 @@
-"""The real huggingface_hub client against a small real hub: what arrives, and what a misbehaving hub causes."""
+"""The real huggingface_hub client against a small real hub: what arrives, and what its faults lead to."""
 
 from __future__ import annotations
 

@@ -59,13 +59,27 @@ LEDGER: dict[str, Any] = {
     "notes": ["Grouped by question."],
 }  # fmt: skip
 
+# Shapes as medft.training.summary, medft.merge.verify and medft.evaluation.run write them.
 SUMMARY: dict[str, Any] = {
     "engine": "unsloth",
     "scale": "full",
     "steps": 60,
     "validation_loss": 1.5,
     "bits_per_byte": 0.61,
-    "merge": {"base_kind": "16-bit", "verification": {"passed": True, "relative_logit_difference": 0.0123}},
+    "merge": {
+        "base_kind": "16-bit",
+        "dtype": "bfloat16",
+        "logits": {
+            "written": {"relative": 0.0, "top1_agreement": 1.0, "kl": 0.0},
+            "rounding": {"relative": 0.0123, "top1_agreement": 0.995, "kl": 1e-5},
+            "quantised": {"relative": 0.25, "top1_agreement": 0.91, "kl": 1e-2},
+        },
+    },
+}
+
+ENVIRONMENT: dict[str, Any] = {
+    "packages": {"transformers": "5.17.0", "peft": "0.21.2"},
+    "machine": {"gpus": [{"name": "Tesla T4"}, {"name": "Tesla T4"}]},
 }
 
 LOSS = """step,epoch,split,loss,bits_per_byte,learning_rate,grad_norm,tokens,seconds
@@ -74,14 +88,24 @@ LOSS = """step,epoch,split,loss,bits_per_byte,learning_rate,grad_norm,tokens,sec
 2,0.2,validation,1.5,0.61,1e-4,,200,2
 """
 
-SCORES = {
-    "suite": "pubmedqa",
-    "n": 500,
-    "metrics": {
-        "accuracy": {"value": 0.71, "low": 0.669, "high": 0.748, "n": 500},
-        "macro_f1": {"value": 0.5},
+ACCURACY: dict[str, Any] = {
+    "name": "accuracy",
+    "group": "",
+    "higher_is_better": True,
+    "systems": {
+        "base": {"value": 0.65, "low": 0.607, "high": 0.69, "n": 500},
+        "merged": {"value": 0.71, "low": 0.669, "high": 0.748, "n": 500},
     },
+    "differences": {"merged - base": {"value": 0.06, "words": "better by 0.060 (95% interval 0.02 to 0.10)"}},
 }
+PERPLEXITY: dict[str, Any] = {
+    "name": "perplexity",
+    "group": "long answers",
+    "higher_is_better": False,
+    "systems": {"merged": {"value": 4.5, "low": None, "high": None, "n": 40}},
+    "differences": {},
+}
+SCORES = {"suite": "pubmedqa", "tiny": False, "asked": 500, "figures": [ACCURACY, PERPLEXITY]}
 
 
 def make_run(root: Path, model: str = "mistral", **changes: Any) -> RunDir:
@@ -105,9 +129,7 @@ def make_run(root: Path, model: str = "mistral", **changes: Any) -> RunDir:
         run.config: changes.get("config", config),
         run.summary: changes.get("summary", SUMMARY),
         run.ledger: changes.get("ledger", LEDGER),
-        run.environment: changes.get(
-            "environment", {"versions": {"transformers": "5.17.0", "peft": "0.21.2"}}
-        ),
+        run.environment: changes.get("environment", ENVIRONMENT),
         run.loss_csv: changes.get("loss_csv", LOSS),
         run.evaluation / "pubmedqa.json": changes.get("scores", SCORES),
     }

@@ -1,0 +1,167 @@
+"""Merged weights -> GGUF through llama.cpp's own converter, or an Ollama Modelfile beside the merged weights.
+
+Owns the finding of llama.cpp's tools, the commands, and the folder export/<quant>/, which is never mixed with
+merged/. Knows nothing of the GGUF format: the converter and the quantiser do.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medft.errors import ConfigError, EngineError
+from medft.publish.modelfile import modelfile, turns_of
+from medft.runs import atomic_folder, read_json, write_text
+
+CONVERTER, QUANTISER = "convert_hf_to_gguf.py", "llama-quantize"
+DIRECT = ("f32", "f16", "bf16", "q8_0")
+"""What the converter writes by itself; everything else is quantised from bf16."""
+QUANTISED = (
+    "q2_k", "q3_k_s", "q3_k_m", "q3_k_l", "q4_0", "q4_k_s", "q4_k_m", "q5_0", "q5_k_s", "q5_k_m", "q6_k",
+)  # fmt: skip
+"""Quantisations of llama.cpp that need no importance matrix."""
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """llama.cpp on this machine."""
+
+    converter: tuple[str, ...]
+    """The command that turns a model folder into GGUF."""
+    quantiser: str | None
+    """The command that quantises GGUF; None when it is not needed."""
+
+
+def find_tools(quant: str, llama_cpp: Path | None, environment: Mapping[str, str] = os.environ) -> Tools:
+    """llama.cpp's tools: in ``llama_cpp``, else in $LLAMA_CPP, else on the PATH.
+
+    Raises:
+        ConfigError: ``quant`` is not known.
+        EngineError: a tool is missing; says how to get it and which command goes without.
+    """
+    if quant not in DIRECT + QUANTISED:
+        raise ConfigError(f"'quant' cannot be '{quant}'", remedy=f"one of {', '.join(DIRECT + QUANTISED)}")
+    named = llama_cpp or (Path(environment["LLAMA_CPP"]) if environment.get("LLAMA_CPP") else None)
+    script, binary = _in_folder(named) if named else _on_path(environment.get("PATH"))
+    missing = CONVERTER if script is None else QUANTISER if binary is None and quant not in DIRECT else None
+    if missing:
+        raise EngineError(
+            f"llama.cpp's {missing} was not found",
+            where=str(named) if named else "on the PATH (LLAMA_CPP is not set)",
+            remedy="git clone https://github.com/ggml-org/llama.cpp && cd llama.cpp && cmake -B build && "
+            f"cmake --build build --target {QUANTISER}, then add llama_cpp=<that folder>; "
+            "or format=ollama, which needs none of it",
+        )
+    # A script of a checkout runs under our Python, which has what it imports; an installed one knows its own.
+    command = (sys.executable, str(script)) if named else (str(script),)
+    return Tools(command, binary if quant not in DIRECT else None)
+
+
+def _in_folder(folder: Path) -> tuple[str | None, str | None]:
+    places = [folder, folder / "build" / "bin", folder / "bin"]
+    script = folder / CONVERTER
+    binary = next((place / QUANTISER for place in places if (place / QUANTISER).is_file()), None)
+    return str(script) if script.is_file() else None, str(binary) if binary else None
+
+
+def _on_path(path: str | None) -> tuple[str | None, str | None]:
+    return shutil.which(CONVERTER, path=path), shutil.which(QUANTISER, path=path)
+
+
+def commands(tools: Tools, merged: Path, out: Path, quant: str) -> list[list[str]]:
+    """The exact commands, in order; the last one writes ``out``."""
+    first = quant if tools.quantiser is None else "bf16"
+    middle = out if tools.quantiser is None else out.with_name(f"bf16-{out.name}")
+    steps = [[*tools.converter, str(merged), "--outfile", str(middle), "--outtype", first]]
+    if tools.quantiser:
+        steps.append([tools.quantiser, str(middle), str(out), quant.upper()])
+    return steps
+
+
+def export_gguf(merged: Path, folder: Path, name: str, quant: str, tools: Tools, say: Say) -> Path:
+    """Write ``folder/<name>-<quant>.gguf`` with its Modelfile; ``folder`` appears whole or not at all.
+
+    Args:
+        merged: 16-bit weights that plain transformers loads.
+        folder: where the result goes.
+        name: beginning of the file's name.
+        quant: one of ``DIRECT`` or ``QUANTISED``.
+        tools: as found.
+        say: told each command before it runs.
+
+    Raises:
+        EngineError: the disk has no room, or a tool failed.
+    """
+    _check_room(merged, folder)
+    with atomic_folder(folder) as aside:
+        out = aside / f"{name}-{quant}.gguf"
+        for command in commands(tools, merged, out, quant):
+            say(shlex.join(command))
+            _call(command, folder.with_name(f"{folder.name}.log"))
+        for intermediate in aside.glob("bf16-*.gguf"):
+            intermediate.unlink()
+        write_text(aside / "Modelfile", modelfile_for(merged, f"./{out.name}"))
+    return folder / out.name
+
+
+def export_ollama(merged: Path, folder: Path) -> Path:
+    """Write ``folder/Modelfile``, which makes Ollama read the merged weights where they lie."""
+    path = folder / "Modelfile"
+    write_text(path, modelfile_for(merged, os.path.relpath(merged.resolve(), folder.resolve())))
+    return path
+
+
+def modelfile_for(merged: Path, weights: str) -> str:
+    """The Modelfile of a merged model, from its own tokenizer and generation settings."""
+    from transformers import AutoTokenizer
+
+    from medft.prompt.chat import Chat
+
+    tokenizer = AutoTokenizer.from_pretrained(merged, trust_remote_code=False)
+    stops = [tokenizer.convert_ids_to_tokens(i) for i in _stop_ids(merged, tokenizer.eos_token_id)]
+    settings = read_json(merged / "tokenizer_config.json")
+    adds_bos = settings.get("add_bos_token") is not False
+    return modelfile(
+        turns_of(Chat(tokenizer)), weights, stops, (tokenizer.bos_token or "") if adds_bos else ""
+    )
+
+
+def _stop_ids(merged: Path, eos: int | None) -> list[int]:
+    path = merged / "generation_config.json"
+    settings: dict[str, Any] = read_json(path) if path.is_file() else {}
+    ids = settings.get("eos_token_id", eos)
+    return list(ids) if isinstance(ids, list) else [] if ids is None else [ids]
+
+
+def _check_room(merged: Path, folder: Path) -> None:
+    """The 16-bit file and the quantised one lie side by side for a while."""
+    needed = 2 * sum(path.stat().st_size for path in merged.glob("*.safetensors"))
+    existing = next(parent for parent in folder.resolve().parents if parent.is_dir())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise EngineError(
+            f"the disk has {free / 1e9:.1f} GB free; converting needs {needed / 1e9:.1f} GB",
+            where=str(folder),
+            remedy="free space, or run where there is more",
+        )
+
+
+def _call(command: list[str], log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as file:
+        done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise EngineError(
+            f"llama.cpp failed (exit code {done.returncode}): {lines[-1] if lines else 'it said nothing'}",
+            where=str(log),
+            remedy="the log has everything it said; a newer llama.cpp knows more models",
+        )

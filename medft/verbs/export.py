@@ -1,0 +1,74 @@
+"""medft export: merged weights for llama.cpp and Ollama, in a folder of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from medft.errors import RunError
+from medft.models.hub import check_checkpoint
+from medft.publish.export import export_gguf, export_ollama, find_tools
+from medft.publish.facts import read_facts
+from medft.runs import RunDir, find_run
+
+
+@dataclass(frozen=True, slots=True)
+class ExportConfig:
+    """What is written for which client."""
+
+    run: str = "latest"
+    """The run: a folder, `latest`, or part of a run's name."""
+    format: Literal["gguf", "ollama"] = "gguf"
+    """gguf: one file by llama.cpp's tools; ollama: a Modelfile that points to merged/."""
+    quant: str = "q4_k_m"
+    """f32, f16, bf16, q8_0, or a quantisation of llama.cpp such as q4_k_m (gguf only)."""
+    llama_cpp: Path | None = None
+    """Folder of llama.cpp; null: $LLAMA_CPP, else the PATH."""
+    artifacts: Path = Path("artifacts")
+    """Where runs lie."""
+
+
+def run(config: ExportConfig) -> None:
+    """Write export/<quant>/ (or export/ollama/) in the run's folder, next to merged/ and apart from it.
+
+    Raises:
+        MedftError: there are no merged weights that passed their check, or a tool is missing or failed.
+    """
+    found = find_run(config.run, config.artifacts)
+    check_merged(found)
+    if config.format == "ollama":
+        written = export_ollama(found.merged, found.root / "export" / "ollama")
+        print(f"  wrote   {written}\n  next    ollama create {found.root.parent.name.lower()} -f {written}")
+        return
+    tools = find_tools(config.quant, config.llama_cpp)
+    folder = found.root / "export" / config.quant
+    written = export_gguf(
+        found.merged,
+        folder,
+        found.root.parent.name,
+        config.quant,
+        tools,
+        say=lambda command: print(f"  runs    {command}", flush=True),
+    )
+    print(f"  wrote   {written} ({written.stat().st_size / 1e9:.2f} GB) and {folder / 'Modelfile'}")
+    print(f"  next    llama-cli -m {written}")
+
+
+def check_merged(found: RunDir) -> None:
+    """Refuse to export weights that are missing or were not checked.
+
+    Raises:
+        RunError, EngineError: which it is, and what to do.
+    """
+    if not found.merged.is_dir():
+        raise RunError(
+            "this run has no merged weights", where=str(found.root), remedy=f"medft merge run={found.root}"
+        )
+    check_checkpoint(found.merged, "model")
+    if not read_facts(found).verified:
+        raise RunError(
+            "there is no record that the merged weights passed their check",
+            where=str(found.summary),
+            remedy=f"medft merge run={found.root}",
+        )

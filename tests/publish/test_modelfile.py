@@ -1,0 +1,94 @@
+"""A Modelfile writes the prompt of the chat template, to the character: four families, several turns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medft.data.record import Message
+from medft.errors import PromptError
+from medft.models import tiny_tokenizer
+from medft.prompt.chat import Chat
+from medft.publish.modelfile import go_template, modelfile, turns_of
+from tests.support.go_template import render
+
+FAMILIES = ("gemma", "llama2", "mistral", "llama3_1")
+TEXTS = ["What is asthma? A chronic disease of the airways.", "You are a medical professional."] * 20
+
+SYSTEM = ("system", "You are a medical professional.")
+ONE = ("user", "What is asthma?")
+TWO = ("assistant", "A chronic lung disease.")
+THREE = ("user", "Is it { curable }? 'No' or \"yes\"")
+CONVERSATIONS = [
+    [ONE],
+    [SYSTEM, ONE],
+    [ONE, TWO, THREE],
+    [SYSTEM, ONE, TWO, THREE],
+    [ONE, TWO, THREE, TWO, ONE],
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    from transformers import AutoTokenizer
+
+    made: dict[str, Any] = {}
+
+    def make(family: Any) -> Any:
+        if family not in made:
+            folder: Path = tmp_path_factory.mktemp(family)
+            tiny_tokenizer.save(family, tiny_tokenizer.train(family, TEXTS), folder)
+            made[family] = AutoTokenizer.from_pretrained(folder)
+        return made[family]
+
+    return make
+
+
+@pytest.mark.parametrize("turns", CONVERSATIONS, ids=len)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_prompt_text(tokenizers: Callable[[str], Any], family: str, turns: list[tuple[Any, str]]) -> None:
+    tokenizer = tokenizers(family)
+    chat = Chat(tokenizer)
+    expected = chat.render([Message(role, content) for role, content in turns], generate=True)
+    template = go_template(turns_of(chat), tokenizer.bos_token)
+    got = render(template, [{"role": role, "content": content} for role, content in turns])
+    assert tokenizer.bos_token + got == expected
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_bos_stays_when_the_runtime_adds_none(tokenizers: Callable[[str], Any], family: str) -> None:
+    chat = Chat(tokenizers(family))
+    expected = chat.render([Message("user", "x")], generate=True)
+    assert render(go_template(turns_of(chat), ""), [{"role": "user", "content": "x"}]) == expected
+
+
+def test_the_file(tokenizers: Callable[[str], Any]) -> None:
+    turns = turns_of(Chat(tokenizers("llama3_1")))
+    text = modelfile(turns, "./x.gguf", ["<|eot_id|>", 'a"b'], "<|begin_of_text|>")
+    assert text.startswith('FROM ./x.gguf\nTEMPLATE """{{ range')
+    assert text.count('"""') == 2
+    assert re.findall("PARAMETER stop (.*)", text) == ['"<|eot_id|>"', '"a\\"b"']
+
+
+class Odd:
+    """A tokenizer whose template says goodbye before the last user turn."""
+
+    backend_tokenizer = None
+    bos_token_id = eos_token_id = pad_token_id = None
+
+    def apply_chat_template(self, turns: list[dict[str, str]], **settings: Any) -> str:
+        parts = [f"[{turn['role']}]{turn['content']}" for turn in turns]
+        return (
+            ("many:" if len(turns) > 1 else "")
+            + "".join(parts)
+            + "[assistant]" * settings["add_generation_prompt"]
+        )
+
+
+def test_a_template_that_looks_ahead_is_refused() -> None:
+    with pytest.raises(PromptError):
+        turns_of(Chat(Odd()))
