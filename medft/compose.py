@@ -44,11 +44,10 @@ def _compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
     register_resolvers()
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=verb):
         whole = hydra_compose(verb, overrides=list(overrides), return_hydra_config=True)
-    return {
-        str(key): OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-        for key, value in whole.items()
-        if key != "hydra"
-    }
+    OmegaConf.set_struct(whole, False)
+    whole.pop("hydra")
+    values: dict[str, Any] = OmegaConf.to_container(whole, resolve=True)
+    return values
 
 
 def register_resolvers() -> None:

@@ -1,25 +1,24 @@
 """Every file under conf/ composes and builds."""
 
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from medft.cli import VERBS, settings
 from medft.compose import group_options
-from medft.errors import ConfigError, EngineError
+from medft.errors import ConfigError, EngineError, MedftError
 from medft.paths import conf_dir
 from medft.plan.machine import Machine
 from medft.plan.resolve import resolve
 
-FILES = sorted(conf_dir().rglob("*.yaml"))
+FILES = [path for path in sorted(conf_dir().rglob("*.yaml")) if path.parent.name != "base"]
 NEEDED = {  # what a user must name, for files that cannot have a default
     "model/custom": ["model.base=somebody/model"],
     "dataset/csv": ["dataset.path=x.csv"],
     "dataset/jsonl": ["dataset.path=x.jsonl"],
     "dataset/parquet": ["dataset.path=x.parquet"],
+    "upload": ["repo=somebody/model"],
 }
-TEMPLATE_FOR: dict[str, str] = {}
 
 
 def test_there_are_files() -> None:
@@ -32,14 +31,20 @@ def test_every_file_composes_and_builds(path: Path) -> None:
     group, _, option = name.rpartition("/")
     if not group:
         assert name in VERBS, f"conf/{name}.yaml belongs to no command"
-        required = getattr(import_module(f"medft.verbs.{name}"), "REQUIRED", ())
-        assert settings(name, [*required])
+        assert settings(name, NEEDED.get(name, []))
         return
-    verb = _verb_with(group)
     overrides = [f"{group}={option}", *NEEDED.get(name, [])]
-    if group == "dataset":  # any template that words the task will do
-        overrides += _template_for(overrides)
-    assert settings(verb, overrides)
+    if group in ("dataset", "template"):  # one of the other that suits it
+        overrides.append(_partner("template" if group == "dataset" else "dataset", overrides))
+    assert settings(_verb_with(group), overrides)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(conf_dir().rglob("base/*.yaml")), ids=lambda path: path.parent.parent.name
+)
+def test_shared_parts_are_used(path: Path) -> None:
+    users = [file for file in path.parent.parent.glob("*.yaml") if f"base/{path.stem}" in file.read_text()]
+    assert users, f"nothing uses {path}"
 
 
 def test_experiments_compose_for_every_family() -> None:
@@ -56,16 +61,14 @@ def _verb_with(group: str) -> str:
     return "train" if "train" in verbs else verbs[0]
 
 
-def _template_for(overrides: list[str]) -> list[str]:
-    for template in group_options()["template"]:
+def _partner(group: str, overrides: list[str]) -> str:
+    for option in group_options()[group]:
         try:
-            settings("train", [*overrides, f"template={template}"])
-        except (ConfigError, Exception) as error:
-            if "template" not in str(error):
-                raise
+            settings("train", [*overrides, f"{group}={option}"])
+        except MedftError:
             continue
-        return [f"template={template}"]
-    raise AssertionError(f"no template words the data set of {overrides}")
+        return f"{group}={option}"
+    raise AssertionError(f"no {group} goes with {overrides}")
 
 
 @pytest.mark.parametrize(

@@ -98,9 +98,10 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for member in self.dataset.members().values():
             if member.columns.task is None:
-                columns = {name for name, column in plain(member.columns).items() if column is not None}
-                if "turns" not in columns:
-                    check_fields(self.template, member.task, member.language, columns, member.name)
+                present = {name for name, column in plain(member.columns).items() if column is not None}
+                present |= set(member.fixed)
+                if "turns" not in present:
+                    check_fields(self.template, member.task, member.language, present, member.name)
 
 
 def run(config: TrainConfig) -> int:
