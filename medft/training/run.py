@@ -5,6 +5,7 @@ Owns the order of training, testing and saving. Import it only after ``engine.ac
 
 from __future__ import annotations
 
+import copy
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ def train(
         args=arguments,
         train_dataset=rows["train"],
         eval_dataset=rows.get("validation"),
-        processing_class=tokenizer,
+        processing_class=copy.deepcopy(tokenizer),  # trainers set its padding side and pad token
         data_collator=AnswerCollator(
             pad_token_id=tokenizer.pad_token_id, padding_free=config.padding_free or config.packing
         ),
