@@ -151,8 +151,8 @@ def open_merged(trained: Trained, which: Literal["base", "tuned"], artifacts: Pa
 
 
 def fingerprint(folder: Path) -> str:
-    """A digest of the weights in a folder: names and sizes of its config and safetensors files, and the first and
-    the last megabyte of each. Training touches every tensor, so two trainings differ there."""
+    """A digest of the weights in a folder: names and sizes of its config and safetensors files, and the first
+    and the last megabyte of each. Training touches every tensor, so two trainings differ there."""
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in (".json", ".safetensors"):

@@ -140,18 +140,19 @@ class Session:
         """
         from transformers import TextIteratorStreamer
 
-        cancel = cancel or threading.Event()
+        left = threading.Event()
+        wanted = [left] if cancel is None else [left, cancel]
         prompt = self.prompt(messages, sampling.max_new_tokens)
         streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
         failures: list[BaseException] = []
         writer = threading.Thread(
-            target=self._write, args=(name, prompt, sampling, streamer, cancel, failures), daemon=True
+            target=self._write, args=(name, prompt, sampling, streamer, wanted, failures), daemon=True
         )
         writer.start()
         try:
             yield from streamer
         finally:
-            cancel.set()
+            left.set()
             writer.join()
         if failures:
             raise EngineError(
@@ -165,7 +166,7 @@ class Session:
         prompt: list[int],
         sampling: Sampling,
         streamer: Any,
-        cancel: threading.Event,
+        cancels: list[threading.Event],
         failures: list[BaseException],
     ) -> None:
         """Generate into ``streamer``. Runs in a thread of its own, which holds the lock: the one that reads
@@ -181,7 +182,9 @@ class Session:
                     attention_mask=torch.ones_like(ids),
                     generation_config=settings(self.tokenizer, self.stop_ids, sampling),
                     streamer=streamer,
-                    stopping_criteria=[lambda *_, **__: _filled(cancel.is_set(), model.device)],
+                    stopping_criteria=[
+                        lambda *_, **__: _filled(any(c.is_set() for c in cancels), model.device)
+                    ],
                 )
         except BaseException as error:
             failures.append(error)

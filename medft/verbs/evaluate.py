@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -86,7 +85,7 @@ def run(config: EvaluateConfig) -> None:
     written = write_report(setting.folder, f"Evaluation of {trained.name}")
     for result in results:
         screen.say(f"\n{result['suite']}: {result['asked']} items")
-        screen.say(fitted(figure_table(result), _width(), shrink=(f"{TUNED} - {BASE}",)))
+        screen.say(fitted(figure_table(result), shutil.get_terminal_size((120, 24)).columns))
     screen.line("wrote", ", ".join(str(path) for path in written))
 
 
@@ -144,21 +143,16 @@ def _systems(config: EvaluateConfig, trained: Trained) -> Iterator[System]:
 @contextmanager
 def _bar(screen: Screen) -> Iterator[Progress]:
     """A bar per thing that is done, with the time left."""
-    bars: dict[str, Any] = {}
+    now, bar = "", tqdm(disable=True)
 
     def progress(what: str, done: int, total: int) -> None:
-        if what not in bars:
-            bars[what] = tqdm(total=total, desc=f"  {what}", file=screen.bar_stream, ncols=80)
-        elif bars[what].n >= (bars[what].total or 0):
-            bars[what].reset(total)
-        bars[what].update(done - bars[what].n)
+        nonlocal now, bar
+        if what != now:
+            bar.close()
+            now, bar = what, tqdm(total=total, desc=f"  {what}", file=screen.bar_stream, ncols=80)
+        bar.update(done - bar.n)
 
     try:
         yield progress
     finally:
-        for bar in bars.values():
-            bar.close()
-
-
-def _width() -> int:
-    return shutil.get_terminal_size((120, 24)).columns
+        bar.close()

@@ -1,0 +1,165 @@
+"""medft chat: talk to a run in the terminal, or answer a file of questions.
+
+The story of the command, top to bottom.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from medft.errors import ConfigError, MedftError
+from medft.inference.batch import answer_file, read_questions
+from medft.inference.commands import Quit, run_command
+from medft.inference.dialogue import Dialogue
+from medft.inference.generation import Sampling
+from medft.inference.library import Library
+from medft.inference.retrieve import Index, Kind, open_index
+from medft.runs import find_run
+from medft.screen import Screen
+
+EXAMPLES = (
+    "medft chat run=latest",
+    "medft chat run=[mistral-medquad,gemma-medquad] temperature=0.7",
+    "medft chat run=latest docs=guidelines/",
+    "medft chat run=latest questions=questions.txt answers=answers.jsonl",
+)
+NOT_ADVICE = "A language model answers. It can be wrong; this is not medical advice."
+
+
+@dataclass(frozen=True, slots=True)
+class ChatConfig:
+    """Who answers, and how."""
+
+    run: str | tuple[str, ...] = "latest"
+    """The run, or several to switch between with /model: folders, `latest`, or parts of names."""
+    docs: Path | None = None
+    """Documents to answer from: a file or a folder of .txt, .md, .jsonl."""
+    index: Kind = "bm25"
+    """How passages are found: bm25, or dense (an extra)."""
+    embedder: str = "NeuML/pubmedbert-base-embeddings"
+    """Sentence-transformers model of a dense index."""
+    k: int = 3
+    """Passages per question."""
+    questions: Path | None = None
+    """Answer this file instead of talking: one question per line, or .jsonl rows with `question`."""
+    answers: Path | None = None
+    """Where those answers go, as .jsonl."""
+    max_new_tokens: int = 512
+    """Longest answer, in tokens."""
+    temperature: float = 0.0
+    """0 is greedy."""
+    top_p: float = 1.0
+    """Sample from the smallest set of tokens with this much probability."""
+    seed: int = 0
+    """Of the sampling."""
+    context: int = 4096
+    """Longest conversation and answer together, in tokens."""
+    artifacts: Path = Path("artifacts")
+    """Where runs lie, and where indexes are kept."""
+
+    def __post_init__(self) -> None:
+        if (self.questions is None) != (self.answers is None):
+            raise ConfigError(
+                "'questions' and 'answers' belong together",
+                remedy="questions=questions.txt answers=answers.jsonl",
+            )
+
+
+def run(config: ChatConfig) -> None:
+    """Load the first run and talk, or answer the file.
+
+    Raises:
+        MedftError: the runs, the documents or the questions cannot be used.
+    """
+    screen = Screen()
+    names = (config.run,) if isinstance(config.run, str) else config.run
+    library = Library([find_run(name, config.artifacts) for name in names], config.artifacts, config.context)
+    questions = read_questions(config.questions) if config.questions else []
+
+    def documents(path: Path) -> Index:
+        return open_index(path, config.index, config.embedder, config.artifacts / "indexes")
+
+    sampling = Sampling(config.max_new_tokens, config.temperature, config.top_p, config.seed)
+    index = documents(config.docs) if config.docs else None
+    dialogue = Dialogue(library, library.names[0], sampling, index=index, k=config.k)
+    log = config.artifacts / "chat.log"
+    screen.line("loads", dialogue.model)
+    with screen.chatter_to(log):
+        library.session(dialogue.model)
+        if config.answers:
+            _answer(screen, dialogue, questions, config.answers)
+    if not config.answers:
+        _talk(screen, dialogue, documents)
+
+
+def _answer(screen: Screen, dialogue: Dialogue, questions: list[str], path: Path) -> None:
+    with tqdm(total=len(questions), desc="  answers", file=screen.bar_stream, ncols=80) as bar:
+        answered = answer_file(dialogue, questions, path, lambda done, _: bar.update(done - bar.n) and None)
+    screen.line("wrote", f"{path}: {answered} of {len(questions)} questions answered")
+
+
+def _talk(screen: Screen, dialogue: Dialogue, documents: Any) -> None:
+    """Read, answer, read; an error is a message, Ctrl-C stops an answer, Ctrl-D leaves."""
+    screen.say(f"  {NOT_ADVICE}  /help lists the commands.")
+    ask = _reader()
+    while True:
+        try:
+            line = ask().strip()
+            if line.startswith("/"):
+                screen.say(run_command(line, dialogue, documents))
+            elif line:
+                _reply(screen, dialogue, line)
+        except MedftError as error:
+            screen.say(f"error: {error}")
+        except KeyboardInterrupt:
+            continue  # at the prompt: the line is given up
+        except (EOFError, Quit):
+            return
+
+
+def _reply(screen: Screen, dialogue: Dialogue, question: str) -> None:
+    cancel = threading.Event()
+    pieces = dialogue.ask(question, cancel)
+    with _stopping(cancel):
+        for piece in pieces:
+            print(piece, end="", file=screen.stream, flush=True)
+    stopped = "  [stopped]" if cancel.is_set() else ""
+    screen.say(stopped)
+    if dialogue.forgotten:
+        screen.say(f"  the first {dialogue.forgotten} turns no longer fitted and were left out")
+    for number, hit in enumerate(dialogue.passages, 1):
+        screen.say(f"  [{number}] {hit.passage.source}")
+
+
+@contextmanager
+def _stopping(cancel: threading.Event) -> Iterator[None]:
+    """Ctrl-C sets ``cancel`` within the block instead of raising."""
+    import signal
+
+    before = signal.signal(signal.SIGINT, lambda *_: cancel.set())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _reader() -> Any:
+    """The function that reads one message: line editing, history, multi-line paste; plain lines without a
+    terminal."""
+    import sys
+
+    if not sys.stdin.isatty():
+        return input
+    from prompt_toolkit import PromptSession
+
+    session: Any = PromptSession()
+    return lambda: session.prompt(
+        "> ", multiline=False, prompt_continuation="  ", enable_open_in_editor=False
+    )
