@@ -12,6 +12,11 @@ from medft.publish.export import export_gguf, export_ollama, find_tools
 from medft.publish.facts import read_facts
 from medft.runs import RunDir, find_run
 
+EXAMPLES = (
+    "medft export quant=q4_k_m llama_cpp=~/llama.cpp",
+    "medft export run=mistral-medquad format=ollama",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ExportConfig:

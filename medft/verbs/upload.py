@@ -11,6 +11,12 @@ from medft.publish.package import Package, check_run, repositories, stage
 from medft.publish.upload import check_rights, send
 from medft.runs import find_run
 
+EXAMPLES = (
+    "medft upload repo=me/mistral-medical dry_run=true",
+    "medft upload run=llama3_1-medquad repo=me/Llama-3.1-medical what=merged",
+    "medft upload what=adapter repo=me/mistral-medical-adapter private=false",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class UploadConfig:

@@ -1,5 +1,5 @@
-"""The part of Go's text/template that a Modelfile of ours uses, written apart from the code under test: range over
-a list with index and value, if / else if / else, eq, ne, gt, or, index, fields, string literals."""
+"""The part of Go's text/template that a Modelfile of ours uses, written apart from the code under test: range
+over a list with index and value, if / else if / else, eq, ne, gt, or, index, fields, string literals."""
 
 from __future__ import annotations
 
