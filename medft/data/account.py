@@ -26,7 +26,7 @@ def account(
     index: Index,
     selection: Selection,
     splits: Splits,
-    near_pairs: int,
+    figures: dict[str, int],
 ) -> Ledger:
     """The ledger of a data set, checked.
 
@@ -38,7 +38,7 @@ def account(
         index: keys of all cleaned rows.
         selection: which of them stay, and why the others do not.
         splits: where those that stay are.
-        near_pairs: pairs of near duplicates that were kept together.
+        figures: counts that are no rows in or out.
     """
     sources = tuple(
         SourceLedger(
@@ -57,7 +57,7 @@ def account(
         sources=sources,
         fingerprints={"config": digest(without_places(config)), **_content(index, selection, splits)},
         notes=(*selection.notes, *_benchmark_notes(config, tallies)),
-        figures={"near_duplicate_pairs": near_pairs},
+        figures=figures,
     ).check()
 
 

@@ -23,7 +23,7 @@ from medft.data.config import DatasetConfig
 from medft.data.ledger import Ledger
 from medft.data.record import Record
 from medft.data.select import SPLIT_NAMES, Selection, select
-from medft.data.split import TRAIN, Splits, split
+from medft.data.split import TRAIN, Splits, groups, split
 from medft.data.stage import Tally, stage
 from medft.data.store import batches, count_records, read_records, schema
 from medft.errors import DataError, MedftError
@@ -93,16 +93,23 @@ def prepare(config: DatasetConfig, *, seed: int, processed: Path) -> Prepared:
 def _prepare(config: DatasetConfig, seed: int, sources: dict[str, str], folder: Path) -> Ledger:
     staging = folder / "staging.parquet"
     staged = stage(config, staging)
-    index, order = staged.index, staged.index.column("content")
-    selection = select(index, config, seed, staged.signatures)
-    near = [staged.signatures.pairs(np.flatnonzero(selection.kept), order)] if staged.signatures else []
-    splits = split(index, selection, config.split, seed, near)
+    index, signatures = staged.index, staged.signatures
+    selection = select(index, config, seed, signatures)
+    order = index.column("content")
+    near = signatures.pairs(np.flatnonzero(selection.kept), order) if signatures else None
+    group = groups(index, selection.kept, near)
+    splits = split(index, selection, group, config.split, seed)
     _check_left(config, staged.tallies, selection, splits)
     _deal_out(staging, folder, selection, splits)
     staging.unlink()
     _write_contaminated(folder, staged.tallies)
-    pairs = sum(len(edges[0]) for edges in near)
-    return account(config, seed, sources, staged.tallies, index, selection, splits, pairs)
+    sizes = np.unique(group[selection.kept], return_counts=True)[1]
+    figures = {
+        "near_duplicate_pairs": len(near[0]) if near else 0,
+        "groups": len(sizes),
+        "rows_in_the_largest_group": int(sizes.max()),
+    }
+    return account(config, seed, sources, staged.tallies, index, selection, splits, figures)
 
 
 def _check_left(

@@ -5,7 +5,6 @@ Owns what ties rows together and how groups are dealt out. Knows nothing of text
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,37 +17,33 @@ from medft.data.select import HELD_OUT, UNSPLIT, Column, Index, Mask, Selection,
 
 TRAIN, VALIDATION, TEST = range(3)
 Splits = npt.NDArray[np.uint8]
+"""For each row a position in ``SPLIT_NAMES``."""
+Groups = npt.NDArray[np.int32]
+NO_EDGES: Edges = (np.empty(0, np.int64), np.empty(0, np.int64))
 
 
-def split(
-    index: Index, selection: Selection, config: SplitConfig, seed: int, near: Iterable[Edges] = ()
-) -> Splits:
+def split(index: Index, selection: Selection, group: Groups, config: SplitConfig, seed: int) -> Splits:
     """The split of every row (meaningless for rows that are not kept).
 
-    Rows that share a question, an answer, a document or a pair of ``near`` are one group, and so is whatever
-    hangs together through them. A source's own splits are kept; where a group reaches across them, its rows
-    outside the most held-out one are dropped. A source without validation rows gives some of its train rows.
+    A source's own splits are kept; where a group reaches across them, its rows outside the most held-out one
+    are dropped. A source without validation rows gives some of its train rows.
 
     Args:
         index: keys of all rows.
         selection: which rows are kept; rows that leak into a held-out split are dropped from it.
+        group: the group of every row, see ``groups``.
         config: shares of validation and test.
         seed: deals the groups out.
-        near: pairs of near duplicates that must not be parted.
     """
     rows = np.flatnonzero(selection.kept)
     own, lacks_validation, lacks_test = (values[rows] for values in _own_splits(index))
-    group = groups(index, near)[rows]
     free = (own == UNSPLIT) | ((own == TRAIN) & lacks_validation)
-    held = _most_held_out(group, np.where(free, UNSPLIT, own))
+    held = _most_held_out(group[rows], np.where(free, UNSPLIT, own))
     deals = held == UNSPLIT
+    order = seeded(index.column("content")[rows[deals]], seed)
+    testable = (lacks_test & (own == UNSPLIT))[deals]
     result = np.where(deals, TRAIN, held)
-    result[deals] = deal(
-        group[deals],
-        seeded(index.column("content")[rows[deals]], seed),
-        config,
-        (lacks_test & (own == UNSPLIT))[deals],
-    )
+    result[deals] = deal(group[rows[deals]], order, config, testable)
     leaks = np.zeros(len(index), dtype=np.bool_)
     leaks[rows] = (own != UNSPLIT) & (own != result) & ~(deals & free)
     selection.drop(HELD_OUT, leaks)
@@ -57,20 +52,29 @@ def split(
     return splits
 
 
-def groups(index: Index, near: Iterable[Edges] = ()) -> npt.NDArray[np.int64]:
-    """A number for each row, equal for rows of one group."""
+def groups(index: Index, kept: Mask, near: Edges | None = None) -> Groups:
+    """A number for each row, equal for rows of one group; rows that are not kept are groups of their own.
+
+    Rows that share a question, an answer, a document or a pair of ``near`` are one group, and so is whatever
+    hangs together through them.
+
+    Args:
+        index: keys of all rows.
+        kept: rows that stay; others tie nothing together.
+        near: pairs of near duplicates that must not be parted.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    count = len(index)
-    edges = [_same(index.column(name)) for name in ("question", "answer", "group")] + list(near)
-    left, right = (np.concatenate([edge[side] for edge in edges]) for side in (0, 1))
-    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(count, count))
-    labels: npt.NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
+    rows = np.flatnonzero(kept)
+    edges = [_same(index.column(name), rows) for name in ("question", "answer", "group")]
+    left, right = (np.concatenate([edge[side] for edge in (*edges, near or NO_EDGES)]) for side in (0, 1))
+    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(len(index),) * 2)
+    labels: Groups = connected_components(graph, directed=False)[1]
     return labels
 
 
-def deal(group: npt.NDArray[Any], order: Column, config: SplitConfig, testable: Mask) -> Splits:
+def deal(group: Groups, order: Column, config: SplitConfig, testable: Mask) -> Splits:
     """Deal groups out to test, then validation, until each has its share; train takes the rest.
 
     A group that would overfill a split goes to train, so large groups are never held out. Each share above 0
@@ -122,15 +126,15 @@ def _fill(
             in_train -= 1
 
 
-def _same(column: Column) -> Edges:
-    """Edges between neighbours in each run of equal keys."""
-    order = np.argsort(column, kind="stable")
-    ordered = column[order]
-    tied = (ordered[1:] == ordered[:-1]) & (ordered[1:] != ABSENT)
-    return order[:-1][tied], order[1:][tied]
+def _same(column: Column, rows: npt.NDArray[np.int64]) -> Edges:
+    """Edges between neighbours in each run of equal keys among ``rows``."""
+    ordered = rows[np.argsort(column[rows], kind="stable")]
+    keys = column[ordered]
+    tied = (keys[1:] == keys[:-1]) & (keys[1:] != ABSENT)
+    return ordered[:-1][tied], ordered[1:][tied]
 
 
-def _most_held_out(group: npt.NDArray[Any], own: Splits) -> Splits:
+def _most_held_out(group: Groups, own: Splits) -> Splits:
     """For each row the most held-out split that a source gave to a row of its group, else ``UNSPLIT``."""
     most = np.full(int(group.max(initial=-1)) + 1, -1, dtype=np.int8)
     np.maximum.at(most, group, np.where(own == UNSPLIT, -1, own.astype(np.int8)))

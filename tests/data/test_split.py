@@ -22,10 +22,14 @@ def index_of(rows) -> Index:
     return index
 
 
-def dealt(rows, config=SHARES, seed=1, near=()):
+def everything(index):
+    return Selection(np.ones(len(index), dtype=np.bool_))
+
+
+def dealt(rows, config=SHARES, seed=1, near=None):
     index = index_of(rows)
-    selection = Selection(np.ones(len(rows), dtype=np.bool_))
-    return split(index, selection, config, seed, near), selection
+    selection = everything(index)
+    return split(index, selection, groups(index, selection.kept, near), config, seed), selection
 
 
 def loose(count, own="", source=0):
@@ -49,12 +53,15 @@ def test_no_question_answer_or_group_is_in_two_splits(rows, seed):
 
 def test_groups_hang_together_through_chains():
     rows = [(1, 1, 0, ""), (1, 2, 0, ""), (3, 2, 0, ""), (4, 4, 9, ""), (3, 5, 9, ""), (6, 6, 0, "")]
-    assert len(set(groups(index_of(rows))[:5])) == 1
-    assert len(set(groups(index_of(rows)))) == 2
+    index, kept = index_of(rows), np.ones(6, dtype=np.bool_)
+    assert len(set(groups(index, kept)[:5])) == 1
+    assert len(set(groups(index, kept))) == 2
+    kept[1] = False
+    assert len(set(groups(index, kept)[:5])) == 3, "a dropped row ties nothing together"
 
 
 def test_near_duplicates_are_not_parted():
-    near = [(np.arange(0, 100, 2), np.arange(1, 100, 2))]
+    near = (np.arange(0, 100, 2), np.arange(1, 100, 2))
     splits, _ = dealt(loose(100), near=near)
     assert (splits[0::2] == splits[1::2]).all()
     assert {TRAIN, VALIDATION, TEST} == set(splits)
@@ -68,7 +75,8 @@ def test_the_order_of_rows_does_not_matter_but_the_seed_does():
         shuffled.add(Keys(rows[n][0], rows[n][1], 0, int(n) + 1, ()), 0, "")
 
     def splits(which, seed):
-        return split(which, Selection(np.ones(300, dtype=np.bool_)), SHARES, seed)
+        selection = everything(which)
+        return split(which, selection, groups(which, selection.kept), SHARES, seed)
 
     assert (splits(index, 1)[order] == splits(shuffled, 1)).all()
     assert (splits(index, 1) != splits(index, 2)).any()
