@@ -185,11 +185,16 @@ def merged_rows(source: Base, spec: Spec, change: Change | None, rows: slice) ->
 
 
 def blocks(spec: Spec) -> Iterator[slice]:
-    """The rows of a tensor, in blocks that fit a processor's cache."""
+    """The rows of a tensor, in blocks that fit a processor's cache.
+
+    Blocks have a multiple of 16 rows, and the last one takes what is left over: BLAS libraries compute products
+    of very few rows by other routines, which round differently, and peft multiplies the whole tensor at once.
+    """
     count = spec.shape[0] if spec.shape else 1
-    step = max(1, _BLOCK // max(1, math.prod(spec.shape[1:])))
-    for start in range(0, count, step):
-        yield slice(start, min(start + step, count))
+    step = max(16, _BLOCK // max(1, math.prod(spec.shape[1:])) // 16 * 16)
+    starts = range(0, max(1, count // step) * step, step)
+    for start in starts:
+        yield slice(start, count if start == starts[-1] else start + step)
 
 
 @contextlib.contextmanager

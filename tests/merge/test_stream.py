@@ -13,9 +13,10 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from medft.errors import MergeError
-from medft.merge.checkpoint import Checkpoint
+from medft.merge.adapter import LowRank
+from medft.merge.checkpoint import Checkpoint, Spec
 from medft.merge.logits import Questions
-from medft.merge.stream import merge
+from medft.merge.stream import blocks, merge
 from medft.merge.verify import examine
 from medft.runs import read_json
 from tests.merge.small import FAMILIES, PROJECTIONS, peft_merge, quantise
@@ -41,6 +42,20 @@ def same_tensors(left: Path, right: Path) -> None:
     for name in one.entries:
         assert torch.equal(one.read(name), other.read(name)), name
         assert one.entries[name].dtype == other.entries[name].dtype
+
+
+@pytest.mark.parametrize("rank", [1, 16, 256])
+@pytest.mark.parametrize(
+    "shape", [(2048, 5632), (5633, 2048), (50257, 64), (997, 1000), (17, 65536), (3, 70)]
+)
+def test_blocks_change_no_bit(shape: tuple[int, int], rank: int) -> None:
+    import torch
+
+    change = LowRank(torch.randn(rank, shape[1]), torch.randn(shape[0], rank), 1.7)
+    rows = list(blocks(Spec("w", "bfloat16", shape)))
+    assert [row for part in rows for row in range(part.start, part.stop)] == list(range(shape[0]))
+    whole = (change.b @ change.a) * change.scaling
+    assert torch.equal(torch.cat([change.delta(part) for part in rows]), whole)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
