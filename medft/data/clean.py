@@ -14,7 +14,13 @@ from dataclasses import replace
 from medft.data.config import CleaningConfig
 from medft.data.record import Message, Record
 
-BLANK_ANSWER, BLANK_QUESTION, LEFTOVER = "blank_answer", "blank_question", "rephrasing_leftover"
+BLANK_ANSWER, BLANK_QUESTION, BLANK_LABEL = "blank_answer", "blank_question", "blank_label"
+LEFTOVER = "rephrasing_leftover"
+
+LABEL_TASKS = frozenset({"nli", "yes_no"})
+"""Tasks that learn the label."""
+ANSWER_TASKS = frozenset({"qa", "note", "long_answer", "definition", "refusal", "instruction"})
+"""Tasks that learn the answer; any other task may learn either."""
 
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u2060\ufeff]")
 _BLANKS = re.compile(r"[^\S\n]+")
@@ -92,7 +98,10 @@ def _blank(record: Record) -> str | None:
         return None if all(turn.content for turn in record.turns) else BLANK_ANSWER
     if not record.question and not record.context:
         return BLANK_QUESTION
-    return None if record.answer or record.label else BLANK_ANSWER
+    if record.task in LABEL_TASKS:
+        return None if record.label else BLANK_LABEL
+    learnt = record.answer if record.task in ANSWER_TASKS else record.answer or record.label
+    return None if learnt else BLANK_ANSWER
 
 
 def _leftover(text: str) -> bool:

@@ -174,5 +174,5 @@ def _missing_column(config: DatasetConfig, meaning: str, column: str, known: Ite
     return DataError(
         f"data set '{config.name}' has no column '{column}'." + (f" Did you mean '{near}'?" if near else ""),
         where=f"dataset.columns.{meaning}" if not meaning.startswith("keep") else f"dataset.{meaning}",
-        remedy=f"the columns are: {', '.join(sorted(known))}",
+        remedy=f"the columns are: {', '.join(sorted(known))}".encode(errors="replace").decode(),
     )

@@ -9,6 +9,7 @@ decides whether one bad row ends everything. Memory does not grow with the file.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import re
@@ -112,7 +113,8 @@ def read_csv(path: Path) -> Rows:
         except StopIteration:
             return
         except csv.Error as error:
-            yield RowError("malformed_csv", f"not a csv row: {error}", where=place)
+            reason = "oversized_field" if "field limit" in str(error) else "malformed_csv"
+            yield RowError(reason, f"not a csv row: {error}", where=place)
             continue
         if not fields:
             continue  # an empty line is no row
@@ -128,6 +130,10 @@ def read_jsonl(path: Path) -> Rows:
     for number, line in enumerate(_lines(path), 1):
         place = f"{path}:{number}"
         if not line.strip():
+            continue
+        if len(line) >= MAX_LINE:
+            what = f"the line is longer than {MAX_LINE:,} characters"
+            yield RowError("oversized_field", what, where=place)
             continue
         try:
             values = json.loads(line)
@@ -216,6 +222,10 @@ def _lines(path: Path) -> Iterator[str]:
     that they are found in the row they stand in. A line over ``MAX_LINE`` is cut there: too long for any
     reader, but never in memory as a whole."""
     try:
+        with path.open("rb") as start:
+            if start.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+                remedy = f"iconv -f UTF-16 -t UTF-8 {path} > utf8{path.suffix}"
+                raise DataError("the file is UTF-16, not UTF-8", where=str(path), remedy=remedy)
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             while line := file.readline(MAX_LINE):
                 yield line

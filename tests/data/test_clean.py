@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from medft.data.clean import BLANK_ANSWER, BLANK_QUESTION, LEFTOVER, clean
+from medft.data.clean import BLANK_ANSWER, BLANK_LABEL, BLANK_QUESTION, LEFTOVER, clean
 from medft.data.config import CleaningConfig
 from medft.data.record import Message, Record
 from tests.data.support import record
@@ -48,7 +48,10 @@ def test_a_clean_record_is_left_as_it_is():
 def test_blank_rows_are_dropped_by_what_they_lack():
     assert cleaned(record(answer=" \n"))[0] == BLANK_ANSWER
     assert cleaned(record(question=""))[0] == BLANK_QUESTION
-    assert isinstance(cleaned(record(answer="", label="yes"))[0], Record)
+    assert cleaned(record(answer="", label="yes"))[0] == BLANK_ANSWER
+    assert cleaned(record(answer="Long.", task="yes_no"))[0] == BLANK_LABEL
+    assert isinstance(cleaned(record(answer="", label="yes", task="yes_no"))[0], Record)
+    assert isinstance(cleaned(record(answer="", label="urgent", task="triage"))[0], Record)
     assert isinstance(cleaned(record(answer=""), drop_blank_answers=False)[0], Record)
     empty = record("", "", turns=(Message("user", "a"), Message("assistant", " ")))
     assert cleaned(empty)[0] == BLANK_ANSWER

@@ -112,6 +112,12 @@ def test_a_missing_column_names_those_there_are_and_the_nearest():
     assert "Answer, Question, qtype" in error.value.remedy
 
 
+def test_column_names_that_are_not_utf8_can_still_be_told():
+    with pytest.raises(DataError) as error:
+        check_columns(iter([Row("f:1", {"caf\udce9": "q"})]), dataset())
+    assert "caf?" in str(error.value).encode().decode()
+
+
 def test_a_column_that_only_later_rows_have_is_no_missing_one():
     rows = [Row("f:1", {"question": "q"}), Row("f:2", {"question": "q", "answer": "a"})]
     assert list(check_columns(iter(rows), dataset())) == rows

@@ -110,6 +110,13 @@ def test_a_missing_and_an_empty_file_are_errors_that_say_how_to_get_it(tmp_path,
         assert error.value.remedy == "download it from there"
 
 
+def test_a_utf16_file_is_refused_with_the_command_that_converts_it(tmp_path):
+    path = write(tmp_path / "x.csv", "question,answer\nq?,a\n".encode("utf-16"))
+    with pytest.raises(DataError, match="UTF-16") as error:
+        list(read_rows(dataset("csv", path)))
+    assert "iconv -f UTF-16" in error.value.remedy
+
+
 def test_a_data_set_without_a_path_says_which_setting_is_missing():
     with pytest.raises(DataError) as error:
         list(read_rows(dataset("csv")))
