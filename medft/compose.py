@@ -7,10 +7,10 @@ what the settings mean; ``config.build`` makes dataclasses of what is returned h
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from medft.config import nearest, unknown_key
+from medft.config import nearest
 from medft.errors import ConfigError
 from medft.paths import conf_dir
 
@@ -33,7 +33,7 @@ def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
     try:
         return _compose(verb, overrides)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise _translate(error, verb, overrides) from error
+        raise _translate(error, verb) from error
 
 
 def _compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
@@ -42,12 +42,14 @@ def _compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
     register_resolvers()
+    groups = group_options()
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=verb):
-        whole = hydra_compose(verb, overrides=list(overrides), return_hydra_config=True)
+        forced = [_forced(override, groups) for override in overrides]
+        whole = hydra_compose(verb, overrides=forced, return_hydra_config=True)
     OmegaConf.set_struct(whole, False)
     whole.pop("hydra")
-    values: dict[str, Any] = OmegaConf.to_container(whole, resolve=True)
-    return values
+    values: Any = OmegaConf.to_container(whole, resolve=True)
+    return dict(values)
 
 
 def register_resolvers() -> None:
@@ -76,16 +78,12 @@ def _run_name(model: str, scale: str, dataset: str, template: str) -> str:
     return re.sub(r"[^\w.\-]+", "_", f"{model}{tiny}-{dataset}-{template}")
 
 
-def _translate(error: Exception, verb: str, overrides: Sequence[str]) -> ConfigError:
+def _translate(error: Exception, verb: str) -> ConfigError:
     """Hydra's message, as what is wrong, what was probably meant, and what there is."""
     text = str(error)
     if match := re.search(r"Could not find '([\w./-]+)/([^'/]+)'", text):
         group, option = match.groups()
         return _unknown_option(group, option)
-    if match := re.search(r"Could not override '([^']+)'", text):
-        return unknown_key(match[1], _known_keys(verb, overrides))
-    if match := re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", text):
-        return unknown_key(match[2], _known_keys(verb, overrides))
     first = next(line.strip() for line in text.splitlines() if line.strip())
     return ConfigError(f"the command cannot be read: {first}", remedy=f"medft {verb} --help   shows examples")
 
@@ -108,17 +106,10 @@ def group_options() -> dict[str, list[str]]:
     return {folder.name: sorted(path.stem for path in folder.glob("*.yaml")) for folder in folders}
 
 
-def _known_keys(verb: str, overrides: Sequence[str]) -> list[str]:
-    """Every dotted key of the configuration without value overrides (group choices stay)."""
-    groups = group_options()
-    chosen = [o for o in overrides if o.split("=", 1)[0] in groups]
-    return list(_flatten(_compose(verb, chosen))) + list(groups)
-
-
-def _flatten(values: dict[str, Any], prefix: str = "") -> list[str]:
-    keys = []
-    for name, value in values.items():
-        keys.append(prefix + str(name))
-        if isinstance(value, dict):
-            keys += _flatten(value, f"{prefix}{name}.")
-    return keys
+def _forced(override: str, groups: Collection[str]) -> str:
+    """``override``, allowed to set a key that no YAML file mentions: which keys there are is for
+    ``config.build`` to say, which knows them all, with their types."""
+    name = override.partition("=")[0]
+    if name[:1] in "+~" or "@" in name or "/" in name or name in groups or name.startswith("hydra"):
+        return override
+    return f"++{override}"

@@ -6,6 +6,7 @@ Owns the order of training, testing and saving. Import it only after ``engine.ac
 from __future__ import annotations
 
 import copy
+import gc
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -208,3 +209,10 @@ def peak_memory_bytes() -> int:
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_allocated())
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def release() -> None:
+    """Give back what a model that nothing refers to any more held, on the GPU too."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -5,17 +5,18 @@ The story of the command, top to bottom; every room it joins is named where it e
 
 from __future__ import annotations
 
-import gc
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from medft.config import plain
 from medft.data.config import DatasetConfig
 from medft.data.prepare import Prepared, prepare
 from medft.engine.base import EngineConfig, LoadSpec, LoraConfig, engine
 from medft.errors import EngineError
+from medft.merge.ofrun import merge_run
 from medft.models.bases import Base, merging_base, training_base
 from medft.models.registry import ModelConfig
 from medft.plan.environment import snapshot
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from medft.training.run import Outcome
 
 __all__ = ["EXAMPLES", "TrainConfig", "expand", "run"]
+
+SPLITS = ("train", "validation", "test")
 
 EXAMPLES = (
     "medft train model=mistral",
@@ -128,24 +131,14 @@ def _run(
     """The part of the story that libraries talk through; what they say goes to the run's log."""
     code = engine(resolved.engine)
     code.activate()
-    from medft.models import tokenizer as tokenizers
-    from medft.prompt.encode import Encoder
     from medft.report.curves import draw_run
     from medft.training.callbacks import Progress, Stopper
-    from medft.training.run import save_adapter, train
+    from medft.training.run import release, save_adapter, train
 
     base = training_base(config.model, resolved.scale, config.engine.load_in_4bit, config.artifacts)
-    tokenizer = tokenizers.load(base.folder)
-    encoder = Encoder(tokenizer, config.trainer.max_length, tokenizers.stop_ids(tokenizer, base.folder))
-    splits = encode_splits(
-        {name: lambda name=name: prepared.records(name) for name in ("train", "validation", "test")},  # type: ignore[misc]
-        config.template,
-        encoder,
-        config.trainer.too_long,
-        cache=config.processed / "tokens",
-        fingerprint=f"{prepared.fingerprint}|{tokenizers.fingerprint(tokenizer)}",
-    )
-    prints = Fingerprints.of(prepared.ledger, tokenizers.fingerprint(tokenizer), config.template)
+    tokens = encode(config, prepared, base.folder)
+    tokenizer, splits = tokens.tokenizer, tokens.splits
+    prints = Fingerprints.of(prepared.ledger, tokens.fingerprint, config.template)
     ledger = ledger_json(prepared.ledger, splits, prints)
     if config.resume:
         demand_same_data(folder, read_json(folder.ledger)["fingerprints"], plain(prints))
@@ -169,9 +162,9 @@ def _run(
     save_adapter(model, tokenizer, folder.adapter, base.name)
     screen.line("saved", f"adapter/ {_size(folder.adapter)}")
     del model
-    gc.collect()
+    release()
 
-    merged = _merge(config, resolved, folder, splits, base, screen) if config.merge else None
+    merged = merge(config, resolved.scale, folder, base, tokens, screen) if config.merge else None
     draw_run(folder)
     names = {
         "model": config.model.name,
@@ -213,23 +206,77 @@ def _start_wandb(config: TrainConfig, resolved: Resolved, folder: RunDir, screen
     return run
 
 
-def _merge(
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A data set as one tokenizer's ids."""
+
+    tokenizer: Any
+    """The tokenizer, loaded and checked."""
+    fingerprint: str
+    """Its content."""
+    stop_ids: tuple[int, ...]
+    """Ids that end an answer."""
+    splits: dict[str, EncodedSplit]
+    """The rows, by split."""
+
+
+def encode(config: TrainConfig, prepared: Prepared, base: Path) -> Tokens:
+    """Load the base's tokenizer, check it, and encode every split with it, or find them encoded.
+
+    Raises:
+        PromptError: the tokenizer cannot give a correct training example, or no row is left.
+    """
+    from medft.models import tokenizer as tokenizers
+    from medft.prompt.encode import Encoder
+
+    tokenizer = tokenizers.load(base)
+    stop_ids, fingerprint = tokenizers.stop_ids(tokenizer, base), tokenizers.fingerprint(tokenizer)
+    splits = encode_splits(
+        {name: partial(prepared.records, name) for name in SPLITS},
+        config.template,
+        Encoder(tokenizer, config.trainer.max_length, stop_ids),
+        config.trainer.too_long,
+        cache=config.processed / "tokens",
+        fingerprint=f"{prepared.fingerprint}|{fingerprint}",
+    )
+    return Tokens(tokenizer, fingerprint, stop_ids, splits)
+
+
+def merge(
     config: TrainConfig,
-    resolved: Resolved,
+    scale: Literal["full", "tiny"],
     folder: RunDir,
-    splits: dict[str, EncodedSplit],
     base: Base,
+    tokens: Tokens,
     screen: Screen,
 ) -> dict[str, Any]:
-    """merged/: written, checked from disk, and only then called so."""
-    from medft.merge.stream import merge
+    """merged/: written, judged from disk on held-out rows, and only then called so.
 
-    sixteen = merging_base(config.model, resolved.scale, config.artifacts)
-    report = merge(
-        sixteen.folder, folder.adapter, folder.merged, max_shard_bytes=int(config.max_shard_gb * 1e9)
+    Raises:
+        MergeError: it could not be written, or is not what base + adapter are.
+    """
+    sixteen = merging_base(config.model, scale, config.artifacts)
+    report = merge_run(
+        folder,
+        sixteen.folder,
+        base.folder if config.engine.load_in_4bit else None,
+        [tokens.splits[name].path for name in reversed(SPLITS)],
+        stop_ids=tokens.stop_ids,
+        max_shard_bytes=int(config.max_shard_gb * 1e9),
     )
-    screen.line("saved", f"merged/ {_size(folder.merged)}")
-    return plain(report)
+    screen.line("saved", f"merged/ {_size(folder.merged)}, checked from disk: {_agreement(report)}")
+    return report
+
+
+def _agreement(report: dict[str, Any]) -> str:
+    """The judgement of merged weights in a few words."""
+    logits = report["logits"]
+    words = [f"all {report['tensors']['tensors']} weights exact"]
+    for name, what in (("rounding", "16-bit"), ("quantised", "4-bit")):
+        found = logits[name]
+        if found and found["relative"] is not None:
+            words.append(f"{found['relative']:.1%} of the adapter's effect from the {what} base + adapter")
+    return ", ".join(words)
 
 
 def _announce(
