@@ -121,8 +121,9 @@ def lose_summary(run: RunDir) -> RunDir:
     ],
 )
 def test_refused_folders(tmp_path: Path, change: Any, says: str) -> None:
-    with pytest.raises(MedftError, match=says) as caught:
+    with pytest.raises(MedftError) as caught:
         check(change(make_run(tmp_path)))
+    assert says in caught.value.what  # not in the path, which holds the name of the test
     assert caught.value.remedy
 
 
@@ -136,8 +137,9 @@ def test_refused_folders(tmp_path: Path, change: Any, says: str) -> None:
     ],
 )
 def test_refused_summaries(tmp_path: Path, summary: Any, says: str) -> None:
-    with pytest.raises(MedftError, match=says):
+    with pytest.raises(MedftError) as caught:
         check(make_run(tmp_path, summary=summary))
+    assert says in caught.value.what
 
 
 def test_an_adapter_needs_no_merge(tmp_path: Path) -> None:
