@@ -34,8 +34,8 @@ class Passage:
 def read_passages(path: Path, max_words: int = MAX_WORDS) -> list[Passage]:
     """The passages of a file, or of every .txt, .md, .jsonl and .json file under a folder.
 
-    A .jsonl row needs ``text`` and may have ``id``; a .json file is one in PubMedQA's original form, of which
-    the contexts are read.
+    A .jsonl row needs ``text``, or ``question`` and ``answer``, and may have ``id``; a .json file is one in
+    PubMedQA's original form, of which the contexts are read.
 
     Raises:
         DataError: nothing to read, a file that is not UTF-8 text, or a row without text.
@@ -108,10 +108,11 @@ def _rows(text: str, file: Path, name: str) -> Iterator[tuple[str, str]]:
             continue
         try:
             row = json.loads(line)
-            yield f"{name}#{row.get('id', number)}", str(row["text"])
-        except (ValueError, KeyError, AttributeError):
+            texts = [str(row[field]) for field in ("text", "question", "answer") if row.get(field)]
+            yield f"{name}#{row.get('id', number)}", texts[0] + "".join(f"\n\n{more}" for more in texts[1:])
+        except (ValueError, IndexError, AttributeError):
             raise DataError(
-                "the row is not a JSON object with a 'text'",
+                "the row is not a JSON object with a 'text', or a question and its answer",
                 where=f"{file}:{number}",
                 remedy='write {"id": ..., "text": ...} per line',
             ) from None

@@ -101,7 +101,11 @@ def run(config: ChatConfig) -> None:
 
 def _answer(screen: Screen, dialogue: Dialogue, questions: list[str], path: Path) -> None:
     with tqdm(total=len(questions), desc="  answers", file=screen.bar_stream, ncols=80) as bar:
-        answered = answer_file(dialogue, questions, path, lambda done, _: bar.update(done - bar.n) and None)
+
+        def progress(done: int, total: int) -> None:
+            bar.update(done - bar.n)
+
+        answered = answer_file(dialogue, questions, path, progress)
     screen.line("wrote", f"{path}: {answered} of {len(questions)} questions answered")
 
 
@@ -158,8 +162,9 @@ def _reader() -> Any:
     if not sys.stdin.isatty():
         return input
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.key_binding import KeyBindings
 
-    session: Any = PromptSession()
-    return lambda: session.prompt(
-        "> ", multiline=False, prompt_continuation="  ", enable_open_in_editor=False
-    )
+    keys = KeyBindings()
+    keys.add("escape", "enter")(lambda event: event.current_buffer.insert_text("\n"))
+    session: Any = PromptSession(key_bindings=keys)
+    return lambda: session.prompt("> ", prompt_continuation="  ")

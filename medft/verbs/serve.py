@@ -1,0 +1,95 @@
+"""medft serve: talk to runs in a browser, several side by side.
+
+The story of the command, top to bottom.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medft.errors import ConfigError
+from medft.inference.desk import Desk
+from medft.inference.generation import Sampling
+from medft.inference.library import Library
+from medft.inference.retrieve import Kind, open_index
+from medft.runs import find_run
+from medft.screen import Screen
+
+EXAMPLES = (
+    "medft serve run=latest",
+    "medft serve run=[mistral-medquad,gemma-medquad] port=7861",
+    "medft serve run=latest docs=guidelines/",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServeConfig:
+    """Who answers on the page, and how."""
+
+    run: str | tuple[str, ...] = "latest"
+    """The run, or several: folders, `latest`, or parts of names."""
+    docs: Path | None = None
+    """Documents to answer from: a file or a folder of .txt, .md, .jsonl."""
+    index: Kind = "bm25"
+    """How passages are found: bm25, or dense (an extra)."""
+    embedder: str = "NeuML/pubmedbert-base-embeddings"
+    """Sentence-transformers model of a dense index."""
+    k: int = 3
+    """Passages per question."""
+    max_new_tokens: int = 512
+    """Longest answer, in tokens; the page can change it."""
+    temperature: float = 0.0
+    """0 is greedy; the page can change it."""
+    top_p: float = 1.0
+    """Sample from the smallest set of tokens with this much probability; the page can change it."""
+    seed: int = 0
+    """Of the sampling."""
+    context: int = 4096
+    """Longest conversation and answer together, in tokens."""
+    port: int | None = None
+    """Port on 127.0.0.1; null takes the first free one from 7860."""
+    artifacts: Path = Path("artifacts")
+    """Where runs lie, and where indexes are kept."""
+
+
+def run(config: ServeConfig) -> None:
+    """Load the first run, open the page, and serve until Ctrl-C.
+
+    Raises:
+        MedftError: the runs or documents cannot be used, or the extra is missing.
+    """
+    web, screen = _web(), Screen()
+    names = (config.run,) if isinstance(config.run, str) else config.run
+    library = Library([find_run(name, config.artifacts) for name in names], config.artifacts, config.context)
+    index = None
+    if config.docs:
+        index = open_index(config.docs, config.index, config.embedder, config.artifacts / "indexes")
+    desk = Desk(library, index, config.k, config.seed)
+    sampling = Sampling(config.max_new_tokens, config.temperature, config.top_p, config.seed)
+    screen.line("loads", library.names[0])
+    with screen.chatter_to(config.artifacts / "serve.log"):
+        library.session(library.names[0])
+        page = web.build_page(desk, sampling)
+        address = web.launch(page, config.port, block=False)
+        screen.line("open", address)
+        screen.line("note", web.NOT_ADVICE)
+        screen.line("stop", "Ctrl-C")
+        page.block_thread()
+
+
+def _web() -> Any:
+    """The page's module, with Gradio's statistics off."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    try:
+        from medft.inference import web
+    except ImportError as error:
+        if error.name != "gradio":
+            raise
+        raise ConfigError(
+            "the page needs gradio, which is not installed",
+            remedy="pip install 'medft[web]', or talk in the terminal: medft chat",
+        ) from None
+    return web
