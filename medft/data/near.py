@@ -24,7 +24,7 @@ BANDS, BAND = 25, 4
 PERMUTATIONS = BANDS * BAND
 SEED = 1997
 BATCH = 512
-CHUNK = 2**16
+CHUNK = 2**14
 
 Rows = npt.NDArray[np.int64]
 Edges = tuple[Rows, Rows]

@@ -96,6 +96,14 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
     assert [p for p in (tmp_path / "processed").iterdir() if not p.name.endswith(".lock")] == []
 
 
+def test_what_a_killed_process_left_is_cleared_away(tmp_path):
+    config = dataset(path=jsonl(tmp_path / "x.jsonl", qa(20)))
+    done = prepared(config, tmp_path)
+    left = done.folder.rename(done.folder.with_name(f".{done.folder.name}.4711.part"))
+    assert not prepared(config, tmp_path).reused
+    assert not left.exists()
+
+
 def test_two_processes_at_once_give_one_whole_folder(tmp_path):
     path = jsonl(tmp_path / "x.jsonl", qa(300))
     code = (
