@@ -5,8 +5,8 @@ nothing of how prompts came about. What must hold, and why it tells good from fa
 
 * Every weight is the rounding of ``W + s * B A`` (``check``). Exact, so the length of the run is no matter.
 * The merged folder's logits are those of peft's merge in memory, rounded to the same type: their distance is
-  at most ``TOLERANCE`` of what the merge changes. Both hold the same numbers, so a good merge scores 0 however
-  small the change is, and a copy of the base scores 1. What is below the threshold is room for a GPU's sums.
+  at most ``TOLERANCE`` of what the merge changes. Both hold the same numbers, so a good merge scores 0
+  however small the change is, and a copy of the base scores 1. What is below the threshold is room for a GPU's sums.
 
 The distance to base + adapter *unmerged* cannot be a threshold, because rounding alone costs more the shorter
 the run. Measured on the tiny twins of four families in bfloat16, relative to the adapter's effect (B drawn at
@@ -22,7 +22,8 @@ the size that so much training gives it; a copy of the base scored 1.00 and an a
     4e-5 (warm-up)   0          0.8 - 1.0   5%
     ===============  =========  =========  =============================
 
-So it is reported (``rounding``), as is the distance to the 4-bit base + adapter of the training (``quantised``).
+So it is reported (``rounding``), as is the distance to the 4-bit base + adapter that was trained
+(``quantised``).
 
     merged, checked = merge_and_verify(
         base, run.adapter, run.merged, questions, stop_ids=[2], quantised=nf4_base
