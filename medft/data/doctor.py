@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from medft.config import plain
-from medft.data.keys import answer_text, question_text
+from medft.data.keys import ABSENT, answer_text, question_text, same_words
 from medft.data.overlap import Overlap, overlap
 from medft.data.prepare import Prepared
 from medft.data.record import Record
@@ -63,6 +63,18 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeats:
+    """Answers that several kept rows share, after normalisation; what cleaning dropped is not among them."""
+
+    answers: int
+    """Different answers that stand in more than one row."""
+    rows: int
+    """Rows that have one of them."""
+    most: int
+    """Rows with the most common one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Languages:
     """Languages of a sample of the answers (questions where there is no answer)."""
 
@@ -98,6 +110,8 @@ class Report:
     """Of question, context and answer in characters, and of the row in tokens when they were counted."""
     tokens: Tokens | None
     """None without a tokenizer."""
+    repeats: Repeats
+    """Of whole answers."""
     languages: Languages
     """Of a sample."""
     overlap: Overlap
@@ -122,13 +136,14 @@ def examine(prepared: Prepared, count_tokens: CountTokens | None = None, max_len
     """
     tasks: dict[str, dict[str, int]] = {}
     lengths = {name: array("I") for name in ("question", "context", "answer", "row")}
-    loss_tokens, sample = 0, _Sample(prepared.ledger.seed)
+    answers, loss_tokens, sample = array("Q"), 0, _Sample(prepared.ledger.seed)
     for split in SPLIT_NAMES:
         counted: Counter[str] = Counter()
         for batch in _batches(prepared.records(split)):
             for record in batch:
                 counted[record.task] += 1
                 _measure(record, lengths)
+                answers.append(same_words(answer_text(record)))
                 sample.offer(record)
             for tokens, trained in count_tokens(batch) if count_tokens else ():
                 lengths["row"].append(tokens)
@@ -143,6 +158,7 @@ def examine(prepared: Prepared, count_tokens: CountTokens | None = None, max_len
         tasks=tasks,
         lengths={n: _lengths(v, "tokens" if n == "row" else "characters") for n, v in lengths.items() if v},
         tokens=counts,
+        repeats=_repeats(answers),
         languages=languages,
         overlap=shared,
         findings=tuple(_findings(prepared, counts, languages, shared)),
@@ -200,6 +216,12 @@ def _lengths(values: array[int], unit: str) -> Lengths:
 
 def _tokens(lengths: array[int], loss_tokens: int, max_length: int) -> Tokens:
     return Tokens(max_length, sum(length > max_length for length in lengths), sum(lengths), loss_tokens)
+
+
+def _repeats(answers: array[int]) -> Repeats:
+    keys, rows = np.unique(np.frombuffer(answers, dtype=np.uint64), return_counts=True)
+    repeated = rows[(rows > 1) & (keys != ABSENT)]
+    return Repeats(len(repeated), int(repeated.sum()), int(repeated.max(initial=0)))
 
 
 def _languages(records: Sequence[Record]) -> Languages:

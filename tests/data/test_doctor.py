@@ -41,6 +41,10 @@ def test_lengths_are_those_of_every_row(report):
     assert "context" not in report.lengths
 
 
+def test_answers_that_rows_still_share_are_counted(report):
+    assert (report.repeats.answers, report.repeats.rows, report.repeats.most) == (1, 5, 5)
+
+
 def test_tokens_are_counted_by_the_function_given(report):
     assert (report.tokens.rows_over, report.tokens.loss_tokens) == (100, 106)
     assert report.tokens.tokens == 100 * 12 + 5 * 3 + 6
