@@ -64,7 +64,7 @@ def _load(spec: LoadSpec) -> Any:
 
     stored_in_4bit = checkpoint.check_base(spec)
     config = AutoConfig.from_pretrained(spec.path, local_files_only=True)
-    if stored_in_4bit:  # the stored compute type is that of the machine it was quantised for
+    if stored_in_4bit:
         config.quantization_config["bnb_4bit_compute_dtype"] = spec.dtype
     model = AutoModelForCausalLM.from_pretrained(
         spec.path,
@@ -76,8 +76,19 @@ def _load(spec: LoadSpec) -> Any:
         use_safetensors=True,
         local_files_only=True,
     )
+    if stored_in_4bit:
+        _dequantise_to(model, getattr(torch, spec.dtype))
     modules.check_loaded(model, spec)
     return model
+
+
+def _dequantise_to(model: Any, dtype: Any) -> None:
+    """A stored NF4 weight unfolds to the type of where it was quantised; let it be the one asked for."""
+    from bitsandbytes.nn import Linear4bit
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.weight.quant_state.dtype = dtype
 
 
 def _nf4(spec: LoadSpec) -> Any:

@@ -31,18 +31,15 @@ def test_an_impossible_adapter_names_its_key(setting: dict[str, Any], key: str) 
 
 
 def test_scale_as_peft_computes_it() -> None:
+    import peft
     import torch
-    from peft.tuners.lora import Linear
 
     for ours in (LoraConfig(r=8, alpha=16), LoraConfig(r=16, alpha=16, use_rslora=True)):
-        theirs = Linear(torch.nn.Linear(4, 4), "a", _peft(ours))
-        assert ours.scale == theirs.scaling["a"]
-
-
-def _peft(lora: LoraConfig) -> Any:
-    from peft import LoraConfig as PeftLoraConfig
-
-    return PeftLoraConfig(r=lora.r, lora_alpha=lora.alpha, use_rslora=lora.use_rslora)
+        theirs = peft.LoraConfig(
+            r=ours.r, lora_alpha=ours.alpha, use_rslora=ours.use_rslora, target_modules=["0"]
+        )
+        model = peft.get_peft_model(torch.nn.Sequential(torch.nn.Linear(4, 4)), theirs)
+        assert model.base_model.model[0].scaling["default"] == pytest.approx(ours.scale)
 
 
 def test_unsloth_checkpointing_needs_unsloth() -> None:

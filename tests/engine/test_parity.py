@@ -1,13 +1,12 @@
 """The two engines do the same: same base, rows, seed and adapter give the same losses, batch by batch.
 
-Tolerances, as measured and doubled or more:
+Tolerances, with the largest difference measured:
 
-* float32, 16-bit base: 1e-6 relative. Sums in another order.
-* float32, NF4 base: 1e-4. Unsloth dequantises to float32, bitsandbytes to the stored bfloat16 in the backward
-  pass, so weights differ by a rounding of 2**-9 there; the first loss is equal.
-  On a CPU, bitsandbytes also chooses its code by the shape of a batch: NF4 losses of padded and padding-free
-  batches differ by 4e-4, so the ways of batching are compared on the 16-bit base (1e-7 there).
-* bfloat16: 1e-3. Fused kernels round at other places than the layers they replace.
+* float32, 16-bit and NF4 base: 1e-6 relative (1.5e-7). Sums in another order.
+* bfloat16: 1e-3 (3.4e-4). Fused kernels round at other places than the layers they replace.
+
+The ways of batching are compared on the 16-bit base: on a CPU, bitsandbytes chooses its code by the shape of a
+batch, and NF4 losses of padded and padding-free batches have differed by 4e-4 for that reason alone.
 """
 
 from __future__ import annotations
@@ -27,15 +26,13 @@ Section = Callable[[str], Any]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize(("kind", "tolerance"), [("16bit", 1e-6), ("nf4", 1e-4)])
-def test_losses_in_float32(
-    unsloth: Section, plain: Callable[..., Any], family: str, kind: str, tolerance: float
-) -> None:
+@pytest.mark.parametrize("kind", ["16bit", "nf4"])
+def test_losses_in_float32(unsloth: Section, plain: Callable[..., Any], family: str, kind: str) -> None:
     theirs, ours = unsloth("fused")[f"{family}-{kind}"], plain(family, kind == "nf4", "float32")
     assert theirs["fused"]
     assert theirs["autocast"] == ours["autocast"] == [False, False]
     assert theirs["fresh_adapter"] == ours["fresh_adapter"]
-    assert theirs["losses"] == pytest.approx(ours["losses"], rel=tolerance)
+    assert theirs["losses"] == pytest.approx(ours["losses"], rel=1e-6)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -96,8 +93,8 @@ def test_bits_per_byte_are_known_in_every_batching(batchings: Any) -> None:
 
 def test_unsloth_needs_to_be_told_where_examples_end(unsloth: Section) -> None:
     found = unsloth("isolation")
-    assert found["untold"] > 0.05
-    assert found["told"] < 1e-4
+    assert found["untold"] > 0.8
+    assert found["told"] < 1e-3
 
 
 def test_a_model_that_cannot_isolate_is_refused(twins: dict[str, Folders], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from bitsandbytes.nn import Linear4bit
 
 from medft.engine import modules
 from medft.engine.base import LoadSpec, LoraConfig, engine
@@ -29,7 +30,7 @@ def test_stored_and_quantised_on_load_are_the_same_nf4(twins: dict[str, Folders]
     logits = []
     for path in (sixteen, nf4):
         model = load(LoadSpec(path, "bfloat16", True, 128))
-        layers = [module for module in model.modules() if type(module).__name__ == "Linear4bit"]
+        layers = [module for module in model.modules() if isinstance(module, Linear4bit)]
         assert len(layers) == len(modules.linear4bit(model)) == 14
         assert {layer.weight.quant_type for layer in layers} == {"nf4"}
         assert all(layer.weight.quant_state.nested for layer in layers)  # double quantisation
@@ -40,8 +41,9 @@ def test_stored_and_quantised_on_load_are_the_same_nf4(twins: dict[str, Folders]
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_computes_in_the_type_asked_for(twins: dict[str, Folders], dtype: Any) -> None:
     model = load(LoadSpec(twins["mistral"][1], dtype, True, 128))
-    types = {m.compute_dtype for m in model.modules() if type(m).__name__ == "Linear4bit"}
-    assert types == {getattr(torch, dtype)}
+    layers = [module for module in model.modules() if isinstance(module, Linear4bit)]
+    assert {layer.compute_dtype for layer in layers} == {getattr(torch, dtype)}
+    assert {layer.weight.quant_state.dtype for layer in layers} == {getattr(torch, dtype)}
 
 
 def test_plain_lora_on_a_16_bit_base(twins: dict[str, Folders]) -> None:
@@ -107,7 +109,7 @@ def test_unsloths_checkpointing_is_refused(twins: dict[str, Folders]) -> None:
 
 
 def test_an_adapter_is_found_again(twins: dict[str, Folders], tmp_path: Path) -> None:
-    spec = LoadSpec(twins["mistral"][1], "float32", True, 128)
+    spec = LoadSpec(twins["mistral"][0], "float32", False, 128)
     model = load(spec)
     with torch.no_grad():
         for name, parameter in model.named_parameters():

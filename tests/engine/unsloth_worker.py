@@ -24,14 +24,15 @@ Twins = dict[str, tuple[Path, Path]]
 
 def main(twins_file: Path, out: Path) -> None:
     """Run every section; one that fails leaves its traceback for the tests that need it."""
-    unsloth_on_cpu.install()
     unsloth = engine("unsloth")
-    unsloth.activate()
+    with unsloth_on_cpu.on_cpu():
+        unsloth.activate()
     twins = {family: (Path(a), Path(b)) for family, (a, b) in json.loads(twins_file.read_text()).items()}
     sections: list[Callable[[Engine, Twins, Path], Any]] = [
         runs,
         fused,
         batchings,
+        isolation,
         generation,
         kernels,
         triton,
@@ -118,11 +119,11 @@ def isolation(unsloth: Engine, twins: Twins, out: Path) -> dict[str, float]:
 
 
 def generation(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:
-    """Unsloth's inference path with an adapter that ``runs`` saved."""
+    """Unsloth's inference path with adapters that ``runs`` saved."""
     found = {}
-    for family in ("mistral", "gemma"):
-        spec = LoadSpec(twins[family][1], "float32", True, 256)
-        found[family] = scenarios.generation(unsloth, spec, out / f"{family}-nf4" / "adapter")
+    for name, path, sixteen in _combinations({family: twins[family] for family in ("mistral", "gemma")}):
+        spec = LoadSpec(path, "float32", path != sixteen, 256)
+        found[name] = scenarios.generation(unsloth, spec, out / name / "adapter")
     return found
 
 

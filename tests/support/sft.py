@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import random
 from pathlib import Path
@@ -64,14 +65,14 @@ def trainer(
         resumed=False,
         cuda=False,
     )
-    args = dataclasses.replace(args, bf16=bf16, save_strategy="no", padding_free=False)
+    args = dataclasses.replace(args, bf16=bf16, save_strategy="no")
     if in_order:
         args.train_sampling_strategy = "sequential"
     return Trainer(
         model=model,
         args=args,
         train_dataset=Dataset.from_list(examples),
-        processing_class=tokenizer,
+        processing_class=copy.deepcopy(tokenizer),  # as medft.training.run does
         data_collator=AnswerCollator(
             pad_token_id=tokenizer.pad_token_id, padding_free=config.padding_free or config.packing
         ),

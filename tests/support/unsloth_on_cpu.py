@@ -1,7 +1,7 @@
 """Run Unsloth's real CUDA code path on a machine without a GPU. Test support only, never shipped.
 
-``install()`` must run before anything imports unsloth; afterwards Unsloth's normal API, and medft's own
-unsloth engine, work on CPU tensors. What is replaced is only what needs the device:
+``with on_cpu(): import unsloth`` (or medft's ``engine.activate()``) and afterwards Unsloth's normal API, and
+medft's own unsloth engine, work on CPU tensors. What is replaced is only what needs the device:
 
 * the answers of ``torch.cuda`` (``unsloth_cuda``),
 * the launches of Triton kernels: they run line by line in Triton's interpreter, or, some 30 times faster, as
@@ -13,9 +13,11 @@ Loading, patching, LoRA, gradient checkpointing, the rewritten trainer and savin
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from tests.support import unsloth_cuda, unsloth_kernels
@@ -31,9 +33,10 @@ _BITSANDBYTES_HANDLES = (
 )
 
 
-def install() -> None:
-    """Make this process ready for Unsloth, import it, and let its kernels be torch code."""
-    assert "unsloth" not in sys.modules, "install() must run before unsloth is imported"
+@contextlib.contextmanager
+def on_cpu() -> Iterator[None]:
+    """Unsloth is imported in the block, once per process, and then works on the CPU with torch kernels."""
+    assert "unsloth" not in sys.modules, "unsloth has been imported already"
     os.environ |= {
         "UNSLOTH_ALLOW_CPU": "1",
         "UNSLOTH_COMPILE_DISABLE": "1",
@@ -47,8 +50,7 @@ def install() -> None:
     unsloth_cuda.answer_look_ups()
     unsloth_cuda.redirect_to_cpu()
     _stand_in_for_bitsandbytes()
-    import unsloth  # noqa: F401
-
+    yield
     os.environ["UNSLOTH_ALLOW_CPU"] = "0"
     _claim_bfloat16()
     _patch_trl_as_on_a_gpu()
