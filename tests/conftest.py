@@ -6,6 +6,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+# Tiny matrices gain nothing from threads, and threads that wait for one another on a busy machine cost
+# up to five times as much. Subprocesses inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 from medft.models.registry import Family
@@ -14,6 +18,6 @@ from medft.models.tiny import Twin, twin
 
 @pytest.fixture(scope="session")
 def twins() -> Callable[[Family], Twin]:
-    """Tiny twins by family, built once per machine: under MEDFT_TEST_TWINS, or where `make train` keeps them."""
+    """Tiny twins by family, built once: under MEDFT_TEST_TWINS, or where `make train` keeps them."""
     root = Path(os.environ.get("MEDFT_TEST_TWINS", "artifacts/tiny")).absolute()
     return lambda family: twin(family, root)

@@ -216,3 +216,9 @@ def release() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def use_one_thread() -> None:
+    """Compute on one thread: a tiny twin's matrices are too small to share, and threads that wait for each
+    other on a busy machine made a step five times slower."""
+    torch.set_num_threads(1)

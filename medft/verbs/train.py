@@ -133,8 +133,10 @@ def _run(
     code.activate()
     from medft.report.curves import draw_run
     from medft.training.callbacks import Progress, Stopper
-    from medft.training.run import release, save_adapter, train
+    from medft.training.run import release, save_adapter, train, use_one_thread
 
+    if resolved.scale == "tiny":
+        use_one_thread()
     base = training_base(config.model, resolved.scale, config.engine.load_in_4bit, config.artifacts)
     tokens = encode(config, prepared, base.folder)
     tokenizer, splits = tokens.tokenizer, tokens.splits
@@ -264,19 +266,21 @@ def merge(
         stop_ids=tokens.stop_ids,
         max_shard_bytes=int(config.max_shard_gb * 1e9),
     )
-    screen.line("saved", f"merged/ {_size(folder.merged)}, checked from disk: {_agreement(report)}")
+    screen.line("saved", f"merged/ {_size(folder.merged)}")
+    screen.line("checked", _judgement(report))
     return report
 
 
-def _agreement(report: dict[str, Any]) -> str:
+def _judgement(report: dict[str, Any]) -> str:
     """The judgement of merged weights in a few words."""
-    logits = report["logits"]
-    words = [f"all {report['tensors']['tensors']} weights exact"]
-    for name, what in (("rounding", "16-bit"), ("quantised", "4-bit")):
-        found = logits[name]
-        if found and found["relative"] is not None:
-            words.append(f"{found['relative']:.1%} of the adapter's effect from the {what} base + adapter")
-    return ", ".join(words)
+    found = {"16-bit": report["logits"]["rounding"], "4-bit": report["logits"]["quantised"]}
+    distances = [
+        f"{f['relative']:.1%} ({name})" for name, f in found.items() if f and f["relative"] is not None
+    ]
+    words = f"from disk: all {report['tensors']['tensors']} weights exact"
+    if not distances:
+        return words
+    return f"{words}; logits {' and '.join(distances)} of the adapter's effect off base + adapter"
 
 
 def _announce(
