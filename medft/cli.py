@@ -93,7 +93,7 @@ def _dispatch(arguments: list[str]) -> int:
         print(verb_help(verb, VERBS[verb], module))
         return 0
     if any(override.startswith("-") for override in overrides):
-        from medft.sweep import hydra_main
+        from medft.sweep.command import hydra_main
 
         return hydra_main(verb, overrides)
     code: int | None = module.run(settings(verb, overrides))

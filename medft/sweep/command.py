@@ -1,0 +1,280 @@
+"""``medft train -m``: a command line with several values becomes jobs, under Hydra's own launchers.
+
+Owns the reading of that command line and the sweep's exit code. Hydra's launcher (serial, joblib, submitit)
+decides where and when jobs start, its sweeper (a list, or Optuna) which there are. Nothing starts before the
+settings of every job have been built once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from medft.cli import settings
+from medft.compose import compose, register_resolvers
+from medft.errors import ConfigError, RunError
+from medft.paths import conf_dir
+from medft.screen import Screen
+from medft.sweep.folder import SweepDir
+from medft.sweep.job import run_job
+
+# A launcher's worker imports this module to find ``_job``, and then composes conf/, which needs them.
+register_resolvers()
+
+_TRIALS = 20  # of a search, where hydra.sweeper.n_trials does not say
+_ECHO = 0.3  # seconds between looks at what jobs have said
+
+
+def hydra_main(verb: str, arguments: Sequence[str]) -> int:
+    """Run a multirun, or let Hydra answer one of its own flags (``--cfg job``, ``--info``, ...).
+
+    Returns:
+        0; 1 when a job failed; 130 when the sweep was stopped.
+
+    Raises:
+        ConfigError: a job's settings are wrong; nothing has been started then.
+        RunError: the folder of a sweep to resume is none, or that of a new one is taken.
+    """
+    if not {"-m", "--multirun"} & set(arguments):
+        _hydra(verb, list(arguments))
+        return 0
+    if verb != "train":
+        raise ConfigError(f"'medft {verb}' has no multirun", remedy="medft train -m ...")
+    overrides = [a for a in arguments if a not in ("-m", "--multirun")]
+    flags = [a for a in overrides if a.startswith("-")]
+    if flags:
+        raise ConfigError(f"a sweep knows no flag '{flags[0]}'", remedy="leave it out")
+    return _sweep(overrides)
+
+
+def _sweep(overrides: list[str]) -> int:
+    launch = [o for o in overrides if o.startswith("hydra")]
+    own = [o for o in overrides if not o.startswith("hydra")]
+    resumed = _value(own, "sweep.resume")
+    folder = _reopen(Path(resumed), own, launch) if resumed else _open(own, launch)
+    screen = Screen()
+    jobs = folder.jobs()
+    todo = [job.number for job in jobs if job.state in ("to do", "failed")]
+    screen.say(f"sweep {folder.root}: {_counts(folder) if resumed else _size(folder)}")
+    for number in todo:
+        folder.mark(number, "to do")
+    folder.stop(False)
+    with _stoppable(folder, screen), _echo(folder, screen):
+        if todo:
+            _launch(folder, [f"+sweep.job={','.join(map(str, todo))}"])
+        if folder.search() and not folder.stopping:
+            _search(folder)
+    return _conclude(folder, screen)
+
+
+def _open(own: list[str], launch: list[str]) -> SweepDir:
+    """A new sweep's folder, after every job's settings have been built."""
+    search = "hydra/sweeper=optuna" in launch
+    jobs = _combinations(own, ends=search)
+    compose("train", launch)
+    for job in jobs:
+        settings("train", job)
+    folder = SweepDir(Path(_value(launch, "hydra.sweep.dir") or _stamped(own)))
+    if folder.root.exists():
+        raise RunError(
+            "the sweep's folder is taken", where=str(folder.root), remedy=f"sweep.resume={folder.root}"
+        )
+    kept = [o for o in launch if not o.startswith(("hydra.sweep.dir=", "hydra/sweeper", "hydra.sweeper"))]
+    chooses = [*own, *(o for o in launch if o.startswith(("hydra/sweeper", "hydra.sweeper")))]
+    folder.create([] if search else jobs, kept, chooses if search else [])
+    return folder
+
+
+def _reopen(root: Path, own: list[str], launch: list[str]) -> SweepDir:
+    """The folder of a sweep to go on with."""
+    surplus = [o for o in (*own, *launch) if not o.startswith("sweep.resume=")]
+    if surplus:
+        raise ConfigError(
+            f"a resumed sweep takes no other settings: {surplus[0]}",
+            where=str(root),
+            remedy=f"medft train -m sweep.resume={root}   runs what is missing as it was asked for",
+        )
+    folder = SweepDir(root)
+    folder.jobs()
+    return folder
+
+
+def _combinations(overrides: Sequence[str], ends: bool) -> list[list[str]]:
+    """The command line of every job: the product of the values that a comma, ``choice`` or ``range`` lists.
+
+    Args:
+        overrides: the command line.
+        ends: the jobs will be chosen by a search: list what suffices to check every value, the ends of
+            intervals for what lies between.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        choices = [_choices(override, ends) for override in parsed]
+    except HydraException as error:
+        raise ConfigError(f"the command cannot be read: {str(error).splitlines()[0]}") from error
+    if not ends:
+        return [list(combination) for combination in itertools.product(*choices)]
+    first = [values[0] for values in choices]
+    others = ((place, value) for place, values in enumerate(choices) for value in values[1:])
+    return [first, *([*first[:place], value, *first[place + 1 :]] for place, value in others)]
+
+
+def _choices(override: Any, ends: bool) -> list[str]:
+    if not override.is_sweep_override():
+        return [override.input_line]
+    key = override.get_key_element()
+    if override.is_interval_sweep():
+        if not ends:
+            raise ConfigError(
+                f"'{override.input_line}' lists no values", remedy="hydra/sweeper=optuna searches an interval"
+            )
+        interval = override.value()
+        return [f"{key}={interval.start}", f"{key}={interval.end}"]
+    if not override.is_discrete_sweep():
+        raise ConfigError(f"'{override.input_line}' lists no values", remedy=f"{key}=<value>,<value>")
+    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+
+
+def _search(folder: SweepDir) -> None:
+    """Let Optuna choose jobs until it has had all its trials; its study lies in the folder."""
+    import warnings
+
+    import optuna
+
+    optuna.logging.disable_default_handler()
+    warnings.simplefilter("ignore", FutureWarning)  # Hydra's plugin uses Optuna's older names
+    search = folder.search()
+    left = int(_value(search, "hydra.sweeper.n_trials") or _TRIALS) - len(folder.jobs())
+    if left <= 0:
+        return
+    study = {
+        "hydra.sweeper.storage": f"sqlite:///{(folder.root / 'search.db').absolute()}",
+        "hydra.sweeper.study_name": "sweep",
+        "hydra.sweeper.n_trials": str(left),
+    }
+    kept = [f"{name}='{value}'" for name, value in study.items() if _value(search, name) is None]
+    kept += [f"hydra.sweeper.n_trials={left}"] if _value(search, "hydra.sweeper.n_trials") else []
+    try:
+        _launch(folder, [*search, *kept])
+    except ValueError as error:  # Optuna, asked for the best of no finished trial
+        if "No trials are completed" not in str(error):
+            raise
+
+
+def _launch(folder: SweepDir, arguments: Sequence[str]) -> None:
+    _hydra("train", ["-m", f"hydra.sweep.dir='{folder.root}'", *folder.launch(), *arguments])
+
+
+def _hydra(verb: str, arguments: list[str]) -> None:
+    import hydra
+
+    before, sys.argv = sys.argv, ["medft", *arguments]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come back to medft instead of being printed by Hydra
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=verb)(_job)()
+    finally:
+        sys.argv = before
+
+
+def _job(config: Any) -> float:
+    """One job of a multirun, in whatever process the launcher chose."""
+    from hydra.core.hydra_config import HydraConfig
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a worker's process
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of the sweep's own process
+    node = HydraConfig.get()
+    folder = SweepDir(Path(node.sweep.dir))
+    if folder.stopping:
+        return float("nan")
+    number = config.sweep.get("job")
+    if number is None:
+        number = folder.add([str(o) for o in node.overrides.task])
+    return run_job(folder, int(number))
+
+
+@contextmanager
+def _stoppable(folder: SweepDir, screen: Screen) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) lets running jobs save and end and starts no other; a second kills."""
+
+    def stop(number: int, frame: Any) -> None:
+        if folder.stopping:
+            raise KeyboardInterrupt
+        folder.stop(True)
+        os.write(
+            screen.bar_stream.fileno(), b"stopping: running jobs save and end; Ctrl-C again kills them\n"
+        )
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _echo(folder: SweepDir, screen: Screen) -> Iterator[None]:
+    """Show what jobs say, from whatever process or machine."""
+    folder.said.touch()
+    ended = threading.Event()
+    with folder.said.open(encoding="utf-8") as said:
+        said.seek(0, os.SEEK_END)
+
+        def show() -> None:
+            while not ended.wait(_ECHO):
+                screen.stream.write(said.read())
+                screen.stream.flush()
+
+        thread = threading.Thread(target=show, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            screen.stream.write(said.read())
+
+
+def _conclude(folder: SweepDir, screen: Screen) -> int:
+    jobs = folder.jobs()
+    screen.say(f"sweep {folder.root}: {_counts(folder)}")
+    if all(job.state == "done" for job in jobs) and not folder.stopping:
+        screen.say(f"next    medft compare runs={folder.root}")
+        return 0
+    screen.say(f"next    medft train -m sweep.resume={folder.root}")
+    return 130 if folder.stopping else 1
+
+
+def _counts(folder: SweepDir) -> str:
+    states = [job.state for job in folder.jobs()]
+    known = {state: states.count(state) for state in ("done", "failed", "running", "to do")}
+    return ", ".join(f"{count} {state}" for state, count in known.items() if count) or "no job yet"
+
+
+def _size(folder: SweepDir) -> str:
+    return "a search by Optuna" if folder.search() else f"{len(folder.jobs())} jobs"
+
+
+def _stamped(own: Sequence[str]) -> str:
+    """``<artifacts>/sweeps/<stamp>``, with a number behind it when this second has one already."""
+    parent = Path(_value(own, "artifacts") or "artifacts") / "sweeps"
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    names = itertools.chain([stamp], (f"{stamp}-{n}" for n in itertools.count(2)))
+    return str(next(parent / name for name in names if not (parent / name).exists()))
+
+
+def _value(overrides: Sequence[str], key: str) -> str | None:
+    """The last value that ``key`` is given."""
+    values = [o.partition("=")[2].strip("'\"") for o in overrides if o.partition("=")[0] == key]
+    return values[-1] if values else None

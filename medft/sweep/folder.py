@@ -1,0 +1,171 @@
+"""A sweep's folder: which jobs it has, how each stands, and what is said about them.
+
+    artifacts/sweeps/<stamp>/
+      index.json       the jobs, with their command lines and states
+      0/ 1/ ...        their run folders
+      logs/            sweep.log, and one file per job with all that its process wrote
+
+Owns that layout. Knows nothing of Hydra, of processes or of what a run is, but that a finished one has a
+summary. Jobs on several machines of one file system may share a folder: every change happens under a lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from medft.runs import RunDir, read_json, write_json
+
+INDEX = "index.json"
+State = Literal["to do", "running", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of a sweep."""
+
+    number: int
+    """Names its run folder."""
+    overrides: tuple[str, ...]
+    """Its command line after ``medft train``."""
+    state: State = "to do"
+    """How it stands; an interrupted or killed job is to do again."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepDir:
+    """The folder of one sweep."""
+
+    root: Path
+    """``artifacts/sweeps/<stamp>``"""
+
+    @property
+    def logs(self) -> Path:
+        """What the jobs' processes wrote."""
+        return self.root / "logs"
+
+    @property
+    def said(self) -> Path:
+        """The lines about jobs, in the order in which they happened."""
+        return self.logs / "sweep.log"
+
+    def run(self, number: int) -> RunDir:
+        """A job's run folder."""
+        return RunDir(self.root / str(number))
+
+    def log(self, number: int) -> Path:
+        """All that a job's process wrote."""
+        return self.logs / f"{number}.log"
+
+    def create(
+        self, jobs: Sequence[Sequence[str]], launch: Sequence[str], search: Sequence[str] = ()
+    ) -> None:
+        """Write the index of a new sweep.
+
+        Args:
+            jobs: their command lines.
+            launch: how jobs are started: overrides of Hydra's own settings.
+            search: the command line of a sweeper that chooses jobs as it goes; empty without one.
+        """
+        self.logs.mkdir(parents=True)
+        self._write([Job(n, tuple(job)) for n, job in enumerate(jobs)], list(launch), list(search))
+
+    def jobs(self) -> list[Job]:
+        """Every job as it stands now.
+
+        Raises:
+            RunError: this is no sweep's folder.
+        """
+        listed = self._read()["jobs"]
+        return [self._now(Job(job["number"], tuple(job["overrides"]), job["state"])) for job in listed]
+
+    def launch(self) -> list[str]:
+        """How jobs are started."""
+        return [str(o) for o in self._read()["launch"]]
+
+    def search(self) -> list[str]:
+        """The command line of a sweeper that chooses as it goes; empty without one."""
+        return [str(o) for o in self._read()["search"]]
+
+    def add(self, overrides: Sequence[str]) -> int:
+        """A further job, by a sweeper that chooses as it goes; returns its number."""
+        with self._locked():
+            index, jobs = self._read(), self.jobs()
+            self._write([*jobs, Job(len(jobs), tuple(overrides))], index["launch"], index["search"])
+            return len(jobs)
+
+    def mark(self, number: int, state: State) -> None:
+        """Write down how a job stands."""
+        with self._locked():
+            index = self._read()
+            jobs = [replace(job, state=state) if job.number == number else job for job in self.jobs()]
+            self._write(jobs, index["launch"], index["search"])
+
+    def words(self, job: Job) -> str:
+        """What tells ``job`` from the others: its overrides that not all jobs have."""
+        others = [set(other.overrides) for other in self.jobs()]
+        common = set.intersection(*others) if len(others) > 1 else set()
+        return " ".join(o for o in job.overrides if o not in common) or " ".join(job.overrides) or "defaults"
+
+    def say(self, text: str) -> None:
+        """Add a line about the sweep; whoever watches it shows it."""
+        with self.said.open("a", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+
+    @property
+    def stopping(self) -> bool:
+        """Whether jobs are asked to save and end."""
+        return self._stop.exists()
+
+    def stop(self, wanted: bool) -> None:
+        """Ask jobs to save and end, on whatever machine they run; or take that back."""
+        if wanted:
+            self._stop.touch()
+        else:
+            self._stop.unlink(missing_ok=True)
+
+    @property
+    def _stop(self) -> Path:
+        return self.logs / ".stop"
+
+    def _now(self, job: Job) -> Job:
+        if self.run(job.number).summary.is_file():
+            return replace(job, state="done")
+        if job.state == "running" and not self._held(job.number):
+            return replace(job, state="to do")  # killed together with whoever watched it
+        return job
+
+    def _held(self, number: int) -> bool:
+        try:
+            with self.log(number).open("a") as file:
+                return not take(file)
+        except FileNotFoundError:
+            return False
+
+    def _read(self) -> dict[str, Any]:
+        index: dict[str, Any] = read_json(self.root / INDEX)
+        return index
+
+    def _write(self, jobs: list[Job], launch: list[str], search: list[str]) -> None:
+        listed = [asdict(job) for job in jobs]
+        write_json(self.root / INDEX, {"launch": launch, "search": search, "jobs": listed})
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self.logs / ".lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def take(file: TextIO) -> bool:
+    """Lock ``file`` if nobody holds it. Processes that inherit it hold the lock as well, so that it outlives
+    whoever started them and ends with the last of them."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,174 @@
+"""One job of a sweep: a child ``medft train`` on a GPU of its own, waited for.
+
+Owns the process: what it is started with, how it is stopped, what is said when it ends. Runs in whatever
+process Hydra's launcher chose, on whatever machine. What an engine patches, and the memory of a GPU, never
+reach the next job.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from medft.plan.machine import probe
+from medft.runs import read_json
+from medft.sweep.folder import Job, SweepDir, take
+
+_TAIL = 6  # lines of a failed job that are shown
+_POLL = 0.5  # seconds
+_INTERRUPTED = 130  # exit code of a training that saved and stopped
+
+
+def run_job(folder: SweepDir, number: int) -> float:
+    """Run a job to its end, or go on with it where it was interrupted.
+
+    Returns:
+        Its objective; NaN where it has none (it failed, was stopped, or has no validation rows).
+    """
+    job = next(job for job in folder.jobs() if job.number == number)
+    if job.state == "done":
+        return _objective(folder, number)
+    with folder.log(number).open("a", encoding="utf-8") as log:
+        if not take(log):
+            folder.say(f"[{number}] {folder.words(job)}: still running elsewhere")
+            return math.nan
+        with own_gpu(folder.logs, lambda: folder.stopping) as (environment, held):
+            return math.nan if folder.stopping else _run(folder, job, log, environment, held)
+
+
+def _run(
+    folder: SweepDir, job: Job, log: TextIO, environment: dict[str, str], held: tuple[int, ...]
+) -> float:
+    number, words, again = job.number, folder.words(job), folder.run(job.number).config.is_file()
+    folder.mark(number, "running")
+    folder.say(f"[{number}] {words}: {'resumed' if again else 'started'}")
+    began, start = time.perf_counter(), log.tell()
+    code = _wait(_start(_command(folder, job, again), log, environment, held), folder)
+    seconds = time.perf_counter() - began
+    if code == _INTERRUPTED or (code and folder.stopping):
+        folder.mark(number, "to do")
+        folder.say(f"[{number}] {words}: stopped after {seconds:.0f} s")
+        return math.nan
+    if code or not folder.run(number).summary.is_file():
+        folder.mark(number, "failed")
+        folder.say(
+            f"[{number}] {words}: FAILED after {seconds:.0f} s, exit code {code}; {log.name} ends\n"
+            + _tail(Path(log.name), start)
+        )
+        return math.nan
+    folder.mark(number, "done")
+    folder.say(f"[{number}] {words}: done in {seconds:.0f} s, {_figures(folder, number)}")
+    return _objective(folder, number)
+
+
+def _command(folder: SweepDir, job: Job, again: bool) -> list[str]:
+    run = folder.run(job.number).root
+    place = (
+        [f"resume='{run}'"]
+        if again
+        else [*job.overrides, f"sweep.folder='{folder.root}'", f"run_dir='{run}'"]
+    )
+    return [sys.executable, "-m", "medft", "train", *place]
+
+
+def _start(
+    command: list[str], log: TextIO, environment: dict[str, str], held: tuple[int, ...]
+) -> subprocess.Popen[bytes]:
+    """In a session of its own: a terminal's Ctrl-C reaches the sweep alone, which asks its jobs to save."""
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env={**os.environ, **environment},
+        pass_fds=held,
+        start_new_session=True,
+    )
+
+
+def _wait(process: subprocess.Popen[bytes], folder: SweepDir) -> int:
+    """The exit code; a sweep that is stopping tells its job so, once."""
+    told = False
+    try:
+        while True:
+            try:
+                return process.wait(_POLL)
+            except subprocess.TimeoutExpired:
+                if folder.stopping and not told:
+                    process.send_signal(signal.SIGTERM)
+                    told = True
+    finally:
+        if process.poll() is None:  # a second Ctrl-C; its last whole checkpoint stays
+            process.kill()
+            process.wait()
+
+
+def _tail(log: Path, start: int) -> str:
+    with log.open(encoding="utf-8", errors="replace") as file:
+        file.seek(start)
+        return "\n".join(f"    {line}" for line in file.read().splitlines()[-_TAIL:])
+
+
+def _objective(folder: SweepDir, number: int) -> float:
+    summary = read_json(folder.run(number).summary)
+    value = summary[summary["objective"]]
+    return math.nan if value is None else float(value)
+
+
+def _figures(folder: SweepDir, number: int) -> str:
+    summary = read_json(folder.run(number).summary)
+    known = {"validation loss": summary["validation_loss"], "bits/byte": summary["bits_per_byte"]}
+    return ", ".join(f"{name} {value:.3f}" for name, value in known.items() if value is not None)
+
+
+@contextmanager
+def own_gpu(locks: Path, cancelled: Callable[[], bool]) -> Iterator[tuple[dict[str, str], tuple[int, ...]]]:
+    """A GPU for one job alone, waited for while all are taken.
+
+    Args:
+        locks: a folder for lock files, shared by the jobs of a sweep.
+        cancelled: asked while waiting; once true, the wait ends without a GPU.
+
+    Yields:
+        The environment variables that choose it, and the descriptors that the job inherits to hold it.
+        Both are empty on a machine without a GPU.
+    """
+    names = _gpu_names()
+    if not names:
+        yield {}, ()
+        return
+    # The indices of a SLURM allocation are its own: index 0 of two allocations may be two GPUs.
+    place = f"{socket.gethostname()}-{os.environ.get('SLURM_JOB_ID', '')}"
+    taken = _first_free([locks / f".gpu-{place}-{name}" for name in names], cancelled)
+    if taken is None:
+        yield {}, ()
+        return
+    index, file = taken
+    with file:
+        yield {"CUDA_VISIBLE_DEVICES": names[index]}, (file.fileno(),)
+
+
+def _gpu_names() -> list[str]:
+    count = len(probe().gpus)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return visible.split(",")[:count] if visible else [str(index) for index in range(count)]
+
+
+def _first_free(locks: list[Path], cancelled: Callable[[], bool]) -> tuple[int, TextIO] | None:
+    while not cancelled():
+        for index, path in enumerate(locks):
+            file = path.open("w")
+            if take(file):
+                return index, file
+            file.close()
+        time.sleep(_POLL)
+    return None
