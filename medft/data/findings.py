@@ -1,0 +1,73 @@
+"""What the figures of a data set mean, in sentences with remedies.
+
+Owns the thresholds at which a figure becomes a finding. Computes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from medft.data.figures import Languages, Tokens
+from medft.data.overlap import Overlap
+from medft.data.prepare import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to know or to do."""
+
+    level: str
+    """problem (do not train like this), warning, or note"""
+    what: str
+    """In a sentence."""
+    remedy: str = ""
+    """What to do about it."""
+
+
+def findings(
+    prepared: Prepared, tokens: Tokens | None, languages: Languages, shared: Overlap
+) -> Iterator[Finding]:
+    """What the figures mean, the worst first."""
+    if shared.same_question or shared.same_answer:
+        yield Finding(
+            "problem",
+            f"{shared.same_question:,} held-out questions and {shared.same_answer:,} answers stand in train",
+            "this must not happen: please report it with the ledger",
+        )
+    yield from _row_findings(prepared)
+    if tokens and tokens.rows_over:
+        share = tokens.rows_over / prepared.ledger.kept().total()
+        what = f"{tokens.rows_over:,} rows ({share:.1%}) are longer than {tokens.max_length:,} tokens"
+        yield Finding("warning", what, "raise trainer.max_length; what is cut is lost to training")
+    if tokens and tokens.loss_tokens < 0.1 * tokens.tokens:
+        share = tokens.loss_tokens / tokens.tokens
+        yield Finding(
+            "warning", f"only {share:.1%} of the tokens carry loss", "answers are short for their prompts"
+        )
+    if languages.unlike > 0.02 * languages.sampled:
+        what = f"{languages.unlike:,} of {languages.sampled:,} sampled rows are in another language than said"
+        yield Finding("warning", what, "check dataset.language")
+    if shared.near:
+        what = f"{shared.near:,} of {shared.sampled:,} held-out rows share half of their 8-grams with train"
+        level = "warning" if shared.near > 0.1 * shared.sampled else "note"
+        yield Finding(level, what, "dataset.columns.group=... keeps a topic together; near_duplicates=drop")
+    yield from (Finding("note", note) for note in prepared.ledger.notes)
+
+
+def _row_findings(prepared: Prepared) -> Iterator[Finding]:
+    ledger = prepared.ledger
+    identifiers = sum((Counter(source.identifiers) for source in ledger.sources), Counter[str]())
+    if identifiers:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in identifiers.most_common())
+        remedy = "if they belong to patients: dataset.phi=redact; names have no pattern and are never found"
+        yield Finding("warning", f"patterned identifiers: {kinds}", remedy)
+    dropped = ledger.dropped()
+    if dropped.total() > 0.05 * ledger.rows_in:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped.most_common())
+        share = dropped.total() / ledger.rows_in
+        yield Finding("warning", f"{share:.1%} of the rows are dropped: {reasons}", "check dataset.cleaning")
+    for split in ("validation", "test"):
+        if not prepared.rows(split):
+            yield Finding("warning", f"there are no {split} rows", f"dataset.split.{split}=0.1")
