@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from medft.data import sources
+from medft.data.columns import check_columns, to_record
 from medft.data.sources import Row, RowError, read_rows
 from medft.errors import DataError
 from tests.data.support import FIXTURES, dataset, jsonl
@@ -132,3 +135,21 @@ def test_fields_of_any_script_survive(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text(json.dumps({"question": "천식이란?", "answer": "é\u2028x"}, ensure_ascii=False), "utf-8")
     assert rows(dataset("jsonl", path)) == [("x.jsonl:1", {"question": "천식이란?", "answer": "é\u2028x"})]
+
+
+@given(
+    st.binary(max_size=300),
+    st.sampled_from(["csv", "jsonl", "parquet", "text", "medquad_xml", "pubmedqa_json"]),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_bytes_whatever_raise_anything_but_a_data_error(tmp_path_factory, content, reader):
+    path = write(tmp_path_factory.mktemp("fuzz") / "x", content)
+    config = dataset(reader, path, columns={"question": None})
+    for head in (b"", b"question,answer\n"):
+        write(path, head + content)
+        try:
+            for number, item in enumerate(check_columns(read_rows(config), config)):
+                if isinstance(item, Row):
+                    to_record(item, number, "fuzz", config)
+        except DataError as error:
+            str(error).encode()
