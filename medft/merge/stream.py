@@ -188,7 +188,7 @@ def blocks(spec: Spec) -> Iterator[slice]:
     """The rows of a tensor, in blocks that fit a processor's cache.
 
     Blocks have a multiple of 16 rows, and the last one takes what is left over: BLAS libraries compute
-    products of very few rows by other routines, which round differently, and peft multiplies the whole tensor.
+    products of very few rows by other routines, which round differently; peft multiplies the whole tensor.
     """
     count = spec.shape[0] if spec.shape else 1
     step = max(16, _BLOCK // max(1, math.prod(spec.shape[1:])) // 16 * 16)

@@ -6,7 +6,7 @@ nothing of how prompts came about. What must hold, and why it tells good from fa
 * Every weight is the rounding of ``W + s * B A`` (``check``). Exact, so the length of the run is no matter.
 * The merged folder's logits are those of peft's merge in memory, rounded to the same type: their distance is
   at most ``TOLERANCE`` of what the merge changes. Both hold the same numbers, so a good merge scores 0
-  however small the change is, and a copy of the base scores 1. What is below the threshold is room for a GPU's sums.
+  however small the change is, and a copy of the base scores 1. The room between is for a GPU's order of sums.
 
 The distance to base + adapter *unmerged* cannot be a threshold, because rounding alone costs more the shorter
 the run. Measured on the tiny twins of four families in bfloat16, relative to the adapter's effect (B drawn at
