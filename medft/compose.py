@@ -83,19 +83,19 @@ def _translate(error: Exception, verb: str) -> ConfigError:
     text = str(error)
     if match := re.search(r"Could not find '([\w./-]+)/([^'/]+)'", text):
         group, option = match.groups()
-        return _unknown_option(group, option)
+        options = group_options().get(group) or re.findall(r"^\t(\S+)$", text, re.MULTILINE)
+        return _unknown_option(group, option, options)
     first = next(line.strip() for line in text.splitlines() if line.strip())
     return ConfigError(f"the command cannot be read: {first}", remedy=f"medft {verb} --help   shows examples")
 
 
-def _unknown_option(group: str, option: str) -> ConfigError:
-    options = group_options().get(group)
-    if options is None:
+def _unknown_option(group: str, option: str, options: Sequence[str]) -> ConfigError:
+    if not options:
         return ConfigError(f"there is no group '{group}'", remedy=f"groups: {', '.join(group_options())}")
     near = nearest(option, options)
     return ConfigError(
         f"unknown {group} '{option}'." + (f" Did you mean '{near}'?" if near else ""),
-        where=f"conf/{group}/",
+        where="" if group.startswith("hydra/") else f"conf/{group}/",
         remedy=f"choose one of: {', '.join(options)}",
     )
 

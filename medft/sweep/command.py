@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from medft.cli import settings
-from medft.compose import compose, register_resolvers
+from medft.compose import compose, group_options, register_resolvers
 from medft.errors import ConfigError, RunError
 from medft.paths import conf_dir
 from medft.screen import Screen
@@ -131,6 +131,8 @@ def _combinations(overrides: Sequence[str], ends: bool) -> list[list[str]]:
 
 
 def _choices(override: Any, ends: bool) -> list[str]:
+    from hydra.core.override_parser.types import Glob
+
     if not override.is_sweep_override():
         return [override.input_line]
     key = override.get_key_element()
@@ -141,8 +143,8 @@ def _choices(override: Any, ends: bool) -> list[str]:
             )
         interval = override.value()
         return [f"{key}={interval.start}", f"{key}={interval.end}"]
-    if not override.is_discrete_sweep():
-        raise ConfigError(f"'{override.input_line}' lists no values", remedy=f"{key}=<value>,<value>")
+    if isinstance(override.value(), Glob):
+        return [f"{key}={name}" for name in override.value().filter(group_options().get(key, []))]
     return [f"{key}={value}" for value in override.sweep_string_iterator()]
 
 
