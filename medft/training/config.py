@@ -49,6 +49,9 @@ class TrainerConfig:
     """Concatenate the rows of a batch instead of padding them; the same rows per step."""
     group_by_length: bool = False
     """Batches of rows of similar length; changes which rows meet in a step."""
+    fit: Literal["off", "auto"] = "off"
+    """auto: the plan deals the rows of a step to batches, accumulation and GPUs, and chooses recomputation
+    and the validation batch, as memory allows; the mathematics stays."""
     neftune_noise_alpha: float | None = None
     """Noise on embeddings in training (NEFTune, Jain et al. 2023), typically 5; null is off."""
     logging_steps: int = 1

@@ -1,0 +1,90 @@
+"""How much disk a run takes, and how much there is.
+
+Owns the count of what a run folder will hold and of what is still to be downloaded. Knows nothing of memory.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from medft.models.hub import CHECKPOINT_FILES
+from medft.models.registry import ModelConfig, ShapeConfig, parameters
+from medft.plan.memory import ADAM_BYTES, weight_bytes
+
+_BESIDE = 20_000_000  # tokenizer, curves, trainer state: beside every set of adapter weights
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """Bytes that a run will write."""
+
+    checkpoints: int
+    """Adapter and optimiser states, for every checkpoint kept and the one being written."""
+    adapter: int
+    """The adapter with its tokenizer."""
+    merged: int
+    """16-bit weights; 0 where none are asked for."""
+    download: int
+    """Base checkpoints that are not on this machine yet."""
+
+    @property
+    def run(self) -> int:
+        """What the run folder takes."""
+        return self.checkpoints + self.adapter + self.merged
+
+
+def disk(
+    shape: ShapeConfig, adapter: int, optimizer_bits: int, checkpoints: int, merge: bool, download: int
+) -> Disk:
+    """What a run will write.
+
+    Args:
+        shape: of the base.
+        adapter: weights of the adapter.
+        optimizer_bits: 32 or 8.
+        checkpoints: how many are kept.
+        merge: whether merged weights are written.
+        download: as ``to_download`` counts.
+    """
+    return Disk(
+        checkpoints=(checkpoints + 1) * (int((4 + ADAM_BYTES[optimizer_bits]) * adapter) + _BESIDE),
+        adapter=4 * adapter + _BESIDE,
+        merged=2 * parameters(shape) + _BESIDE if merge else 0,
+        download=download,
+    )
+
+
+def to_download(model: ModelConfig, shape: ShapeConfig, in_4bit: bool, merge: bool) -> int:
+    """Bytes of the base's checkpoints that are neither a local folder nor in the hub's cache."""
+    sixteen = model.base_16bit or model.base
+    wanted = {model.base if in_4bit else sixteen: in_4bit}
+    if merge and sixteen != model.base:
+        wanted[sixteen] = False
+    return sum(weight_bytes(shape, "bfloat16", quantised) for name, quantised in wanted.items()
+               if not at_hand(name))  # fmt: skip
+
+
+def at_hand(name: str) -> bool:
+    """Whether a checkpoint is a local folder or (its configuration, at least) in the hub's cache."""
+    return local_folder(name) is not None
+
+
+def local_folder(name: str) -> Path | None:
+    """The folder of a checkpoint that needs no download; None where it would."""
+    if Path(name).expanduser().is_dir():
+        return Path(name).expanduser()
+    from huggingface_hub import snapshot_download
+
+    try:
+        found = snapshot_download(name, allow_patterns=list(CHECKPOINT_FILES), local_files_only=True)
+    except (OSError, ValueError):  # not in the cache, or not a hub id
+        return None
+    return Path(found)
+
+
+def free_bytes(folder: Path) -> int:
+    """Free bytes on the disk that ``folder`` is or would be on."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(existing).free

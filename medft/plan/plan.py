@@ -1,0 +1,195 @@
+"""What a training will do on this machine, whether it fits, and what to change where it does not.
+
+Owns the plan: the recipe as it will run, its steps, tokens, memory, disk and time. Loads no model and decides
+nothing about engines (`resolve` has).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from medft.config import plain
+from medft.engine.base import Checkpointing
+from medft.plan import fit, lengths, problems
+from medft.plan.disk import Disk, free_bytes
+from medft.plan.fit import Memory, Recipe
+from medft.plan.lengths import Lengths
+from medft.plan.machine import Machine
+from medft.plan.memory import Estimate
+from medft.plan.problems import Problem
+from medft.plan.rate import Rate, last_rate
+from medft.plan.request import Request, disk_of, memory_of
+from medft.plan.resolve import Resolved
+from medft.training.arguments import Schedule, schedule
+from medft.training.config import TrainerConfig
+
+_MEMORY_FOR_AUTO = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A training, before it begins."""
+
+    resolved: Resolved
+    """The decisions of this machine, with those that the plan added, and every reason."""
+    trainer: TrainerConfig
+    """The recipe as it will run."""
+    schedule: Schedule
+    """Steps, validations, checkpoints."""
+    devices: int
+    """GPUs, or processes, that share the rows of a step."""
+    exact: bool
+    """False where rows have not been encoded: figures are then what they can come to at most."""
+    longest: int
+    """Tokens of the longest training row."""
+    tokens: int
+    """Tokens trained on in all steps, padding left out."""
+    padding_ratio: float
+    """Processed over real tokens, expected."""
+    memory: Estimate | None
+    """Bytes on one device; None for an architecture whose sizes are not known."""
+    memory_free: int
+    """Bytes free there."""
+    disk: Disk | None
+    """Bytes to be written; None as above."""
+    disk_free: int
+    """Bytes free where runs are written."""
+    seconds: float | None
+    """Expected time; None before the first run of this model here."""
+    rate: Rate | None
+    """What the time was told from."""
+    problems: tuple[Problem, ...]
+    """What stands in the way."""
+
+    @property
+    def line(self) -> str:
+        """The plan in one line."""
+        most = "" if self.exact else "at most "
+        parts = [
+            f"{self.schedule.steps:,} steps x {self.schedule.rows_per_step} rows",
+            f"{most}{_tokens(self.tokens)} tokens",
+        ]
+        parts += [f"{self.memory.needed / 1e9:.1f} GB of memory"] if self.memory else []
+        parts += [f"about {duration(self.seconds)}"] if self.seconds is not None else []
+        return ", ".join(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON of plan.json."""
+        return {**plain(self), "memory_needed": self.memory.needed if self.memory else None}
+
+
+def make(request: Request, resolved: Resolved, machine: Machine) -> Plan:
+    """Plan a training.
+
+    Raises:
+        ConfigError: trainer.fit=auto on a number of GPUs that does not divide the rows of a step.
+    """
+    reasons = dict(resolved.reasons)
+    trainer = _optimizer(request.trainer, machine, reasons)
+    recipe = Recipe(trainer, resolved.gradient_checkpointing, request.engine.load_in_4bit)
+    memory = memory_of(request, resolved, machine)
+    free = min((gpu.free_bytes for gpu in machine.gpus), default=machine.ram_available)
+    if trainer.fit == "auto" and memory is not None:
+        recipe = _fit(recipe, request, resolved, free, memory, reasons)
+    trainer = recipe.trainer
+    decided = replace(resolved, gradient_checkpointing=recipe.checkpointing, reasons=reasons)
+    rows = request.lengths.train
+    if trainer.packing:
+        rows = (trainer.max_length,) * lengths.sequences(rows, trainer.max_length)
+    steps = schedule(trainer, len(rows), request.devices)
+    tokens = _trained(request.lengths.train, len(rows), steps)
+    rate = last_rate(request.artifacts, machine, _like(request, resolved))
+    needs = memory(recipe) if memory else None
+    room = disk_of(request, resolved, trainer)
+    there = free_bytes(request.artifacts)
+    return Plan(
+        resolved=decided, trainer=trainer, schedule=steps, devices=request.devices,
+        exact=request.lengths.exact, longest=max(request.lengths.train, default=0), tokens=tokens,
+        padding_ratio=_padding(trainer, request.lengths.train),
+        memory=needs, memory_free=free, disk=room, disk_free=there,
+        seconds=rate.seconds(tokens, _validated(request.lengths, steps)) if rate else None, rate=rate,
+        problems=problems.find(
+            recipe, memory, resolved.engine == "unsloth", free, machine, room, there, request.artifacts
+        ),
+    )  # fmt: skip
+
+
+def duration(seconds: float) -> str:
+    """A span of time, to two figures."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def _tokens(count: int) -> str:
+    return f"{count / 1e6:,.1f}M" if count >= 1e6 else f"{count / 1e3:,.0f}k" if count >= 1e3 else str(count)
+
+
+def _optimizer(trainer: TrainerConfig, machine: Machine, reasons: dict[str, str]) -> TrainerConfig:
+    """Paged optimisers move their states between a GPU and its host; the unpaged ones compute the same."""
+    unpaged: dict[str, Any] = {"paged_adamw_32bit": "adamw_torch", "paged_adamw_8bit": "adamw_8bit"}
+    if machine.gpus or trainer.optimizer not in unpaged:
+        return trainer
+    chosen = unpaged[trainer.optimizer]
+    reasons["optimizer"] = (
+        f"{chosen}: there is no GPU to page to, and {trainer.optimizer} computes the same where there is"
+    )
+    return replace(trainer, optimizer=chosen)
+
+
+def _fit(
+    recipe: Recipe, request: Request, resolved: Resolved, free: int,
+    memory: Memory, reasons: dict[str, str],
+) -> Recipe:  # fmt: skip
+    kinds: tuple[Checkpointing, ...] = (resolved.gradient_checkpointing,)
+    if request.engine.gradient_checkpointing == "auto":
+        kinds = ("off", "standard", *(("unsloth",) if resolved.engine == "unsloth" else ()))
+    rows = request.lengths.train
+
+    def tokens_per_step(trainer: TrainerConfig) -> float:
+        share = trainer.per_device_batch_size * trainer.gradient_accumulation_steps
+        return share * sum(rows) / max(len(rows), 1) * _padding(trainer, rows)
+
+    room = int(free * _MEMORY_FOR_AUTO)
+    chosen = fit.fastest(recipe, kinds, request.devices, room, memory, tokens_per_step)
+    trainer = chosen.trainer
+    reasons["batch"] = (
+        f"{trainer.per_device_batch_size} rows x {trainer.gradient_accumulation_steps} accumulated: "
+        f"the least work per step that fits {room / 1e9:.1f} GB"
+    )
+    if len(kinds) > 1:
+        reasons["gradient_checkpointing"] = (
+            "activations fit" if chosen.checkpointing == "off" else "activations would not fit otherwise"
+        )
+    return chosen
+
+
+def _padding(trainer: TrainerConfig, rows: tuple[int, ...]) -> float:
+    if trainer.padding_free or trainer.packing or trainer.group_by_length:
+        return 1.0
+    return lengths.padding_ratio(rows, trainer.per_device_batch_size)
+
+
+def _trained(rows: tuple[int, ...], sequences: int, steps: Schedule) -> int:
+    """Tokens in all steps; exact for whole epochs, else the mean row counts."""
+    per_sequence = sum(rows) / max(sequences, 1)
+    per_epoch = -(-sequences // steps.rows_per_step)
+    whole, rest = divmod(steps.steps, max(per_epoch, 1))
+    return round(whole * sum(rows) + rest * steps.rows_per_step * per_sequence)
+
+
+def _validated(rows: Lengths, steps: Schedule) -> int:
+    """Tokens of all validations, the one before step 1 included, and of the test."""
+    times = 1 + steps.steps // steps.eval_steps
+    return times * sum(rows.validation) + sum(rows.test)
+
+
+def _like(request: Request, resolved: Resolved) -> dict[str, Any]:
+    return {
+        "model": request.model.name,
+        "engine": resolved.engine,
+        "scale": resolved.scale,
+        "devices": request.devices,
+    }

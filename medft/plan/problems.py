@@ -1,0 +1,98 @@
+"""What stands in the way of a run: memory, disk, host memory that do not suffice, and what to do about it.
+
+Owns the comparison of what is needed with what there is. Knows nothing of how either was counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from medft.plan.disk import Disk
+from medft.plan.fit import Memory, Recipe, remedies
+from medft.plan.machine import Machine
+from medft.plan.memory import Estimate
+
+_CERTAIN = 0.9  # the estimate is meant to be right within a tenth
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that stands in the way of a run."""
+
+    what: str
+    """One sentence."""
+    remedy: str
+    """What to do, as overrides where overrides help."""
+    certain: bool
+    """Whether the run cannot succeed, rather than may not."""
+
+
+def find(
+    recipe: Recipe,
+    memory: Memory | None,
+    offloads: bool,
+    free: int,
+    machine: Machine,
+    room: Disk | None,
+    disk_free: int,
+    artifacts: Path,
+) -> tuple[Problem, ...]:
+    """Everything that does not fit.
+
+    Args:
+        recipe: what is to run.
+        memory: what a recipe needs; None where that is not known.
+        offloads: whether the engine can move activations to the host.
+        free: bytes of memory free where the model will stand.
+        machine: the rest of it.
+        room: bytes to be written; None where that is not known.
+        disk_free: bytes free where runs are written.
+        artifacts: that place.
+    """
+    found = _disk(room, disk_free, artifacts)
+    if memory is not None:
+        found += _memory(recipe, memory, offloads, free, machine) + _host(memory(recipe), machine)
+    return tuple(found)
+
+
+def _memory(recipe: Recipe, memory: Memory, offloads: bool, free: int, machine: Machine) -> list[Problem]:
+    needs = memory(recipe)
+    if needs.needed <= free:
+        return []
+    overrides, enough = remedies(recipe, free, memory, offloads)
+    place = machine.gpus[0].name if machine.gpus else "this machine"
+    phase = "validation" if needs.validating > needs.training else "training"
+    advice = " ".join(overrides) or "a smaller model"
+    return [
+        Problem(
+            f"{phase} needs {needs.needed / 1e9:.1f} GB of memory, and {place} has {free / 1e9:.1f} GB free",
+            advice if enough else f"{advice} does not suffice: a smaller model, or a larger GPU",
+            certain=needs.needed * _CERTAIN > free,
+        )
+    ]
+
+
+def _disk(room: Disk | None, free: int, artifacts: Path) -> list[Problem]:
+    if room is None or room.run <= free:
+        return []
+    return [
+        Problem(
+            f"the run writes {room.run / 1e9:.1f} GB, and the disk of {artifacts} has {free / 1e9:.1f} GB",
+            "artifacts=<a folder on a larger disk>, merge=false, or trainer.save_total_limit=1",
+            certain=True,
+        )
+    ]
+
+
+def _host(needs: Estimate, machine: Machine) -> list[Problem]:
+    if needs.host <= machine.ram_available:
+        return []
+    return [
+        Problem(
+            f"the host needs about {needs.host / 1e9:.1f} GB of memory, and has "
+            f"{machine.ram_available / 1e9:.1f} GB free",
+            "engine.gradient_checkpointing=standard keeps activations on the GPU",
+            certain=False,
+        )
+    ]

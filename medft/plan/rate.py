@@ -1,0 +1,59 @@
+"""How fast this machine trained before: the rate of the newest run that resembles a plan.
+
+Owns that search through finished runs. Knows nothing of plans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medft.errors import MedftError
+from medft.plan.machine import Machine
+from medft.runs import RunDir, all_runs, read_json
+
+_VALIDATION_PER_TOKEN = 1 / 3  # a forward pass, of forward and backward
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A measured speed."""
+
+    tokens_per_second: float
+    """In optimiser steps, padding left out."""
+    run: str
+    """The run it was measured in."""
+
+    def seconds(self, trained: float, validated: float) -> float:
+        """How long so many tokens take to train on and to validate."""
+        return (trained + validated * _VALIDATION_PER_TOKEN) / self.tokens_per_second
+
+
+def last_rate(artifacts: Path, machine: Machine, like: Mapping[str, Any]) -> Rate | None:
+    """The rate of the newest finished run on the same kind of machine whose summary agrees with ``like``.
+
+    Args:
+        artifacts: where runs are.
+        machine: this one; a run counts if it had the same GPUs, or as many cores and no GPU.
+        like: keys of summary.json: model, engine, scale.
+    """
+    return next(
+        (found for run in all_runs(artifacts) if (found := _rate(run, _hardware(machine), like))), None
+    )
+
+
+def _rate(run: RunDir, hardware: object, like: Mapping[str, Any]) -> Rate | None:
+    try:
+        summary, machine = read_json(run.summary), read_json(run.environment)["machine"]
+        gpus = [gpu["name"] for gpu in machine["gpus"]]
+        same = (gpus or machine["cpu_cores"]) == hardware and all(summary[k] == v for k, v in like.items())
+        speed = float(summary["tokens_per_second"])
+    except (MedftError, KeyError, TypeError, ValueError):  # unfinished, damaged, or of an older version
+        return None
+    return Rate(speed, f"{run.root.parent.name}/{run.root.name}") if same and speed > 0 else None
+
+
+def _hardware(machine: Machine) -> object:
+    return [gpu.name for gpu in machine.gpus] or machine.cpu_cores

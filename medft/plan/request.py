@@ -1,0 +1,100 @@
+"""What is to be planned, and what its recipes would take of memory and disk.
+
+Owns the step from settings and row lengths to the plain numbers that `memory` and `disk` count with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from medft.engine.base import EngineConfig, LoraConfig
+from medft.models.registry import ModelConfig, ShapeConfig, lora_parameters
+from medft.plan import lengths
+from medft.plan.disk import Disk, disk, to_download
+from medft.plan.fit import Memory, Recipe
+from medft.plan.lengths import Lengths
+from medft.plan.machine import Machine
+from medft.plan.memory import Estimate, Workload, estimate
+from medft.plan.resolve import Resolved
+from medft.training.config import TrainerConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be planned."""
+
+    model: ModelConfig
+    """The base."""
+    trainer: TrainerConfig
+    """The recipe as it was asked for."""
+    lora: LoraConfig
+    """The adapter."""
+    engine: EngineConfig
+    """How the base is to be held."""
+    shape: ShapeConfig | None
+    """Sizes of what will be loaded: the base, or its twin."""
+    lengths: Lengths
+    """The rows."""
+    artifacts: Path
+    """Where runs are written."""
+    merge: bool
+    """Whether merged weights are."""
+    devices: int = 1
+    """Processes that train together."""
+
+    @property
+    def adapter(self) -> int | None:
+        """Weights of the adapter; None where sizes or targets are not those of the known architecture."""
+        if self.shape is None:
+            return None
+        try:
+            return lora_parameters(self.shape, self.lora.r, self.lora.target_modules)
+        except KeyError:
+            return None
+
+
+def memory_of(request: Request, resolved: Resolved, machine: Machine) -> Memory | None:
+    """What a recipe needs, as a function of it; None where sizes are not known."""
+    shape, adapter = request.shape, request.adapter
+    if shape is None or adapter is None:
+        return None
+
+    def needs(recipe: Recipe) -> Estimate:
+        trainer, joined = recipe.trainer, recipe.trainer.padding_free or recipe.trainer.packing
+        cut = {
+            name: [min(n, trainer.max_length) for n in getattr(request.lengths, name)]
+            for name in ("train", "validation", "test")
+        }
+        if trainer.packing:
+            cut["train"] = [trainer.max_length] * trainer.per_device_batch_size
+        judged = sorted(cut["validation"] + cut["test"], reverse=True)
+        return estimate(
+            Workload(
+                shape=shape,
+                adapter=adapter,
+                targets=request.lora.target_modules,
+                dtype=resolved.dtype,
+                in_4bit=recipe.in_4bit,
+                optimizer_bits=8 if "8bit" in trainer.optimizer else 32,
+                checkpointing=recipe.checkpointing,
+                fused=resolved.engine == "unsloth" and request.lora.dropout == 0,
+                train=lengths.widest(cut["train"], trainer.per_device_batch_size, joined),
+                evaluate=lengths.widest(judged, trainer.per_device_eval_batch_size, joined),
+                on_gpu=bool(machine.gpus),
+                devices=request.devices,
+            )
+        )
+
+    return needs
+
+
+def disk_of(request: Request, resolved: Resolved, trainer: TrainerConfig) -> Disk | None:
+    """What a run will write; None where sizes are not known."""
+    if request.shape is None or request.adapter is None:
+        return None
+    download = 0
+    if resolved.scale == "full":
+        download = to_download(request.model, request.shape, request.engine.load_in_4bit, request.merge)
+    bits = 8 if "8bit" in trainer.optimizer else 32
+    return disk(request.shape, request.adapter, bits, trainer.save_total_limit, request.merge, download)
