@@ -38,6 +38,7 @@ def fingerprint(config: DatasetConfig) -> str:
 def _load(repo: str, config_name: str | None, revision: str | None) -> dict[str, Any]:
     import datasets
     from httpx import HTTPError
+    from huggingface_hub import constants
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     if not repo:
@@ -62,7 +63,14 @@ def _load(repo: str, config_name: str | None, revision: str | None) -> dict[str,
             else "check dataset.repo, or set HF_TOKEN",
         ) from error
     except (HTTPError, OSError) as error:
-        remedy = "check the network and HF_ENDPOINT, or use a file: dataset=csv dataset.path=..."
-        raise HubError("the hub cannot be reached", where=where, remedy=remedy) from error
+        if constants.HF_HUB_OFFLINE:
+            what, remedy = (
+                "the data set is not in the cache, and HF_HUB_OFFLINE is set",
+                "unset HF_HUB_OFFLINE",
+            )
+        else:
+            what, remedy = "the hub cannot be reached", "check the network and HF_ENDPOINT"
+        remedy += ", or use a file: dataset=csv dataset.path=..."
+        raise HubError(what, where=where, remedy=remedy) from error
     except (ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise DataError(f"the data set cannot be read: {type(error).__name__}", where=where) from error

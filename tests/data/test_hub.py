@@ -65,6 +65,13 @@ def test_an_unreachable_hub_says_so(dataset_hub, client, tmp_path):
     assert "HF_ENDPOINT" in error.value.remedy
 
 
+def test_offline_without_a_cached_copy_says_so(dataset_hub, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(HubError, match="not in the cache") as error:
+        prepared(config("ward/uncached"), tmp_path)
+    assert "unset HF_HUB_OFFLINE" in error.value.remedy
+
+
 def test_a_broken_file_and_a_repository_that_needs_code_are_data_errors(dataset_hub, tmp_path):
     dataset_hub.store.add("ward/broken", {"train.jsonl": b'{"question": "a'}, kind="dataset")
     dataset_hub.store.add("ward/code", {"code.py": b"raise SystemExit"}, kind="dataset")
