@@ -1,7 +1,7 @@
 """A hub id or a local folder -> a checked local folder; every way a hub can refuse -> one clear error.
 
 Owns which files of a checkpoint are taken (safetensors, json, tokenizer files: never a pickle) and the words
-for what went wrong. Knows nothing of model families, of engines, or of what is done with the files. No
+for what a hub refuses. Knows nothing of model families, of engines, or of what is done with the files. No
 message ever contains a token or the text of a server's answer.
 """
 
@@ -9,29 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 from medft.config import nearest
 from medft.errors import EngineError, HubError, MedftError
-
-What = Literal["model", "adapter", "tokenizer"]
+from medft.models.folder import What, check_checkpoint
 
 CHECKPOINT_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "LICENSE*", "NOTICE*")
 """What is fetched of a repository: weights as safetensors, configuration, tokenizer, licence."""
 NOT_WANTED = ("original/*", "consolidated*", "onnx/*", ".*")
 """Second copies of the same weights in formats that nothing here reads."""
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-"""Suffixes of weight files whose loading can run code."""
-
-_CONFIG: dict[What, str] = {
-    "model": "config.json",
-    "adapter": "adapter_config.json",
-    "tokenizer": "tokenizer_config.json",
-}
 
 
 def fetch(
@@ -65,23 +54,6 @@ def fetch(
         folder = _download(repo_or_path, revision, patterns)
     check_checkpoint(folder, what)
     return folder
-
-
-def check_checkpoint(folder: Path, what: What = "model") -> None:
-    """Refuse a folder that is not a whole checkpoint in safetensors.
-
-    Raises:
-        EngineError: no configuration, weights only as pickle, no weights, or a shard that is missing or that
-            the index looks for outside of the folder.
-    """
-    if not (folder / _CONFIG[what]).is_file():
-        raise EngineError(
-            f"this folder holds no {what}: {_CONFIG[what]} is missing",
-            where=str(folder),
-            remedy="point to the folder that save_pretrained wrote",
-        )
-    if what != "tokenizer":
-        _check_weights(folder)
 
 
 def check_access(repo: str) -> None:
@@ -221,40 +193,3 @@ def _download(repo: str, revision: str | None, patterns: Sequence[str]) -> Path:
                 local_files_only=constants.is_offline_mode(),
             )
         )
-
-
-def _check_weights(folder: Path) -> None:
-    if not any(folder.glob("*.safetensors")):
-        pickled = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
-        if pickled:
-            raise EngineError(
-                "this folder holds its weights only as pickle, which can run code when it is loaded",
-                where=f"{folder}: {', '.join(pickled[:3])}",
-                remedy="convert it where you trust it: model.save_pretrained(folder) writes safetensors",
-            )
-        raise EngineError(
-            "this folder holds no safetensors weights",
-            where=str(folder),
-            remedy="only safetensors checkpoints can be used",
-        )
-    for index in folder.glob("*.safetensors.index.json"):
-        _check_index(index)
-
-
-def _check_index(index: Path) -> None:
-    """Every shard that the index names lies beside it."""
-    try:
-        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (ValueError, KeyError, AttributeError):
-        raise EngineError("the list of weight shards is damaged", where=str(index)) from None
-    for shard in sorted(shards):
-        if Path(shard).name != shard:
-            raise EngineError(
-                f"the list of weight shards points outside of its folder: {shard!r}", where=str(index)
-            )
-        if not (index.parent / shard).is_file():
-            raise EngineError(
-                f"the weight shard {shard} is missing",
-                where=str(index.parent),
-                remedy="fetch or copy it again",
-            )

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from medft.errors import ConfigError
-from medft.publish.facts import Facts, Source, mapping
+from medft.publish.facts import Facts
 from medft.publish.licence import restrictions
+from medft.publish.parts import Source, mapping
 from medft.report.subject import number
 
 if TYPE_CHECKING:

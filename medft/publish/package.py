@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from medft.errors import ConfigError, EngineError, RunError
-from medft.models.hub import CHECKPOINT_FILES, PICKLES, check_checkpoint
+from medft.models.folder import PICKLES, check_checkpoint
+from medft.models.hub import CHECKPOINT_FILES
 from medft.publish.card import Kind, is_hub_id, write_card
 from medft.publish.facts import Facts
 from medft.publish.licence import forbids_sharing

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from medft.errors import RunError
-from medft.models.hub import check_checkpoint
+from medft.models.folder import check_checkpoint
 from medft.publish.export import export_gguf, export_ollama, find_tools
 from medft.publish.facts import read_facts
 from medft.runs import RunDir, find_run

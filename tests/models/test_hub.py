@@ -14,7 +14,8 @@ import pytest
 from safetensors.numpy import load_file, save
 
 from medft.errors import EngineError, HubError
-from medft.models.hub import check_access, check_checkpoint, fetch
+from medft.models.folder import check_checkpoint
+from medft.models.hub import check_access, fetch
 from tests.support.hub_client import READ_TOKEN, WRITE_TOKEN, Client
 from tests.support.hub_server import DROP, Hub
 

@@ -63,9 +63,10 @@ def test_everything_that_the_folder_proves_is_there(tmp_path: Path) -> None:
         "Not for clinical use", "merged into the 16-bit base",
         "and passed.", "differ by 1.23% of what the adapter changes", "same in 91.0% of positions",
         "Trained on 2 x Tesla T4.", "| transformers | 5.17.0 |",
-        "vllm serve ward/Llama-medical",
+        "trained on `unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit`", "vllm serve ward/Llama-medical",
     ):  # fmt: skip
         assert claim in card, claim
+    assert "not installed" not in card
 
 
 def test_nothing_that_the_folder_does_not_prove(tmp_path: Path) -> None:
@@ -190,7 +191,7 @@ def test_no_value_can_act(tmp_path: Path, evil: str) -> None:
     assert page.targets == {"loss.png"}
     assert page.tags.count("h1") == 1
     assert page.tags.count("table") == 5
-    assert page.tags.count("tr") == 5 + 2 + 12 + 2 + 3 + 2
+    assert page.tags.count("tr") == 5 + 2 + 12 + 2 + 3 + 3
     assert ModelCard(card).data.to_dict()["license"] == "other"
 
 

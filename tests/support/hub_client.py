@@ -37,7 +37,7 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture
 def client(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Client:
-    from huggingface_hub import constants
+    from huggingface_hub import constants, hf_api
     from huggingface_hub.utils import _http
 
     made = Client(tmp_path / "hf")
@@ -50,6 +50,7 @@ def client(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Client:
         "HF_HUB_DISABLE_XET": True,
     }.items():
         monkeypatch.setattr(constants, name, value)
+    monkeypatch.setattr(hf_api.api, "endpoint", hub.url)  # of the functions that are methods of one instance
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(_http, "time", types.SimpleNamespace(sleep=made.naps.append))

@@ -78,7 +78,7 @@ SUMMARY: dict[str, Any] = {
 }
 
 ENVIRONMENT: dict[str, Any] = {
-    "packages": {"transformers": "5.17.0", "peft": "0.21.2"},
+    "packages": {"transformers": "5.17.0", "peft": "0.21.2", "unsloth": "not installed"},
     "machine": {"gpus": [{"name": "Tesla T4"}, {"name": "Tesla T4"}]},
 }
 
