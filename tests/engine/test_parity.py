@@ -5,8 +5,8 @@ Tolerances, with the largest difference measured:
 * float32, 16-bit and NF4 base: 1e-6 relative (1.5e-7). Sums in another order.
 * bfloat16: 1e-3 (3.4e-4). Fused kernels round at other places than the layers they replace.
 
-The ways of batching are compared on the 16-bit base: on a CPU, bitsandbytes chooses its code by the shape of a
-batch, and NF4 losses of padded and padding-free batches have differed by 4e-4 for that reason alone.
+The ways of batching are compared on the 16-bit base: on a CPU, bitsandbytes chooses its code by the shape of
+a batch, and NF4 losses of padded and padding-free batches have differed by 4e-4 for that reason alone.
 """
 
 from __future__ import annotations
