@@ -28,6 +28,7 @@ MARK = "medft_tiny_twin"
 
 _CORPUS = "medical_qa.jsonl"
 _SEED = 3407
+_PLAIN_STEPS, _ECHO_STEPS = 80, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +111,12 @@ def _pairs() -> Iterator[tuple[str, str]]:
 
 
 def _build(family: Family, folder: Path) -> None:
+    """Write the 16-bit and the NF4 checkpoint of a new twin into ``folder``."""
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     pairs = list(_pairs())
-    texts = [f"{question}\n\n{answer}" for question, answer in pairs]
-    words = tiny_tokenizer.train(family, texts)
-    documents = [encoding.ids for encoding in words.encode_batch(texts)]
-    model = tiny_model.pretrained(_config(family, words), documents, _SEED)
+    words = tiny_tokenizer.train(family, [f"{question}\n\n{answer}" for question, answer in pairs])
+    model = tiny_model.pretrained(_config(family, words), _lessons(family, words, pairs), _SEED)
     model.generation_config = _generation(family, words)
 
     bits16, nf4 = folder / "bits16", folder / "nf4"
@@ -134,6 +134,22 @@ def _build(family: Family, folder: Path) -> None:
     for checkpoint in (bits16, nf4):
         tiny_tokenizer.save(family, words, checkpoint)
     write_json(folder / "tiny.json", {"tiny": True, "family": family, "parameters": model.num_parameters()})
+
+
+def _lessons(family: Family, words: Any, pairs: list[tuple[str, str]]) -> list[tiny_model.Phase]:
+    """Words first, then a habit to unlearn: plain text, then chats whose assistant repeats the question.
+
+    A twin that already wrote answers would gain little from the low-rank updates of a smoke run, and one that
+    knew no words could gain nothing, since its embedding stays frozen.
+    """
+    texts = [f"{question}\n\n{answer}" for question, answer in pairs]
+    echoes = [tiny_tokenizer.chat(family, question, question) for question, _ in pairs]
+    return [
+        tiny_model.Phase([encoding.ids for encoding in words.encode_batch(texts)], _PLAIN_STEPS),
+        tiny_model.Phase(
+            [encoding.ids for encoding in words.encode_batch(echoes, add_special_tokens=False)], _ECHO_STEPS
+        ),
+    ]
 
 
 def _config(family: Family, words: Any) -> Any:

@@ -129,8 +129,23 @@ def save(family: Family, tokenizer: Tokenizer, folder: Path) -> None:
     known = {name: value for name, value in config.items() if value is not None}
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps(known, indent=2), encoding="utf-8")
-    template = (TEMPLATES / f"{family}.jinja").read_text(encoding="utf-8")
-    (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
+    (folder / "chat_template.jinja").write_text(_template(family), encoding="utf-8")
+
+
+def chat(family: Family, question: str, answer: str) -> str:
+    """One exchange as the family's chat template writes it."""
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    special = SPECIALS[family]
+    turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    ((text,), _) = render_jinja_template(
+        [turns], chat_template=_template(family), bos_token=special.bos, eos_token=special.eos
+    )
+    return str(text)
+
+
+def _template(family: Family) -> str:
+    return (TEMPLATES / f"{family}.jinja").read_text(encoding="utf-8")
 
 
 def _llama2(family: Family, texts: Sequence[str]) -> Tokenizer:
