@@ -15,9 +15,14 @@ from typing import TextIO
 
 
 class Screen:
-    """The terminal, reachable also while standard output and error go to a log file."""
+    """The terminal, reachable also while standard output and error go to a log file.
 
-    def __init__(self) -> None:
+    Args:
+        quiet: say nothing: another process speaks for this one.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
         self.stream: TextIO = sys.stdout
         self.bar_stream: TextIO = sys.stderr
 
@@ -39,7 +44,8 @@ class Screen:
 
     def say(self, text: str) -> None:
         """A line as it is."""
-        print(text, file=self.stream, flush=True)
+        if not self.quiet:
+            print(text, file=self.stream, flush=True)
 
     @contextmanager
     def chatter_to(self, path: Path) -> Iterator[None]:

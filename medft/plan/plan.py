@@ -11,9 +11,11 @@ from typing import Any
 
 from medft.config import plain
 from medft.engine.base import Checkpointing
+from medft.errors import EngineError
 from medft.plan import fit, lengths, problems
 from medft.plan.disk import Disk, free_bytes
 from medft.plan.fit import Memory, Recipe
+from medft.plan.flops import flops_per_token, peak_flops, utilisation
 from medft.plan.lengths import Lengths
 from medft.plan.machine import Machine
 from medft.plan.memory import Estimate
@@ -25,6 +27,7 @@ from medft.training.arguments import Schedule, schedule
 from medft.training.config import TrainerConfig
 
 _MEMORY_FOR_AUTO = 0.9
+_DECIDED = ("optimizer", "batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Plan:
     """Steps, validations, checkpoints."""
     devices: int
     """GPUs, or processes, that share the rows of a step."""
+    flops_per_token: float | None
+    """Operations of a training step per token; None where sizes are not known."""
     exact: bool
     """False where rows have not been encoded: figures are then what they can come to at most."""
     longest: int
@@ -74,6 +79,30 @@ class Plan:
         parts += [f"about {duration(self.seconds)}"] if self.seconds is not None else []
         return ", ".join(parts)
 
+    @property
+    def decisions(self) -> list[str]:
+        """What the plan decided beyond what was asked for, with the reasons."""
+        return [self.resolved.reasons[name] for name in _DECIDED if name in self.resolved.reasons]
+
+    def demand_room(self) -> None:
+        """Refuse a run that cannot succeed.
+
+        Raises:
+            EngineError: with what to change.
+        """
+        for problem in self.problems:
+            if problem.certain:
+                raise EngineError(
+                    problem.what, remedy=f"{problem.remedy}; preflight=false goes on all the same"
+                )
+
+    def utilisation(self, tokens_per_second: float, machine: Machine) -> float | None:
+        """Model FLOPs utilisation at a measured speed (``flops``); None without a GPU whose peak is known."""
+        if not machine.gpus or self.flops_per_token is None:
+            return None
+        peak = peak_flops(machine.gpus[0].name, self.resolved.dtype)
+        return utilisation(tokens_per_second / self.devices, self.flops_per_token, peak)
+
     def to_json(self) -> dict[str, Any]:
         """The JSON of plan.json."""
         return {**plain(self), "memory_needed": self.memory.needed if self.memory else None}
@@ -89,30 +118,36 @@ def make(request: Request, resolved: Resolved, machine: Machine) -> Plan:
     trainer = _optimizer(request.trainer, machine, reasons)
     recipe = Recipe(trainer, resolved.gradient_checkpointing, request.engine.load_in_4bit)
     memory = memory_of(request, resolved, machine)
-    free = min((gpu.free_bytes for gpu in machine.gpus), default=machine.ram_available)
+    used = machine.gpus[: request.devices]
+    free = min((gpu.free_bytes for gpu in used), default=machine.ram_available)
     if trainer.fit == "auto" and memory is not None:
         recipe = _fit(recipe, request, resolved, free, memory, reasons)
     trainer = recipe.trainer
     decided = replace(resolved, gradient_checkpointing=recipe.checkpointing, reasons=reasons)
     rows = request.lengths.train
-    if trainer.packing:
-        rows = (trainer.max_length,) * lengths.sequences(rows, trainer.max_length)
-    steps = schedule(trainer, len(rows), request.devices)
-    tokens = _trained(request.lengths.train, len(rows), steps)
+    sequences = lengths.sequences(rows, trainer.max_length) if trainer.packing else len(rows)
+    steps = schedule(trainer, sequences, request.devices)
+    tokens = _trained(rows, sequences, steps)
     rate = last_rate(request.artifacts, machine, _like(request, resolved))
     needs = memory(recipe) if memory else None
     room = disk_of(request, resolved, trainer)
     there = free_bytes(request.artifacts)
     return Plan(
         resolved=decided, trainer=trainer, schedule=steps, devices=request.devices,
-        exact=request.lengths.exact, longest=max(request.lengths.train, default=0), tokens=tokens,
-        padding_ratio=_padding(trainer, request.lengths.train),
+        exact=request.lengths.exact, longest=max(rows, default=0), tokens=tokens,
+        flops_per_token=_flops(request), padding_ratio=_padding(trainer, rows),
         memory=needs, memory_free=free, disk=room, disk_free=there,
         seconds=rate.seconds(tokens, _validated(request.lengths, steps)) if rate else None, rate=rate,
         problems=problems.find(
             recipe, memory, resolved.engine == "unsloth", free, machine, room, there, request.artifacts
         ),
     )  # fmt: skip
+
+
+def _flops(request: Request) -> float | None:
+    if request.shape is None or request.adapter is None:
+        return None
+    return flops_per_token(request.shape, request.adapter, lengths.attended(request.lengths.train))
 
 
 def duration(seconds: float) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medft.config import plain
+from medft.data.cache import lock
 from medft.data.record import Record
 from medft.errors import PromptError
 from medft.prompt.config import TemplateConfig
@@ -116,15 +117,9 @@ def encode_splits(
     wording = json.dumps(plain(template), sort_keys=True)
     key = f"{fingerprint}|{wording}|{encoder.max_length}|{too_long}|{ENCODING_VERSION}"
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
-    if not (folder / "splits.json").is_file():
-        with atomic_folder(folder) as aside:
-            found = {
-                name: encode_split(records(), template, encoder, aside / f"{name}.arrow", too_long, progress)
-                for name, records in splits.items()
-            }
-            write_json(
-                aside / "splits.json", {k: {**asdict(v), "path": v.path.name} for k, v in found.items()}
-            )
+    with lock(cache / f".{folder.name}.lock"):  # of processes that ask at once, one encodes
+        if not (folder / "splits.json").is_file():
+            _encode(splits, template, encoder, too_long, folder, progress)
     stored = read_json(folder / "splits.json")
     encoded = {
         name: EncodedSplit(**{**values, "path": folder / values["path"], "lengths": tuple(values["lengths"])})
@@ -132,6 +127,22 @@ def encode_splits(
     }
     _demand_rows(encoded["train"], encoder.max_length)
     return encoded
+
+
+def _encode(
+    splits: dict[str, Callable[[], Iterator[Record]]],
+    template: TemplateConfig,
+    encoder: Encoder,
+    too_long: Literal["truncate", "drop"],
+    folder: Path,
+    progress: Callable[[int], Any],
+) -> None:
+    with atomic_folder(folder) as aside:
+        found = {
+            name: encode_split(records(), template, encoder, aside / f"{name}.arrow", too_long, progress)
+            for name, records in splits.items()
+        }
+        write_json(aside / "splits.json", {k: {**asdict(v), "path": v.path.name} for k, v in found.items()})
 
 
 def _demand_rows(train: EncodedSplit, max_length: int) -> None:

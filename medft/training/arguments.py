@@ -51,7 +51,7 @@ def sft_config(
     dtype: Dtype,
     checkpointing: Checkpointing,
     validate: bool,
-    resumed: bool,
+    validate_first: bool,
     cuda: bool,
 ) -> Any:
     """The SFTConfig of a run.
@@ -64,7 +64,7 @@ def sft_config(
         dtype: compute type.
         checkpointing: how activations are recomputed.
         validate: whether there are validation rows.
-        resumed: whether this goes on from a checkpoint, which has its validation already.
+        validate_first: whether a validation comes before the first step.
         cuda: whether there is a CUDA device.
     """
     from trl import SFTConfig
@@ -122,7 +122,7 @@ def sft_config(
         average_tokens_across_devices=True,
         # Validation, checkpoints, logging: medft's callbacks do the writing.
         eval_strategy="steps" if validate else "no",
-        eval_on_start=validate and not resumed,  # the base model's own loss, for comparison
+        eval_on_start=validate and validate_first,
         eval_delay=0,
         auto_find_batch_size=False,
         ddp_find_unused_parameters=False,
@@ -132,6 +132,7 @@ def sft_config(
         save_steps=plan.save_steps,
         save_total_limit=config.save_total_limit,
         save_only_model=False,
+        restore_callback_states_from_checkpoint=True,  # the patience that early stopping has left
         load_best_model_at_end=best,
         metric_for_best_model="eval_loss" if watched else None,
         greater_is_better=False if watched else None,

@@ -6,6 +6,7 @@ Owns the transformers callbacks of medft. They read the trainer's tallies and ne
 from __future__ import annotations
 
 import math
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -43,18 +44,19 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
     """Turns every log and validation of the trainer into a line of loss.csv, and hands it to listeners.
 
     Args:
-        log: where lines go.
+        log: where lines go; None where another process writes them.
         listeners: called with each line (progress bar, W&B); they must not raise.
     """
 
-    def __init__(self, log: LossLog, listeners: list[Listener]) -> None:
+    def __init__(self, log: LossLog | None, listeners: list[Listener]) -> None:
         self.trainer: Trainer | None = None
         self.totals = Totals()
         self._log = log
         self._listeners = listeners
-        self._offset = float(log.last["seconds"]) if log.last else 0.0
-        if log.last:
-            self.totals.real = float(log.last["tokens"])
+        last = log.last if log else None
+        if last:
+            self.totals.seconds, self.totals.real = float(last["seconds"]), float(last["tokens"])
+        self._offset = self.totals.seconds
         self._began = self._step_began = time.perf_counter()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -66,8 +68,10 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self._step_began = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Add the step's wall time."""
+        """Add the step's wall time; ask for a line at every checkpoint, so that none spans two halves of a
+        run."""
         self.totals.step_seconds += time.perf_counter() - self._step_began
+        control.should_log = control.should_log or control.should_save
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **kwargs: Any) -> None:
         """A line of training loss: the token-weighted mean since the last one."""
@@ -101,7 +105,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
             tokens=int(self.totals.real),
             seconds=round(self.totals.seconds, 3),
         )
-        if state.is_world_process_zero:
+        if self._log is not None:
             self._log.write(row)
         for listener in self._listeners:
             listener(row)
@@ -156,9 +160,13 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
     """The first Ctrl-C (or SIGTERM) finishes the step, saves and stops; a second one stops at once.
 
     Also stops on a loss that is not a number, which no further step can mend.
+
+    Args:
+        stream: where the first signal is answered at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
         self.signal: int | None = None
         self.diverged_at: int | None = None
 
@@ -183,6 +191,8 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
             if self.signal is not None:
                 raise KeyboardInterrupt
             self.signal = number
+            if self._stream is not None:  # a handler may interrupt a print: write to the file itself
+                os.write(self._stream.fileno(), b"\n  stopping after this step; Ctrl-C again stops at once\n")
 
         before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -45,11 +45,12 @@ class LossLog:
 
     Args:
         path: the file; created with its header when missing.
-        resume_step: lines after this step are dropped first, so that a resumed run writes no step twice.
+        resume_step: lines after this step, and those of the test at the end, are dropped first, so that a
+            resumed run writes nothing twice; None drops all.
     """
 
-    def __init__(self, path: Path, resume_step: int = 0) -> None:
-        kept = [row for row in read_rows(path) if int(row["step"]) <= resume_step] if path.is_file() else []
+    def __init__(self, path: Path, resume_step: int | None = None) -> None:
+        kept = [] if resume_step is None else _until(read_rows(path), resume_step)
         self.last = kept[-1] if kept else None
         lines = [",".join(HEADER), *(",".join(row[name] for name in HEADER) for row in kept)]
         write_text(path, "\n".join(lines) + "\n")
@@ -64,6 +65,10 @@ class LossLog:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _until(rows: list[dict[str, str]], step: int) -> list[dict[str, str]]:
+    return [row for row in rows if int(row["step"]) <= step and row["split"] != "test"]
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -14,6 +14,8 @@ from medft.runs import RunDir, find_run
 
 FIXED = ("model", "dataset", "template", "lora", "seed", "scale")
 """Sections of the configuration that shape every step; the rest may change between the halves."""
+_ROWS = ("max_length", "too_long", "packing", "group_by_length")
+"""Settings of the trainer that decide which tokens meet in which step."""
 _PLACES = ("dataset.path", "dataset.obtain")  # where a file stands; its content is compared instead
 
 
@@ -59,11 +61,11 @@ def demand_same(run: RunDir, now: Mapping[str, Any]) -> None:
     Raises:
         RunError: naming every key of ``FIXED`` that differs, with both values.
     """
-    before, after = _flat(read_config(run)), _flat(now)
+    before, after = _shaping(read_config(run)), _shaping(now)
     changed = [
         f"{key}: {before.get(key)!r} -> {after.get(key)!r}"
         for key in sorted(before.keys() | after.keys())
-        if key.split(".")[0] in FIXED and key not in _PLACES and before.get(key) != after.get(key)
+        if before.get(key) != after.get(key)
     ]
     if changed:
         raise RunError(
@@ -71,6 +73,17 @@ def demand_same(run: RunDir, now: Mapping[str, Any]) -> None:
             where="; ".join(changed),
             remedy="leave these settings out, or start a new run",
         )
+
+
+def _shaping(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What every step rests on, as dotted keys; how a step's rows are dealt to batches may change."""
+    trainer = values.get("trainer", {})
+    fixed = _flat({name: values[name] for name in FIXED if name in values})
+    rows = {f"trainer.{name}": trainer[name] for name in _ROWS if name in trainer}
+    if "per_device_batch_size" in trainer:
+        batch, times = trainer["per_device_batch_size"], trainer["gradient_accumulation_steps"]
+        rows["rows per step"] = batch * times
+    return {key: value for key, value in (fixed | rows).items() if key not in _PLACES}
 
 
 def demand_same_data(run: RunDir, before: Mapping[str, str], now: Mapping[str, str]) -> None:

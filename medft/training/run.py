@@ -15,9 +15,10 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import EarlyStoppingCallback, set_seed
+from transformers import EarlyStoppingCallback, TrainerState, set_seed
 from trl.data_utils import pack_dataset
 
+from medft import ranks
 from medft.engine.base import Checkpointing
 from medft.models.registry import Dtype
 from medft.prompt.tokens import EncodedSplit
@@ -25,7 +26,8 @@ from medft.runs import RunDir, atomic_folder, read_json
 from medft.training.arguments import Schedule, schedule, sft_config
 from medft.training.callbacks import Listener, Progress, Recorder, Stopper
 from medft.training.config import TrainerConfig
-from medft.training.losslog import LossLog
+from medft.training.losslog import LossLog, read_rows
+from medft.training.preflight import Rehearsal
 from medft.training.trainer import AnswerCollator, Trainer
 
 
@@ -106,26 +108,29 @@ def train(
     progress: Progress,
     stopper: Stopper,
     separate_examples: Callable[[Any], None],
+    rehearse: bool = False,
 ) -> Outcome:
     """Train ``model`` on ``splits['train']``, validate on the way, test at the end.
 
     Resumes from the run's last whole checkpoint where there is one. ``separate_examples`` is the engine's,
-    for padding-free batches.
+    for padding-free batches. ``rehearse`` runs the largest batches before step 1, on a GPU.
     """
     set_seed(seed)
     rows = {name: load_rows(split) for name, split in splits.items() if split.rows}
     if config.packing:
         rows["train"] = pack(rows["train"], config.max_length, seed)
     cuda = torch.cuda.is_available() and next(model.parameters()).device.type == "cuda"
-    plan = schedule(config, len(rows["train"]))
+    plan = schedule(config, len(rows["train"]), ranks.count())
     start = last_checkpoint(run)
     arguments = sft_config(
         config, plan, folder=run.checkpoints, seed=seed, dtype=dtype, checkpointing=checkpointing,
-        validate="validation" in rows, resumed=start is not None, cuda=cuda,
+        validate="validation" in rows, validate_first=_unvalidated(run, start, plan), cuda=cuda,
     )  # fmt: skip
-    recorder = Recorder(
-        LossLog(run.loss_csv, resume_step=_step(start)), [*listeners, stopper.watch, progress.show]
-    )
+    log = LossLog(run.loss_csv, resume_step=_step(start) if start else None) if ranks.first() else None
+    recorder = Recorder(log, [*listeners, stopper.watch, progress.show])
+    watching = [stopper, recorder, progress, *_early_stopping(config, "validation" in rows)]
+    if rehearse and cuda:
+        watching.insert(0, Rehearsal())
     trainer = Trainer(
         model=model,
         args=arguments,
@@ -135,18 +140,39 @@ def train(
         data_collator=AnswerCollator(
             pad_token_id=tokenizer.pad_token_id, padding_free=config.padding_free or config.packing
         ),
-        callbacks=[recorder, progress, stopper, *_early_stopping(config, "validation" in rows)],
+        callbacks=watching,
     )
     separate_examples(trainer)
-    recorder.trainer = trainer
+    for callback in watching:
+        if isinstance(callback, Recorder | Rehearsal):
+            callback.trainer = trainer
     if cuda:
         torch.cuda.reset_peak_memory_stats()
     with stopper.catching():
-        trainer.train(resume_from_checkpoint=str(start) if start else None)
+        _go(trainer, start, plan)
     if stopper.signal is not None or stopper.diverged_at is not None:
         return _outcome(trainer, recorder, stopper, plan, {})
     test = trainer.evaluate(rows["test"], metric_key_prefix="test") if "test" in rows else {}
     return _outcome(trainer, recorder, stopper, plan, test)
+
+
+def _go(trainer: Trainer, start: Path | None, plan: Schedule) -> None:
+    """Train from ``start``, or load what it holds when nothing is left to train."""
+    if start is None or _step(start) < plan.steps:
+        trainer.train(resume_from_checkpoint=str(start) if start else None)
+        return
+    # transformers 5.17 takes one step too many when it resumes at the last.
+    trainer.state = TrainerState.load_from_json(str(start / "trainer_state.json"))
+    best = trainer.state.best_model_checkpoint if trainer.args.load_best_model_at_end else None
+    trainer._load_from_checkpoint(best or str(start))
+
+
+def _unvalidated(run: RunDir, start: Path | None, plan: Schedule) -> bool:
+    """Whether a validation comes before the first step: the base model's own, or one that a stop left out."""
+    if start is None:
+        return True
+    done = {int(row["step"]) for row in read_rows(run.loss_csv) if row["split"] == "validation"}
+    return _step(start) % plan.eval_steps == 0 and _step(start) not in done
 
 
 def save_adapter(model: Any, tokenizer: Any, folder: Path, base_name: str) -> None:

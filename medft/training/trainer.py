@@ -14,6 +14,7 @@ from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import pad
 
+from medft.training.phases import phase
 from medft.training.tally import IGNORE, Reading, StopTokenLoss, Tally
 
 
@@ -71,10 +72,16 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             )
         return (loss, outputs) if return_outputs else loss
 
+    def training_step(self, *args: Any, **kwargs: Any) -> Any:
+        """As in Trainer; an error says that it was met in training."""
+        with phase("training"):
+            return super().training_step(*args, **kwargs)
+
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> Any:
         """As in Trainer, with the loss weighted by tokens and bits per byte among the metrics."""
         self.read(self.eval_tally)
-        output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
+        with phase("validation"):
+            output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
         reading = self.read(self.eval_tally)
         output.metrics[f"{metric_key_prefix}_loss"] = reading.loss
         output.metrics[f"{metric_key_prefix}_bits_per_byte"] = reading.bits_per_byte

@@ -6,11 +6,12 @@ The story of the command, top to bottom; every room it joins is named where it e
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from medft import ranks
 from medft.config import plain
 from medft.data.config import DatasetConfig
 from medft.data.prepare import Prepared, prepare
@@ -19,9 +20,16 @@ from medft.errors import EngineError
 from medft.merge.ofrun import merge_run
 from medft.models.bases import Base, merging_base, training_base
 from medft.models.registry import ModelConfig
+from medft.plan import access
 from medft.plan.environment import snapshot
+from medft.plan.lengths import Lengths
+from medft.plan.lengths import read as read_lengths
 from medft.plan.machine import probe
+from medft.plan.plan import Plan
+from medft.plan.plan import make as make_plan
+from medft.plan.request import Request
 from medft.plan.resolve import Resolved, Scale, resolve
+from medft.plan.shape import read_shape
 from medft.prompt.config import TemplateConfig
 from medft.prompt.template import check_fields
 from medft.prompt.tokens import EncodedSplit, encode_splits
@@ -93,6 +101,8 @@ class TrainConfig:
     """Size of the files of merged weights, in GB."""
     merge: bool = True
     """Write merged/ besides adapter/."""
+    preflight: bool = True
+    """Check access, memory and disk before step 1, and refuse what cannot succeed."""
     sweep: SweepConfig = field(default_factory=SweepConfig)
     """Where this run stands in a sweep."""
     overrides: tuple[str, ...] = ()
@@ -116,12 +126,14 @@ def run(config: TrainConfig) -> int:
     Raises:
         MedftError: whatever prevents a result; what has been trained stays in the run folder.
     """
-    screen, began = Screen(), time.perf_counter()
+    screen, began = Screen(quiet=not ranks.first()), time.perf_counter()
     resolved = resolve(config.model, config.engine, config.scale, probe())
+    if config.preflight and resolved.scale == "full":
+        access.check(config.model, config.engine.load_in_4bit, config.merge)
     prepared = prepare(config.dataset, seed=config.seed, processed=config.processed)
-    folder = open_folder(plain(config), snapshot(probe(), resolved, config.seed))
-    _announce(screen, config, resolved, prepared, folder)
-    with screen.chatter_to(folder.log), keeping_state(folder):
+    folder = ranks.share(lambda: open_folder(plain(config), snapshot(probe(), resolved, config.seed)))
+    announce(screen, config, resolved, prepared, str(folder.root))
+    with screen.chatter_to(ranks.own(folder.log)), keeping_state(folder, ranks.first()):
         return _run(config, resolved, prepared, folder, screen, began)
 
 
@@ -142,10 +154,17 @@ def _run(
     tokenizer, splits = tokens.tokenizer, tokens.splits
     prints = Fingerprints.of(prepared.ledger, tokens.fingerprint, config.template)
     ledger = ledger_json(prepared.ledger, splits, prints)
-    if config.resume:
+    if config.resume and folder.ledger.is_file():  # else it was stopped before its first step
         demand_same_data(folder, read_json(folder.ledger)["fingerprints"], plain(prints))
-    write_json(folder.ledger, ledger)
-    _say_plan(screen, config, splits)
+    plan = ranks.share(lambda: plan_of(config, resolved, read_lengths(splits), base.folder))
+    resolved = plan.resolved
+    say_plan(screen, plan, splits)
+    if config.preflight:
+        plan.demand_room()
+    if ranks.first():
+        write_json(folder.ledger, ledger)
+        write_json(folder.plan, plan.to_json())
+        write_json(folder.environment, snapshot(probe(), resolved, config.seed))
 
     spec = LoadSpec(
         base.folder, resolved.dtype, config.engine.load_in_4bit, config.trainer.max_length,
@@ -154,13 +173,17 @@ def _run(
     model = code.load_for_training(spec, config.lora, tokenizer, config.seed)
     wandb = _start_wandb(config, resolved, folder, screen)
     outcome = train(
-        model, tokenizer, splits, config.trainer, folder, seed=config.seed, dtype=resolved.dtype,
+        model, tokenizer, splits, plan.trainer, folder, seed=config.seed, dtype=resolved.dtype,
         checkpointing=resolved.gradient_checkpointing, listeners=[wandb.row],
-        progress=Progress(screen.bar_stream), stopper=Stopper(), separate_examples=code.separate_examples,
+        progress=Progress(screen.bar_stream), stopper=Stopper(screen.bar_stream),
+        separate_examples=code.separate_examples, rehearse=config.preflight,
     )  # fmt: skip
+    ranks.leave()
     if outcome.interrupted or outcome.diverged:
         wandb.stop()
         return _say_stopped(screen, folder, outcome)
+    if not ranks.first():
+        return 0
     save_adapter(model, tokenizer, folder.adapter, base.name)
     screen.line("saved", f"adapter/ {_size(folder.adapter)}")
     del model
@@ -176,13 +199,15 @@ def _run(
         "objective": config.trainer.objective,
         "engine": resolved.engine,
         "scale": resolved.scale,
+        "devices": plan.devices,
+        "mfu": plan.utilisation(outcome.tokens_per_second, probe()),
         "seed": config.seed,
         "sweep": str(config.sweep.folder) if config.sweep.folder else None,
         "wandb": wandb.id,
     }
     summary = summarise(names, folder, outcome, prints, merged)
-    wandb.finish(summary, ledger, folder.loss_png)
     write_json(folder.summary, summary)
+    wandb.finish(summary, ledger, folder.loss_png)
     _say_end(screen, folder, summary, time.perf_counter() - began)
     return 0
 
@@ -192,9 +217,10 @@ def _start_wandb(config: TrainConfig, resolved: Resolved, folder: RunDir, screen
     from medft.training.wandb_log import WandbRun
 
     before = folder.root / "wandb.json"
+    logger = config.logger if ranks.first() else replace(config.logger, wandb="off")
     run_id = read_json(before)["id"] if before.is_file() else None
     run = WandbRun(
-        config.logger,
+        logger,
         folder.root,
         name=f"{folder.root.parent.name}/{folder.root.name}",
         group=config.sweep.folder.name if config.sweep.folder else None,
@@ -283,14 +309,12 @@ def _judgement(report: dict[str, Any]) -> str:
     return f"{words}; logits {' and '.join(distances)} of the adapter's effect off base + adapter"
 
 
-def _announce(
-    screen: Screen, config: TrainConfig, resolved: Resolved, prepared: Prepared, folder: RunDir
+def announce(
+    screen: Screen, config: TrainConfig, resolved: Resolved, prepared: Prepared, right: str = ""
 ) -> None:
     """The table that stands above a training: what was decided, and why."""
     tiny = "-tiny" if resolved.scale == "tiny" else ""
-    screen.title(
-        f"{config.model.name}{tiny} x {config.dataset.name} x {config.template.name}", str(folder.root)
-    )
+    screen.title(f"{config.model.name}{tiny} x {config.dataset.name} x {config.template.name}", right)
     screen.line("engine", resolved.engine, resolved.reasons["engine"])
     screen.line("scale", "tiny twin" if resolved.scale == "tiny" else "full", resolved.reasons["scale"])
     screen.line("data", prepared.ledger.summary())
@@ -298,16 +322,34 @@ def _announce(
         screen.line("notice", note)
 
 
-def _say_plan(screen: Screen, config: TrainConfig, splits: dict[str, EncodedSplit]) -> None:
-    from medft.training.arguments import schedule
+def plan_of(config: TrainConfig, resolved: Resolved, lengths: Lengths, base: Path | None) -> Plan:
+    """What a training with these settings will do here.
 
-    train = splits["train"]
-    plan = schedule(config.trainer, train.rows)
-    screen.line("plan", f"{plan.steps:,} steps x {plan.rows_per_step} rows of up to {train.longest:,} tokens")
+    Args:
+        config: the settings.
+        resolved: engine, scale and type.
+        lengths: of the rows.
+        base: the folder of the base; None where it is not on this machine.
+    """
+    shape = read_shape(base) if base else config.model.shape
+    request = Request(
+        config.model, config.trainer, config.lora, config.engine, shape, lengths, config.artifacts,
+        config.merge, ranks.count(),
+    )  # fmt: skip
+    return make_plan(request, resolved, probe())
+
+
+def say_plan(screen: Screen, plan: Plan, splits: dict[str, EncodedSplit]) -> None:
+    """The plan in a line, what it decided, rows that are cut or dropped, and what stands in the way."""
+    screen.line("plan", plan.line)
+    for decision in plan.decisions:
+        screen.line("", decision)
     for name, split in splits.items():
         for problem, count in split.problems.items():
-            cut = problem == "answer truncated" and config.trainer.too_long == "truncate"
+            cut = problem == "answer truncated" and plan.trainer.too_long == "truncate"
             screen.line("notice", f"{name}: {count:,} rows {'kept, ' if cut else 'dropped, '}{problem}")
+    for found in plan.problems:
+        screen.line("notice", f"{found.what}: {found.remedy}")
 
 
 def _say_stopped(screen: Screen, folder: RunDir, outcome: Outcome) -> int:

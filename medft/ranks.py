@@ -1,0 +1,78 @@
+"""The processes that train one model together: which one this is, and what the first one decides for all.
+
+Owns the little that torchrun's environment says and one broadcast. A process that was started alone is the
+first of one, and never waits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar, cast
+
+from medft.errors import MedftError
+
+T = TypeVar("T")
+
+_PATIENCE = timedelta(hours=2)  # the first process may have to prepare data and download a base meanwhile
+
+
+def rank() -> int:
+    """The number of this process, from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def count() -> int:
+    """How many processes there are."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def first() -> bool:
+    """Whether this process prints, writes and merges for all."""
+    return rank() == 0
+
+
+def own(log: Path) -> Path:
+    """The file that this process may write to in place of ``log``."""
+    return log if first() else log.with_suffix(f".{rank()}{log.suffix}")
+
+
+def share(make: Callable[[], T]) -> T:
+    """What ``make`` returns on the first process, on every process.
+
+    Raises:
+        MedftError: whatever ``make`` raised there, everywhere.
+    """
+    if count() == 1:
+        return make()
+    made: list[object] = [None]
+    if first():
+        try:
+            made = [make()]
+        except MedftError as error:
+            made = [error]
+    _broadcast(made)
+    if isinstance(made[0], MedftError):
+        raise made[0]
+    return cast(T, made[0])
+
+
+def leave() -> None:
+    """Part from the others, when nothing more is to be done together."""
+    if count() > 1:
+        from torch import distributed
+
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+def _broadcast(box: list[object]) -> None:
+    import torch
+    from accelerate import PartialState
+    from torch import distributed
+
+    # accelerate's own state, so that its trainer later finds the group it would have made.
+    PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
+    distributed.broadcast_object_list(box, src=0)

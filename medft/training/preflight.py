@@ -1,0 +1,59 @@
+"""The largest batches, run once before step 1: what does not fit fails now and not after hours.
+
+Owns that rehearsal. It leaves weights, gradients, random state and sums as they were.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import TrainerCallback
+
+from medft.training.phases import phase
+from medft.training.tally import Tally
+
+if TYPE_CHECKING:
+    from medft.training.trainer import Trainer
+
+
+class Rehearsal(TrainerCallback):  # type: ignore[misc]
+    """Runs the longest validation batch forward and the longest training batch forward and backward."""
+
+    def __init__(self) -> None:
+        self.trainer: Trainer | None = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Rehearse; an error says which phase it was met in."""
+        if self.trainer is not None:
+            rehearse(self.trainer)
+
+
+def rehearse(trainer: Trainer) -> None:
+    """Run the largest batches of a trainer that is about to train.
+
+    Raises:
+        torch.OutOfMemoryError: marked with its phase.
+    """
+    args, model = trainer.args, trainer.model_wrapped
+    with torch.random.fork_rng():
+        if trainer.eval_dataset is not None:
+            model.eval()
+            batch = _largest(trainer, trainer.eval_dataset, args.per_device_eval_batch_size)
+            with phase("validation"), torch.no_grad():
+                trainer.compute_loss(model, batch)
+        model.train()
+        batch = _largest(trainer, trainer.train_dataset, args.per_device_train_batch_size)
+        with phase("training"):
+            trainer.accelerator.backward(trainer.compute_loss(model, batch))
+    model.zero_grad(set_to_none=True)
+    trainer.train_tally, trainer.eval_tally = Tally(), Tally()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _largest(trainer: Trainer, rows: Any, count: int) -> Any:
+    """A batch of the longest rows, on the trainer's device."""
+    lengths = rows["length"]
+    longest = sorted(range(len(lengths)), key=lambda index: lengths[index], reverse=True)[:count]
+    return trainer._prepare_inputs(trainer.data_collator([rows[index] for index in longest]))

@@ -1,0 +1,113 @@
+"""medft plan: what a training with the same words would run, and whether it fits. Nothing is run.
+
+The story of `medft train` up to its first heavy step: decisions, rows, figures. What is not on this machine
+is not downloaded; the figures are then what they can come to at most.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medft.data.prepare import Prepared, prepare
+from medft.models.bases import training_base
+from medft.plan.disk import local_folder
+from medft.plan.lengths import Lengths, bound, read
+from medft.plan.machine import probe
+from medft.plan.memory import Estimate
+from medft.plan.plan import Plan, duration
+from medft.plan.resolve import Resolved, resolve
+from medft.screen import Screen
+from medft.verbs.train import SPLITS, TrainConfig, announce, encode, expand, plan_of, say_plan
+
+__all__ = ["EXAMPLES", "PlanConfig", "expand", "run"]
+
+EXAMPLES = (
+    "medft plan model=mistral",
+    "medft plan model=gemma trainer=fast trainer.max_length=4096",
+    "medft plan experiment=mednli dataset.path=mednli",
+)
+
+PlanConfig = TrainConfig
+
+
+def run(config: PlanConfig) -> int:
+    """Say what a training would do here.
+
+    Returns:
+        The exit code: 1 when it could not succeed.
+
+    Raises:
+        MedftError: settings or data that a training would refuse.
+    """
+    screen = Screen()
+    resolved = resolve(config.model, config.engine, config.scale, probe())
+    prepared = prepare(config.dataset, seed=config.seed, processed=config.processed)
+    announce(screen, config, resolved, prepared)
+    base = _at_hand(config, resolved)
+    splits = encode(config, prepared, base).splits if base else {}
+    plan = plan_of(config, resolved, read(splits) if splits else _bound(config, prepared), base)
+    say_plan(screen, plan, splits)
+    _say_details(screen, plan)
+    return int(any(problem.certain for problem in plan.problems))
+
+
+def _at_hand(config: PlanConfig, resolved: Resolved) -> Path | None:
+    """The folder of the base, where that needs no download."""
+    if resolved.scale == "full":
+        sixteen = config.model.base_16bit or config.model.base
+        return local_folder(config.model.base if config.engine.load_in_4bit else sixteen)
+    return training_base(config.model, resolved.scale, config.engine.load_in_4bit, config.artifacts).folder
+
+
+def _bound(config: PlanConfig, prepared: Prepared) -> Lengths:
+    return bound({name: prepared.rows(name) for name in SPLITS}, config.trainer.max_length)
+
+
+def _say_details(screen: Screen, plan: Plan) -> None:
+    if not plan.exact:
+        screen.line(
+            "rows",
+            f"not encoded, the tokenizer is not on this machine: taken as {plan.longest:,} tokens each",
+        )
+    else:
+        screen.line("rows", f"of up to {plan.longest:,} tokens; {_padding(plan)}")
+    if plan.memory is None:
+        screen.line("memory", "unknown: these sizes or targets are not those of a Llama-like model")
+    else:
+        screen.line(
+            "memory", f"{_gb(plan.memory.needed)} of {_gb(plan.memory_free)} free: {_parts(plan.memory)}"
+        )
+    if plan.disk is not None:
+        disk = plan.disk
+        screen.line(
+            "disk",
+            f"{_gb(disk.run)} of {_gb(plan.disk_free)} free: checkpoints {_gb(disk.checkpoints)}, "
+            f"merged {_gb(disk.merged)}" + (f"; {_gb(disk.download)} to download" if disk.download else ""),
+        )
+    screen.line("time", _time(plan))
+
+
+def _padding(plan: Plan) -> str:
+    if plan.padding_ratio == 1:
+        return "next to no padding"
+    return f"{1 - 1 / plan.padding_ratio:.0%} of what is computed is padding (trainer=fast has none)"
+
+
+def _parts(memory: Estimate) -> str:
+    parts = {
+        "base": memory.weights, "adapter": memory.adapter, "gradients": memory.gradients,
+        "optimizer": memory.optimizer, "activations": memory.activations,
+        "logits or backward": memory.working, "validation": memory.validation, "libraries": memory.libraries,
+    }  # fmt: skip
+    return ", ".join(f"{name} {_gb(size)}" for name, size in parts.items())
+
+
+def _time(plan: Plan) -> str:
+    if plan.seconds is None or plan.rate is None:
+        return "unknown before the first run of this model here"
+    speed = f"{plan.rate.tokens_per_second:,.0f} tokens/s as in {plan.rate.run}"
+    return f"about {duration(plan.seconds)}, at {speed}"
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.2f} GB" if size < 10e9 else f"{size / 1e9:.1f} GB"
