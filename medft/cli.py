@@ -59,8 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print("; ".join(("stopped", *map(str, stop.args))), file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader of our output went away (`medft runs | head`); that is no failure of ours.

@@ -7,6 +7,7 @@ nothing of what the files mean.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from medft.errors import RunError
 
@@ -116,14 +117,33 @@ class RunDir:
         if not self.status.is_file():
             return "killed"
         status = read_json(self.status)
-        if (
-            status["state"] == "running"
-            and status["host"] == socket.gethostname()
-            and not _alive(status["pid"])
-        ):
-            return "killed"
         state: State = status["state"]
-        return state
+        return "killed" if state == "running" and not self._is_held() else state
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder: while its process lives, and no longer, what is marked running counts as running.
+
+        Raises:
+            RunError: another process holds it.
+        """
+        with self._lock.open("w") as file:
+            if not take(file):
+                raise RunError(
+                    "the run is still running", where=str(self.root), remedy="wait for it, or stop it"
+                )
+            yield
+
+    @property
+    def _lock(self) -> Path:
+        return self.root / ".lock"
+
+    def _is_held(self) -> bool:
+        try:
+            with self._lock.open() as file:
+                return not take(file, shared=True)
+        except FileNotFoundError:
+            return False
 
 
 def all_runs(artifacts: Path) -> list[RunDir]:
@@ -170,13 +190,16 @@ def _names(run: RunDir, name: str) -> bool:
     return full.startswith(name) or run.root.name.startswith(name)
 
 
-def _alive(pid: int) -> bool:
+def take(file: TextIO, *, shared: bool = False) -> bool:
+    """Lock an open file if nobody holds it; ``shared`` only looks, beside others who look.
+
+    The kernel gives the lock back when the last process that inherited the file ends, however it ends: unlike
+    a process id, it means nothing else later, or in another container.
+    """
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
-    except PermissionError:
-        return True
     return True
 
 

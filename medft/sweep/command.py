@@ -8,6 +8,7 @@ settings of every job have been built once.
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import signal
 import sys
@@ -19,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from medft.cli import settings
-from medft.compose import compose, group_options, register_resolvers
+from medft.compose import compose, register_resolvers
 from medft.errors import ConfigError, RunError
 from medft.paths import conf_dir
 from medft.screen import Screen
 from medft.sweep.folder import SweepDir
+from medft.sweep.grid import read_grid
 from medft.sweep.job import run_job
 
 # A launcher's worker imports this module to find ``_job``, and then composes conf/, which needs them.
@@ -78,7 +80,8 @@ def _sweep(overrides: list[str]) -> int:
 def _open(own: list[str], launch: list[str]) -> SweepDir:
     """A new sweep's folder, after every job's settings have been built."""
     search = "hydra/sweeper=optuna" in launch
-    jobs = _combinations(own, ends=search)
+    grid = read_grid(own)
+    jobs = grid.corners() if search else grid.jobs()
     compose("train", launch)
     for job in jobs:
         settings("train", job)
@@ -89,7 +92,7 @@ def _open(own: list[str], launch: list[str]) -> SweepDir:
         )
     kept = [o for o in launch if not o.startswith(("hydra.sweep.dir=", "hydra/sweeper", "hydra.sweeper"))]
     chooses = [*own, *(o for o in launch if o.startswith(("hydra/sweeper", "hydra.sweeper")))]
-    folder.create([] if search else jobs, kept, chooses if search else [])
+    folder.create([] if search else jobs, grid.varied, kept, chooses if search else [])
     return folder
 
 
@@ -107,47 +110,6 @@ def _reopen(root: Path, own: list[str], launch: list[str]) -> SweepDir:
     return folder
 
 
-def _combinations(overrides: Sequence[str], ends: bool) -> list[list[str]]:
-    """The command line of every job: the product of the values that a comma, ``choice`` or ``range`` lists.
-
-    Args:
-        overrides: the command line.
-        ends: the jobs will be chosen by a search: list what suffices to check every value, the ends of
-            intervals for what lies between.
-    """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-        choices = [_choices(override, ends) for override in parsed]
-    except HydraException as error:
-        raise ConfigError(f"the command cannot be read: {str(error).splitlines()[0]}") from error
-    if not ends:
-        return [list(combination) for combination in itertools.product(*choices)]
-    first = [values[0] for values in choices]
-    others = ((place, value) for place, values in enumerate(choices) for value in values[1:])
-    return [first, *([*first[:place], value, *first[place + 1 :]] for place, value in others)]
-
-
-def _choices(override: Any, ends: bool) -> list[str]:
-    from hydra.core.override_parser.types import Glob
-
-    if not override.is_sweep_override():
-        return [override.input_line]
-    key = override.get_key_element()
-    if override.is_interval_sweep():
-        if not ends:
-            raise ConfigError(
-                f"'{override.input_line}' lists no values", remedy="hydra/sweeper=optuna searches an interval"
-            )
-        interval = override.value()
-        return [f"{key}={interval.start}", f"{key}={interval.end}"]
-    if isinstance(override.value(), Glob):
-        return [f"{key}={name}" for name in override.value().filter(group_options().get(key, []))]
-    return [f"{key}={value}" for value in override.sweep_string_iterator()]
-
-
 def _search(folder: SweepDir) -> None:
     """Let Optuna choose jobs until it has had all its trials; its study lies in the folder."""
     import warnings
@@ -155,18 +117,19 @@ def _search(folder: SweepDir) -> None:
     import optuna
 
     optuna.logging.disable_default_handler()
+    logging.getLogger("hydra_plugins").setLevel(logging.CRITICAL)  # what failed has been said
     warnings.simplefilter("ignore", FutureWarning)  # Hydra's plugin uses Optuna's older names
     search = folder.search()
     left = int(_value(search, "hydra.sweeper.n_trials") or _TRIALS) - len(folder.jobs())
     if left <= 0:
         return
-    study = {
-        "hydra.sweeper.storage": f"sqlite:///{(folder.root / 'search.db').absolute()}",
-        "hydra.sweeper.study_name": "sweep",
-        "hydra.sweeper.n_trials": str(left),
-    }
-    kept = [f"{name}='{value}'" for name, value in study.items() if _value(search, name) is None]
-    kept += [f"hydra.sweeper.n_trials={left}"] if _value(search, "hydra.sweeper.n_trials") else []
+    # SQLAlchemy 2 opens transactions that Optuna 2 never commits; Optuna 3 has no plugin for Hydra.
+    storage = (
+        "{_target_:optuna.storages.RDBStorage,engine_kwargs:{isolation_level:AUTOCOMMIT},"
+        f"url:'sqlite:///{(folder.root / 'search.db').absolute()}'}}"
+    )
+    kept = ["hydra.sweeper.study_name=sweep", f"hydra.sweeper.storage={storage}"]
+    kept = [*([] if _value(search, "hydra.sweeper.storage") else kept), f"hydra.sweeper.n_trials={left}"]
     try:
         _launch(folder, [*search, *kept])
     except ValueError as error:  # Optuna, asked for the best of no finished trial
@@ -189,7 +152,7 @@ def _hydra(verb: str, arguments: list[str]) -> None:
         sys.argv = before
 
 
-def _job(config: Any) -> float:
+def _job(config: Any) -> float | None:
     """One job of a multirun, in whatever process the launcher chose."""
     from hydra.core.hydra_config import HydraConfig
 
@@ -198,7 +161,7 @@ def _job(config: Any) -> float:
     node = HydraConfig.get()
     folder = SweepDir(Path(node.sweep.dir))
     if folder.stopping:
-        return float("nan")
+        return None
     number = config.sweep.get("job")
     if number is None:
         number = folder.add([str(o) for o in node.overrides.task])

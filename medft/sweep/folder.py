@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal
 
-from medft.runs import RunDir, read_json, write_json
+from medft.runs import RunDir, read_json, take, write_json
 
 INDEX = "index.json"
 State = Literal["to do", "running", "done", "failed"]
@@ -62,17 +62,24 @@ class SweepDir:
         return self.logs / f"{number}.log"
 
     def create(
-        self, jobs: Sequence[Sequence[str]], launch: Sequence[str], search: Sequence[str] = ()
+        self,
+        jobs: Sequence[Sequence[str]],
+        varied: Sequence[str],
+        launch: Sequence[str],
+        search: Sequence[str] = (),
     ) -> None:
         """Write the index of a new sweep.
 
         Args:
             jobs: their command lines.
+            varied: the keys in which they differ.
             launch: how jobs are started: overrides of Hydra's own settings.
             search: the command line of a sweeper that chooses jobs as it goes; empty without one.
         """
         self.logs.mkdir(parents=True)
-        self._write([Job(n, tuple(job)) for n, job in enumerate(jobs)], list(launch), list(search))
+        listed = [asdict(Job(n, tuple(job))) for n, job in enumerate(jobs)]
+        index = {"varied": list(varied), "launch": list(launch), "search": list(search), "jobs": listed}
+        write_json(self.root / INDEX, index)
 
     def jobs(self) -> list[Job]:
         """Every job as it stands now.
@@ -94,22 +101,19 @@ class SweepDir:
     def add(self, overrides: Sequence[str]) -> int:
         """A further job, by a sweeper that chooses as it goes; returns its number."""
         with self._locked():
-            index, jobs = self._read(), self.jobs()
-            self._write([*jobs, Job(len(jobs), tuple(overrides))], index["launch"], index["search"])
+            jobs = self.jobs()
+            self._update([*jobs, Job(len(jobs), tuple(overrides))])
             return len(jobs)
 
     def mark(self, number: int, state: State) -> None:
         """Write down how a job stands."""
         with self._locked():
-            index = self._read()
-            jobs = [replace(job, state=state) if job.number == number else job for job in self.jobs()]
-            self._write(jobs, index["launch"], index["search"])
+            self._update([replace(job, state=state) if job.number == number else job for job in self.jobs()])
 
     def words(self, job: Job) -> str:
-        """What tells ``job`` from the others: its overrides that not all jobs have."""
-        others = [set(other.overrides) for other in self.jobs()]
-        common = set.intersection(*others) if len(others) > 1 else set()
-        return " ".join(o for o in job.overrides if o not in common) or " ".join(job.overrides) or "defaults"
+        """What tells ``job`` from the others."""
+        varied = self._read()["varied"]
+        return " ".join(o for o in job.overrides if o.partition("=")[0] in varied) or "as asked"
 
     def say(self, text: str) -> None:
         """Add a line about the sweep; whoever watches it shows it."""
@@ -141,8 +145,8 @@ class SweepDir:
 
     def _held(self, number: int) -> bool:
         try:
-            with self.log(number).open("a") as file:
-                return not take(file)
+            with self.log(number).open() as file:
+                return not take(file, shared=True)
         except FileNotFoundError:
             return False
 
@@ -150,22 +154,11 @@ class SweepDir:
         index: dict[str, Any] = read_json(self.root / INDEX)
         return index
 
-    def _write(self, jobs: list[Job], launch: list[str], search: list[str]) -> None:
-        listed = [asdict(job) for job in jobs]
-        write_json(self.root / INDEX, {"launch": launch, "search": search, "jobs": listed})
+    def _update(self, jobs: list[Job]) -> None:
+        write_json(self.root / INDEX, {**self._read(), "jobs": [asdict(job) for job in jobs]})
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with (self.logs / ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-
-def take(file: TextIO) -> bool:
-    """Lock ``file`` if nobody holds it. Processes that inherit it hold the lock as well, so that it outlives
-    whoever started them and ends with the last of them."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -7,7 +7,6 @@ reach the next job.
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import socket
@@ -20,19 +19,19 @@ from pathlib import Path
 from typing import TextIO
 
 from medft.plan.machine import probe
-from medft.runs import read_json
-from medft.sweep.folder import Job, SweepDir, take
+from medft.runs import read_json, take
+from medft.sweep.folder import Job, SweepDir
 
 _TAIL = 6  # lines of a failed job that are shown
 _POLL = 0.5  # seconds
 _INTERRUPTED = 130  # exit code of a training that saved and stopped
 
 
-def run_job(folder: SweepDir, number: int) -> float:
+def run_job(folder: SweepDir, number: int) -> float | None:
     """Run a job to its end, or go on with it where it was interrupted.
 
     Returns:
-        Its objective; NaN where it has none (it failed, was stopped, or has no validation rows).
+        Its objective; None where it has none (it failed, was stopped, or has no validation rows).
     """
     job = next(job for job in folder.jobs() if job.number == number)
     if job.state == "done":
@@ -40,14 +39,14 @@ def run_job(folder: SweepDir, number: int) -> float:
     with folder.log(number).open("a", encoding="utf-8") as log:
         if not take(log):
             folder.say(f"[{number}] {folder.words(job)}: still running elsewhere")
-            return math.nan
+            return None
         with own_gpu(folder.logs, lambda: folder.stopping) as (environment, held):
-            return math.nan if folder.stopping else _run(folder, job, log, environment, held)
+            return None if folder.stopping else _run(folder, job, log, environment, held)
 
 
 def _run(
     folder: SweepDir, job: Job, log: TextIO, environment: dict[str, str], held: tuple[int, ...]
-) -> float:
+) -> float | None:
     number, words, again = job.number, folder.words(job), folder.run(job.number).config.is_file()
     folder.mark(number, "running")
     folder.say(f"[{number}] {words}: {'resumed' if again else 'started'}")
@@ -57,14 +56,14 @@ def _run(
     if code == _INTERRUPTED or (code and folder.stopping):
         folder.mark(number, "to do")
         folder.say(f"[{number}] {words}: stopped after {seconds:.0f} s")
-        return math.nan
+        return None
     if code or not folder.run(number).summary.is_file():
         folder.mark(number, "failed")
         folder.say(
             f"[{number}] {words}: FAILED after {seconds:.0f} s, exit code {code}; {log.name} ends\n"
             + _tail(Path(log.name), start)
         )
-        return math.nan
+        return None
     folder.mark(number, "done")
     folder.say(f"[{number}] {words}: done in {seconds:.0f} s, {_figures(folder, number)}")
     return _objective(folder, number)
@@ -118,10 +117,10 @@ def _tail(log: Path, start: int) -> str:
         return "\n".join(f"    {line}" for line in file.read().splitlines()[-_TAIL:])
 
 
-def _objective(folder: SweepDir, number: int) -> float:
+def _objective(folder: SweepDir, number: int) -> float | None:
     summary = read_json(folder.run(number).summary)
     value = summary[summary["objective"]]
-    return math.nan if value is None else float(value)
+    return None if value is None else float(value)
 
 
 def _figures(folder: SweepDir, number: int) -> str:

@@ -1,0 +1,86 @@
+"""A command line with several values for some keys -> the command lines of a sweep's jobs.
+
+Owns the reading of Hydra's notation: ``a,b``, ``choice(a,b)``, ``range(1,4)``, ``glob(*)``,
+``interval(0,1)``. Knows nothing of what keys mean.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from medft.compose import group_options
+from medft.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The values that every override stands for."""
+
+    choices: tuple[tuple[str, ...], ...]
+    """For every override, one ``key=value`` for each of its values; the two ends of an interval."""
+    varied: tuple[str, ...]
+    """The keys that have several."""
+    intervals: tuple[str, ...]
+    """Overrides that name a range of real numbers, which only a search can take values from."""
+
+    def jobs(self) -> list[list[str]]:
+        """Every combination.
+
+        Raises:
+            ConfigError: there is an interval among the values.
+        """
+        if self.intervals:
+            raise ConfigError(
+                f"'{self.intervals[0]}' lists no values", remedy="hydra/sweeper=optuna searches an interval"
+            )
+        return [list(combination) for combination in itertools.product(*self.choices)]
+
+    def corners(self) -> list[list[str]]:
+        """Combinations in which every value and every end of an interval appears once at least."""
+        first = [values[0] for values in self.choices]
+        others = ((place, value) for place, values in enumerate(self.choices) for value in values[1:])
+        return [first, *([*first[:place], value, *first[place + 1 :]] for place, value in others)]
+
+
+def read_grid(overrides: Sequence[str]) -> Grid:
+    """Read a sweep's command line.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise ConfigError(
+            f"the command cannot be read: {str(error).splitlines()[0]}",
+            remedy="medft train --help   shows examples",
+        ) from error
+    several = [override for override in parsed if override.is_sweep_override()]
+    return Grid(
+        choices=tuple(tuple(_values(override)) for override in parsed),
+        varied=tuple(override.get_key_element() for override in several),
+        intervals=tuple(override.input_line for override in several if override.is_interval_sweep()),
+    )
+
+
+def _values(override: Any) -> list[str]:
+    from hydra.core.override_parser.types import Glob
+
+    if not override.is_sweep_override():
+        return [override.input_line]
+    key, value = override.get_key_element(), override.value()
+    if override.is_interval_sweep():
+        values = [value.start, value.end]
+    elif isinstance(value, Glob):
+        values = value.filter(group_options().get(key, []))
+    else:
+        values = list(override.sweep_string_iterator())
+    if not values:
+        raise ConfigError(f"'{override.input_line}' names nothing")
+    return [f"{key}={value}" for value in values]
