@@ -60,7 +60,7 @@ def merge_run(
 
 
 def questions(rows: Iterable[Path]) -> Questions:
-    """Up to ``ASKED`` rows of the first file that has any: their prompts, and themselves with their labels."""
+    """Up to ``ASKED`` rows of the first file that has any: their prompts, and the rows with their labels."""
     for path in rows:
         taken = _rows(path)
         if taken:
