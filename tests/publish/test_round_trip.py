@@ -39,7 +39,7 @@ def test_uploaded_weights_load_from_the_hub(
     hub: Hub, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
-    from peft import AutoPeftModelForCausalLM, LoraConfig, get_peft_model
+    from peft import AutoPeftModelForCausalLM, LoraConfig, PeftModel, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
     run = make_run(tmp_path / "artifacts")
@@ -58,6 +58,7 @@ def test_uploaded_weights_load_from_the_hub(
 
     monkeypatch.setenv("HF_TOKEN", WRITE_TOKEN)
     upload(UploadConfig(repo="ward/net", artifacts=tmp_path / "artifacts"))
+    upload(UploadConfig(repo="ward/both", together=True, artifacts=tmp_path / "artifacts"))
     shutil.rmtree(tmp_path / "base")
     shutil.rmtree(tmp_path / "artifacts")
 
@@ -71,6 +72,12 @@ def test_uploaded_weights_load_from_the_hub(
         assert torch.allclose(merged(ids).logits, adapter(ids).logits, atol=1e-5)
         with adapter.disable_adapter():
             assert not torch.allclose(merged(ids).logits, adapter(ids).logits, atol=1e-3)
+        part = AutoModelForCausalLM.from_pretrained("ward/both", subfolder="merged")
+        assert torch.equal(part(ids).logits, merged(ids).logits)
+        plain = AutoModelForCausalLM.from_pretrained(MODELS["mistral"]["base_16bit"])
+        part = PeftModel.from_pretrained(plain, "ward/both", subfolder="adapter")
+        assert torch.equal(part(ids).logits, adapter(ids).logits)
+    assert AutoTokenizer.from_pretrained("ward/both", subfolder="merged").chat_template
     answer = pipeline("text-generation", "ward/net")(QUESTION, max_new_tokens=4, do_sample=False)
     expected = merged.generate(ids, max_new_tokens=4, do_sample=False)[0, ids.shape[1] :]
     assert answer[0]["generated_text"][-1]["content"] == tokenizer.decode(expected, skip_special_tokens=True)
