@@ -3,9 +3,9 @@
     MEDFT_REAL_DATA=<folder with medquad.csv> python tests/benchmarks/bench_prepare.py
     python tests/benchmarks/bench_prepare.py 16000 160000 1600000
 
-Without arguments: the whole real MedQuAD csv, near-duplicate search included. With numbers: that many synthetic
-rows each, in a process of its own, so that the peak of each is seen; what grows with the rows is the index. Aims:
-60 s and 2 GB for MedQuAD on two cores, 1 kB of index a row.
+Without arguments: the whole real MedQuAD csv, near-duplicate search included. With numbers: that many
+synthetic rows each, in a process of its own, so that the peak of each is seen; what grows with the rows is
+the index. Aims: 60 s and 2 GB for MedQuAD on two cores, 1 kB of index a row.
 """
 
 from __future__ import annotations
