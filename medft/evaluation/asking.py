@@ -90,8 +90,8 @@ def ask(
     def likelihoods(tasks: list[_Task], report: Any) -> None:
         system.session.likelihoods(system.model, [task.ids for task in tasks], report)
 
-    _do(f"{system.name}: scoring", score, file, likelihoods, scored, progress, answered)
-    _do(f"{system.name}: answering", generate, file, replies, said, progress, answered)
+    _do(f"{system.name} scores", score, file, likelihoods, scored, progress, answered)
+    _do(f"{system.name} answers", generate, file, replies, said, progress, answered)
     _collect(answered, generate, score, file)
     return answered
 

@@ -99,7 +99,7 @@ def _fit(
             optimiser.step()
             schedule.step()
             optimiser.zero_grad()
-            done, loss = done + 1, float(output.loss)
+            done, loss = done + 1, float(output.loss.detach())
             progress("encoder: training", done, steps)
     return loss
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -46,15 +47,7 @@ def open_harness(config: HarnessConfig, folder: Path) -> Harness:
         ConfigError: the extra is not installed, or a task is unknown.
         DataError: PubMedQA's rows are not where they are said to be.
     """
-    try:
-        from lm_eval.tasks import TaskManager
-    except ImportError:
-        raise ConfigError(
-            "this suite needs lm-evaluation-harness, which is not installed",
-            remedy="pip install 'medft[lm-eval]'",
-        ) from None
-    folders = [str(TASKS), *([str(config.task_files)] if config.task_files else [])]
-    manager = TaskManager(include_path=folders)
+    manager = _manager(str(config.task_files) if config.task_files else None)
     unknown = [name for name in config.tasks if name not in manager.all_tasks]
     if unknown:
         raise ConfigError(
@@ -81,7 +74,7 @@ def ask(harness: Harness, system: System, limit: int | None, seed: int) -> Score
         )
         results = simple_evaluate(
             model=judged,
-            tasks=list(harness.tasks),
+            tasks=[{"group": "medft", "task": list(harness.tasks)}],  # a group, where overrides are merged
             task_manager=harness.manager,
             num_fewshot=config.shots,
             limit=limit,
@@ -93,7 +86,7 @@ def ask(harness: Harness, system: System, limit: int | None, seed: int) -> Score
             torch_random_seed=seed,
             fewshot_random_seed=seed,
         )
-    return {task: _scores(samples) for task, samples in results["samples"].items()}
+    return {task.rsplit("::", 1)[-1]: _scores(samples) for task, samples in results["samples"].items()}
 
 
 def figures(scores: Mapping[str, Scores], seed: int) -> tuple[list[Figure], dict[str, Any]]:
@@ -153,6 +146,19 @@ def write_pubmedqa(path: Path, folder: Path) -> Path:
     )
     write_text(written, "\n".join(lines) + "\n")
     return written
+
+
+@cache
+def _manager(task_files: str | None) -> Any:
+    """The harness' index of tasks; reading its thousands of files takes seconds."""
+    try:
+        from lm_eval.tasks import TaskManager
+    except ImportError:
+        raise ConfigError(
+            "this suite needs lm-evaluation-harness, which is not installed",
+            remedy="pip install 'medft[lm-eval]'",
+        ) from None
+    return TaskManager(include_path=[str(TASKS), *([task_files] if task_files else [])])
 
 
 def _with_data(name: str, config: HarnessConfig, folder: Path) -> Any:

@@ -73,16 +73,23 @@ def _section(suite: Mapping[str, Any]) -> Section:
 def _row(figure: Mapping[str, Any], systems: Sequence[str], pairs: Sequence[str]) -> tuple[str, ...]:
     arrow = "" if figure["higher_is_better"] else " (lower is better)"
     cells = [_estimate(figure["systems"].get(name)) for name in systems]
-    words = [figure["differences"].get(name, {}).get("words", "") for name in pairs]
+    words = [_difference(figure["differences"].get(name)) for name in pairs]
     return (figure["group"], figure["name"] + arrow, *cells, *words)
 
 
 def _estimate(estimate: Mapping[str, Any] | None) -> str:
     if estimate is None:
         return ""
-    if estimate["low"] is None:
-        return f"{estimate['value']:.3f}"
     return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+
+
+def _difference(difference: Mapping[str, Any] | None) -> str:
+    if difference is None:
+        return ""
+    p = difference["p"]
+    tested = "" if p is None else ", p < 0.001" if p < 0.001 else f", p = {p:.3f}"
+    bounds = f"[{difference['low']:+.3f}, {difference['high']:+.3f}]"
+    return f"{difference['verdict']} ({difference['value']:+.3f} {bounds}{tested})"
 
 
 def _extra(name: str, extra: Any) -> Iterator[Any]:

@@ -85,7 +85,11 @@ class QuestionSuite:
 
     def ask(self, system: System, progress: Progress) -> None:
         """See ``Suite``."""
-        self.answered[system.name] = ask(system, self.asked.questions, self._sampling, self._file, progress)
+
+        def named(what: str, done: int, total: int) -> None:
+            progress(f"{self.name}: {what}", done, total)
+
+        self.answered[system.name] = ask(system, self.asked.questions, self._sampling, self._file, named)
 
     def finish(self, progress: Progress) -> dict[str, Any]:
         """See ``Suite``; an encoder baseline is trained first."""
@@ -135,9 +139,9 @@ class HarnessSuite:
 
     def ask(self, system: System, progress: Progress) -> None:
         """See ``Suite``; the harness keeps no answers, so that a killed one starts again."""
-        progress(f"{system.name}: lm-evaluation-harness", 0, 1)
+        progress(f"{self.name}: {system.name} in lm-evaluation-harness", 0, 1)
         self._scores[system.name] = harness.ask(self._harness, system, self.config.limit, self.setting.seed)
-        progress(f"{system.name}: lm-evaluation-harness", 1, 1)
+        progress(f"{self.name}: {system.name} in lm-evaluation-harness", 1, 1)
 
     def finish(self, progress: Progress) -> dict[str, Any]:
         """See ``Suite``."""

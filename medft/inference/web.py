@@ -22,7 +22,7 @@ from medft.inference.generation import Sampling
 NOT_ADVICE = "A language model answers. It can be wrong. This is not medical advice."
 SIDE_BY_SIDE = 4
 """Columns on the page."""
-OWN = "the one it was trained with"
+OWN = "as trained"
 
 
 def build_page(desk: Desk, sampling: Sampling) -> Any:
@@ -91,7 +91,13 @@ def build_page(desk: Desk, sampling: Sampling) -> Any:
             desk.forget(str(request.session_hash))
 
         halt.click(stop, None, None, queue=False, api_name=False)
-        reset.click(start_again, [models], parts, api_name=False)
+        gr.on(
+            [reset.click, *(chat.clear for _, chat, _ in columns)],
+            start_again,
+            [models],
+            parts,
+            api_name=False,
+        )
         models.change(lambda chosen: _titled(chosen, len(slots)), [models], parts, api_name=False)
         page.unload(leave)
     page.queue(default_concurrency_limit=len(slots), max_size=64)
@@ -127,38 +133,43 @@ def launch(page: Any, port: int | None, block: bool) -> str:
     return str(address)
 
 
-def _column(slot: int, first: str) -> tuple[Any, Any]:
-    with gr.Column():
+def _column(slot: int, first: str) -> tuple[Any, Any, Any]:
+    with gr.Column(visible=slot == 0) as column:
         chat = gr.Chatbot(
-            label=first, visible=slot == 0, render_markdown=False, sanitize_html=True, allow_tags=False,
-            feedback_options=None, buttons=["copy"], height=420, elem_id=f"chat{slot}",
+            label=first, render_markdown=False, sanitize_html=True, allow_tags=False, feedback_options=None,
+            buttons=["copy"], height=420, elem_id=f"chat{slot}",
         )  # fmt: skip
         passages = gr.Textbox(
             label="Passages used", visible=False, interactive=False, max_lines=12, elem_id=f"passages{slot}"
         )
-    return chat, passages
+    return column, chat, passages
 
 
 def _titled(chosen: Sequence[str], slots: int) -> list[Any]:
-    """Columns for the chosen models, under their names; what they show is kept."""
-    updates: list[Any] = []
-    for slot in range(slots):
-        used = slot < len(chosen)
-        chat = gr.update(visible=used, label=chosen[slot]) if used else gr.update(visible=False, value=[])
-        updates += [chat, gr.update(visible=False)]
-    return updates
-
-
-def _as_text(turn: dict[str, str]) -> dict[str, str]:
-    """Escaped, since the component takes what looks like HTML for HTML and drops what it holds to be dangerous."""
-    return {"role": turn["role"], "content": html.escape(turn["content"], quote=False)}
+    """Columns for the chosen models, under their names; a conversation is shown again with the next
+    question."""
+    updates = [
+        update
+        for name in chosen[:slots]
+        for update in (gr.update(visible=True), gr.update(label=name, value=[]), gr.update(visible=False))
+    ]
+    return updates + _hidden(slots - len(chosen[:slots]))
 
 
 def _filled(shown: dict[str, Column], slots: int) -> list[Any]:
     updates: list[Any] = []
     for name, (turns, passages) in shown.items():
-        updates.append(gr.update(visible=True, label=name, value=[_as_text(turn) for turn in turns]))
+        updates.append(gr.update(visible=True))
+        updates.append(gr.update(label=name, value=[_as_text(turn) for turn in turns]))
         updates.append(gr.update(visible=bool(passages), value=passages))
-    for _ in range(slots - len(shown)):
-        updates += [gr.update(visible=False, value=[]), gr.update(visible=False, value="")]
-    return updates
+    return updates + _hidden(slots - len(shown))
+
+
+def _hidden(slots: int) -> list[Any]:
+    return [gr.update(visible=False), gr.update(value=[]), gr.update(visible=False, value="")] * slots
+
+
+def _as_text(turn: dict[str, str]) -> dict[str, str]:
+    """Escaped, since the component takes what looks like HTML for HTML and drops what it holds to be
+    dangerous."""
+    return {"role": turn["role"], "content": html.escape(turn["content"], quote=False)}
