@@ -21,7 +21,7 @@ from medft.errors import DataError
 from medft.models import tiny_model, tiny_tokenizer
 from medft.models.registry import Family
 from medft.paths import samples_dir
-from medft.runs import atomic_folder, read_json, write_json
+from medft.runs import atomic_folder, write_json
 
 MARK = "medft_tiny_twin"
 """Key of config.json that a twin, and every model merged from it, carries."""
@@ -71,11 +71,6 @@ def twin(family: Family, root: Path) -> Twin:
                 with atomic_folder(built.root) as folder:
                     _build(family, folder)
     return built
-
-
-def is_tiny(checkpoint: Path) -> bool:
-    """Whether a model folder holds a tiny twin, or a model merged from one."""
-    return bool(read_json(checkpoint / "config.json").get(MARK, False))
 
 
 @cache

@@ -20,8 +20,8 @@ BATCH = 16
 LEARNING_RATE = 3e-3
 """Of AdamW, after a warm-up of ten steps."""
 
-# The gain of the last norm at the start. The logits of so narrow a model are sums of few terms; with a gain of 1
-# they move so little per step that a minute of training shows nothing.
+# The gain of the last norm at the start. The logits of so narrow a model are sums of few terms; with a gain
+# of 1 they move so little per step that a minute of training shows nothing.
 _FINAL_GAIN = 8.0
 
 # Widths are multiples of 64, the block of NF4. Heads are grouped where the family's are, and Gemma's
@@ -44,7 +44,12 @@ _LLAMA3_ROPE = {
     "original_max_position_embeddings": 8192,
 }
 _OWN: dict[Family, dict[str, Any]] = {
-    "gemma": {"head_dim": 32, "max_position_embeddings": 8192, "tie_word_embeddings": True},
+    "gemma": {
+        "head_dim": 32,
+        "max_position_embeddings": 8192,
+        "tie_word_embeddings": True,
+        "initializer_range": 0.005,  # Gemma multiplies embeddings by sqrt(hidden_size)
+    },
     "llama2": {"head_dim": 16, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5},
     "mistral": {
         "head_dim": 16,
@@ -90,8 +95,9 @@ class Phase:
 def pretrained(configuration: Any, phases: Sequence[Phase], seed: int) -> Any:
     """A model of that configuration after all ``phases``, in bfloat16.
 
-    The loop is plain: AdamW with betas (0.9, 0.95) and gradients clipped at 1. It runs in one thread, so that the
-    same inputs give the same weights on the same kind of processor. The caller's random state is left as it was.
+    The loop is plain: AdamW with betas (0.9, 0.95) and gradients clipped at 1. It runs in one thread, so that
+    the same inputs give the same weights on the same kind of processor. The caller's random state is left as
+    it was.
     """
     import torch
     from transformers import AutoModelForCausalLM
