@@ -30,7 +30,7 @@ ADAM_BYTES = {32: 8.0, 8: 2 + 2 * 4 / 256}
 
 CUDA_LIBRARIES = 600_000_000
 """Kernels and work areas of cuBLAS, bitsandbytes and Triton outside of torch's allocator; an allowance."""
-CPU_LIBRARIES = 1_450_000_000
+CPU_LIBRARIES = 1_400_000_000
 """Resident memory of a process that has imported torch, transformers, trl and peft; measured."""
 HOST_LIBRARIES = 4_000_000_000
 """The same beside a GPU, where CUDA's libraries are loaded too; an allowance."""
@@ -163,7 +163,8 @@ def block_bytes_per_token(shape: ShapeConfig, targets: Collection[str], dtype: D
     input in float32; every adapted projection a copy of its input of its own, since autocast casts it anew;
     attention keeps q, k, v (repeated to all heads), its output and a float32 log-sum-exp per head; the MLP
     keeps its gate before and after the activation, and its up half. Unsloth's kernels share the inputs of
-    q, k, v and of gate, up, do not repeat k and v, and recompute the activation.
+    q, k, v and of gate, up, do not repeat k and v, and recompute the activation. The r numbers between
+    LoRA's A and B are left out.
     """
     size, hidden, inner = SIZES[dtype], shape.hidden_size, shape.intermediate_size
     queries = shape.num_attention_heads * shape.head_dim

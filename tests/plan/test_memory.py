@@ -1,0 +1,136 @@
+"""The formulas against published sizes, and against the tensors that autograd really keeps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medft.cli import settings
+from medft.engine.base import PROJECTIONS, LoadSpec, LoraConfig, engine
+from medft.models.registry import ShapeConfig, lora_parameters, parameters
+from medft.plan.memory import ADAM_BYTES, Batch, Workload, block_bytes_per_token, estimate, weight_bytes
+from medft.plan.shape import read_shape
+
+PUBLISHED = {  # NF4 checkpoint in GB, LoRA r16 on all projections, parameters in billions
+    "gemma": (5.57, 50_003_968, 8.538),
+    "gemma_2b": (2.07, 19_611_648, 2.506),
+    "llama2": (3.87, 39_976_960, 6.738),
+    "mistral": (4.13, 41_943_040, 7.242),
+    "llama3_1": (5.70, 41_943_040, 8.030),
+}
+
+
+def shape(model: str) -> ShapeConfig:
+    found: ShapeConfig = settings("train", [f"model={model}"]).model.shape
+    return found
+
+
+def work(model: str = "mistral", **changes: Any) -> Workload:
+    base = Workload(
+        shape=shape(model), adapter=lora_parameters(shape(model), 16, PROJECTIONS), targets=PROJECTIONS,
+        dtype="bfloat16", in_4bit=True, optimizer_bits=8, checkpointing="unsloth", fused=True,
+        train=Batch(2, 2048), evaluate=Batch(4, 2048),
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+@pytest.mark.parametrize("model", PUBLISHED)
+def test_sizes_of_the_published_checkpoints(model: str) -> None:
+    gigabytes, adapter, billions = PUBLISHED[model]
+    assert round(weight_bytes(shape(model), "bfloat16", in_4bit=True) / 1e9, 2) == gigabytes
+    assert lora_parameters(shape(model), 16, PROJECTIONS) == adapter
+    assert round(parameters(shape(model)) / 1e9, 3) == billions
+    assert weight_bytes(shape(model), "bfloat16", in_4bit=False) == 2 * parameters(shape(model))
+
+
+def test_what_stays_is_base_adapter_gradients_and_states() -> None:
+    found, adapter = estimate(work(optimizer_bits=32)), 41_943_040
+    assert (found.adapter, found.gradients, found.optimizer) == (4 * adapter, 4 * adapter, 8 * adapter)
+    assert estimate(work()).optimizer == int(ADAM_BYTES[8] * adapter) < 2.04 * adapter
+    assert estimate(work(devices=2)).gradients == 8 * adapter
+    assert found.held == found.weights + 16 * adapter
+
+
+def test_checkpointing_trades_memory_for_work_in_the_order_of_its_names() -> None:
+    kept = [estimate(work(checkpointing=kind)).activations for kind in ("off", "standard", "unsloth")]
+    assert kept[0] > 10 * kept[1] > 10 * kept[2]
+    assert kept[1] == 32 * 4096 * 2 * 4096  # one block input per layer: layers x tokens x bytes x width
+    assert estimate(work(checkpointing="unsloth")).host > estimate(work(checkpointing="standard")).host
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_memory_grows_with_rows_and_length(fused: bool) -> None:
+    small, wide = (estimate(work(train=Batch(rows, 2048), fused=fused)) for rows in (1, 4))
+    assert 3.5 * small.activations < wide.activations < 4.5 * small.activations
+    assert estimate(work(evaluate=Batch(8, 2048), fused=False)).validating > small.validating
+
+
+def test_plain_logits_cost_what_their_vocabulary_does() -> None:
+    plain = estimate(work("gemma", fused=False, evaluate=Batch(4, 2048)))
+    assert plain.validation > 4 * 2048 * 256_000 * (2 + 4 + 4)
+    assert estimate(work("gemma", evaluate=Batch(4, 2048))).validation < plain.validation / 4
+
+
+def test_a_cpu_run_needs_no_cuda() -> None:
+    found = estimate(work(on_gpu=False))
+    assert found.host == 0 and found.libraries > 10**9
+
+
+class TestTinyTwin:
+    """The same formulas at the scale of a twin, where everything can be weighed."""
+
+    @pytest.fixture(scope="class", params=["mistral", "gemma"])
+    def base(self, twins: Any, request: pytest.FixtureRequest) -> Path:
+        folder: Path = twins(request.param).nf4
+        return folder
+
+    @pytest.fixture(scope="class")
+    def model(self, base: Path) -> Any:
+        from transformers import AutoTokenizer
+
+        spec = LoadSpec(base, "bfloat16", load_in_4bit=True, max_length=128)
+        tokenizer = AutoTokenizer.from_pretrained(base)
+        return engine("transformers").load_for_training(spec, LoraConfig(), tokenizer, seed=1)
+
+    def test_weights(self, base: Path, model: Any) -> None:
+        sizes = read_shape(base)
+        assert sizes is not None
+        frozen = [p for p in model.parameters() if not p.requires_grad]
+        states = [p.quant_state for p in frozen if hasattr(p, "quant_state")]
+        scales = sum(s.absmax.nbytes + s.state2.absmax.nbytes for s in states)
+        held = sum(p.nbytes for p in {p.data_ptr(): p for p in frozen}.values()) + scales
+        # A scale of the scales serves 256 blocks; the last of a small matrix serves fewer.
+        assert weight_bytes(sizes, "bfloat16", in_4bit=True) == pytest.approx(held, rel=1e-3)
+        trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        assert trained == lora_parameters(sizes, 16, PROJECTIONS)
+
+    def test_activations(self, base: Path, model: Any) -> None:
+        import torch
+
+        sizes = read_shape(base)
+        assert sizes is not None
+        rows, length = 4, 128
+        ids = torch.randint(10, 200, (rows, length))
+        fixed = {p.untyped_storage().data_ptr() for p in model.parameters()}
+        kept: dict[int, int] = {}
+
+        def weigh(tensor: Any) -> Any:
+            storage = tensor.untyped_storage()
+            if tensor.numel() >= rows * length and storage.data_ptr() not in fixed:
+                kept[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        decoder = model.get_base_model().model
+        with (
+            torch.autocast("cpu", torch.bfloat16),
+            torch.autograd.graph.saved_tensors_hooks(weigh, lambda tensor: tensor),
+        ):
+            hidden = decoder(ids, use_cache=False).last_hidden_state
+        blocks = block_bytes_per_token(sizes, PROJECTIONS, "bfloat16", fused=False)
+        expected = sizes.num_hidden_layers * blocks * rows * length
+        assert hidden.requires_grad
+        # What is left out, the r numbers between A and B, is a tenth here and a thousandth at full size.
+        assert sum(kept.values()) == pytest.approx(expected, rel=0.1)

@@ -1,0 +1,121 @@
+"""Whole plans, on machines that are described and not present."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medft.errors import EngineError
+from medft.plan.lengths import Lengths, bound
+from medft.plan.machine import Machine
+from medft.plan.plan import Plan, make
+from tests.plan.support import CPU, H200, T4, machine, request, resolved
+
+
+def plan(
+    tmp_path: Path, there: Machine, *overrides: str, lengths: Lengths | None = None, devices: int = 1
+) -> Plan:
+    wanted = request(tmp_path, "model=mistral", *overrides, lengths=lengths, devices=devices)
+    on_cpu = {"engine": "transformers", "gradient_checkpointing": "off"} if not there.gpus else {}
+    return make(wanted, resolved(**on_cpu), there)
+
+
+def test_a_plan_counts_steps_rows_and_tokens(tmp_path: Path) -> None:
+    rows = Lengths((100,) * 80, (50,) * 10, (), exact=True)
+    found = plan(tmp_path, machine(T4), "trainer=published", lengths=rows)
+    assert (found.schedule.steps, found.schedule.rows_per_step, found.tokens) == (10, 8, 8000)
+    assert found.line.startswith("10 steps x 8 rows, 8k tokens, ")
+    two = plan(tmp_path, machine(T4, T4), "trainer=published", lengths=rows, devices=2)
+    assert (two.schedule.steps, two.schedule.rows_per_step, two.tokens) == (5, 16, 8000)
+    some = plan(tmp_path, machine(T4), "trainer=published", "trainer.max_steps=15", lengths=rows)
+    assert some.tokens == 12000
+
+
+def test_the_published_recipe_fits_a_t4(tmp_path: Path) -> None:
+    found = plan(tmp_path, machine(T4), "trainer=published")
+    assert found.problems == ()
+    assert found.memory is not None and 5e9 < found.memory.needed < 8e9
+    assert found.seconds is None and "about" not in found.line
+
+
+def test_fast_takes_the_memory_there_is_and_leaves_the_rows_of_a_step(tmp_path: Path) -> None:
+    busy = replace(T4, free_bytes=8 * 10**9)
+    small, large = (plan(tmp_path, machine(gpu), "trainer=fast") for gpu in (busy, H200))
+    for found in (small, large):
+        assert found.schedule.rows_per_step == 8 and found.problems == ()
+        assert found.trainer.padding_free and found.padding_ratio == 1
+        assert "batch" in found.resolved.reasons and found.decisions
+    assert large.resolved.gradient_checkpointing == "off"
+    assert large.resolved.reasons["gradient_checkpointing"] == "activations fit"
+    assert small.resolved.gradient_checkpointing != "off"
+    four = plan(tmp_path, machine(*[H200] * 4), "trainer=fast", devices=4)
+    assert four.schedule.rows_per_step == 8
+
+
+def test_checkpointing_that_was_asked_for_stays(tmp_path: Path) -> None:
+    found = plan(tmp_path, machine(H200), "trainer=fast", "engine.gradient_checkpointing=unsloth")
+    assert found.resolved.gradient_checkpointing == "unsloth"
+
+
+def test_what_does_not_fit_is_refused_with_overrides(tmp_path: Path) -> None:
+    found = plan(tmp_path, machine(T4), "trainer=published", "trainer.per_device_batch_size=64",
+                 "engine.load_in_4bit=false")  # fmt: skip
+    (problem,) = found.problems
+    assert problem.certain and "Tesla T4" in problem.what
+    assert "trainer.per_device_batch_size=" in problem.remedy and "engine.load_in_4bit=true" in problem.remedy
+    with pytest.raises(EngineError, match="GB of memory") as error:
+        found.demand_room()
+    assert "preflight=false" in error.value.remedy
+
+
+def test_a_tight_fit_is_a_notice_and_no_refusal(tmp_path: Path) -> None:
+    roomy = plan(tmp_path, machine(T4), "trainer=published")
+    assert roomy.memory is not None
+    tight = machine(replace(T4, free_bytes=int(roomy.memory.needed * 0.95)))
+    found = plan(tmp_path, tight, "trainer=published")
+    assert [problem.certain for problem in found.problems] == [False]
+    found.demand_room()
+
+
+def test_a_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medft.plan.plan.free_bytes", lambda folder: 10**9)
+    found = plan(tmp_path, machine(T4), "trainer=published")
+    assert [problem.certain for problem in found.problems] == [True]
+    assert "writes 15." in found.problems[0].what and "merge=false" in found.problems[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("asked", "runs"), [("paged_adamw_32bit", "adamw_torch"), ("paged_adamw_8bit", "adamw_8bit")]
+)
+def test_paged_optimisers_are_unpaged_without_a_gpu_and_it_is_said(
+    tmp_path: Path, asked: str, runs: str
+) -> None:
+    found = plan(tmp_path, CPU, "trainer=published", f"trainer.optimizer={asked}")
+    assert found.trainer.optimizer == runs
+    assert any(asked in decision for decision in found.decisions)
+    there = plan(tmp_path, machine(T4), "trainer=published", f"trainer.optimizer={asked}")
+    assert there.trainer.optimizer == asked and "optimizer" not in there.resolved.reasons
+
+
+def test_a_plan_of_unknown_rows_says_that_it_is_a_bound(tmp_path: Path) -> None:
+    rows = bound({"train": 80, "validation": 8, "test": 8}, 2048)
+    found = plan(tmp_path, machine(T4), "trainer=published", lengths=rows)
+    assert "at most 164k tokens" in found.line and not found.exact
+
+
+def test_an_unknown_architecture_has_no_figures_and_no_refusal(tmp_path: Path) -> None:
+    wanted = request(tmp_path, "model=custom", "model.base=a/b", "trainer=fast")
+    found = make(wanted, resolved(), machine(T4))
+    assert (found.memory, found.disk, found.flops_per_token, found.problems) == (None, None, None, ())
+    assert found.utilisation(1000, machine(T4)) is None
+
+
+def test_a_plan_can_be_written_down(tmp_path: Path) -> None:
+    found = plan(tmp_path, machine(H200), "trainer=fast")
+    stored = json.loads(json.dumps(found.to_json()))
+    assert stored["memory_needed"] == found.memory.needed  # type: ignore[union-attr]
+    assert stored["trainer"]["per_device_batch_size"] == 8
+    assert 0 < (found.utilisation(10_000, machine(H200)) or 0) < 1
