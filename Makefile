@@ -65,7 +65,7 @@ chat: $(READY) ## talk to runs in the browser, on this machine alone
 	@$(BIN)/medft serve $(if $(RUN),run=$(RUN)) $(ARGS)
 
 upload: $(READY) ## publish the newest run of MODEL to REPO=user/name
-	@$(BIN)/medft upload model=$(MODEL) repo=$(REPO) $(ARGS)
+	@$(BIN)/medft upload run=$(or $(RUN),$(MODEL)/latest) repo=$(REPO) $(ARGS)
 
 test: $(READY) ## lint, types and tests
 	@$(BIN)/ruff check .

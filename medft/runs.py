@@ -160,7 +160,8 @@ def _when(root: Path) -> tuple[str, int, str]:
 
 
 def find_run(name: str, artifacts: Path) -> RunDir:
-    """The run that ``name`` means: a folder, ``latest`` (the newest finished one), or an unambiguous part of
+    """The run that ``name`` means: a folder, ``latest`` (the newest finished one), ``<part>/latest`` (the
+    newest finished one whose name starts so), or an unambiguous part of
     ``<model>-<dataset>-<template>/<stamp>`` that starts one of its two parts.
 
     Raises:
@@ -169,11 +170,13 @@ def find_run(name: str, artifacts: Path) -> RunDir:
     if Path(name).is_dir() and (Path(name) / "config.yaml").is_file():
         return RunDir(Path(name))
     runs = all_runs(artifacts)
-    if name == LATEST:
-        finished = [run for run in runs if run.summary.is_file()]
+    part, _, last = name.rpartition("/")
+    if last == LATEST:
+        finished = [run for run in runs if run.summary.is_file() and _names(run, part)]
         if not finished:
+            of = f" of '{part}'" if part else ""
             raise RunError(
-                "there is no finished run yet", where=str(artifacts), remedy="medft train model=mistral"
+                f"there is no finished run{of} yet", where=str(artifacts), remedy="medft train model=mistral"
             )
         return max(finished, key=lambda run: run.summary.stat().st_mtime)
     matches = [run for run in runs if _names(run, name)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -73,3 +73,16 @@ class Screen:
             self.stream, self.bar_stream = before
             for descriptor in (*kept, log):
                 os.close(descriptor)
+
+    @contextmanager
+    def bar(self, total: int | None, words: str) -> Iterator[Callable[[int], object]]:
+        """A progress bar for work of ``total`` rows, shown only when it takes longer than two seconds; what
+        it yields is called with the rows done since the last call."""
+        from tqdm import tqdm
+
+        interval = 0.2 if self.live else 15  # a log file wants few lines
+        with tqdm(
+            total=total, file=self.bar_stream, disable=self.quiet, delay=2, mininterval=interval, leave=False,
+            desc=f"  {words}", unit=" rows", unit_scale=True,
+        ) as bar:  # fmt: skip
+            yield bar.update

@@ -25,7 +25,7 @@ from medft.data.ledger import Ledger
 from medft.data.record import Record
 from medft.data.select import SPLIT_NAMES, Selection, select
 from medft.data.split import TRAIN, Splits, groups, split
-from medft.data.stage import Tally, stage
+from medft.data.stage import Progress, Tally, stage
 from medft.data.store import batches, count_records, read_records, schema
 from medft.errors import DataError, MedftError
 from medft.runs import atomic_folder, read_json, write_json
@@ -64,7 +64,9 @@ class Prepared:
         return read_records(self.path(split))
 
 
-def prepare(config: DatasetConfig, *, seed: int, processed: Path) -> Prepared:
+def prepare(
+    config: DatasetConfig, *, seed: int, processed: Path, progress: Progress = lambda rows: None
+) -> Prepared:
     """Read, clean, split and store a data set, or find it done.
 
     It is found when nothing that matters has changed: the bytes of the sources, the settings, the seed, and
@@ -74,6 +76,7 @@ def prepare(config: DatasetConfig, *, seed: int, processed: Path) -> Prepared:
         config: what to read and how.
         seed: of the split and of rows that are drawn.
         processed: the folder that prepared data sets stand in.
+        progress: told of rows read since it was last told.
 
     Raises:
         DataError: a source, row or column that cannot be used, or no row left to train on.
@@ -88,14 +91,16 @@ def prepare(config: DatasetConfig, *, seed: int, processed: Path) -> Prepared:
         for abandoned in processed.glob(f".{folder.name}.*.part"):  # by a process that was killed
             shutil.rmtree(abandoned)
         with atomic_folder(folder) as aside:
-            ledger = _prepare(config, seed, sources, aside)
+            ledger = _prepare(config, seed, sources, aside, progress)
             write_json(aside / LEDGER, ledger.to_json())
     return Prepared(folder, ledger, reused=False)
 
 
-def _prepare(config: DatasetConfig, seed: int, sources: dict[str, str], folder: Path) -> Ledger:
+def _prepare(
+    config: DatasetConfig, seed: int, sources: dict[str, str], folder: Path, progress: Progress
+) -> Ledger:
     staging = folder / "staging.parquet"
-    staged = stage(config, staging)
+    staged = stage(config, staging, progress)
     index, signatures = staged.index, staged.signatures
     selection = select(index, config, seed, signatures)
     order = index.column("content")

@@ -7,7 +7,7 @@ cache.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,6 +25,9 @@ from medft.data.store import RecordWriter
 from medft.errors import DataError
 
 CONTAMINATED = "contaminated"
+
+Progress = Callable[[int], object]
+"""Called with the rows read since the last call."""
 
 
 @dataclass(slots=True)
@@ -57,8 +60,8 @@ class Staged:
     """By name of the source."""
 
 
-def stage(config: DatasetConfig, path: Path) -> Staged:
-    """Read and clean every source of ``config`` into the file ``path``.
+def stage(config: DatasetConfig, path: Path, progress: Progress) -> Staged:
+    """Read and clean every source of ``config`` into the file ``path``, telling ``progress`` on the way.
 
     Raises:
         DataError: a source that cannot be used, or a bad row where ``on_error`` is ``stop``.
@@ -68,7 +71,7 @@ def stage(config: DatasetConfig, path: Path) -> Staged:
     held_out = HeldOutTexts(config.decontaminate) if config.decontaminate else None
     with RecordWriter(path) as writer:
         for position, (name, member) in enumerate(config.members().items()):
-            source = _Source(name, member, held_out)
+            source = _Source(name, member, held_out, progress)
             staged.tallies[name] = source.tally
             allowed = config.allow_benchmark_test or member.allow_benchmark_test
             for record, split in source.records():
@@ -88,6 +91,7 @@ class _Source:
     name: str
     config: DatasetConfig
     held_out: HeldOutTexts | None
+    progress: Progress
     tally: Tally = field(default_factory=Tally)
     ids: set[int] = field(default_factory=set)
 
@@ -95,6 +99,7 @@ class _Source:
         """The cleaned records with the split that the source itself puts them in; all else is counted."""
         for item in check_columns(read_rows(self.config), self.config):
             self.tally.rows_in += 1
+            self.progress(1)
             try:
                 row = _good(item)
                 outcome, split = self._one(row), split_of(row, self.config)

@@ -58,6 +58,10 @@ class TrainerConfig:
     """Steps between lines of loss.csv."""
     eval_steps: int | None = None
     """Steps between validations; null: ten times a run, and at the end."""
+    validation_rows: int | None = 512
+    """Most validation rows asked at a time, the same ones for every seed; null asks all."""
+    test_rows: int | None = None
+    """Most test rows asked at the end; null asks all."""
     save_steps: int | None = None
     """Steps between checkpoints; null: with every validation."""
     save_total_limit: int = 2
@@ -74,7 +78,9 @@ class TrainerConfig:
             "per_device_batch_size", "gradient_accumulation_steps", "per_device_eval_batch_size",
             "max_length", "logging_steps", "save_total_limit", "epochs", "learning_rate",
         )  # fmt: skip
-        optional = ("max_steps", "eval_steps", "save_steps", "early_stopping_patience")
+        optional = (
+            "max_steps", "eval_steps", "save_steps", "early_stopping_patience", "validation_rows", "test_rows",
+        )  # fmt: skip
         for name in (*positive, *optional):
             value = getattr(self, name)
             if (value is None and name in positive) or (value is not None and value <= 0):

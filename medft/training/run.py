@@ -63,9 +63,11 @@ class Outcome:
     """Whether bits per byte could be told for this model."""
 
 
-def load_rows(split: EncodedSplit) -> Any:
-    """The encoded rows, mapped from disk."""
-    return Dataset.from_file(str(split.path))
+def load_rows(split: EncodedSplit, most: int | None = None) -> Any:
+    """The encoded rows, mapped from disk; ``most`` of them, drawn alike whatever the run's seed, so that runs
+    are judged on the same rows."""
+    rows = Dataset.from_file(str(split.path))
+    return rows.shuffle(seed=0).select(range(most)) if most and most < len(rows) else rows
 
 
 def pack(rows: Any, max_length: int, seed: int) -> Any:
@@ -116,7 +118,8 @@ def train(
     for padding-free batches. ``rehearse`` runs the largest batches before step 1, on a GPU.
     """
     set_seed(seed)
-    rows = {name: load_rows(split) for name, split in splits.items() if split.rows}
+    most = {"validation": config.validation_rows, "test": config.test_rows}
+    rows = {name: load_rows(split, most.get(name)) for name, split in splits.items() if split.rows}
     if config.packing:
         rows["train"] = pack(rows["train"], config.max_length, seed)
     cuda = torch.cuda.is_available() and next(model.parameters()).device.type == "cuda"

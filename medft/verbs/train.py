@@ -6,6 +6,7 @@ The story of the command, top to bottom; every room it joins is named where it e
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -130,7 +131,8 @@ def run(config: TrainConfig) -> int:
     resolved = resolve(config.model, config.engine, config.scale, probe())
     if config.preflight and resolved.scale == "full":
         access.check(config.model, config.engine.load_in_4bit, config.merge)
-    prepared = prepare(config.dataset, seed=config.seed, processed=config.processed)
+    with screen.bar(None, "reading") as advance:
+        prepared = prepare(config.dataset, seed=config.seed, processed=config.processed, progress=advance)
     folder = ranks.share(lambda: open_folder(plain(config), snapshot(probe(), resolved, config.seed)))
     announce(screen, config, resolved, prepared, str(folder.root))
     with screen.chatter_to(ranks.own(folder.log)), keeping_state(folder, ranks.first()):
@@ -150,7 +152,8 @@ def _run(
     if resolved.scale == "tiny":
         use_one_thread()
     base = training_base(config.model, resolved.scale, config.engine.load_in_4bit, config.artifacts)
-    tokens = encode(config, prepared, base.folder)
+    with screen.bar(sum(prepared.rows(name) for name in SPLITS), "encoding") as advance:
+        tokens = encode(config, prepared, base.folder, advance)
     tokenizer, splits = tokens.tokenizer, tokens.splits
     prints = Fingerprints.of(prepared.ledger, tokens.fingerprint, config.template)
     ledger = ledger_json(prepared.ledger, splits, prints)
@@ -248,7 +251,9 @@ class Tokens:
     """The rows, by split."""
 
 
-def encode(config: TrainConfig, prepared: Prepared, base: Path) -> Tokens:
+def encode(
+    config: TrainConfig, prepared: Prepared, base: Path, progress: Callable[[int], object] = lambda rows: None
+) -> Tokens:
     """Load the base's tokenizer, check it, and encode every split with it, or find them encoded.
 
     Raises:
@@ -266,6 +271,7 @@ def encode(config: TrainConfig, prepared: Prepared, base: Path) -> Tokens:
         config.trainer.too_long,
         cache=config.processed / "tokens",
         fingerprint=f"{prepared.fingerprint}|{fingerprint}",
+        progress=progress,
     )
     return Tokens(tokenizer, fingerprint, stop_ids, splits)
 
@@ -320,6 +326,11 @@ def announce(
     screen.line("data", prepared.ledger.summary())
     for note in prepared.ledger.notes:
         screen.line("notice", note)
+    for split, most in (("validation", config.trainer.validation_rows), ("test", config.trainer.test_rows)):
+        if most is not None and most < prepared.rows(split):
+            screen.line(
+                "notice", f"{split} asks {most:,} of its rows (trainer.{split}_rows), the same for every run"
+            )
 
 
 def plan_of(config: TrainConfig, resolved: Resolved, lengths: Lengths, base: Path | None) -> Plan:
@@ -358,7 +369,7 @@ def _say_stopped(screen: Screen, folder: RunDir, outcome: Outcome) -> int:
             outcome.stopped_by, remedy="lower trainer.learning_rate, or raise trainer.warmup_steps"
         )
     folder.mark("interrupted", outcome.stopped_by)
-    screen.line("stopped", outcome.stopped_by)
+    screen.line("stopped", outcome.stopped_by.removeprefix("stopped "))
     screen.line("next", f"medft train resume={folder.root}")
     return 130
 
