@@ -62,7 +62,7 @@ def trainer(
         dtype="float32",
         checkpointing="off",
         validate=False,
-        resumed=False,
+        validate_first=False,
         cuda=False,
     )
     args = dataclasses.replace(args, bf16=bf16, save_strategy="no")

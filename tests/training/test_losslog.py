@@ -25,6 +25,7 @@ def test_resuming_drops_the_lines_after_the_checkpoint_and_a_torn_line(tmp_path:
         log.write(row(step))
     log.close()
     with path.open("a") as file:
+        file.write("2,0.2,test,1.0,,,,200,1.0\n")  # of an end that is to come again
         file.write("4,0.4,train,0.")  # a kill in the middle of a line
     resumed = LossLog(path, resume_step=2)
     assert resumed.last is not None
@@ -35,3 +36,10 @@ def test_resuming_drops_the_lines_after_the_checkpoint_and_a_torn_line(tmp_path:
         ("2", "train"),
         ("3", "validation"),
     ]
+
+
+def test_starting_again_from_nothing_leaves_no_line(tmp_path: Path) -> None:
+    LossLog(tmp_path / "loss.csv").write(row(0, "validation"))
+    again = LossLog(tmp_path / "loss.csv")
+    assert again.last is None
+    assert read_rows(tmp_path / "loss.csv") == []

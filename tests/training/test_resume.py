@@ -11,7 +11,9 @@ from medft.training.resume import demand_same, demand_same_data, expand
 
 BEFORE = {
     "model": {"name": "mistral"}, "dataset": {"name": "sample", "path": "a.csv"}, "lora": {"r": 16},
-    "template": {"name": "medical_qa"}, "seed": 1, "scale": "auto", "trainer": {"epochs": 1.0},
+    "template": {"name": "medical_qa"}, "seed": 1, "scale": "auto",
+    "trainer": {"epochs": 1.0, "max_length": 512, "per_device_batch_size": 2,
+                "gradient_accumulation_steps": 4},
     "overrides": ["model=mistral", "trainer.max_steps=20"],
 }  # fmt: skip
 
@@ -42,6 +44,8 @@ def test_a_fresh_run_keeps_its_command_line() -> None:
         ("lora", {"r": 8}, "lora.r: 16 -> 8"),
         ("seed", 2, "seed: 1 -> 2"),
         ("template", {"name": "alpaca"}, "template.name"),
+        ("trainer", {**BEFORE["trainer"], "max_length": 256}, "trainer.max_length: 512 -> 256"),  # type: ignore[dict-item]
+        ("trainer", {**BEFORE["trainer"], "per_device_batch_size": 4}, "rows per step: 8 -> 16"),  # type: ignore[dict-item]
     ],
 )
 def test_changed_settings_are_refused_by_name(
@@ -53,7 +57,12 @@ def test_changed_settings_are_refused_by_name(
 
 
 def test_other_trainer_settings_and_places_may_change(interrupted: RunDir) -> None:
-    now = {**BEFORE, "trainer": {"epochs": 2.0}, "dataset": {"name": "sample", "path": "b.csv"}}
+    dealt = {"per_device_batch_size": 1, "gradient_accumulation_steps": 8}  # the remedy for a full GPU
+    now = {
+        **BEFORE,
+        "trainer": {"epochs": 2.0, "max_length": 512, **dealt},
+        "dataset": {"name": "sample", "path": "b.csv"},
+    }
     assert demand_same(interrupted, now) is None
 
 
@@ -64,8 +73,13 @@ def test_changed_rows_are_refused(interrupted: RunDir) -> None:
 
 def test_a_finished_or_running_run_is_not_resumed(interrupted: RunDir) -> None:
     interrupted.mark("running")
-    with pytest.raises(RunError, match="still running"):
-        expand([f"resume={interrupted.root}"])
+    with interrupted.held():
+        with pytest.raises(RunError, match="still running"):
+            expand([f"resume={interrupted.root}"])
+        with pytest.raises(RunError, match="still running"), interrupted.held():
+            pass
+    assert interrupted.state() == "killed"  # its process id lives, but holds the folder no more
+    expand([f"resume={interrupted.root}"])
     write_json(interrupted.summary, {})
     with pytest.raises(RunError, match="finished already"):
         expand([f"resume={interrupted.root}"])

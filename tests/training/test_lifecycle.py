@@ -1,0 +1,69 @@
+"""What a failure is called, by the phase it was met in, and what it leaves behind."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from medft.errors import ConfigError, EngineError, MedftError, RunError
+from medft.runs import RunDir
+from medft.training.lifecycle import as_medft_error, keeping_state
+from medft.training.phases import Phase, phase, phase_of
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch's, which needs no GPU to be named."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunDir:
+    run = RunDir(tmp_path / "run")
+    run.root.mkdir()
+    return run
+
+
+@pytest.mark.parametrize(
+    ("where", "advice"),
+    [
+        ("training", "gradient_accumulation_steps"),
+        ("validation", "per_device_eval_batch_size"),
+        (None, "nvidia-smi"),
+    ],
+)
+def test_out_of_memory_is_advised_on_by_phase_and_can_be_resumed(
+    folder: RunDir, where: Phase | None, advice: str
+) -> None:
+    with pytest.raises(EngineError) as error, keeping_state(folder):
+        if where is None:
+            raise OutOfMemoryError
+        with phase(where):
+            raise OutOfMemoryError
+    assert advice in error.value.remedy and f"resume={folder.root}" in error.value.remedy
+    assert where is None or error.value.what.endswith(f"in {where}")
+    assert folder.state() == "failed"
+
+
+def test_an_error_of_the_inner_phase_keeps_its_name() -> None:
+    with pytest.raises(ValueError) as error, phase("validation"):
+        raise ValueError
+    assert phase_of(error.value) == "validation"
+    assert phase_of(ValueError()) is None
+
+
+def test_a_full_disk_is_named_so(folder: RunDir) -> None:
+    assert "disk is full" in as_medft_error(OSError(errno.ENOSPC, "no space"), folder).what
+    assert isinstance(as_medft_error(KeyError("x"), folder), RunError)
+
+
+def test_a_refusal_before_the_first_line_leaves_no_folder(folder: RunDir) -> None:
+    with pytest.raises(ConfigError), keeping_state(folder):
+        raise ConfigError("no")
+    assert not folder.root.exists()
+
+
+def test_a_process_that_does_not_own_the_folder_writes_nothing(folder: RunDir) -> None:
+    with pytest.raises(MedftError), keeping_state(folder, owner=False):
+        raise OutOfMemoryError
+    assert list(folder.root.iterdir()) == []

@@ -1,0 +1,74 @@
+"""The rehearsal meets what would not fit before step 1, and leaves no trace when all fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medft.engine.base import LoadSpec, LoraConfig, engine
+from medft.models.tiny import Twin
+from medft.training.phases import phase_of
+from tests.support import sft
+
+
+@pytest.fixture(scope="module")
+def base(twins: Callable[[Any], Twin]) -> Path:
+    return twins("mistral").nf4
+
+
+def build(base: Path, folder: Path, **recipe: Any) -> Any:
+    """A trainer over rows of different lengths, with dropout, so that random state matters."""
+    from transformers import AutoTokenizer, set_seed
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    spec = LoadSpec(base, "float32", load_in_4bit=True, max_length=128)
+    set_seed(5)
+    model = engine("transformers").load_for_training(spec, LoraConfig(dropout=0.1), tokenizer, seed=3)
+    examples = [{**row, "length": len(row["input_ids"])} for row in sft.rows(8)]
+    trainer = sft.trainer(model, tokenizer, examples, folder, per_device_batch_size=2, **recipe)
+    trainer.eval_dataset = trainer.train_dataset
+    return trainer
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_training_after_a_rehearsal_is_the_same_training(base: Path, tmp_path: Path, joined: bool) -> None:
+    from medft.training.preflight import Rehearsal
+
+    found = []
+    for rehearsed in (False, True):
+        trainer = build(base, tmp_path / str(rehearsed), padding_free=joined)
+        if rehearsed:
+            callback = Rehearsal()
+            callback.trainer = trainer
+            trainer.add_callback(callback)
+        trainer.train()
+        found.append((sft.losses(trainer), trainer.read(trainer.train_tally).tokens))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("failing", ["validation", "training"])
+def test_the_longest_rows_are_tried_and_an_error_says_in_which_phase(
+    base: Path, tmp_path: Path, failing: str
+) -> None:
+    from medft.training.preflight import rehearse
+
+    trainer = build(base, tmp_path)
+    sizes = sorted(trainer.train_dataset["length"], reverse=True)[:2]
+    met: list[tuple[str, tuple[int, int]]] = []
+
+    def compute_loss(model: Any, batch: Any) -> Any:
+        now = "training" if model.training else "validation"
+        met.append((now, tuple(batch["input_ids"].shape)))
+        if now == failing:
+            raise RuntimeError
+        return sum(p.sum() for p in model.parameters() if p.requires_grad)
+
+    trainer.args.per_device_eval_batch_size = 2
+    trainer.compute_loss, trainer.model_wrapped = compute_loss, trainer.model
+    with pytest.raises(RuntimeError) as error:
+        rehearse(trainer)
+    assert phase_of(error.value) == failing
+    assert met[-1] == (failing, (2, sizes[0]))

@@ -1,0 +1,52 @@
+"""medft plan, as a user meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medft.cli import main
+from medft.models.tiny import Twin
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, twins: Callable[[Any], Twin], monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "artifacts").mkdir()
+    (tmp_path / "artifacts" / "tiny").symlink_to(twins("mistral").root.parent)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_it_says_what_would_run_and_runs_nothing(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "model=mistral", "trainer.optimizer=paged_adamw_32bit"]) == 0
+    out = capsys.readouterr().out
+    for expected in (
+        "mistral-tiny x sample x medical_qa",
+        "engine  transformers",
+        "plan    60 steps x 8 rows, ",
+        "adamw_torch: there is no GPU to page to",
+        "padding (trainer=fast has none)",
+        "memory  ",
+        "disk    ",
+        "time    unknown before the first run of this model here",
+    ):
+        assert expected in out
+    assert not (workplace / "artifacts" / "runs").exists()
+
+
+def test_what_cannot_fit_is_said_and_is_the_exit_code(
+    workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("medft.plan.plan.free_bytes", lambda folder: 1000)
+    assert main(["plan", "model=mistral"]) == 1
+    assert "notice  the run writes" in capsys.readouterr().out
+
+
+def test_it_refuses_what_a_training_refuses(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "model=mistral", "scale=full"]) == 1
+    assert "needs a CUDA GPU" in capsys.readouterr().err
+    assert main(["plan", "trainer.learning_rat=1"]) == 2
+    assert "trainer.learning_rate" in capsys.readouterr().err
