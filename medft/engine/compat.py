@@ -82,6 +82,18 @@ def keep_adapter_float32(model: Any) -> None:
     model.is_loaded_in_4bit = False
 
 
+def keep_cpu_weights(model: Any) -> None:
+    """Keep bitsandbytes from changing the frozen 4-bit base on a CPU.
+
+    Where a CPU has AVX512-BF16, bitsandbytes 0.50's Linear4bit repacks its weight at the first evaluation,
+    with block scales rounded to bfloat16: the base changes in the middle of a training, and a resumed run,
+    which begins without an evaluation, goes on with another base. Goes when packing keeps the scales.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
 def keep_float32(model: Any) -> None:
     """Keep Unsloth from autocasting a float32 model to bfloat16.
 

@@ -79,6 +79,7 @@ def _load(spec: LoadSpec) -> Any:
     if stored_in_4bit:
         _dequantise_to(model, getattr(torch, spec.dtype))
     modules.check_loaded(model, spec)
+    compat.keep_cpu_weights(model)
     return model
 
 

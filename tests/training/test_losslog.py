@@ -6,7 +6,7 @@ from medft.training.losslog import HEADER, LossLog, LossRow, read_rows
 
 
 def row(step: int, split: str = "train") -> LossRow:
-    return LossRow(step, step / 10, split, 2.0 / step, 1.5, 1e-4, None, 100 * step, 0.5 * step)  # type: ignore[arg-type]
+    return LossRow(step, step / 10, split, 2.0 / (step + 1), 1.5, 1e-4, None, 100 * step, 0.5 * step)  # type: ignore[arg-type]
 
 
 def test_every_line_is_on_disk_before_the_next(tmp_path: Path) -> None:

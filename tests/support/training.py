@@ -1,0 +1,50 @@
+"""Short trainings of a tiny twin in processes of their own, to be stopped, killed and compared."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from medft.runs import RunDir
+from medft.training.losslog import read_rows
+
+ARGUMENTS = (
+    "model=mistral", "scale=tiny", "merge=false", "logger.wandb=off", "trainer.max_steps=20",
+    "trainer.eval_steps=5", "trainer.save_steps=2", "trainer.per_device_batch_size=4",
+)  # fmt: skip
+"""Twenty steps, a checkpoint after every second and a validation after every fifth."""
+
+
+def start(cwd: Path, *overrides: str, stderr: Any = None) -> subprocess.Popen[bytes]:
+    """``medft train`` with ``overrides``, what it says beside the caller's."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "medft", "train", *overrides],
+        cwd=cwd,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(Path.cwd())},
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+    )
+
+
+def until_step(run: RunDir, step: int, process: subprocess.Popen[bytes], seconds: float = 200) -> None:
+    """Wait until ``run`` has a line of ``step``.
+
+    Raises:
+        AssertionError: the process ended first, or it took too long.
+    """
+    end = time.monotonic() + seconds
+    while not (run.loss_csv.is_file() and any(int(row["step"]) >= step for row in read_rows(run.loss_csv))):
+        assert process.poll() is None, f"ended with {process.returncode} before step {step}"
+        assert time.monotonic() < end, f"no step {step} within {seconds} s"
+        time.sleep(0.02)
+
+
+def compared(run: RunDir) -> list[dict[str, str]]:
+    """The lines of loss.csv, but for the time that they took."""
+    return [
+        {name: value for name, value in row.items() if name != "seconds"} for row in read_rows(run.loss_csv)
+    ]
