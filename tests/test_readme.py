@@ -1,0 +1,59 @@
+"""What README promises: commands that compose, a tree that is complete, no address or path of a machine."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from medft.cli import VERBS, settings
+from medft.errors import RunError
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = sorted(
+    {line.split("#")[0].strip() for line in README.splitlines() if re.match(r"medft [a-z]", line)}
+)
+
+
+def test_there_are_commands() -> None:
+    assert len(COMMANDS) > 10
+    assert {command.split()[1] for command in COMMANDS} == set(VERBS) - {"serve"}
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if " -m " not in c])
+def test_every_command_composes(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    verb, *overrides = shlex.split(command)[1:]
+    try:
+        assert settings(verb, overrides)
+    except RunError as error:  # `resume=latest` wants a run that is there
+        assert "resume=latest" in command and "there is no" in error.what
+
+
+def test_every_module_stands_in_the_tree() -> None:
+    tree = README[README.index("<!-- tree -->") : README.index("<!-- /tree -->")]
+    modules = [path for path in (ROOT / "medft").rglob("*.py") if not path.name.startswith("__")]
+    missing = [
+        str(path.relative_to(ROOT))
+        for path in modules
+        if not re.search(rf"^ +{re.escape(path.name)} ", tree, re.M)
+    ]
+    assert missing == []
+
+
+def test_the_pictures_are_there() -> None:
+    for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README):
+        assert (ROOT / path).is_file(), path
+
+
+def test_the_lock_holds_versions_and_hashes_but_no_address() -> None:
+    for name in ("requirements.lock", "bootstrap.lock"):
+        lock = (ROOT / name).read_text(encoding="utf-8")
+        assert "://" not in lock
+        pins = re.findall(r"^[\w.\-]+==", lock, re.M)
+        assert pins
+        blocks = re.split(r"^(?=[\w.\-]+==)", lock, flags=re.M)[1:]
+        assert [block.splitlines()[0] for block in blocks if "--hash=sha256:" not in block] == []
