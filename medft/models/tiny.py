@@ -1,7 +1,7 @@
 """Tiny twins: two-layer models of the four families, built on this machine, in place of the real bases.
 
-Owns the folder a twin is cached in, its name, and what is written there. Knows nothing of vocabularies
-(`tiny_tokenizer`), of networks (`tiny_model`), of LoRA or of engines.
+Owns the folder a twin is cached in, its name, and what is written there. Knows nothing of tokenizers
+(`tiny_family`, `tiny_tokenizer`), of networks (`tiny_model`), of LoRA or of engines.
 
 A twin has its family's architecture class, special tokens, chat template and generation settings, in 16 bits
 and in NF4, so that everything that happens to a real base happens to it. It knows no medicine.
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from medft.errors import DataError
-from medft.models import tiny_model, tiny_tokenizer
+from medft.models import tiny_family, tiny_model, tiny_tokenizer
 from medft.models.registry import Family
 from medft.paths import samples_dir
 from medft.runs import atomic_folder, write_json
@@ -127,7 +127,7 @@ def _build(family: Family, folder: Path) -> None:
     )
     quantised.save_pretrained(nf4)
     for checkpoint in (bits16, nf4):
-        tiny_tokenizer.save(family, words, checkpoint)
+        tiny_family.save(family, words, checkpoint)
     write_json(folder / "tiny.json", {"tiny": True, "family": family, "parameters": model.num_parameters()})
 
 
@@ -138,7 +138,7 @@ def _lessons(family: Family, words: Any, pairs: list[tuple[str, str]]) -> list[t
     knew no words could gain nothing, since its embedding stays frozen.
     """
     texts = [f"{question}\n\n{answer}" for question, answer in pairs]
-    echoes = [tiny_tokenizer.chat(family, question, question) for question, _ in pairs]
+    echoes = [tiny_family.chat(family, question, question) for question, _ in pairs]
     return [
         tiny_model.Phase([encoding.ids for encoding in words.encode_batch(texts)], _PLAIN_STEPS),
         tiny_model.Phase(
@@ -148,7 +148,7 @@ def _lessons(family: Family, words: Any, pairs: list[tuple[str, str]]) -> list[t
 
 
 def _config(family: Family, words: Any) -> Any:
-    special = tiny_tokenizer.SPECIALS[family]
+    special = tiny_family.SPECIALS[family]
     size = words.get_vocab_size()
     return tiny_model.config(
         family,
@@ -163,7 +163,7 @@ def _config(family: Family, words: Any) -> Any:
 def _generation(family: Family, words: Any) -> Any:
     from transformers import GenerationConfig
 
-    special = tiny_tokenizer.SPECIALS[family]
+    special = tiny_family.SPECIALS[family]
     return GenerationConfig(
         bos_token_id=words.token_to_id(special.bos),
         eos_token_id=[words.token_to_id(token) for token in special.stop],

@@ -1,7 +1,7 @@
 """Small tokenizers of the four families: trained here, built and configured as the families' own are.
 
-Owns the vocabulary layout, pre- and post-processing and special tokens of each family, and the files a hub
-repository would hold for them. Knows nothing of models or of how a tokenizer is loaded.
+Owns the layout of each family's vocabulary and its pre- and post-processing. Knows nothing of models, of
+files, or of how a tokenizer is loaded.
 
 Three kinds are enough: SentencePiece BPE with a blank put before the text (Llama-2, Mistral), SentencePiece
 BPE without it and with tokens for runs of newlines and blanks (Gemma), and byte-level BPE (Llama-3.1).
@@ -12,19 +12,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers.trainers import BpeTrainer
 
 from medft.models.registry import Family
+from medft.models.tiny_family import GEMMA, LLAMA3, SENTENCEPIECE, SPECIALS, UNKNOWN, Specials
 
 SIZE = 2048
 """Tokens of each vocabulary, special ones included."""
-
-TEMPLATES = Path(__file__).with_name("templates")
-"""One Jinja chat template per family."""
 
 _CHAT_WORDS = (
     "user", "model", "system", "assistant", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>",
@@ -45,61 +42,6 @@ _LLAMA3_SPLIT = Regex(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Specials:
-    """The special tokens of a family and what its tokenizer_config.json says of them."""
-
-    tokens: tuple[str, ...]
-    """All of them, in the order of their ids."""
-    tokenizer_class: str
-    """As in the family's own repositories."""
-    bos: str
-    """Begins every sequence."""
-    eos: str
-    """The tokenizer's end of sequence."""
-    pad: str
-    """As in the family's 4-bit repositories; never an end of sequence."""
-    stop: tuple[str, ...]
-    """What ends generation, as in generation_config.json."""
-    unk: str | None = None
-    """Stands for what has no token; None where every byte has one."""
-    legacy: bool | None = None
-    """SentencePiece families: whether a blank is also put before the text after each special token."""
-
-
-_UNKNOWN = "<unk>"
-_SENTENCEPIECE = (_UNKNOWN, "<s>", "</s>")
-_GEMMA = (
-    "<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "<2mass>", "[@BOS@]",
-    *(f"<unused{n}>" for n in range(99)), "<start_of_turn>", "<end_of_turn>",
-)  # fmt: skip
-_LLAMA3 = (
-    "<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>", "<|reserved_special_token_1|>",
-    "<|finetune_right_pad_id|>", "<|reserved_special_token_2|>", "<|start_header_id|>", "<|end_header_id|>",
-    "<|eom_id|>", "<|eot_id|>", "<|python_tag|>", *(f"<|reserved_special_token_{n}|>" for n in range(3, 8)),
-)  # fmt: skip
-
-SPECIALS: dict[Family, Specials] = {
-    "gemma": Specials(
-        _GEMMA, "GemmaTokenizer", "<bos>", "<eos>", "<pad>", ("<eos>", "<end_of_turn>"), unk="<unk>"
-    ),
-    "llama2": Specials(
-        _SENTENCEPIECE, "LlamaTokenizer", "<s>", "</s>", "<unk>", ("</s>",), unk="<unk>", legacy=False
-    ),
-    "mistral": Specials(
-        _SENTENCEPIECE, "LlamaTokenizer", "<s>", "</s>", "<unk>", ("</s>",), unk="<unk>", legacy=True
-    ),
-    "llama3_1": Specials(
-        _LLAMA3,
-        "PreTrainedTokenizerFast",
-        "<|begin_of_text|>",
-        "<|eot_id|>",
-        "<|finetune_right_pad_id|>",
-        ("<|end_of_text|>", "<|eom_id|>", "<|eot_id|>"),
-    ),
-}
-
-
 def train(family: Family, texts: Sequence[str]) -> Tokenizer:
     """The family's tokenizer with a vocabulary of at most `SIZE` learnt from ``texts``."""
     texts = [*texts, *_CHAT_WORDS * 16]  # often enough to be worth a token each
@@ -108,54 +50,14 @@ def train(family: Family, texts: Sequence[str]) -> Tokenizer:
     return _gemma(texts) if family == "gemma" else _llama2(family, texts)
 
 
-def save(family: Family, tokenizer: Tokenizer, folder: Path) -> None:
-    """Write the files of a hub repository: tokenizer.json, tokenizer_config.json, chat_template.jinja."""
-    special = SPECIALS[family]
-    config: dict[str, Any] = {
-        "tokenizer_class": special.tokenizer_class,
-        "bos_token": special.bos,
-        "eos_token": special.eos,
-        "pad_token": special.pad,
-        "unk_token": special.unk,
-        "legacy": special.legacy,
-        "clean_up_tokenization_spaces": False,
-        "padding_side": "left",
-        "added_tokens_decoder": {
-            str(number): _as_json(token) for number, token in tokenizer.get_added_tokens_decoder().items()
-        },
-    }
-    if special.unk is not None:
-        config |= {"add_bos_token": True, "add_eos_token": False}
-    known = {name: value for name, value in config.items() if value is not None}
-    tokenizer.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(json.dumps(known, indent=2), encoding="utf-8")
-    (folder / "chat_template.jinja").write_text(_template(family), encoding="utf-8")
-
-
-def chat(family: Family, question: str, answer: str) -> str:
-    """One exchange as the family's chat template writes it."""
-    from transformers.utils.chat_template_utils import render_jinja_template
-
-    special = SPECIALS[family]
-    turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-    ((text,), _) = render_jinja_template(
-        [turns], chat_template=_template(family), bos_token=special.bos, eos_token=special.eos
-    )
-    return str(text)
-
-
-def _template(family: Family) -> str:
-    return (TEMPLATES / f"{family}.jinja").read_text(encoding="utf-8")
-
-
 def _llama2(family: Family, texts: Sequence[str]) -> Tokenizer:
     runs = _runs(_BLANK, 16, doubling=True)
-    fixed = [*_SENTENCEPIECE, *_BYTES, *runs.pieces]
+    fixed = [*SENTENCEPIECE, *_BYTES, *runs.pieces]
     prepend = [normalizers.Prepend(_BLANK), normalizers.Replace(" ", _BLANK)]
     normalizer = normalizers.Sequence(prepend)
     learnt = _learn(_lines(texts), SIZE - len(fixed), _PIECES, normalizer)
     # Runs of blanks come last in rank: a word keeps the blank before it.
-    tokenizer = _bpe([*fixed, *learnt.pieces], [*learnt.merges, *runs.merges], _SENTENCEPIECE)
+    tokenizer = _bpe([*fixed, *learnt.pieces], [*learnt.merges, *runs.merges], SENTENCEPIECE)
     tokenizer.normalizer = normalizer
     tokenizer.decoder = decoders.Sequence([*_sentencepiece_decoders(), decoders.Strip(" ", 1, 0)])
     return _finish(tokenizer, SPECIALS[family])
@@ -163,11 +65,11 @@ def _llama2(family: Family, texts: Sequence[str]) -> Tokenizer:
 
 def _gemma(texts: Sequence[str]) -> Tokenizer:
     newlines, blanks = _runs("\n", 31), _runs(_BLANK, 31)
-    fixed = [*_GEMMA, "\n", *newlines.pieces, *blanks.pieces, *_BYTES]
+    fixed = [*GEMMA, "\n", *newlines.pieces, *blanks.pieces, *_BYTES]
     normalizer = normalizers.Replace(" ", _BLANK)
     learnt = _learn(_lines(texts), SIZE - len(fixed), _PIECES, normalizer)
     merges = [*newlines.merges, *blanks.merges, *learnt.merges]
-    tokenizer = _bpe([*fixed, *learnt.pieces], merges, _GEMMA)
+    tokenizer = _bpe([*fixed, *learnt.pieces], merges, GEMMA)
     tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
     tokenizer.decoder = decoders.Sequence(_sentencepiece_decoders())
@@ -182,13 +84,13 @@ def _llama3(texts: Sequence[str]) -> Tokenizer:
     ])  # fmt: skip
     tokenizer.decoder = decoders.ByteLevel()
     trainer = BpeTrainer(
-        vocab_size=SIZE - len(_LLAMA3),
+        vocab_size=SIZE - len(LLAMA3),
         min_frequency=2,
         show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )
     tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in _LLAMA3])
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in LLAMA3])
     return _finish(tokenizer, SPECIALS["llama3_1"])
 
 
@@ -231,7 +133,7 @@ def _runs(character: str, longest: int, *, doubling: bool = False) -> _Learnt:
 def _bpe(pieces: Sequence[str], merges: list[tuple[str, str]], special: Sequence[str]) -> Tokenizer:
     vocabulary = {piece: number for number, piece in enumerate(pieces)}
     tokenizer = Tokenizer(
-        models.BPE(vocabulary, merges, unk_token=_UNKNOWN, fuse_unk=True, byte_fallback=True)
+        models.BPE(vocabulary, merges, unk_token=UNKNOWN, fuse_unk=True, byte_fallback=True)
     )
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
     return tokenizer
@@ -253,14 +155,3 @@ def _sentencepiece_decoders() -> list[Any]:
 def _lines(texts: Iterable[str]) -> list[str]:
     """SentencePiece learns from lines, so that none of its pieces holds a newline."""
     return [line for text in texts for line in text.splitlines() if line]
-
-
-def _as_json(token: AddedToken) -> dict[str, Any]:
-    return {
-        "content": token.content,
-        "lstrip": token.lstrip,
-        "normalized": token.normalized,
-        "rstrip": token.rstrip,
-        "single_word": token.single_word,
-        "special": token.special,
-    }

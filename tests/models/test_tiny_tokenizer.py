@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from medft.models import tiny, tiny_tokenizer
+from medft.models import tiny, tiny_family, tiny_tokenizer
 from medft.models import tokenizer as tokenizers
 from medft.models.registry import Family
 from medft.models.tiny import Twin
@@ -116,10 +116,10 @@ def test_pad_never_stops(
 ) -> None:
     tokenizer = loaded(family)
     stops = tokenizers.stop_ids(tokenizer, twins(family).nf4)
-    assert tokenizer.pad_token == tiny_tokenizer.SPECIALS[family].pad
+    assert tokenizer.pad_token == tiny_family.SPECIALS[family].pad
     assert tokenizer.pad_token_id not in stops
     assert tokenizer.convert_ids_to_tokens(stops) == sorted(
-        tiny_tokenizer.SPECIALS[family].stop, key=tokenizer.convert_tokens_to_ids
+        tiny_family.SPECIALS[family].stop, key=tokenizer.convert_tokens_to_ids
     )
 
 

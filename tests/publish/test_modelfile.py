@@ -11,7 +11,7 @@ import pytest
 
 from medft.data.record import Message
 from medft.errors import PromptError
-from medft.models import tiny_tokenizer
+from medft.models import tiny_family, tiny_tokenizer
 from medft.prompt.chat import Chat
 from medft.publish.modelfile import go_template, modelfile, turns_of
 from tests.support.go_template import render
@@ -41,7 +41,7 @@ def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]
     def make(family: Any) -> Any:
         if family not in made:
             folder: Path = tmp_path_factory.mktemp(family)
-            tiny_tokenizer.save(family, tiny_tokenizer.train(family, TEXTS), folder)
+            tiny_family.save(family, tiny_tokenizer.train(family, TEXTS), folder)
             made[family] = AutoTokenizer.from_pretrained(folder)
         return made[family]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medft.inference.session import Session
-from medft.models import tiny_tokenizer
+from medft.models import tiny_family, tiny_tokenizer
 from medft.paths import samples_dir
 
 MAX_LENGTH = 512
@@ -30,7 +30,7 @@ def load_tokenizer(folder: Path) -> Any:
     """A Mistral-like tokenizer trained on the bundled sample."""
     from transformers import AutoTokenizer
 
-    tiny_tokenizer.save("mistral", tiny_tokenizer.train("mistral", sample_texts()), folder)
+    tiny_family.save("mistral", tiny_tokenizer.train("mistral", sample_texts()), folder)
     return AutoTokenizer.from_pretrained(folder)
 
 
