@@ -13,9 +13,9 @@ from medft.errors import RunError
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = sorted(
-    {line.split("#")[0].strip() for line in README.splitlines() if re.match(r"medft [a-z]", line)}
-)
+BLOCKS = re.findall(r"^```\n(.*?)^```", README, re.M | re.S)
+LINES = [line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines()]
+COMMANDS = sorted({line for line in LINES if line.startswith("medft ") and "runs/" not in line})
 
 
 def test_there_are_commands() -> None:
