@@ -13,9 +13,15 @@ from string import ascii_uppercase
 
 from medft.report.subject import Subject
 
-PLACES = ("resume", "artifacts", "processed", "sweep", "merge", "max_shard_gb", "logger")
-"""Settings that say where and with what by-products a run was made, not what was trained."""
-FACTS = ("model", "template.tasks", "dataset.columns", "dataset.sources")
+PLACES = (
+    "resume", "artifacts", "processed", "run_dir", "sweep", "merge", "max_shard_gb", "logger", "overrides",
+    "preflight", "dataset.path", "dataset.obtain", "dataset.homepage", "dataset.licence",
+    "dataset.licence_note",
+)  # fmt: skip
+"""Settings that say where and with what by-products a run was made, not what was trained: other rows in a
+file of the same name show in the fingerprints."""
+SHAPE = ("reader", "repo", "task", "language", "columns", "fixed", "keep", "labels", "sources", "config_name")
+FACTS = ("model", "template.tasks", "template.description", *(f"dataset.{key}" for key in SHAPE))
 """Groups that are fully named by the name of their model, template or data set."""
 NAMES = ("model.name", "dataset.name", "template.name")
 UNKNOWN = "?"
@@ -47,12 +53,12 @@ def differences(subjects: Sequence[Subject]) -> Differences:
 
 def trains(key: str) -> bool:
     """Whether a setting has a part in what is trained, rather than in where it is written."""
-    return key.split(".")[0] not in PLACES
+    return not any(key == place or key.startswith(f"{place}.") for place in PLACES)
 
 
 def _follows_from_name(key: str, subjects: Sequence[Subject]) -> bool:
     name = f"{key.split('.')[0]}.name"
-    if key in NAMES or not any(key.startswith(f"{group}.") for group in FACTS):
+    if key in NAMES or not any(key == group or key.startswith(f"{group}.") for group in FACTS):
         return False
     pairs = {(subject.settings.get(name), subject.settings.get(key)) for subject in subjects}
     return len(pairs) == len({first for first, _ in pairs})
