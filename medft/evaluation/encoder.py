@@ -14,6 +14,7 @@ from medft.data.record import Record
 from medft.errors import DataError
 from medft.evaluation.asking import Answered, Progress
 from medft.evaluation.config import EncoderConfig
+from medft.evaluation.metrics import words
 from medft.evaluation.questions import Question
 from medft.inference.generation import Reply
 from medft.inference.likelihood import Likelihood
@@ -132,17 +133,15 @@ def _load(config: EncoderConfig, labels: Sequence[str], train: Sequence[Record])
 
 
 def _tiny(labels: Sequence[str], train: Sequence[Record], max_length: int) -> tuple[Any, Any]:
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import ElectraConfig, ElectraForSequenceClassification, PreTrainedTokenizerFast
 
     names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    tokenizer = Tokenizer(models.WordPiece(unk_token=names["unk_token"]))
-    tokenizer.normalizer = normalizers.BertNormalizer()
+    known = sorted({word for record in train for word in words(f"{record.context} {record.question}")})
+    vocabulary = {word: i for i, word in enumerate([*names.values(), *known])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=names["unk_token"]))
+    tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=4_000, special_tokens=[*names.values()], show_progress=False
-    )
-    tokenizer.train_from_iterator([f"{r.context} {r.question}" for r in train], trainer)
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
     sizes = ElectraConfig(

@@ -40,6 +40,13 @@ def figure_table(suite: Mapping[str, Any]) -> Table:
     return Table(columns, tuple(rows))
 
 
+def remarks(suite: Mapping[str, Any]) -> list[str]:
+    """What a suite says beside its table: baselines, retrieval, what was not asked."""
+    said = [f"{name}: {text}" for name, extra in suite["extras"].items() if (text := _inline(extra))]
+    left_out = [f"not asked: {n:,} {reason}" for reason, n in suite["left_out"].items()]
+    return [*suite["notes"], *said, *left_out]
+
+
 def markdown(title: str, sections: Sequence[Section]) -> str:
     """The same sections as Markdown."""
     lines = [f"# {title}", ""]
@@ -98,10 +105,17 @@ def _extra(name: str, extra: Any) -> Iterator[Any]:
             rows = [(gold, *map(str, row)) for gold, row in zip(extra["rows"], counts, strict=True)]
             yield Text(f"Confusion, {name}, {system}: rows are gold labels, columns are answers.")
             yield Table(("gold", *extra["columns"]), tuple(rows))
-    elif isinstance(extra, Mapping):
-        yield Text(f"{name}: " + ", ".join(f"{key} {_number(value)}" for key, value in extra.items()))
     else:
-        yield Text(f"{name}: {_number(extra)}")
+        yield Text(f"{name}: {_inline(extra)}")
+
+
+def _inline(extra: Any) -> str:
+    """A baseline or a handful of figures in one line; empty for a matrix."""
+    if isinstance(extra, Mapping) and "counts" in extra:
+        return ""
+    if isinstance(extra, Mapping):
+        return ", ".join(f"{key} {_number(value)}" for key, value in extra.items())
+    return _number(extra)
 
 
 def _number(value: Any) -> str:

@@ -20,7 +20,7 @@ from medft.data.record import Record
 from medft.errors import MedftError
 from medft.evaluation.asking import Progress, System
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.report import figure_table, write_report
+from medft.evaluation.report import figure_table, remarks, write_report
 from medft.evaluation.run import Setting, open_suite
 from medft.inference.generation import Sampling
 from medft.inference.library import Library, Trained, Weights, fingerprint, open_merged, read_run
@@ -74,7 +74,7 @@ def run(config: EvaluateConfig) -> None:
     setting = _setting(config, trained)
     suites = [open_suite(name, suite, setting) for name, suite in config.suite.items()]
     screen.title("medft evaluate", str(trained.run.root))
-    for line in setting.about["remarks"]:
+    for line in setting.about["remarks"]:  # such as training data that is gone
         screen.line("note", line)
     setting.folder.mkdir(parents=True, exist_ok=True)
     with screen.chatter_to(setting.folder / "evaluate.log"), _bar(screen) as progress:
@@ -86,6 +86,8 @@ def run(config: EvaluateConfig) -> None:
     for result in results:
         screen.say(f"\n{result['suite']}: {result['asked']} items")
         screen.say(fitted(figure_table(result), shutil.get_terminal_size((120, 24)).columns))
+        for remark in remarks(result):
+            screen.say(f"  {remark}")
     screen.line("wrote", ", ".join(str(path) for path in written))
 
 

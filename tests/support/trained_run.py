@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import yaml
@@ -19,9 +20,30 @@ def make_run(artifacts: Path, stamp: str, seed: int, overrides: tuple[str, ...] 
     run.root.mkdir(parents=True)
     run.config.write_text(yaml.safe_dump(values), encoding="utf-8")
     run.environment.write_text(json.dumps({"resolved": {"scale": "tiny"}}), encoding="utf-8")
+    _share_twins(artifacts / "tiny")
     _adapter(twin("mistral", artifacts / "tiny").bits16, run.adapter, seed)
     run.summary.write_text("{}", encoding="utf-8")
     return run
+
+
+def add_merged(run: RunDir, artifacts: Path) -> None:
+    """Write merged/ by PEFT's own merge, with the tokenizer beside it."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    base = twin("mistral", artifacts / "tiny").bits16
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    PeftModel.from_pretrained(model, run.adapter).merge_and_unload().save_pretrained(run.merged)
+    AutoTokenizer.from_pretrained(base).save_pretrained(run.merged)
+
+
+def _share_twins(folder: Path) -> None:
+    """Let the run find the twins that all tests share, as the fixture ``twins`` does."""
+    root = Path(os.environ.get("MEDFT_TEST_TWINS", "artifacts/tiny")).absolute()
+    root.mkdir(parents=True, exist_ok=True)
+    if not folder.exists():
+        folder.symlink_to(root)
 
 
 def _adapter(base: Path, folder: Path, seed: int) -> None:

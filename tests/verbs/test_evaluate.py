@@ -1,0 +1,96 @@
+"""medft evaluate, from the command line to its files, on a tiny twin."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from medft.cli import main
+from medft.runs import RunDir, read_json
+from tests.support.trained_run import add_merged, make_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    return make_run(tmp_path_factory.mktemp("evaluate"), "20261120-101500", 1)
+
+
+def _evaluate(run: RunDir, *overrides: str) -> int:
+    artifacts = run.root.parents[2]
+    return main(
+        ["evaluate", f"run={run.root}", f"artifacts={artifacts}", f"processed={artifacts}/p", *overrides]
+    )
+
+
+def _nli(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    labels = ("entailment", "neutral", "contradiction")
+    for split in ("train", "test"):
+        rows = [
+            {"sentence1": f"{split} {i}", "sentence2": f"note {i}", "gold_label": labels[i % 3]}
+            for i in range(6)
+        ]
+        (folder / f"mli_{split}_v1.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return folder
+
+
+def test_base_and_tuned_are_scored_in_one_go(
+    run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = _nli(tmp_path / "mednli")
+    code = _evaluate(
+        run, "suite=[heldout,nli_encoder]", "suite.heldout.limit=4", "suite.heldout.max_new_tokens=8",
+        f"suite.nli_encoder.dataset.path={data}", "suite.nli_encoder.encoder.epochs=1",
+    )  # fmt: skip
+    assert code == 0
+    heldout = read_json(run.evaluation / "heldout.json")
+    assert heldout["asked"] == 4
+    assert {"base", "tuned"} == set(heldout["figures"][0]["systems"])
+    loss = heldout["figures"][0]
+    assert loss["systems"]["base"]["value"] != loss["systems"]["tuned"]["value"]
+    nli = read_json(run.evaluation / "nli_encoder.json")
+    assert {"base", "tuned", "encoder"} == set(nli["figures"][0]["systems"])
+    assert nli["extras"]["majority baseline"] == pytest.approx(1 / 3)
+    assert nli["left_out"] == {"in another split of the source": 6}
+    lines = [json.loads(line) for line in (run.evaluation / "heldout.answers.jsonl").read_text().splitlines()]
+    assert len(lines) == 4 * 2 * 2
+    report = (run.evaluation / "report.md").read_text()
+    assert "no significant change" in report
+    assert "tiny twin" in report
+    assert "<table>" in (run.evaluation / "report.html").read_text()
+    said = capsys.readouterr().out
+    assert "majority baseline" in said
+    assert "no significant change" in said
+
+
+def test_merged_weights_against_the_16_bit_base(run: RunDir) -> None:
+    small = ["suite=heldout", "suite.heldout.limit=3", "suite.heldout.max_new_tokens=4"]
+    assert _evaluate(run, *small, "weights=merged") != 0
+    add_merged(run, run.root.parents[2])
+    try:
+        assert _evaluate(run, *small) == 0
+        adapter = read_json(run.evaluation / "heldout.json")["figures"][0]["systems"]
+        assert _evaluate(run, *small, "weights=merged") == 0
+        merged = read_json(run.evaluation / "heldout.json")["figures"][0]["systems"]
+    finally:
+        shutil.rmtree(run.merged)
+    for system in ("base", "tuned"):
+        assert merged[system]["value"] == pytest.approx(adapter[system]["value"], abs=0.1)
+        assert merged[system]["value"] != adapter[system]["value"]  # NF4 against 16 bits
+
+
+def test_wrong_input_is_one_message(run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for overrides, message in (
+        (["suite=pubmedqa", f"suite.pubmedqa.dataset.path={tmp_path}/nothing"], "there is no data"),
+        (["suite=quiz"], "quiz"),
+        (["suite.heldout.limt=3"], "limt"),
+        (["temperature=-1"], "temperature"),
+        (["weights=merged"], "no merged weights"),
+    ):
+        assert _evaluate(run, *overrides) != 0
+        said = capsys.readouterr().err
+        assert message in said
+        assert "Traceback" not in said
