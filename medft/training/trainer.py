@@ -49,12 +49,15 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """As in SFTTrainer; adds the batch to the tally of training or of validation."""
+        inputs, alone = self._without_repeats(model, inputs)
         answer_bytes, labels = inputs.pop("answer_bytes"), inputs["labels"]
         real = inputs["attention_mask"].sum() if "attention_mask" in inputs else labels.numel()
         loss, outputs = super().compute_loss(
             model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch
         )
         tokens = (labels[:, 1:] != IGNORE).sum()
+        if not alone:  # only repeats of other devices' rows: nothing to add up
+            return (loss, outputs) if return_outputs else loss
         with torch.no_grad():
             # In training the mean is over the trained tokens of the whole step, on all devices.
             share = (
@@ -76,6 +79,31 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         """As in Trainer; an error says that it was met in training."""
         with phase("training"):
             return super().training_step(*args, **kwargs)
+
+    def _without_repeats(self, model: Any, inputs: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """In validation on several devices, rows that only fill up their last batch are not counted twice.
+
+        accelerate deals every device a whole batch and begins again with the first rows where they run out;
+        ``remainder`` rows of all devices' last batches, in their order, are real.
+
+        Returns:
+            the batch, with repeated rows carrying no loss, and whether any row of it does.
+        """
+        state, devices = self.accelerator.gradient_state, self.accelerator.num_processes
+        if model.training or devices == 1 or not state.end_of_dataloader or state.remainder <= 0:
+            return inputs, True
+        labels = inputs["labels"]
+        if "position_ids" in inputs:  # joined rows: each begins at position 0
+            row = (inputs["position_ids"] == 0).cumsum(dim=-1) - 1
+        else:
+            row = torch.arange(len(labels), device=labels.device)[:, None].expand_as(labels)
+        rows = int(row.max()) + 1
+        real = min(max(state.remainder - self.accelerator.process_index * rows, 0), rows)
+        counted = {
+            "labels": labels.masked_fill(row >= real, IGNORE),
+            "answer_bytes": inputs["answer_bytes"].masked_fill(row >= real, 0),
+        }
+        return inputs | counted, real > 0
 
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> Any:
         """As in Trainer, with the loss weighted by tokens and bits per byte among the metrics."""
