@@ -1,0 +1,127 @@
+"""Whether a run that was done again came out the same: its data, its versions, its first losses.
+
+Owns the comparison of two run folders. Knows nothing of how the second was made.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from medft.report.html import Table
+from medft.runs import RunDir, read_json
+
+_SHOWN = 16  # characters of a fingerprint
+PRINTS = ("data", "split", "tokenizer", "template")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was compared."""
+
+    what: str
+    """Its name."""
+    before: str
+    """In the first run."""
+    now: str
+    """In the second."""
+    agrees: bool
+    """Whether they are taken for the same."""
+    counts: bool = True
+    """Whether a difference makes the replay one that does not agree."""
+
+
+def compare_replay(first: RunDir, second: RunDir, lines: int, tolerance: float) -> list[Finding]:
+    """What of ``second`` agrees with ``first``.
+
+    Args:
+        first: a finished run.
+        second: the same settings, run again.
+        lines: how many of the first lines of loss.csv are compared.
+        tolerance: the largest relative difference of two losses that agree.
+    """
+    return [
+        *_prints(first, second),
+        *_versions(read_json(first.environment), read_json(second.environment)),
+        *_losses(first, second, lines, tolerance),
+    ]
+
+
+def agree(findings: list[Finding]) -> bool:
+    """Whether everything agrees that counts."""
+    return all(finding.agrees for finding in findings if finding.counts)
+
+
+def as_table(findings: list[Finding]) -> Table:
+    """The findings, to be shown."""
+    words = {True: "yes", False: "NO"}
+    rows = [
+        (f.what, f.before, f.now, words[f.agrees] if f.counts or f.agrees else "no, not counted")
+        for f in findings
+    ]
+    return Table(("what", "then", "now", "agrees"), tuple(rows))
+
+
+def _prints(first: RunDir, second: RunDir) -> Iterator[Finding]:
+    before, now = (read_json(run.ledger)["fingerprints"] for run in (first, second))
+    for name in PRINTS:
+        yield _same(f"{name} fingerprint", before.get(name), now.get(name))
+
+
+def _versions(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Finding]:
+    packages = [f"{name} {version}" for name, version in before["packages"].items()]
+    changed = [name for name in before["packages"] if before["packages"][name] != now["packages"].get(name)]
+    if not changed:
+        yield Finding("versions", f"{len(packages)} packages", "the same", True)
+    for name in changed:
+        yield _same(name, before["packages"][name], now["packages"].get(name))
+    yield _same("python", before["python"], now["python"])
+    yield _same("commit", before["commit"][:10], now["commit"][:10], counts=False)
+    yield _same("hardware", _hardware(before), _hardware(now), counts=False)
+
+
+def _hardware(environment: Mapping[str, Any]) -> str:
+    names = [gpu["name"] for gpu in environment["machine"]["gpus"]]
+    return ", ".join(names) or f"{environment['machine']['cpu_cores']} CPU cores"
+
+
+def _losses(first: RunDir, second: RunDir, lines: int, tolerance: float) -> Iterator[Finding]:
+    before, now = (_rows(run)[:lines] for run in (first, second))
+    places = [[(row["step"], row["split"]) for row in rows] for rows in (before, now)]
+    if places[0] != places[1]:
+        yield Finding("lines of loss.csv", _span(before), _span(now), False)
+        return
+    pairs = [(float(a["loss"]), float(b["loss"])) for a, b in zip(before, now, strict=True)]
+    worst = max(pairs, key=_difference, default=(0.0, 0.0))
+    difference = _difference(worst)
+    word = "bit for bit" if difference == 0 else f"within {difference:.1e}"
+    yield Finding(
+        f"first {len(pairs)} losses", f"{worst[0]:.6f}", f"{worst[1]:.6f}, {word}", difference <= tolerance
+    )
+
+
+def _rows(run: RunDir) -> list[dict[str, str]]:
+    with run.loss_csv.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _difference(pair: tuple[float, float]) -> float:
+    before, now = pair
+    if before == now:
+        return 0.0
+    return abs(now - before) / abs(before) if before and math.isfinite(before - now) else math.inf
+
+
+def _span(rows: list[dict[str, str]]) -> str:
+    return f"{len(rows)}, to step {rows[-1]['step']}" if rows else "none"
+
+
+def _same(what: str, before: object, now: object, counts: bool = True) -> Finding:
+    return Finding(what, _short(before), _short(now), before == now, counts)
+
+
+def _short(value: object) -> str:
+    return str(value or "-")[:_SHOWN]

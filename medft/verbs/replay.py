@@ -1,0 +1,87 @@
+"""medft replay: a finished run, run again from its own folder; does it come out the same?"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from medft.config import build
+from medft.errors import ConfigError, RunError
+from medft.report.replay import agree, as_table, compare_replay
+from medft.report.terminal import fitted
+from medft.runs import RunDir, find_run, write_json
+from medft.training.resume import read_config
+from medft.verbs import train
+
+EXAMPLES = (
+    "medft replay run=latest",
+    "medft replay run=artifacts/runs/mistral-tiny-sample-medical_qa/20261120-101500 lines=60",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayConfig:
+    """Which run is run again, and what counts as agreement."""
+
+    run: str = "latest"
+    """A finished run by folder, name or its beginning, or `latest`."""
+    run_dir: Path | None = None
+    """Folder of the new run; null: under runs/, by the time it starts."""
+    lines: int = 10
+    """First lines of loss.csv that are compared."""
+    tolerance: float = 1e-3
+    """Largest relative difference of a loss that counts as agreement. A CPU repeats exactly; GPU kernels add
+    in an order that varies."""
+    artifacts: Path = Path("artifacts")
+    """Where runs are looked for, and where the new one is written."""
+
+    def __post_init__(self) -> None:
+        if self.lines < 1 or self.tolerance < 0:
+            raise ConfigError("lines must be 1 or more, tolerance 0 or more")
+
+
+def run(config: ReplayConfig) -> int:
+    """Train again from the run's config.yaml, then compare.
+
+    Returns:
+        0 when data, versions and first losses agree, 1 when one of them does not, 130 when stopped.
+
+    Raises:
+        RunError: the run is not finished.
+        MedftError: whatever prevents the training.
+    """
+    first = find_run(config.run, config.artifacts)
+    if not first.summary.is_file():
+        raise RunError(
+            f"the run is {first.state()}, not finished",
+            where=str(first.root),
+            remedy=f"medft train resume={first.root}",
+        )
+    place = config.run_dir or config.artifacts / "runs" / first.root.parent.name / _stamp()
+    if place.exists():
+        raise RunError(
+            "the folder of the new run is taken", where=str(place), remedy="choose another run_dir"
+        )
+    second = RunDir(place)
+    if code := _again(first, second):
+        return code
+    findings = compare_replay(first, second, config.lines, config.tolerance)
+    verdict = agree(findings)
+    rows = [asdict(finding) for finding in findings]
+    write_json(second.root / "replay.json", {"of": str(first.root), "agrees": verdict, "findings": rows})
+    print(f"\nreplay of {first.root}      {second.root}\n")
+    print(fitted(as_table(findings), shutil.get_terminal_size((100, 24)).columns, shrink=("then", "now")))
+    print(f"\n  {'the two agree' if verdict else 'the two do NOT agree'}")
+    return 0 if verdict else 1
+
+
+def _again(first: RunDir, second: RunDir) -> int:
+    """Train what the first run's configuration, and nothing else, says."""
+    here = {"run_dir": str(second.root), "sweep": {"folder": None, "resume": None}}
+    return train.run(build(train.TrainConfig, {**read_config(first), **here}))
+
+
+def _stamp() -> str:
+    return time.strftime("%Y%m%d-%H%M%S")
