@@ -12,7 +12,8 @@ from medft.models.bases import training_base
 from medft.runs import find_run, read_json, write_json
 from medft.screen import Screen
 from medft.training.resume import read_config
-from medft.verbs.train import TrainConfig, encode, merge
+from medft.verbs.steps import encode, merge
+from medft.verbs.train import TrainConfig
 
 EXAMPLES = (
     "medft merge run=latest",

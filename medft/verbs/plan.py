@@ -17,7 +17,9 @@ from medft.plan.memory import Estimate
 from medft.plan.plan import Plan, duration
 from medft.plan.resolve import Resolved, resolve
 from medft.screen import Screen
-from medft.verbs.train import SPLITS, TrainConfig, announce, encode, expand, plan_of, say_plan
+from medft.verbs.lines import announce, say_plan
+from medft.verbs.steps import SPLITS, encode, plan_of
+from medft.verbs.train import TrainConfig, expand
 
 __all__ = ["EXAMPLES", "PlanConfig", "expand", "run"]
 

@@ -6,47 +6,34 @@ The story of the command, top to bottom; every room it joins is named where it e
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from medft import ranks
 from medft.config import plain
 from medft.data.config import DatasetConfig
 from medft.data.prepare import Prepared, prepare
 from medft.engine.base import EngineConfig, LoadSpec, LoraConfig, engine
-from medft.errors import EngineError
-from medft.merge.ofrun import merge_run
-from medft.models.bases import Base, merging_base, training_base
+from medft.models.bases import training_base
 from medft.models.registry import ModelConfig
 from medft.plan import access
 from medft.plan.environment import snapshot
-from medft.plan.lengths import Lengths
 from medft.plan.lengths import read as read_lengths
 from medft.plan.machine import probe
-from medft.plan.plan import Plan
-from medft.plan.plan import make as make_plan
-from medft.plan.request import Request
 from medft.plan.resolve import Resolved, Scale, resolve
-from medft.plan.shape import read_shape
 from medft.prompt.config import TemplateConfig
 from medft.prompt.template import check_fields
-from medft.prompt.tokens import EncodedSplit, encode_splits
 from medft.runs import RunDir, read_json, write_json
 from medft.screen import Screen
 from medft.training.config import LoggerConfig, TrainerConfig
 from medft.training.lifecycle import keeping_state, open_folder
 from medft.training.resume import demand_same_data, expand
 from medft.training.summary import Fingerprints, ledger_json, summarise
-
-if TYPE_CHECKING:
-    from medft.training.run import Outcome
+from medft.verbs.lines import announce, say_end, say_plan, say_stopped, size
+from medft.verbs.steps import SPLITS, encode, merge, plan_of
 
 __all__ = ["EXAMPLES", "TrainConfig", "expand", "run"]
-
-SPLITS = ("train", "validation", "test")
 
 EXAMPLES = (
     "medft train model=mistral",
@@ -184,11 +171,11 @@ def _run(
     ranks.leave()
     if outcome.interrupted or outcome.diverged:
         wandb.stop()
-        return _say_stopped(screen, folder, outcome)
+        return say_stopped(screen, folder, outcome)
     if not ranks.first():
         return 0
     save_adapter(model, tokenizer, folder.adapter, base.name)
-    screen.line("saved", f"adapter/ {_size(folder.adapter)}")
+    screen.line("saved", f"adapter/ {size(folder.adapter)}")
     del model
     release()
 
@@ -211,12 +198,13 @@ def _run(
     summary = summarise(names, folder, outcome, prints, merged)
     write_json(folder.summary, summary)
     wandb.finish(summary, ledger, folder.loss_png)
-    _say_end(screen, folder, summary, time.perf_counter() - began)
+    say_end(screen, summary, time.perf_counter() - began)
     return 0
 
 
 def _start_wandb(config: TrainConfig, resolved: Resolved, folder: RunDir, screen: Screen) -> Any:
     """The W&B run; its id is kept in the folder, so that a resumed run continues it."""
+    from medft.training.run import peak_memory_bytes
     from medft.training.wandb_log import WandbRun
 
     before = folder.root / "wandb.json"
@@ -230,158 +218,9 @@ def _start_wandb(config: TrainConfig, resolved: Resolved, folder: RunDir, screen
         tags=[config.model.name, config.dataset.name, config.template.name, resolved.scale, resolved.engine],
         values=plain(config),
         run_id=run_id,
+        memory=peak_memory_bytes,
         notice=lambda text: screen.line("notice", text),
     )
     if run.id:
         write_json(before, {"id": run.id, "mode": run.mode})
     return run
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """A data set as one tokenizer's ids."""
-
-    tokenizer: Any
-    """The tokenizer, loaded and checked."""
-    fingerprint: str
-    """Its content."""
-    stop_ids: tuple[int, ...]
-    """Ids that end an answer."""
-    splits: dict[str, EncodedSplit]
-    """The rows, by split."""
-
-
-def encode(
-    config: TrainConfig, prepared: Prepared, base: Path, progress: Callable[[int], object] = lambda rows: None
-) -> Tokens:
-    """Load the base's tokenizer, check it, and encode every split with it, or find them encoded.
-
-    Raises:
-        PromptError: the tokenizer cannot give a correct training example, or no row is left.
-    """
-    from medft.models import tokenizer as tokenizers
-    from medft.prompt.encode import Encoder
-
-    tokenizer = tokenizers.load(base)
-    stop_ids, fingerprint = tokenizers.stop_ids(tokenizer, base), tokenizers.fingerprint(tokenizer)
-    splits = encode_splits(
-        {name: partial(prepared.records, name) for name in SPLITS},
-        config.template,
-        Encoder(tokenizer, config.trainer.max_length, stop_ids),
-        config.trainer.too_long,
-        cache=config.processed / "tokens",
-        fingerprint=f"{prepared.fingerprint}|{fingerprint}",
-        progress=progress,
-    )
-    return Tokens(tokenizer, fingerprint, stop_ids, splits)
-
-
-def merge(
-    config: TrainConfig,
-    scale: Literal["full", "tiny"],
-    folder: RunDir,
-    base: Base,
-    tokens: Tokens,
-    screen: Screen,
-) -> dict[str, Any]:
-    """merged/: written, judged from disk on held-out rows, and only then called so.
-
-    Raises:
-        MergeError: it could not be written, or is not what base + adapter are.
-    """
-    sixteen = merging_base(config.model, scale, config.artifacts)
-    report = merge_run(
-        folder,
-        sixteen.folder,
-        base.folder if config.engine.load_in_4bit else None,
-        [tokens.splits[name].path for name in reversed(SPLITS)],
-        stop_ids=tokens.stop_ids,
-        max_shard_bytes=int(config.max_shard_gb * 1e9),
-    )
-    screen.line("saved", f"merged/ {_size(folder.merged)}")
-    screen.line("checked", _judgement(report))
-    return report
-
-
-def _judgement(report: dict[str, Any]) -> str:
-    """The judgement of merged weights in a few words."""
-    found = {"16-bit": report["logits"]["rounding"], "4-bit": report["logits"]["quantised"]}
-    distances = [
-        f"{f['relative']:.1%} ({name})" for name, f in found.items() if f and f["relative"] is not None
-    ]
-    words = f"from disk: all {report['tensors']['tensors']} weights exact"
-    if not distances:
-        return words
-    return f"{words}; logits {' and '.join(distances)} of the adapter's effect off base + adapter"
-
-
-def announce(
-    screen: Screen, config: TrainConfig, resolved: Resolved, prepared: Prepared, right: str = ""
-) -> None:
-    """The table that stands above a training: what was decided, and why."""
-    tiny = "-tiny" if resolved.scale == "tiny" else ""
-    screen.title(f"{config.model.name}{tiny} x {config.dataset.name} x {config.template.name}", right)
-    screen.line("engine", resolved.engine, resolved.reasons["engine"])
-    screen.line("scale", "tiny twin" if resolved.scale == "tiny" else "full", resolved.reasons["scale"])
-    screen.line("data", prepared.ledger.summary())
-    for note in prepared.ledger.notes:
-        screen.line("notice", note)
-    for split, most in (("validation", config.trainer.validation_rows), ("test", config.trainer.test_rows)):
-        if most is not None and most < prepared.rows(split):
-            screen.line(
-                "notice", f"{split} asks {most:,} of its rows (trainer.{split}_rows), the same for every run"
-            )
-
-
-def plan_of(config: TrainConfig, resolved: Resolved, lengths: Lengths, base: Path | None) -> Plan:
-    """What a training with these settings will do here.
-
-    Args:
-        config: the settings.
-        resolved: engine, scale and type.
-        lengths: of the rows.
-        base: the folder of the base; None where it is not on this machine.
-    """
-    shape = read_shape(base) if base else config.model.shape
-    request = Request(
-        config.model, config.trainer, config.lora, config.engine, shape, lengths, config.artifacts,
-        config.merge, ranks.count(),
-    )  # fmt: skip
-    return make_plan(request, resolved, probe())
-
-
-def say_plan(screen: Screen, plan: Plan, splits: dict[str, EncodedSplit]) -> None:
-    """The plan in a line, what it decided, rows that are cut or dropped, and what stands in the way."""
-    screen.line("plan", plan.line)
-    for decision in plan.decisions:
-        screen.line("", decision)
-    for name, split in splits.items():
-        for problem, count in split.problems.items():
-            cut = problem == "answer truncated" and plan.trainer.too_long == "truncate"
-            screen.line("notice", f"{name}: {count:,} rows {'kept, ' if cut else 'dropped, '}{problem}")
-    for found in plan.problems:
-        screen.line("notice", f"{found.what}: {found.remedy}")
-
-
-def _say_stopped(screen: Screen, folder: RunDir, outcome: Outcome) -> int:
-    if outcome.diverged:
-        raise EngineError(
-            outcome.stopped_by, remedy="lower trainer.learning_rate, or raise trainer.warmup_steps"
-        )
-    folder.mark("interrupted", outcome.stopped_by)
-    screen.line("stopped", outcome.stopped_by.removeprefix("stopped "))
-    screen.line("next", f"medft train resume={folder.root}")
-    return 130
-
-
-def _say_end(screen: Screen, folder: RunDir, summary: dict[str, Any], seconds: float) -> None:
-    loss, bits = summary["validation_loss"], summary["bits_per_byte"]
-    figures = [f"train loss {summary['train_loss']:.3f}"]
-    figures += [f"validation {loss:.3f}"] if loss is not None else []
-    figures += [f"{bits:.3f} bits/byte"] if bits is not None else []
-    screen.line("result", ", ".join(figures) + f", in {seconds:.0f} s")
-    screen.line("next", "medft chat run=latest | medft evaluate run=latest | medft compare")
-
-
-def _size(folder: Path) -> str:
-    return f"{sum(file.stat().st_size for file in folder.rglob('*') if file.is_file()) / 1e6:,.1f} MB"

@@ -1,0 +1,101 @@
+"""What a person reads on the screen of a training: its table, its plan, its end.
+
+Owns the words. Decides and computes nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medft.data.prepare import Prepared
+from medft.errors import EngineError
+from medft.plan.plan import Plan
+from medft.plan.resolve import Resolved
+from medft.prompt.tokens import EncodedSplit
+from medft.runs import RunDir
+from medft.screen import Screen
+
+if TYPE_CHECKING:
+    from medft.training.run import Outcome
+    from medft.verbs.train import TrainConfig
+
+
+def announce(
+    screen: Screen, config: TrainConfig, resolved: Resolved, prepared: Prepared, right: str = ""
+) -> None:
+    """The table that stands above a training: what was decided, and why."""
+    tiny = "-tiny" if resolved.scale == "tiny" else ""
+    screen.title(f"{config.model.name}{tiny} x {config.dataset.name} x {config.template.name}", right)
+    screen.line("engine", resolved.engine, resolved.reasons["engine"])
+    screen.line("scale", "tiny twin" if resolved.scale == "tiny" else "full", resolved.reasons["scale"])
+    screen.line("data", prepared.ledger.summary())
+    for note in prepared.ledger.notes:
+        screen.line("notice", note)
+    for split, most in (("validation", config.trainer.validation_rows), ("test", config.trainer.test_rows)):
+        if most is not None and most < prepared.rows(split):
+            screen.line(
+                "notice", f"{split} asks {most:,} of its rows (trainer.{split}_rows), the same for every run"
+            )
+
+
+def say_plan(screen: Screen, plan: Plan, splits: dict[str, EncodedSplit]) -> None:
+    """The plan in a line, what it decided, rows that are cut or dropped, and what stands in the way."""
+    screen.line("plan", plan.line)
+    for decision in plan.decisions:
+        screen.line("", decision)
+    for name, split in splits.items():
+        for problem, count in split.problems.items():
+            cut = problem == "answer truncated" and plan.trainer.too_long == "truncate"
+            screen.line("notice", f"{name}: {count:,} rows {'kept, ' if cut else 'dropped, '}{problem}")
+    for found in plan.problems:
+        screen.line("notice", f"{found.what}: {found.remedy}")
+
+
+def say_merged(screen: Screen, folder: RunDir, report: dict[str, Any]) -> None:
+    """The merged weights, and what their judgement from disk came to."""
+    screen.line("saved", f"merged/ {size(folder.merged)}")
+    screen.line("checked", _judgement(report))
+
+
+def _judgement(report: dict[str, Any]) -> str:
+    """The judgement of merged weights in a few words."""
+    found = {"16-bit": report["logits"]["rounding"], "4-bit": report["logits"]["quantised"]}
+    distances = [
+        f"{f['relative']:.1%} ({name})" for name, f in found.items() if f and f["relative"] is not None
+    ]
+    words = f"from disk: all {report['tensors']['tensors']} weights exact"
+    if not distances:
+        return words
+    return f"{words}; logits {' and '.join(distances)} of the adapter's effect off base + adapter"
+
+
+def say_stopped(screen: Screen, folder: RunDir, outcome: Outcome) -> int:
+    """What stopped the training, and how to go on; returns the exit code.
+
+    Raises:
+        EngineError: the loss stopped being a number, which going on cannot mend.
+    """
+    if outcome.diverged:
+        raise EngineError(
+            outcome.stopped_by, remedy="lower trainer.learning_rate, or raise trainer.warmup_steps"
+        )
+    folder.mark("interrupted", outcome.stopped_by)
+    screen.line("stopped", outcome.stopped_by.removeprefix("stopped "))
+    screen.line("next", f"medft train resume={folder.root}")
+    return 130
+
+
+def say_end(screen: Screen, summary: dict[str, Any], seconds: float) -> None:
+    """The figures, and what can be done with the run."""
+    loss, bits = summary["validation_loss"], summary["bits_per_byte"]
+    figures = [f"train loss {summary['train_loss']:.3f}"]
+    figures += [f"validation {loss:.3f}"] if loss is not None else []
+    figures += [f"{bits:.3f} bits/byte"] if bits is not None else []
+    screen.line("result", ", ".join(figures) + f", in {seconds:.0f} s")
+    screen.line("next", "medft chat run=latest | medft evaluate run=latest | medft compare")
+
+
+def size(folder: Path) -> str:
+    """The size of everything in ``folder``."""
+    return f"{sum(file.stat().st_size for file in folder.rglob('*') if file.is_file()) / 1e6:,.1f} MB"

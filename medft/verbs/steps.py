@@ -1,0 +1,115 @@
+"""The steps that train, plan, merge and prepare share: encode, plan, merge.
+
+Owns how the rooms are called in these steps. Says nothing itself but what the merge came to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from medft import ranks
+from medft.data.prepare import Prepared
+from medft.merge.ofrun import merge_run
+from medft.models.bases import Base, merging_base
+from medft.plan.lengths import Lengths
+from medft.plan.machine import probe
+from medft.plan.plan import Plan
+from medft.plan.plan import make as make_plan
+from medft.plan.request import Request
+from medft.plan.resolve import Resolved
+from medft.plan.shape import read_shape
+from medft.prompt.tokens import EncodedSplit, encode_splits
+from medft.runs import RunDir
+from medft.screen import Screen
+from medft.verbs.lines import say_merged
+
+if TYPE_CHECKING:
+    from medft.verbs.train import TrainConfig
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A data set as one tokenizer's ids."""
+
+    tokenizer: Any
+    """The tokenizer, loaded and checked."""
+    fingerprint: str
+    """Its content."""
+    stop_ids: tuple[int, ...]
+    """Ids that end an answer."""
+    splits: dict[str, EncodedSplit]
+    """The rows, by split."""
+
+
+def encode(
+    config: TrainConfig, prepared: Prepared, base: Path, progress: Callable[[int], object] = lambda rows: None
+) -> Tokens:
+    """Load the base's tokenizer, check it, and encode every split with it, or find them encoded.
+
+    Raises:
+        PromptError: the tokenizer cannot give a correct training example, or no row is left.
+    """
+    from medft.models import tokenizer as tokenizers
+    from medft.prompt.encode import Encoder
+
+    tokenizer = tokenizers.load(base)
+    stop_ids, fingerprint = tokenizers.stop_ids(tokenizer, base), tokenizers.fingerprint(tokenizer)
+    splits = encode_splits(
+        {name: partial(prepared.records, name) for name in SPLITS},
+        config.template,
+        Encoder(tokenizer, config.trainer.max_length, stop_ids),
+        config.trainer.too_long,
+        cache=config.processed / "tokens",
+        fingerprint=f"{prepared.fingerprint}|{fingerprint}",
+        progress=progress,
+    )
+    return Tokens(tokenizer, fingerprint, stop_ids, splits)
+
+
+def merge(
+    config: TrainConfig,
+    scale: Literal["full", "tiny"],
+    folder: RunDir,
+    base: Base,
+    tokens: Tokens,
+    screen: Screen,
+) -> dict[str, Any]:
+    """merged/: written, judged from disk on held-out rows, and only then called so.
+
+    Raises:
+        MergeError: it could not be written, or is not what base + adapter are.
+    """
+    sixteen = merging_base(config.model, scale, config.artifacts)
+    report = merge_run(
+        folder,
+        sixteen.folder,
+        base.folder if config.engine.load_in_4bit else None,
+        [tokens.splits[name].path for name in reversed(SPLITS)],
+        stop_ids=tokens.stop_ids,
+        max_shard_bytes=int(config.max_shard_gb * 1e9),
+    )
+    say_merged(screen, folder, report)
+    return report
+
+
+def plan_of(config: TrainConfig, resolved: Resolved, lengths: Lengths, base: Path | None) -> Plan:
+    """What a training with these settings will do here.
+
+    Args:
+        config: the settings.
+        resolved: engine, scale and type.
+        lengths: of the rows.
+        base: the folder of the base; None where it is not on this machine.
+    """
+    shape = read_shape(base) if base else config.model.shape
+    request = Request(
+        config.model, config.trainer, config.lora, config.engine, shape, lengths, config.artifacts,
+        config.merge, ranks.count(),
+    )  # fmt: skip
+    return make_plan(request, resolved, probe())
