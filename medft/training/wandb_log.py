@@ -1,7 +1,8 @@
 """Weights & Biases: the figures of a run, offline without a key, and never in the way.
 
 Owns everything that talks to W&B. A failure of W&B is said once and training goes on. Sent: name, group,
-tags, configuration, figures, the loss curve, the ledger. Not sent: console, code, host, git, rows.
+tags, configuration, figures, the loss curve, the ledger. Not sent: console, code, host, git, the command
+line, where files lie, installed packages, rows.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from medft.training.config import LoggerConfig
 from medft.training.losslog import LossRow
 
 Mode = Literal["online", "offline", "off"]
+
+_HERE = {"overrides", "run_dir", "artifacts", "processed", "resume", "sweep", "path", "decontaminate"}
+"""Keys that say where something lies on this machine, or how the command was typed."""
+_CONNECT, _UPLOAD = 20.0, 120.0  # seconds that a run waits for W&B at its beginning and at its end
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +55,7 @@ class WandbRun:
         tags: model, data set, template, scale.
         values: the composed configuration.
         run_id: of the W&B run to continue; None starts a new one.
+        memory: the peak so far in bytes.
         notice: called with one line when W&B fails.
     """
 
@@ -63,13 +69,21 @@ class WandbRun:
         tags: list[str],
         values: dict[str, Any],
         run_id: str | None,
+        memory: Callable[[], int],
         notice: Callable[[str], None],
     ) -> None:
         self.mode = mode(config)
+        self._memory = memory
         self._notice = notice
+        self._before: LossRow | None = None
         self._run: Any = None
         if self.mode != "off":
-            self._safely(lambda: self._start(config, folder, name, group, tags, values, run_id))
+            known = {
+                "project": config.project, "entity": config.entity, "name": name, "group": group,
+                "tags": [*tags, *config.tags], "config": shareable(values), "dir": str(folder), "id": run_id,
+                "resume": "allow" if run_id else None,
+            }  # fmt: skip
+            self._safely(lambda: self._start(known))
 
     @property
     def id(self) -> str | None:
@@ -86,6 +100,8 @@ class WandbRun:
             "train/tokens": row.tokens,
             "train/seconds": row.seconds,
             "train/epoch": row.epoch,
+            "train/tokens_per_second": self._speed(row),
+            "peak_memory_bytes": self._memory(),
         }
         known = {key: value for key, value in values.items() if value is not None}
         self._safely(lambda: self._run.log(known, step=row.step))
@@ -96,8 +112,8 @@ class WandbRun:
         def send() -> None:
             import wandb
 
-            self._run.summary.update(summary)
-            self._run.config.update({"ledger": ledger}, allow_val_change=True)
+            self._run.summary.update(shareable(summary))
+            self._run.config.update({"ledger": shareable(ledger)}, allow_val_change=True)
             if curve is not None:
                 self._run.log({"loss_curve": wandb.Image(str(curve))})
             self._run.finish()
@@ -108,43 +124,29 @@ class WandbRun:
         """Close the run of a training that did not finish."""
         self._safely(lambda: self._run.finish(exit_code=1))
 
-    def _start(
-        self,
-        config: LoggerConfig,
-        folder: Path,
-        name: str,
-        group: str | None,
-        tags: list[str],
-        values: dict[str, Any],
-        run_id: str | None,
-    ) -> None:
+    def _speed(self, row: LossRow) -> float | None:
+        """Tokens per second since the training line before."""
+        if row.split != "train":
+            return None
+        before, self._before = self._before, row
+        if before is None or row.seconds <= before.seconds:
+            return None
+        return (row.tokens - before.tokens) / (row.seconds - before.seconds)
+
+    def _start(self, known: dict[str, Any]) -> None:
         import wandb
 
-        settings = wandb.Settings(
-            console="off",
-            disable_git=True,
-            disable_code=True,
-            save_code=False,
-            x_disable_machine_info=True,
-            x_disable_meta=True,
-            host="",
-            silent=True,
-            quiet=True,
-            init_timeout=30,
-        )
-        self._run = wandb.init(
-            project=config.project,
-            entity=config.entity,
-            name=name,
-            group=group,
-            tags=[*tags, *config.tags],
-            config=values,
-            dir=str(folder),
-            mode=self.mode if self.mode != "off" else "disabled",
-            id=run_id,
-            resume="allow" if run_id else None,
-            settings=settings,
-        )
+        try:
+            self._run = wandb.init(
+                **known, mode="online" if self.mode == "online" else "offline", settings=_settings()
+            )
+        except Exception as error:
+            if self.mode == "offline":
+                raise
+            _log.exception("W&B did not start online")
+            self.mode = "offline"
+            self._notice(f"W&B cannot be reached ({type(error).__name__}); `wandb sync` sends this run later")
+            self._run = wandb.init(**known, mode="offline", settings=_settings())
 
     def _safely(self, action: Callable[[], None]) -> None:
         """Run ``action``; on any failure of W&B's, say so once and go on without it."""
@@ -156,3 +158,32 @@ class WandbRun:
             self.mode = "off"
             _log.exception("W&B failed")
             self._notice(f"W&B stopped ({type(error).__name__}); training goes on, loss.csv is complete")
+
+
+def shareable(values: dict[str, Any]) -> dict[str, Any]:
+    """``values`` without what tells of this machine."""
+    return {
+        key: shareable(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if key not in _HERE
+    }
+
+
+def _settings() -> Any:
+    import wandb
+
+    return wandb.Settings(
+        console="off",
+        disable_git=True,
+        disable_code=True,
+        save_code=False,
+        x_disable_machine_info=True,
+        x_disable_meta=True,
+        x_disable_stats=True,
+        x_save_requirements=False,
+        host="",
+        silent=True,
+        quiet=True,
+        init_timeout=_CONNECT,
+        finish_timeout=_UPLOAD,
+    )
