@@ -26,7 +26,7 @@ from medft.paths import conf_dir
 from medft.screen import Screen
 from medft.sweep.folder import SweepDir
 from medft.sweep.grid import read_grid
-from medft.sweep.job import run_job
+from medft.sweep.job import kill_jobs, run_job
 
 # A launcher's worker imports this module to find ``_job``, and then composes conf/, which needs them.
 register_resolvers()
@@ -183,6 +183,9 @@ def _stoppable(folder: SweepDir, screen: Screen) -> Iterator[None]:
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except KeyboardInterrupt:
+        kill_jobs(folder)
+        raise KeyboardInterrupt(f"go on with   medft train -m sweep.resume={folder.root}") from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -61,6 +61,10 @@ class SweepDir:
         """All that a job's process wrote."""
         return self.logs / f"{number}.log"
 
+    def process(self, number: int) -> Path:
+        """Where a job's process says which it is: host and id of its session."""
+        return self.logs / f"{number}.pid"
+
     def create(
         self,
         jobs: Sequence[Sequence[str]],

@@ -7,6 +7,7 @@ reach the next job.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TextIO
 
 from medft.plan.machine import probe
-from medft.runs import read_json, take
+from medft.runs import read_json, take, write_text
 from medft.sweep.folder import Job, SweepDir
 
 _TAIL = 6  # lines of a failed job that are shown
@@ -51,7 +52,7 @@ def _run(
     folder.mark(number, "running")
     folder.say(f"[{number}] {words}: {'resumed' if again else 'started'}")
     began, start = time.perf_counter(), log.tell()
-    code = _wait(_start(_command(folder, job, again), log, environment, held), folder)
+    code = _wait(_start(folder, number, _command(folder, job, again), log, environment, held), folder)
     seconds = time.perf_counter() - began
     if code == _INTERRUPTED or (code and folder.stopping):
         folder.mark(number, "to do")
@@ -79,11 +80,26 @@ def _command(folder: SweepDir, job: Job, again: bool) -> list[str]:
     return [sys.executable, "-m", "medft", "train", *place]
 
 
+def kill_jobs(folder: SweepDir) -> None:
+    """Kill the jobs that run on this machine, whoever started them; their last whole checkpoints stay."""
+    for job in folder.jobs():
+        if job.state == "running" and folder.process(job.number).is_file():
+            host, session = folder.process(job.number).read_text(encoding="utf-8").split()
+            if host == socket.gethostname():
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(int(session), signal.SIGKILL)
+
+
 def _start(
-    command: list[str], log: TextIO, environment: dict[str, str], held: tuple[int, ...]
+    folder: SweepDir,
+    number: int,
+    command: list[str],
+    log: TextIO,
+    environment: dict[str, str],
+    held: tuple[int, ...],
 ) -> subprocess.Popen[bytes]:
     """In a session of its own: a terminal's Ctrl-C reaches the sweep alone, which asks its jobs to save."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=log,
@@ -92,6 +108,8 @@ def _start(
         pass_fds=held,
         start_new_session=True,
     )
+    write_text(folder.process(number), f"{socket.gethostname()} {process.pid}")
+    return process
 
 
 def _wait(process: subprocess.Popen[bytes], folder: SweepDir) -> int:

@@ -1,0 +1,150 @@
+"""One job's process: GPUs of its own, a stop that saves, a failure that is told."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from medft.plan.machine import Gpu, Machine
+from medft.sweep import job
+from medft.sweep.folder import SweepDir
+
+T4 = Gpu("Tesla T4", 15 << 30, 15 << 30, (7, 5))
+
+CHILD = """
+import json, pathlib, signal, sys, time
+run, what = pathlib.Path(sys.argv[1]), sys.argv[2]
+run.mkdir(exist_ok=True)
+(run / "config.yaml").write_text("")
+if what == "fails":
+    print("line one"); print("error: no such file", file=sys.stderr); sys.exit(1)
+if what == "waits":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+    print("waiting", flush=True); time.sleep(60)
+figures = {"validation_loss": 1.25, "bits_per_byte": 0.5, "objective": "bits_per_byte"}
+(run / "summary.json").write_text(json.dumps(figures))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SweepDir:
+    """A sweep of stand-ins for ``medft train``, each of which does what its only override says."""
+    made = SweepDir(tmp_path / "sweep")
+    made.create([["what=ends"], ["what=fails"], ["what=waits"]], ["what"], [])
+
+    def command(folder: SweepDir, one: job.Job, again: bool) -> list[str]:
+        what = "ends" if again else one.overrides[0].removeprefix("what=")
+        return [sys.executable, "-c", CHILD, str(folder.run(one.number).root), what]
+
+    monkeypatch.setattr(job, "_command", command)
+    return made
+
+
+def test_a_job_returns_its_objective_and_is_not_run_twice(folder: SweepDir) -> None:
+    assert job.run_job(folder, 0) == 0.5
+    assert folder.jobs()[0].state == "done"
+    assert "[0] what=ends: done in" in folder.said.read_text()
+    assert "validation loss 1.250, bits/byte 0.500" in folder.said.read_text()
+    log = folder.log(0).read_text()
+    assert job.run_job(folder, 0) == 0.5
+    assert folder.log(0).read_text() == log
+
+
+def test_a_failure_is_told_with_its_last_lines(folder: SweepDir) -> None:
+    assert job.run_job(folder, 1) is None
+    assert folder.jobs()[1].state == "failed"
+    said = folder.said.read_text()
+    assert "[1] what=fails: FAILED after" in said
+    assert "exit code 1" in said
+    assert "    error: no such file" in said
+
+
+def test_a_stop_lets_the_job_save_and_a_resumed_sweep_goes_on_with_it(folder: SweepDir) -> None:
+    def stop() -> None:
+        while "waiting" not in (folder.log(2).read_text() if folder.log(2).exists() else ""):
+            time.sleep(0.02)
+        folder.stop(True)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    assert job.run_job(folder, 2) is None
+    thread.join()
+    assert folder.jobs()[2].state == "to do"
+    assert job.run_job(folder, 1) is None  # nothing starts while stopping
+    assert folder.jobs()[1].state == "to do"
+    folder.stop(False)
+    assert job.run_job(folder, 2) == 0.5
+    assert "[2] what=waits: resumed" in folder.said.read_text()
+
+
+def test_a_second_ctrl_c_kills_what_no_watcher_is_left_to_stop(folder: SweepDir) -> None:
+    with folder.log(2).open("a") as log:
+        assert job.take(log)
+        process = job._start(folder, 2, [sys.executable, "-c", "import time; time.sleep(60)"], log, {}, ())
+    folder.mark(2, "running")
+    job.kill_jobs(folder)
+    assert process.wait(5) == -signal.SIGKILL
+    assert folder.jobs()[2].state == "to do"
+
+
+def test_a_job_that_runs_elsewhere_is_left_alone(folder: SweepDir) -> None:
+    with folder.log(0).open("a") as log:
+        assert job.take(log)
+        assert job.run_job(folder, 0) is None
+    assert "still running elsewhere" in folder.said.read_text()
+
+
+def gpus(monkeypatch: pytest.MonkeyPatch, count: int, visible: str | None = None) -> None:
+    monkeypatch.setattr(job, "probe", lambda: Machine((T4,) * count, 8, 1 << 35, 1 << 34))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+
+def test_two_jobs_have_a_gpu_each_and_a_third_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus(monkeypatch, 2, "4,GPU-7")
+    monkeypatch.setattr(job, "_POLL", 0.02)
+    order: list[str] = []
+
+    def third() -> None:
+        with job.own_gpu(tmp_path, lambda: False) as (environment, _):
+            order.append(environment["CUDA_VISIBLE_DEVICES"])
+
+    with job.own_gpu(tmp_path, lambda: False) as (first, _):
+        with job.own_gpu(tmp_path, lambda: False) as (second, _):
+            assert (first["CUDA_VISIBLE_DEVICES"], second["CUDA_VISIBLE_DEVICES"]) == ("4", "GPU-7")
+            thread = threading.Thread(target=third)
+            thread.start()
+            time.sleep(0.1)
+            assert order == []
+        thread.join(5)
+        assert order == ["GPU-7"]
+
+
+def test_a_gpu_stays_taken_while_the_job_lives_without_its_starter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus(monkeypatch, 1)
+    with job.own_gpu(tmp_path, lambda: False) as (environment, held):
+        assert environment == {"CUDA_VISIBLE_DEVICES": "0"}
+        orphan = subprocess.Popen(["sleep", "60"], pass_fds=held)
+    tries = iter([False, True])
+    with job.own_gpu(tmp_path, lambda: next(tries)) as (environment, held):
+        assert (environment, held) == ({}, ())
+    orphan.kill()
+    orphan.wait()
+    with job.own_gpu(tmp_path, lambda: False) as (environment, _):
+        assert environment == {"CUDA_VISIBLE_DEVICES": "0"}
+
+
+def test_without_a_gpu_nothing_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus(monkeypatch, 0)
+    with job.own_gpu(tmp_path, lambda: False) as (environment, held):
+        assert (environment, held) == ({}, ())
+    assert not list(tmp_path.iterdir())
