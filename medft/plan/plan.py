@@ -137,7 +137,7 @@ def make(request: Request, resolved: Resolved, machine: Machine) -> Plan:
         exact=request.lengths.exact, longest=max(rows, default=0), tokens=tokens,
         flops_per_token=_flops(request), padding_ratio=_padding(trainer, rows),
         memory=needs, memory_free=free, disk=room, disk_free=there,
-        seconds=rate.seconds(tokens, _validated(request.lengths, steps)) if rate else None, rate=rate,
+        seconds=rate.seconds(tokens, _validated(request.lengths, trainer, steps)) if rate else None, rate=rate,
         problems=problems.find(
             recipe, memory, resolved.engine == "unsloth", free, machine, room, there, request.artifacts
         ),
@@ -215,10 +215,15 @@ def _trained(rows: tuple[int, ...], sequences: int, steps: Schedule) -> int:
     return round(whole * sum(rows) + rest * steps.rows_per_step * per_sequence)
 
 
-def _validated(rows: Lengths, steps: Schedule) -> int:
+def _validated(rows: Lengths, trainer: TrainerConfig, steps: Schedule) -> float:
     """Tokens of all validations, the one before step 1 included, and of the test."""
     times = 1 + steps.steps // steps.eval_steps
-    return times * sum(rows.validation) + sum(rows.test)
+    return times * _some(rows.validation, trainer.validation_rows) + _some(rows.test, trainer.test_rows)
+
+
+def _some(rows: tuple[int, ...], most: int | None) -> float:
+    """Tokens of at most ``most`` of the rows, expected."""
+    return sum(rows) * min(1.0, (most or len(rows)) / max(len(rows), 1))
 
 
 def _like(request: Request, resolved: Resolved) -> dict[str, Any]:

@@ -112,4 +112,4 @@ def _time(plan: Plan) -> str:
 
 
 def _gb(size: int) -> str:
-    return f"{size / 1e9:.2f} GB" if size < 10e9 else f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.1f} MB" if size < 100e6 else f"{size / 1e9:.2f} GB"
