@@ -52,7 +52,7 @@ def findings(
     if shared.near:
         what = f"{shared.near:,} of {shared.sampled:,} held-out rows share half of their 8-grams with train"
         level = "warning" if shared.near > 0.1 * shared.sampled else "note"
-        yield Finding(level, what, "dataset.columns.group=... keeps a topic together; near_duplicates=drop")
+        yield Finding(level, what, "dataset.columns.group=... keeps a topic in one split")
     yield from (Finding("note", note) for note in prepared.ledger.notes)
 
 

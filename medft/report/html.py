@@ -63,7 +63,16 @@ class Picture:
         return f"data:{self.media};base64,{base64.b64encode(self.data).decode('ascii')}"
 
 
-Block = Text | Notice | Table | Picture
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Text with some of its parts marked, every blank and line break kept."""
+
+    parts: tuple[tuple[str, Literal["", "mark", "strong", "faint"]], ...]
+    """Plain text and how it is set; a strong part is marked, too."""
+    kind: Literal["marked"] = field(default="marked", init=False)
+
+
+Block = Text | Notice | Table | Picture | Marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +88,11 @@ class Section:
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --grey: #5d5d5d; --rule: #d9d9d9; --paper: #fff;
   --soft: #f5f6f7;
-  --amber: #7a3b00; --amber-paper: #fff4e2; --amber-rule: #e69f00; }
+  --amber: #7a3b00; --amber-paper: #fff4e2; --amber-rule: #e69f00;
+  --mark: #c9ecdd; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --grey: #a5a5a5; --rule: #3a3d41;
   --paper: #17191c;
-  --soft: #202327; --amber: #ffd49a; --amber-paper: #33270f; } }
+  --soft: #202327; --amber: #ffd49a; --amber-paper: #33270f; --mark: #0b4f3c; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 76rem; padding: 2rem clamp(1rem, 4vw, 3rem) 4rem;
   background: var(--paper);
@@ -92,6 +102,11 @@ h2 { font-size: 1.15rem; margin: 2.4rem 0 .7rem; }
 p { max-width: 46rem; margin: .5rem 0; white-space: pre-line; overflow-wrap: anywhere; }
 p.notice { max-width: none; background: var(--amber-paper); color: var(--amber); padding: .6rem .9rem;
   border-left: 4px solid var(--amber-rule); border-radius: 0 4px 4px 0; }
+pre { background: var(--soft); padding: .8rem 1rem; border-radius: 6px; white-space: pre-wrap;
+  overflow-wrap: anywhere; font: .85rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
+pre .mark, pre .strong { background: var(--mark); }
+pre .strong { outline: 1px solid var(--grey); border-radius: 2px; }
+pre .faint { color: var(--grey); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums;
   margin: .6rem 0 1.2rem; }
@@ -133,6 +148,9 @@ _PAGE = """<!doctype html>
 {% endfor %}</tbody>
 </table></div>
 {% elif block.kind == "picture" %}<img src="{{ block.source }}" alt="{{ block.alt }}">
+{% elif block.kind == "marked" %}<pre>
+{% for text, look in block.parts %}<span{% if look %} class="{{ look }}"{% endif %}>{{ text }}</span>
+{%- endfor %}</pre>
 {% elif block.kind == "notice" %}<p class="notice" role="note">{{ block.text }}</p>
 {% else %}<p>{{ block.text }}</p>
 {% endif %}{% endfor %}</section>

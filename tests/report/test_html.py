@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from medft.report.html import Notice, Picture, Section, Table, Text, numeric_columns, page
+from medft.report.html import Marked, Notice, Picture, Section, Table, Text, numeric_columns, page
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=http://example.org/x onerror=alert(2)>"
 
@@ -28,6 +28,7 @@ def test_hostile_text_stays_text_everywhere() -> None:
         Notice(HOSTILE),
         Table((HOSTILE,), ((HOSTILE,),)),
         Picture(b"x", "image/png", HOSTILE),
+        Marked(((HOSTILE, ""), (HOSTILE, "mark"))),
     )
     seen = tags(page(HOSTILE, [Section(HOSTILE, blocks)]))
     assert not [tag for tag, _ in seen if tag == "script"]

@@ -1,0 +1,103 @@
+"""All rows of a data set as a template words them and a tokenizer counts them: figures and findings.
+
+Owns what is counted of prompts. Keeps no text; prints nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from medft.data.findings import Finding
+from medft.data.keys import answer_text, question_text
+from medft.data.record import Message, Record
+from medft.errors import PromptError
+from medft.prompt.config import TemplateConfig
+from medft.prompt.encode import IGNORE, Encoder
+from medft.prompt.faults import REMEDIES, faults
+from medft.prompt.preview import answer_start
+from medft.prompt.template import messages
+
+_SERIOUS = 0.01
+"""Share of the rows from which a fault in the data is no accident."""
+
+
+class Survey:
+    """Counts tokens for the examination of a data set, and what else a prompt shows on the way.
+
+    Args:
+        template: the wording.
+        encoder: cuts nothing; None counts no tokens.
+        max_length: longest row in tokens that training takes.
+        progress: called with the number of rows done since the last call.
+    """
+
+    def __init__(
+        self,
+        template: TemplateConfig,
+        encoder: Encoder | None,
+        max_length: int,
+        progress: Callable[[int], Any] = lambda rows: None,
+    ) -> None:
+        self._template, self._encoder, self._max_length = template, encoder, max_length
+        self._progress = progress
+        self.rows = 0
+        self.faults: Counter[str] = Counter()
+        self.unworded: Counter[tuple[str, str]] = Counter()
+        self.problems: Counter[str] = Counter()
+
+    def __call__(self, records: Sequence[Record]) -> Sequence[tuple[int, int]]:
+        """For each record that the template can word: the tokens of its row, and those that carry loss."""
+        worded = []
+        for record in records:
+            conversation = self._worded(record)
+            self.faults.update(faults(conversation or _texts(record)))
+            worded += [conversation] if conversation else []
+        counts = list(self._count(worded))
+        self.rows += len(records)
+        self._progress(len(records))
+        return counts
+
+    @property
+    def counted(self) -> int:
+        """Rows that have a wording."""
+        return self.rows - self.unworded.total()
+
+    def findings(self) -> Iterator[Finding]:
+        """What was found, in sentences."""
+        for (what, remedy), count in self.unworded.most_common():
+            yield Finding("problem", f"{_rows(count)} cannot be worded: {what}", remedy)
+        for name, count in self.faults.most_common():
+            level = "problem" if count >= _SERIOUS * self.rows else "warning"
+            yield Finding(level, f"prompt fault in {_rows(count)}: {name}", REMEDIES[name])
+        for problem, count in self.problems.most_common():
+            what = f"training drops {_rows(count)}: {problem}"
+            yield Finding("warning", what, "raise trainer.max_length, or shorten the template")
+
+    def _worded(self, record: Record) -> tuple[Message, ...] | None:
+        try:
+            return messages(record, self._template)
+        except PromptError as error:
+            self.unworded[error.what, error.remedy] += 1
+            return None
+
+    def _count(self, worded: Sequence[Sequence[Message]]) -> Iterator[tuple[int, int]]:
+        for row in self._encoder.encode(worded) if self._encoder and worded else ():
+            if not row.usable:
+                self.problems[row.problem] += 1
+                continue
+            if answer_start(row) >= self._max_length:
+                self.problems["prompt longer than max_length"] += 1
+            yield len(row.input_ids), len(row.labels) - row.labels.count(IGNORE)
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' * (count != 1)}"
+
+
+def _texts(record: Record) -> tuple[Message, ...]:
+    """The texts of a record without a template's words."""
+    if record.turns:
+        return record.turns
+    return Message("user", question_text(record)), Message("assistant", answer_text(record) or record.label)

@@ -1,0 +1,199 @@
+"""medft prepare: read, clean, split and examine a data set; say what is in it before anybody trains on it.
+
+The story of the command, top to bottom; every room it joins is named where it enters.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from medft.data.config import DatasetConfig
+from medft.data.doctor import Report, examine
+from medft.data.prepare import Prepared, prepare
+from medft.data.record import Record
+from medft.data.stage import redact_record
+from medft.errors import ConfigError, MedftError, PromptError
+from medft.models.hub import fetch
+from medft.models.registry import ModelConfig
+from medft.plan.resolve import Scale
+from medft.prompt.config import TemplateConfig
+from medft.prompt.preview import Preview, Previewer
+from medft.prompt.survey import Survey
+from medft.prompt.template import messages
+from medft.report.data_preview import painted
+from medft.report.data_words import Prompts, lines, worst_first
+from medft.runs import atomic_folder
+from medft.screen import Screen
+from medft.training.config import TrainerConfig
+
+EXAMPLES = (
+    "medft prepare dataset=medquad dataset.path=medquad.csv",
+    "medft prepare dataset=jsonl dataset.path=my.jsonl model=gemma show=3",
+    "medft prepare dataset=asclepius template=clinical_note trainer.max_length=4096 dataset.phi=redact",
+    "medft prepare dataset=sample tokenizer=<folder or hub id>",
+)
+
+TOKENIZER_FILES = (
+    "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "*.jinja",
+    "config.json", "generation_config.json",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareConfig:
+    """The settings of one examination."""
+
+    model: ModelConfig
+    """The model whose tokenizer counts."""
+    dataset: DatasetConfig
+    """The records."""
+    template: TemplateConfig
+    """The words around them."""
+    trainer: TrainerConfig
+    """The recipe; only `trainer.max_length` matters here."""
+    scale: Scale = "auto"
+    """Whose tokenizer counts: full is the real base's, tiny its twin's, auto the real one where it is at
+    hand."""
+    tokenizer: str | None = None
+    """A folder or hub id whose tokenizer counts instead."""
+    show: int = 0
+    """Training rows to show as the model will see them, drawn by seed; their text is then in the report."""
+    seed: int = 3407
+    """Of the split, and of the rows that are shown."""
+    artifacts: Path = Path("artifacts")
+    """The report is written to <artifacts>/prepare/<dataset>-<stamp>/."""
+    processed: Path = Path("data/processed")
+    """Where prepared records are kept."""
+
+    def __post_init__(self) -> None:
+        if self.show < 0:
+            raise ConfigError("'show' must be at least 0", remedy="show=3 shows three rows")
+
+
+def run(config: PrepareConfig) -> None:
+    """Prepare, examine, say what was found, and write it down.
+
+    Raises:
+        MedftError: a source, row or setting that cannot be used, or a named tokenizer that cannot be had.
+    """
+    from medft.report.data_page import NAME, write_data_report
+
+    screen = Screen()
+    folder = _new_folder(config)
+    screen.title(f"{config.dataset.name} x {config.template.name} x {config.model.name}", str(folder))
+    with screen.bar(None, "reading") as advance:
+        prepared = prepare(config.dataset, seed=config.seed, processed=config.processed, progress=advance)
+    with atomic_folder(folder) as aside, screen.chatter_to(aside / "log.txt"):
+        previewer, prompts = _tokenizer(config)
+        with screen.bar(prepared.ledger.kept().total(), "examining") as advance:
+            report = _examine(config, prepared, previewer, advance)
+        previews = list(_previews(config, prepared, previewer)) if previewer else []
+        _say(screen, report, prompts)
+        if config.show and not previewer:
+            screen.line("notice", "rows cannot be shown without a tokenizer: tokenizer=<folder or hub id>")
+        for preview in previews:
+            screen.say(painted(preview, _colours(screen)))
+        write_data_report(report, prompts, previews, aside)
+    screen.line("wrote", f"{folder / NAME}.html, .json")
+
+
+def _new_folder(config: PrepareConfig) -> Path:
+    """``prepare/<dataset>-<stamp>``, with a number behind it when this second has one already."""
+    first = config.artifacts / "prepare" / f"{config.dataset.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    candidates = (first, *(first.with_name(f"{first.name}-{number}") for number in range(2, 1000)))
+    return next(path for path in candidates if not path.exists())
+
+
+def _tokenizer(config: PrepareConfig) -> tuple[Previewer | None, Prompts]:
+    """The tokenizer that counts, its name, and why it is not the real model's; None where there is none."""
+    from medft.models import tokenizer as tokenizers
+
+    folder, name, note = choose_tokenizer(config)
+    prompts = Prompts(config.template.name, config.trainer.max_length, name, note)
+    if folder is None:
+        return None, prompts
+    tokenizer = tokenizers.load(folder)
+    stops = tokenizers.stop_ids(tokenizer, folder)
+    return Previewer(tokenizer, stops, config.trainer.max_length), prompts
+
+
+def choose_tokenizer(config: PrepareConfig) -> tuple[Path | None, str, str]:
+    """Whose tokenizer counts: its folder, its name, and a sentence where it is not the real model's.
+
+    Raises:
+        MedftError: a tokenizer or base that was named cannot be had.
+    """
+    if config.tokenizer is not None:
+        return _fetched(config.tokenizer, None), config.tokenizer, ""
+    model, why = config.model, "scale=tiny was chosen"
+    if config.scale != "tiny":
+        try:
+            return _fetched(model.base, model.revision), model.base, ""
+        except MedftError as error:
+            if config.scale == "full" or Path(model.base).expanduser().is_dir():
+                raise
+            why = error.what
+    if model.family is None:
+        return None, "", f"No tokens were counted: {why}."
+    from medft.models.tiny import twin
+
+    name = f"{model.family}'s tiny twin"
+    note = f"Tokens are those of {name}, whose tokenizer cuts finer than the real one's ({why})."
+    return twin(model.family, config.artifacts / "tiny").bits16, name, note
+
+
+def _fetched(name: str, revision: str | None) -> Path:
+    return fetch(name, revision, what="tokenizer", patterns=TOKENIZER_FILES)
+
+
+def _examine(
+    config: PrepareConfig, prepared: Prepared, previewer: Previewer | None, progress: Callable[[int], object]
+) -> Report:
+    """Every row examined, worded and counted."""
+    max_length = config.trainer.max_length
+    survey = Survey(config.template, previewer.uncut if previewer else None, max_length, progress)
+    report = examine(prepared, survey, max_length)
+    tokens = report.tokens if previewer and survey.counted else None
+    return replace(report, tokens=tokens, findings=worst_first([*report.findings, *survey.findings()]))
+
+
+def _previews(config: PrepareConfig, prepared: Prepared, previewer: Previewer) -> Iterator[Preview]:
+    """Training rows drawn by seed, their patterned identifiers masked."""
+    rows = prepared.rows("train")
+    drawn = set(random.Random(config.seed).sample(range(rows), min(config.show, rows)))  # noqa: S311
+    for number, record in enumerate(prepared.records("train") if drawn else ()):
+        if number in drawn:
+            yield _preview(record, config.template, previewer)
+
+
+def _preview(record: Record, template: TemplateConfig, previewer: Previewer) -> Preview:
+    masked, found = redact_record(record)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in found.items())
+    note = f"Masked here, but not for training (dataset.phi=redact does that): {kinds}." if found else ""
+    try:
+        return previewer.show(record.id, messages(masked, template), note)
+    except PromptError as error:
+        return Preview(record.id, 0, 0, (), (), f"This row cannot be worded: {error.what}.")
+
+
+def _say(screen: Screen, report: Report, prompts: Prompts) -> None:
+    for label, words in lines(report, prompts):
+        screen.line(label, words)
+    if prompts.note:
+        screen.line("notice", prompts.note)
+    screen.say("")
+    for finding in report.findings:
+        screen.say(f"  {finding.level:<8} {finding.what}")
+        if finding.remedy:
+            screen.say(f"  {'':<8}   {finding.remedy}")
+    screen.say("" if report.findings else "  nothing to mend\n")
+
+
+def _colours(screen: Screen) -> bool:
+    """Whether the terminal takes colours and its user wants them (no-color.org)."""
+    return screen.stream.isatty() and not os.environ.get("NO_COLOR")
