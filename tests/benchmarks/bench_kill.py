@@ -73,7 +73,7 @@ def main() -> None:
 def train_whole(folder: Path, steps: int) -> tuple[RunDir, float]:
     """The run to compare with, and the seconds that it takes."""
     run, began = RunDir(folder / "whole"), time.monotonic()
-    assert start(folder, *ARGUMENTS, f"trainer.max_steps={steps}", f"run_dir={run.root}").wait() == 0
+    assert _go(run, folder, steps).wait() == 0
     return run, time.monotonic() - began
 
 
@@ -94,8 +94,9 @@ def kill_until_finished(
 
 def _go(run: RunDir, folder: Path, steps: int) -> subprocess.Popen[bytes]:
     if run.config.is_file():
-        return start(folder, f"resume={run.root}")
-    return start(folder, *ARGUMENTS, f"trainer.max_steps={steps}", f"run_dir={run.root}")
+        return start(folder, f"resume={run.root}", stderr=subprocess.DEVNULL)
+    settings = (*ARGUMENTS, f"trainer.max_steps={steps}", f"run_dir={run.root}")
+    return start(folder, *settings, stderr=subprocess.DEVNULL)
 
 
 def _last_step(run: RunDir) -> int:
