@@ -130,6 +130,7 @@ def make(request: Request, resolved: Resolved, machine: Machine) -> Plan:
     tokens = _trained(rows, sequences, steps)
     rate = last_rate(request.artifacts, machine, _like(request, resolved))
     needs = memory(recipe) if memory else None
+    seconds = rate.seconds(tokens, _validated(request.lengths, trainer, steps)) if rate else None
     room = disk_of(request, resolved, trainer)
     there = free_bytes(request.artifacts)
     return Plan(
@@ -137,7 +138,7 @@ def make(request: Request, resolved: Resolved, machine: Machine) -> Plan:
         exact=request.lengths.exact, longest=max(rows, default=0), tokens=tokens,
         flops_per_token=_flops(request), padding_ratio=_padding(trainer, rows),
         memory=needs, memory_free=free, disk=room, disk_free=there,
-        seconds=rate.seconds(tokens, _validated(request.lengths, trainer, steps)) if rate else None, rate=rate,
+        seconds=seconds, rate=rate,
         problems=problems.find(
             recipe, memory, resolved.engine == "unsloth", free, machine, room, there, request.artifacts
         ),

@@ -169,13 +169,14 @@ def plain_trl(model: Any, tokenizer: Any, setting: Setting, base: Base, out: Pat
 
     rows = Dataset.from_file(str(base.rows.path)).remove_columns(["answer_bytes", "length"])
     cuda = next(model.parameters()).device.type == "cuda"
+    recomputed = base.plan.resolved.gradient_checkpointing == "standard"
     args = SFTConfig(
         output_dir=str(out), max_steps=setting.steps, per_device_train_batch_size=2, seed=1,
         gradient_accumulation_steps=4, learning_rate=2e-4, lr_scheduler_type="linear", warmup_steps=5,
         optim="adamw_8bit", weight_decay=0.01, logging_steps=1, report_to="none", save_strategy="no",
         max_length=None, packing=False, padding_free=False, dataset_kwargs={"skip_prepare_dataset": True},
         remove_unused_columns=False, bf16=cuda, use_cpu=not cuda, disable_tqdm=True,
-        dataloader_pin_memory=cuda, gradient_checkpointing=base.plan.resolved.gradient_checkpointing == "standard",
+        dataloader_pin_memory=cuda, gradient_checkpointing=recomputed,
     )  # fmt: skip
     durations: list[float] = []
     began: list[float] = []
