@@ -79,7 +79,8 @@ class TrainerConfig:
             "max_length", "logging_steps", "save_total_limit", "epochs", "learning_rate",
         )  # fmt: skip
         optional = (
-            "max_steps", "eval_steps", "save_steps", "early_stopping_patience", "validation_rows", "test_rows",
+            "max_steps", "eval_steps", "save_steps", "early_stopping_patience", "validation_rows",
+            "test_rows",
         )  # fmt: skip
         for name in (*positive, *optional):
             value = getattr(self, name)
