@@ -33,6 +33,7 @@ register_resolvers()
 
 _TRIALS = 20  # of a search, where hydra.sweeper.n_trials does not say
 _ECHO = 0.3  # seconds between looks at what jobs have said
+_SAVING = 120.0  # seconds that stopping jobs are waited for when their launcher is gone
 
 
 def hydra_main(verb: str, arguments: Sequence[str]) -> int:
@@ -46,8 +47,7 @@ def hydra_main(verb: str, arguments: Sequence[str]) -> int:
         RunError: the folder of a sweep to resume is none, or that of a new one is taken.
     """
     if not {"-m", "--multirun"} & set(arguments):
-        _hydra(verb, list(arguments))
-        return 0
+        return _flags(verb, list(arguments))
     if verb != "train":
         raise ConfigError(f"'medft {verb}' has no multirun", remedy="medft train -m ...")
     overrides = [a for a in arguments if a not in ("-m", "--multirun")]
@@ -55,6 +55,19 @@ def hydra_main(verb: str, arguments: Sequence[str]) -> int:
     if flags:
         raise ConfigError(f"a sweep knows no flag '{flags[0]}'", remedy="leave it out")
     return _sweep(overrides)
+
+
+def _flags(verb: str, arguments: list[str]) -> int:
+    from hydra.errors import HydraException
+
+    try:
+        _hydra(verb, arguments)
+    except HydraException as error:
+        raise ConfigError(
+            f"the command cannot be read: {_first_line(error)}",
+            remedy=f"medft {verb} --help   shows examples",
+        ) from error
+    return 0
 
 
 def _sweep(overrides: list[str]) -> int:
@@ -130,15 +143,34 @@ def _search(folder: SweepDir) -> None:
     )
     kept = ["hydra.sweeper.study_name=sweep", f"hydra.sweeper.storage={storage}"]
     kept = [*([] if _value(search, "hydra.sweeper.storage") else kept), f"hydra.sweeper.n_trials={left}"]
-    try:
-        _launch(folder, [*search, *kept])
-    except ValueError as error:  # Optuna, asked for the best of no finished trial
-        if "No trials are completed" not in str(error):
-            raise
+    _launch(folder, [*search, *kept])
 
 
 def _launch(folder: SweepDir, arguments: Sequence[str]) -> None:
-    _hydra("train", ["-m", f"hydra.sweep.dir='{folder.root}'", *folder.launch(), *arguments])
+    try:
+        _hydra("train", ["-m", f"hydra.sweep.dir='{folder.root}'", *folder.launch(), *arguments])
+    except Exception as error:
+        if "No trials are completed" in str(error):  # Optuna, asked for the best of none; each has been told
+            return
+        if folder.stopping:  # a terminal's Ctrl-C also ends the processes of a launcher
+            _settle(folder)
+            return
+        raise RunError(
+            f"Hydra's launcher failed: {type(error).__name__}, {_first_line(error)}",
+            where=str(folder.root),
+            remedy=f"medft train -m sweep.resume={folder.root}",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+
+
+def _settle(folder: SweepDir) -> None:
+    """Wait for jobs that are saving."""
+    end = time.monotonic() + _SAVING
+    while time.monotonic() < end and any(job.state == "running" for job in folder.jobs()):
+        time.sleep(_ECHO)
 
 
 def _hydra(verb: str, arguments: list[str]) -> None:
@@ -215,7 +247,7 @@ def _echo(folder: SweepDir, screen: Screen) -> Iterator[None]:
 
 
 def _conclude(folder: SweepDir, screen: Screen) -> int:
-    jobs = folder.jobs()
+    jobs = folder.refresh()
     screen.say(f"sweep {folder.root}: {_counts(folder)}")
     if all(job.state == "done" for job in jobs) and not folder.stopping:
         screen.say(f"next    medft compare runs={folder.root}")

@@ -114,6 +114,13 @@ class SweepDir:
         with self._locked():
             self._update([replace(job, state=state) if job.number == number else job for job in self.jobs()])
 
+    def refresh(self) -> list[Job]:
+        """Write down how every job stands by now; the same as ``jobs``."""
+        with self._locked():
+            jobs = self.jobs()
+            self._update(jobs)
+            return jobs
+
     def words(self, job: Job) -> str:
         """What tells ``job`` from the others."""
         varied = self._read()["varied"]
