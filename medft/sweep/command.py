@@ -12,10 +12,8 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +24,13 @@ from medft.paths import conf_dir
 from medft.screen import Screen
 from medft.sweep.folder import SweepDir
 from medft.sweep.grid import read_grid
-from medft.sweep.job import kill_jobs, run_job
+from medft.sweep.job import run_job
+from medft.sweep.watch import echo, settle, stoppable
 
 # A launcher's worker imports this module to find ``_job``, and then composes conf/, which needs them.
 register_resolvers()
 
 _TRIALS = 20  # of a search, where hydra.sweeper.n_trials does not say
-_ECHO = 0.3  # seconds between looks at what jobs have said
-_SAVING = 120.0  # seconds that stopping jobs are waited for when their launcher is gone
 
 
 def hydra_main(verb: str, arguments: Sequence[str]) -> int:
@@ -82,7 +79,7 @@ def _sweep(overrides: list[str]) -> int:
     for number in todo:
         folder.mark(number, "to do")
     folder.stop(False)
-    with _stoppable(folder, screen), _echo(folder, screen):
+    with stoppable(folder, screen), echo(folder, screen):
         if todo:
             _launch(folder, [f"+sweep.job={','.join(map(str, todo))}"])
         if folder.search() and not folder.stopping:
@@ -153,7 +150,7 @@ def _launch(folder: SweepDir, arguments: Sequence[str]) -> None:
         if "No trials are completed" in str(error):  # Optuna, asked for the best of none; each has been told
             return
         if folder.stopping:  # a terminal's Ctrl-C also ends the processes of a launcher
-            _settle(folder)
+            settle(folder)
             return
         raise RunError(
             f"Hydra's launcher failed: {type(error).__name__}, {_first_line(error)}",
@@ -164,13 +161,6 @@ def _launch(folder: SweepDir, arguments: Sequence[str]) -> None:
 
 def _first_line(error: Exception) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-
-
-def _settle(folder: SweepDir) -> None:
-    """Wait for jobs that are saving."""
-    end = time.monotonic() + _SAVING
-    while time.monotonic() < end and any(job.state == "running" for job in folder.jobs()):
-        time.sleep(_ECHO)
 
 
 def _hydra(verb: str, arguments: list[str]) -> None:
@@ -198,52 +188,6 @@ def _job(config: Any) -> float | None:
     if number is None:
         number = folder.add([str(o) for o in node.overrides.task])
     return run_job(folder, int(number))
-
-
-@contextmanager
-def _stoppable(folder: SweepDir, screen: Screen) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) lets running jobs save and end and starts no other; a second kills."""
-
-    def stop(number: int, frame: Any) -> None:
-        if folder.stopping:
-            raise KeyboardInterrupt
-        folder.stop(True)
-        os.write(
-            screen.bar_stream.fileno(), b"stopping: running jobs save and end; Ctrl-C again kills them\n"
-        )
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    except KeyboardInterrupt:
-        kill_jobs(folder)
-        raise KeyboardInterrupt(f"go on with   medft train -m sweep.resume={folder.root}") from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _echo(folder: SweepDir, screen: Screen) -> Iterator[None]:
-    """Show what jobs say, from whatever process or machine."""
-    folder.said.touch()
-    ended = threading.Event()
-    with folder.said.open(encoding="utf-8") as said:
-        said.seek(0, os.SEEK_END)
-
-        def show() -> None:
-            while not ended.wait(_ECHO):
-                screen.stream.write(said.read())
-                screen.stream.flush()
-
-        thread = threading.Thread(target=show, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-            screen.stream.write(said.read())
 
 
 def _conclude(folder: SweepDir, screen: Screen) -> int:
