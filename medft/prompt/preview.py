@@ -127,7 +127,7 @@ class Previewer:
         learnt = [label for label in row.labels if label != IGNORE]
         last = learnt[-1] if learnt else None
         if last not in self._stops:
-            return Check("stop token learnt", False, "no: the row does not end with one")
+            return Check("stop token learnt", False, "the row does not end with one")
         return Check("stop token learnt", True, str(self._tokenizer.backend_tokenizer.id_to_token(last)))
 
 

@@ -55,18 +55,19 @@ def _histogram(axes: Axes, title: str, lengths: Lengths) -> None:
     axes.set_xlabel(lengths.unit, loc="right")
     axes.set_ylabel("rows")
     axes.set_xlim(0, lengths.edges[-1])
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5, integer=True))
         axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def _mark(axes: Axes, lengths: Lengths, max_length: int) -> None:
     """Where training cuts: a line, or an arrow to the right where less than 1% of the rows is so long."""
-    beyond = max_length > lengths.edges[-1]
-    if not beyond:
+    end = lengths.edges[-1]
+    if max_length <= end:
         axes.axvline(max_length, color=WARNING, linewidth=1.4)
+    right = max_length < end / 2  # bars are high on the left
     axes.annotate(
-        f"max_length {max_length:,}" + (" →" if beyond else ""), (min(max_length, lengths.edges[-1]), 0.97),
-        xycoords=("data", "axes fraction"), xytext=(-4, 0), textcoords="offset points",
-        ha="right", va="top", size=8, color=WARNING,
+        f"max_length {max_length:,}" + (" →" if max_length > end else ""), (min(max_length, end), 0.97),
+        xycoords=("data", "axes fraction"), xytext=(4 if right else -4, 0), textcoords="offset points",
+        ha="left" if right else "right", va="top", size=8, color=WARNING,
     )  # fmt: skip
