@@ -46,11 +46,19 @@ def fastest(
     devices: int,
     free: int,
     memory: Memory,
-    tokens_per_step: Callable[[TrainerConfig], float],
+    work_per_step: Callable[[TrainerConfig], float],
 ) -> Recipe:
     """The recipe with the batches, and the checkpointing among those given, that cost least and fit.
 
     The rows of a step stay those of the recipe, over all devices together. Where nothing fits, the smallest.
+
+    Args:
+        recipe: what was asked for.
+        checkpointing: kinds to choose from.
+        devices: that share the rows of a step.
+        free: bytes there are.
+        memory: what a recipe needs.
+        work_per_step: what one device computes in a step, in tokens that attend to nothing.
 
     Raises:
         ConfigError: the rows of a step cannot be dealt out evenly to the devices.
@@ -62,7 +70,7 @@ def fastest(
     ]
     fitting = [each for each in candidates if memory(_one_row_validated(each)).needed <= free]
     chosen = (
-        min(fitting, key=lambda each: _cost(each, tokens_per_step(each.trainer)))
+        min(fitting, key=lambda each: _cost(each, work_per_step(each.trainer)))
         if fitting
         else min(candidates, key=lambda each: memory(each).needed)
     )
@@ -82,9 +90,9 @@ def _splittings(trainer: TrainerConfig, devices: int) -> Iterator[TrainerConfig]
         yield replace(trainer, per_device_batch_size=size, gradient_accumulation_steps=share // size)
 
 
-def _cost(recipe: Recipe, tokens: float) -> float:
+def _cost(recipe: Recipe, work: float) -> float:
     batches = recipe.trainer.gradient_accumulation_steps
-    return _PASSES[recipe.checkpointing] * (tokens + _UNPACKING * batches)
+    return _PASSES[recipe.checkpointing] * (work + _UNPACKING * batches)
 
 
 def _one_row_validated(recipe: Recipe) -> Recipe:

@@ -6,6 +6,7 @@ nothing about engines (`resolve` has).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -182,14 +183,8 @@ def _fit(
     kinds: tuple[Checkpointing, ...] = (resolved.gradient_checkpointing,)
     if request.engine.gradient_checkpointing == "auto":
         kinds = ("off", "standard", *(("unsloth",) if resolved.engine == "unsloth" else ()))
-    rows = request.lengths.train
-
-    def tokens_per_step(trainer: TrainerConfig) -> float:
-        share = trainer.per_device_batch_size * trainer.gradient_accumulation_steps
-        return share * sum(rows) / max(len(rows), 1) * _padding(trainer, rows)
-
     room = int(free * _MEMORY_FOR_AUTO)
-    chosen = fit.fastest(recipe, kinds, request.devices, room, memory, tokens_per_step)
+    chosen = fit.fastest(recipe, kinds, request.devices, room, memory, _work(request, resolved))
     trainer = chosen.trainer
     reasons["batch"] = (
         f"{trainer.per_device_batch_size} rows x {trainer.gradient_accumulation_steps} accumulated: "
@@ -200,6 +195,27 @@ def _fit(
             "activations fit" if chosen.checkpointing == "off" else "activations would not fit otherwise"
         )
     return chosen
+
+
+def _work(request: Request, resolved: Resolved) -> Callable[[TrainerConfig], float]:
+    """The work of a step as a function of its batches, in tokens that attend to nothing.
+
+    Plain attention computes the whole square of a joined batch and masks most of it; Unsloth's computes only
+    what rows attend to.
+    """
+    rows, shape, adapter = request.lengths.train, request.shape, request.adapter
+    mean = sum(rows) / max(len(rows), 1)
+
+    def work(trainer: TrainerConfig) -> float:
+        size, padding = trainer.per_device_batch_size, _padding(trainer, rows)
+        width = mean * (size if trainer.padding_free else padding)
+        seen = lengths.attended(rows) if resolved.engine == "unsloth" else width
+        cost = 1.0
+        if shape is not None and adapter is not None:
+            cost = flops_per_token(shape, adapter, seen) / flops_per_token(shape, adapter, 0)
+        return size * trainer.gradient_accumulation_steps * mean * padding * cost
+
+    return work
 
 
 def _padding(trainer: TrainerConfig, rows: tuple[int, ...]) -> float:

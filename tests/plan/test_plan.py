@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from medft.errors import EngineError
+from medft.models.registry import ShapeConfig
 from medft.plan.lengths import Lengths, bound
 from medft.plan.machine import Machine
 from medft.plan.plan import Plan, make
@@ -119,3 +120,15 @@ def test_a_plan_can_be_written_down(tmp_path: Path) -> None:
     assert stored["memory_needed"] == found.memory.needed  # type: ignore[union-attr]
     assert stored["trainer"]["per_device_batch_size"] == 8
     assert 0 < (found.utilisation(10_000, machine(H200)) or 0) < 1
+
+
+def test_plain_attention_pays_for_joining_rows_and_unsloth_does_not(tmp_path: Path) -> None:
+    small = ShapeConfig(64, 2, 4, 2, 16, 192, 2048, tie_word_embeddings=False)
+    rows = Lengths((250,) * 80, (50,), (), exact=True)
+    wanted = replace(request(tmp_path, "model=mistral", "trainer=fast", lengths=rows), shape=small)
+    plain = make(wanted, resolved(engine="transformers", gradient_checkpointing="off"), CPU)
+    fused = make(wanted, resolved(gradient_checkpointing="off"), machine(H200))
+    assert plain.trainer.per_device_batch_size < fused.trainer.per_device_batch_size == 8
+    for found in (plain, fused):
+        trainer = found.trainer
+        assert trainer.per_device_batch_size * trainer.gradient_accumulation_steps == 8
