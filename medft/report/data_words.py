@@ -80,7 +80,7 @@ def _tokens(report: Report, prompts: Prompts) -> str:
         return "not counted"
     share = tokens.loss_tokens / max(tokens.tokens, 1)
     over = f"{tokens.rows_over:,} rows are longer than {tokens.max_length:,}"
-    return f"{tokens.tokens:,} by {prompts.tokenizer}, {share:.0%} of them carry loss; {over}"
+    return f"{tokens.tokens:,} by {prompts.tokenizer}, {share:.1%} of them carry loss; {over}"
 
 
 def _languages(report: Report) -> str:

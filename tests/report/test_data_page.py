@@ -83,7 +83,9 @@ def test_words_tell_the_figures(report: Report) -> None:
     told = dict(lines(report, PROMPTS))
     assert told["rows"].startswith("61 in -> ")
     assert told["dropped"] == "1 blank answer"
-    assert told["tokens"] == "720 by somebody's tokenizer, 25% of them carry loss; 60 rows are longer than 11"
+    assert (
+        told["tokens"] == "720 by somebody's tokenizer, 25.0% of them carry loss; 60 rows are longer than 11"
+    )
     assert told["length"] == "12 tokens at the median, 12 at 95%, 12 at most"
     assert max(map(len, told)) <= 7, "labels fit their column"
 
