@@ -26,6 +26,12 @@ from medft.runs import RunDir
 from medft.training.losslog import read_rows
 from tests.support.training import ARGUMENTS, compared, start
 
+REACH = 6
+"""Steps that a run goes on at most before it is killed again."""
+LOADING, STEP = 8.0, 0.5
+"""Seconds within which a kill falls while a run loads, and after a step has been logged: that is into later
+steps, validations, checkpoints, the test and the saving of the adapter."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kill:
@@ -61,9 +67,7 @@ def main() -> None:
         while kills < given.kills:
             runs += 1
             run = RunDir(folder / f"run{runs}")
-            for kill in kill_until_finished(
-                run, runs, folder, given.steps, seconds, given.kills - kills, draw
-            ):
+            for kill in kill_until_finished(run, runs, folder, given.steps, given.kills - kills, draw):
                 kills += 1
                 print(f"{kills:4} {kill.run:4} {kill.after:8.1f} {kill.step:5}  {kill.whole}", flush=True)
             print(f"     run {runs} finished: {verdict(run, whole)}", flush=True)
@@ -78,13 +82,18 @@ def train_whole(folder: Path, steps: int) -> tuple[RunDir, float]:
 
 
 def kill_until_finished(
-    run: RunDir, number: int, folder: Path, steps: int, seconds: float, most: int, draw: random.Random
+    run: RunDir, number: int, folder: Path, steps: int, most: int, draw: random.Random
 ) -> Iterator[Kill]:
     """Start or resume ``run`` and kill it, ``most`` times at most; then let it finish."""
     for _ in range(most):
+        before = _last_step(run)
+        if before == steps and draw.random() < 0.5:
+            break  # nothing is left but to test and save
         process, began = _go(run, folder, steps), time.monotonic()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            assert process.wait(draw.uniform(0.1, 1.0) * seconds) == 0
+        step = draw.randint(before, min(before + REACH, steps))
+        moment = draw.uniform(0, LOADING if step == before else STEP)
+        if not _reached(process, run, step, moment):
+            assert process.returncode == 0, process.returncode
             return
         process.kill()
         process.wait()
@@ -92,6 +101,15 @@ def kill_until_finished(
         if run.summary.is_file():
             return
     assert _go(run, folder, steps).wait() == 0
+
+
+def _reached(process: subprocess.Popen[bytes], run: RunDir, step: int, moment: float) -> bool:
+    """Wait until ``moment`` seconds after ``step`` has been logged; False when the process ended before."""
+    while process.poll() is None and _last_step(run) < step:
+        time.sleep(0.005)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(moment)
+    return process.poll() is None
 
 
 def _go(run: RunDir, folder: Path, steps: int) -> subprocess.Popen[bytes]:
