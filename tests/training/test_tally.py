@@ -81,8 +81,8 @@ def test_the_training_tally_is_the_token_weighted_mean_over_uneven_batches(
     model, tokenizer, rows = loaded
     loss, bits = by_hand(model.eval(), rows)
     trainer = sft.trainer(
-        model, tokenizer, rows, tmp_path, in_order=True, per_device_batch_size=1, gradient_accumulation_steps=4,
-        learning_rate=1e-12,
+        model, tokenizer, rows, tmp_path, in_order=True, per_device_batch_size=1,
+        gradient_accumulation_steps=4, learning_rate=1e-12,
     )  # fmt: skip
     trainer.train()
     reading = trainer.read(trainer.train_tally)
