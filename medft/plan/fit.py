@@ -4,9 +4,7 @@ Owns both choices. They compare recipes by two functions that they are given, an
 machines.
 
 The cost of a step: its tokens go through the frozen base twice (forward, and the gradient of activations),
-with checkpointing three times, and every pass unpacks the base's 4 bits once per micro-batch. Unpacking N
-weights moves 2.5 N bytes, a token takes 2 N operations; at 40% of the arithmetic and all of the bandwidth of
-a T4 (65 TFLOPS, 320 GB/s) as of an H200 (989 TFLOPS, 4.8 TB/s) that is worth 100 tokens.
+with checkpointing three times, and every pass has a price per micro-batch, told in tokens (`batch_price`).
 """
 
 from __future__ import annotations
@@ -16,10 +14,14 @@ from dataclasses import dataclass, replace
 
 from medft.engine.base import Checkpointing
 from medft.errors import ConfigError
+from medft.models.registry import ShapeConfig, parameters
 from medft.plan.memory import Estimate
 from medft.training.config import TrainerConfig
 
 _UNPACKING = 100  # tokens
+_LAUNCHING = 0.5e-3  # seconds per block: about a hundred kernels of 5 microseconds each
+_EFFICIENCY = 0.4  # of a GPU's peak
+_CPU_PRICE = 800  # tokens; measured with the tiny twin
 _PASSES: dict[Checkpointing, float] = {"off": 2.0, "standard": 3.0, "unsloth": 3.05}
 _LARGEST_VALIDATION_BATCH = 32
 _SHORTEST = 256  # tokens: below it answers would be cut to nothing
@@ -47,6 +49,7 @@ def fastest(
     free: int,
     memory: Memory,
     work_per_step: Callable[[TrainerConfig], float],
+    price: float,
 ) -> Recipe:
     """The recipe with the batches, and the checkpointing among those given, that cost least and fit.
 
@@ -59,6 +62,7 @@ def fastest(
         free: bytes there are.
         memory: what a recipe needs.
         work_per_step: what one device computes in a step, in tokens that attend to nothing.
+        price: of a micro-batch, in such tokens.
 
     Raises:
         ConfigError: the rows of a step cannot be dealt out evenly to the devices.
@@ -70,7 +74,7 @@ def fastest(
     ]
     fitting = [each for each in candidates if memory(_one_row_validated(each)).needed <= free]
     chosen = (
-        min(fitting, key=lambda each: _cost(each, work_per_step(each.trainer)))
+        min(fitting, key=lambda each: _cost(each, work_per_step(each.trainer), price))
         if fitting
         else min(candidates, key=lambda each: memory(each).needed)
     )
@@ -90,9 +94,30 @@ def _splittings(trainer: TrainerConfig, devices: int) -> Iterator[TrainerConfig]
         yield replace(trainer, per_device_batch_size=size, gradient_accumulation_steps=share // size)
 
 
-def _cost(recipe: Recipe, work: float) -> float:
+def batch_price(shape: ShapeConfig | None, peak: float | None, on_gpu: bool) -> float:
+    """What a pass over a micro-batch costs besides its tokens, in tokens.
+
+    Unpacking 4 bits: N weights move 2.5 N bytes, a token takes 2 N operations; at 40% of the arithmetic and
+    all of the bandwidth of a T4 (65 TFLOPS, 320 GB/s) as of an H200 (989 TFLOPS, 4.8 TB/s) that is worth 100
+    tokens.
+    Launching kernels: some time per block, in which a fast GPU would have computed more tokens.
+
+    Args:
+        shape: of the base, where it is known.
+        peak: operations per second of the GPU, where they are known.
+        on_gpu: whether there is one.
+    """
+    if not on_gpu:
+        return _CPU_PRICE
+    if shape is None or peak is None:
+        return _UNPACKING
+    tokens_per_second = _EFFICIENCY * peak / (2 * parameters(shape))
+    return _UNPACKING + _LAUNCHING * shape.num_hidden_layers * tokens_per_second
+
+
+def _cost(recipe: Recipe, work: float, price: float) -> float:
     batches = recipe.trainer.gradient_accumulation_steps
-    return _PASSES[recipe.checkpointing] * (work + _UNPACKING * batches)
+    return _PASSES[recipe.checkpointing] * (work + price * batches)
 
 
 def _one_row_validated(recipe: Recipe) -> Recipe:

@@ -122,7 +122,7 @@ def make(request: Request, resolved: Resolved, machine: Machine) -> Plan:
     used = machine.gpus[: request.devices]
     free = min((gpu.free_bytes for gpu in used), default=machine.ram_available)
     if trainer.fit == "auto" and memory is not None:
-        recipe = _fit(recipe, request, resolved, free, memory, reasons)
+        recipe = _fit(recipe, request, resolved, machine, free, memory, reasons)
     trainer = recipe.trainer
     decided = replace(resolved, gradient_checkpointing=recipe.checkpointing, reasons=reasons)
     rows = request.lengths.train
@@ -177,14 +177,16 @@ def _optimizer(trainer: TrainerConfig, machine: Machine, reasons: dict[str, str]
 
 
 def _fit(
-    recipe: Recipe, request: Request, resolved: Resolved, free: int,
+    recipe: Recipe, request: Request, resolved: Resolved, machine: Machine, free: int,
     memory: Memory, reasons: dict[str, str],
 ) -> Recipe:  # fmt: skip
     kinds: tuple[Checkpointing, ...] = (resolved.gradient_checkpointing,)
     if request.engine.gradient_checkpointing == "auto":
         kinds = ("off", "standard", *(("unsloth",) if resolved.engine == "unsloth" else ()))
+    peak = peak_flops(machine.gpus[0].name, resolved.dtype) if machine.gpus else None
+    price = fit.batch_price(request.shape, peak, bool(machine.gpus))
     room = int(free * _MEMORY_FOR_AUTO)
-    chosen = fit.fastest(recipe, kinds, request.devices, room, memory, _work(request, resolved))
+    chosen = fit.fastest(recipe, kinds, request.devices, room, memory, _work(request, resolved), price)
     trainer = chosen.trainer
     reasons["batch"] = (
         f"{trainer.per_device_batch_size} rows x {trainer.gradient_accumulation_steps} accumulated: "

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from medft.cli import settings
 from medft.errors import ConfigError
 from medft.plan import fit
 from medft.plan.fit import Memory, Recipe
@@ -26,7 +27,7 @@ def memory(tmp_path: Path, *overrides: str) -> Memory:
 
 def fastest(needs: Memory, gigabytes: float, devices: int = 1, trainer: TrainerConfig = FAST) -> Recipe:
     recipe = Recipe(trainer, "unsloth", in_4bit=True)
-    return fit.fastest(recipe, KINDS, devices, int(gigabytes * 1e9), needs, lambda _: 4000)
+    return fit.fastest(recipe, KINDS, devices, int(gigabytes * 1e9), needs, lambda _: 4000, 100)
 
 
 def test_with_room_nothing_is_recomputed_or_accumulated(tmp_path: Path) -> None:
@@ -52,7 +53,7 @@ def test_the_rows_of_a_step_stay_and_the_choice_fits(tmp_path: Path, gigabytes: 
 
 def test_less_memory_never_costs_less(tmp_path: Path) -> None:
     needs = memory(tmp_path)
-    costs = [fit._cost(fastest(needs, gigabytes), 4000) for gigabytes in (6.5, 8, 15, 40, 140)]
+    costs = [fit._cost(fastest(needs, gigabytes), 4000, 100) for gigabytes in (6.5, 8, 15, 40, 140)]
     assert costs == sorted(costs, reverse=True)
 
 
@@ -100,3 +101,11 @@ def test_what_cannot_fit_is_said_to(tmp_path: Path) -> None:
         Recipe(FAST, "off", in_4bit=True), 10**9, memory(tmp_path), offloads=True
     )
     assert not enough and overrides
+
+
+def test_a_micro_batch_costs_more_tokens_the_faster_the_gpu() -> None:
+    shape = settings("train", ["model=mistral"]).model.shape
+    t4, h200 = (fit.batch_price(shape, peak, on_gpu=True) for peak in (65e12, 989e12))
+    assert 100 < t4 < 150 < h200 < 1000
+    assert fit.batch_price(shape, None, on_gpu=True) == 100
+    assert fit.batch_price(shape, None, on_gpu=False) > t4
