@@ -1,0 +1,84 @@
+"""Records -> ids and labels, beside the bare Rust tokenizer on the same strings, in interleaved rounds.
+
+    MEDFT_REAL_DATA=<folder> python -m tests.benchmarks.bench_encode
+
+With MEDFT_REAL_DATA: MedQuAD's csv and the real Mistral tokenizer; without it: the bundled sample, repeated,
+and a tiny twin's tokenizer. Both sides use the same batches and as many threads as there are cores.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from medft.cli import settings
+from medft.data.prepare import prepare
+from medft.models import tokenizer as tokenizers
+from medft.prompt.encode import Encoder
+from medft.prompt.template import messages
+from medft.prompt.tokens import encode_split
+
+ROUNDS = 3
+BATCH = 512
+
+
+def main() -> None:
+    """Print the rates and their ratio."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        config, tokenizer, what = _setting(folder)
+        prepared = prepare(config.dataset, seed=config.seed, processed=folder)
+        records = list(prepared.records("train")) * (1 if prepared.rows("train") > 5000 else 20)
+        encoder = Encoder(tokenizer, 2048, tokenizers.stop_ids(tokenizer))
+        texts = [encoder.chat.render(messages(record, config.template)) for record in records]
+        bare, ours = [], []
+        for _ in range(ROUNDS):
+            bare.append(_timed(lambda: _bare(tokenizer.backend_tokenizer, texts)))
+            ours.append(
+                _timed(lambda: encode_split(records, config.template, encoder, folder / "x", "truncate"))
+            )
+    ratio = statistics.median(b / o for b, o in zip(bare, ours, strict=True))
+    print(f"{what}: {len(texts):,} rows")
+    print(f"  bare tokenizer        {min(bare):6.2f} s  {len(texts) / min(bare):8,.0f} rows/s")
+    print(f"  records -> ids+labels {min(ours):6.2f} s  {len(texts) / min(ours):8,.0f} rows/s")
+    print(f"  share of the bare tokenizer's rate: {ratio:.0%} (median of {ROUNDS} interleaved rounds)")
+
+
+def _setting(folder: Path) -> tuple[Any, Any, str]:
+    real = os.environ.get("MEDFT_REAL_DATA")
+    if real:
+        place = folder / "mistral"
+        place.mkdir()
+        shutil.copy(Path(real) / "tokenizers" / "mistral_v0.2_tokenizer.model", place / "tokenizer.model")
+        template = Path(tokenizers.__file__).with_name("templates") / "mistral.jinja"
+        shutil.copy(template, place / "chat_template.jinja")
+        (place / "tokenizer_config.json").write_text(
+            '{"tokenizer_class": "LlamaTokenizerFast", "bos_token": "<s>", "eos_token": "</s>", '
+            '"unk_token": "<unk>"}'
+        )
+        config = settings("train", ["dataset=medquad", f"dataset.path={real}/medquad.csv"])
+        return config, tokenizers.load(place), "MedQuAD, the real Mistral tokenizer"
+    from medft.models.tiny import twin
+
+    place = twin("mistral", Path("artifacts/tiny")).bits16
+    return settings("train", ["dataset=sample"]), tokenizers.load(place), "bundled sample, a twin's tokenizer"
+
+
+def _bare(backend: Any, texts: list[str]) -> None:
+    for start in range(0, len(texts), BATCH):
+        backend.encode_batch(texts[start : start + BATCH], add_special_tokens=False)
+
+
+def _timed(work: Any) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
