@@ -56,7 +56,7 @@ def account(
         seed=seed,
         sources=sources,
         fingerprints={"config": digest(without_places(config)), **_content(index, selection, splits)},
-        notes=(*selection.notes, *_benchmark_notes(config, tallies)),
+        notes=(*selection.notes, *_benchmark_notes(config, tallies), *_member_notes(config)),
         figures=figures,
     ).check()
 
@@ -84,6 +84,18 @@ def _benchmark_notes(config: DatasetConfig, tallies: Mapping[str, Tally]) -> Ite
                 else "stand in the test split and are never trained on"
             )
             yield f"{source}: {count:,} test questions of {benchmark} {what}"
+
+
+def _member_notes(config: DatasetConfig) -> Iterator[str]:
+    """Settings of a mixture's members that look at all rows together, and so are the mixture's to decide."""
+    for name, member in config.sources.items():
+        own = {
+            "split": (member.split, config.split),
+            "cleaning.max_same_answer": (member.cleaning.max_same_answer, config.cleaning.max_same_answer),
+            "cleaning.near_duplicates": (member.cleaning.near_duplicates, config.cleaning.near_duplicates),
+        }
+        if unused := [key for key, (theirs, ours) in own.items() if theirs != ours]:
+            yield f"in this mixture, {', '.join(unused)} of '{name}' give way to the mixture's own"
 
 
 def _content(index: Index, selection: Selection, splits: Splits) -> dict[str, str]:

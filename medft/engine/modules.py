@@ -1,14 +1,17 @@
-"""Checks on a model that has been loaded: what its layers really are.
+"""What both engines do alike with a model that has been loaded: check what its layers really are, and put a
+trained adapter on it.
 
 Owns the assertions that 4 bits are 4 bits, that every LoRA target exists and that the tokenizer fits the
-embedding. The same for both engines; knows neither.
+embedding. Knows neither engine.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medft.engine.base import LoadSpec, LoraConfig
+from medft.engine.checkpoint import check_safetensors
 from medft.errors import EngineError
 
 if TYPE_CHECKING:
@@ -69,3 +72,15 @@ def check_targets(model: torch.nn.Module, lora: LoraConfig) -> None:
 def attention_implementation(model: Any) -> str:
     """Which attention code the model runs ("sdpa", "flash_attention_2", ...), for the record."""
     return str(model.config._attn_implementation)
+
+
+def with_adapter(model: Any, adapter: Path) -> Any:
+    """``model`` with the trained adapter of folder ``adapter``.
+
+    Raises:
+        EngineError: the folder holds a pickle instead of safetensors.
+    """
+    from peft import PeftModel
+
+    check_safetensors(adapter)
+    return PeftModel.from_pretrained(model, str(adapter))

@@ -84,10 +84,7 @@ class UnslothEngine:
 
         model = _load(spec)
         if adapter is not None:
-            from peft import PeftModel
-
-            checkpoint.check_safetensors(adapter)
-            model = PeftModel.from_pretrained(model, str(adapter))
+            model = modules.with_adapter(model, adapter)
         return FastLanguageModel.for_inference(model)
 
 

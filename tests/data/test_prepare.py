@@ -211,6 +211,23 @@ def test_a_mixture_accounts_for_each_source_and_finds_duplicates_across_them(tmp
     assert {record.source for records in everything(done).values() for record in records} == {"a", "b"}
 
 
+def test_what_a_member_leaves_to_its_mixture_is_said(tmp_path):
+    path = jsonl(tmp_path / "one.jsonl", qa(30))
+    member = {
+        "name": "x",
+        "path": str(path),
+        "reader": "jsonl",
+        "columns": {"question": "question", "answer": "answer"},
+    }
+    own = {**member, "split": {"validation": 0.3, "test": 0.3}, "cleaning": {"max_same_answer": None}}
+    notes = prepared(dataset(None, columns={}, sources={"a": own}), tmp_path).ledger.notes
+    assert any(
+        "split, cleaning.max_same_answer of 'a' give way to the mixture's own" in note for note in notes
+    )
+    plain = prepared(dataset(None, columns={}, sources={"a": member}), tmp_path).ledger.notes
+    assert not any("give way" in note for note in plain)
+
+
 def test_a_mixture_of_mixtures_is_refused():
     from medft.errors import ConfigError
 
