@@ -1,7 +1,7 @@
 """The exact folder that goes to a hub repository: weights, tokenizer, card, notice, curve, and no local path.
 
-Owns which files of a run are handed on, and what must be true of the run before any is. Knows nothing of
-networks: a dry run ends here, and an upload sends the folders made here.
+Owns which files of a run are handed on. Knows nothing of networks nor of what forbids an upload: a dry run
+ends here, and an upload sends the folders made here.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medft.errors import ConfigError, EngineError, RunError
-from medft.models.folder import PICKLES, check_checkpoint
+from medft.errors import RunError
 from medft.models.hub import CHECKPOINT_FILES
 from medft.publish.card import Kind, is_hub_id, write_card
 from medft.publish.facts import Facts
 from medft.publish.licence import forbids_sharing
+from medft.publish.preflight import Target
 from medft.runs import RunDir, atomic_folder, read_json, write_json, write_text
 
 # Keys of configuration files in which libraries write down where a model lay on this machine.
@@ -49,84 +49,7 @@ class Package:
         return sum(size for _, size in self.files)
 
 
-def repositories(repo: str, what: Kind, together: bool) -> list[tuple[str, Kind]]:
-    """Which repository receives what; both: ``repo`` and ``repo-adapter``, or together in subfolders."""
-    if what != "both" or together:
-        return [(repo, what)]
-    return [(repo, "merged"), (f"{repo}-adapter", "adapter")]
-
-
-def check_run(run: RunDir, facts: Facts, targets: list[tuple[str, Kind]], private: bool) -> None:
-    """Refuse what must not be published.
-
-    Raises:
-        RunError: an unfinished run, a tiny twin, merged weights that did not pass their check, data that must
-            not be passed on.
-        ConfigError: a name that is no hub id, or that the base's licence does not allow.
-        EngineError: a folder of the run is missing, incomplete, or holds a pickle.
-    """
-    if facts.tiny:
-        raise RunError(
-            "this run trained a tiny twin, which is no medical model and is never uploaded",
-            where=str(run.root),
-            remedy="train the real base on a GPU: medft train ... scale=full",
-        )
-    if not facts.finished:
-        raise RunError(
-            f"this run has not finished (it is {run.state()})",
-            where=str(run.root),
-            remedy=f"medft train resume={run.root}",
-        )
-    for repo, kind in targets:
-        _check_name(repo, facts)
-        _check_weights(run, facts, kind)
-    if not private and forbids_sharing((source.licence, source.licence_note) for source in facts.sources):
-        raise RunError(
-            "this model was trained on data that must not be passed on, so it cannot be published",
-            where=", ".join(source.name for source in facts.sources),
-            remedy="private=true, when everyone with access has signed the data's agreement",
-        )
-
-
-def _check_name(repo: str, facts: Facts) -> None:
-    if not is_hub_id(repo):
-        raise ConfigError(f"'{repo}' is not a hub id", remedy="write repo=owner/name")
-    owner, _, name = repo.partition("/")
-    rule = facts.terms.name_must_start_with
-    if not name.startswith(rule):
-        raise ConfigError(
-            f"the {facts.terms.name} asks that the name of a derived model begins with '{rule}'",
-            where=f"repo={repo}",
-            remedy=f"repo={owner}/{rule}-{name}",
-        )
-
-
-def _check_weights(run: RunDir, facts: Facts, kind: Kind) -> None:
-    if kind != "merged":
-        check_checkpoint(run.adapter, "adapter")
-    if kind != "adapter":
-        check_checkpoint(run.merged, "model")
-        if not facts.verified:
-            raise RunError(
-                "there is no record that the merged weights passed their check",
-                where=str(run.summary),
-                remedy=f"medft merge run={run.root}",
-            )
-    for _, folder in _folders(run, kind):
-        _refuse_pickles(folder)
-
-
-def _refuse_pickles(folder: Path) -> None:
-    pickled = [path for path in folder.rglob("*") if path.suffix in PICKLES]
-    if pickled:
-        raise EngineError(
-            f"{pickled[0].name} is a pickle, which can run code when it is loaded",
-            where=str(folder),
-            remedy="remove it from the folder; only safetensors are published",
-        )
-
-
-def stage(run: RunDir, facts: Facts, target: tuple[str, Kind], into: Path) -> Package:
+def stage(run: RunDir, facts: Facts, target: Target, into: Path) -> Package:
     """Make the folder ``into/<owner>--<name>`` that the repository receives, whole or not at all.
 
     Weights are hard links where the file system allows it, so that staging takes neither time nor space.

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from medft.errors import RunError
-from medft.models.folder import check_checkpoint
 from medft.publish.export import export_gguf, export_ollama, find_tools
 from medft.publish.facts import read_facts
-from medft.runs import RunDir, find_run
+from medft.publish.preflight import check_merged
+from medft.runs import find_run
 
 EXAMPLES = (
     "medft export quant=q4_k_m llama_cpp=~/llama.cpp",
@@ -41,7 +40,7 @@ def run(config: ExportConfig) -> None:
         MedftError: there are no merged weights that passed their check, or a tool is missing or failed.
     """
     found = find_run(config.run, config.artifacts)
-    check_merged(found)
+    check_merged(found, read_facts(found))
     if config.format == "ollama":
         written = export_ollama(found.merged, found.root / "export" / "ollama")
         print(f"  wrote   {written}\n  next    ollama create {found.root.parent.name.lower()} -f {written}")
@@ -58,22 +57,3 @@ def run(config: ExportConfig) -> None:
     )
     print(f"  wrote   {written} ({written.stat().st_size / 1e9:.2f} GB) and {folder / 'Modelfile'}")
     print(f"  next    llama-cli -m {written}")
-
-
-def check_merged(found: RunDir) -> None:
-    """Refuse to export weights that are missing or were not checked.
-
-    Raises:
-        RunError, EngineError: which it is, and what to do.
-    """
-    if not found.merged.is_dir():
-        raise RunError(
-            "this run has no merged weights", where=str(found.root), remedy=f"medft merge run={found.root}"
-        )
-    check_checkpoint(found.merged, "model")
-    if not read_facts(found).verified:
-        raise RunError(
-            "there is no record that the merged weights passed their check",
-            where=str(found.summary),
-            remedy=f"medft merge run={found.root}",
-        )

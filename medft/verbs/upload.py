@@ -7,9 +7,12 @@ from pathlib import Path
 
 from medft.publish.card import Kind
 from medft.publish.facts import read_facts
-from medft.publish.package import Package, check_run, repositories, stage
-from medft.publish.upload import check_rights, send
-from medft.runs import find_run
+from medft.publish.package import Package, stage
+from medft.publish.preflight import check_terms, check_weights, repositories
+from medft.publish.rights import check_rights
+from medft.publish.upload import send
+from medft.runs import RunDir, find_run
+from medft.screen import Screen
 
 EXAMPLES = (
     "medft upload repo=me/mistral-medical dry_run=true",
@@ -39,38 +42,47 @@ class UploadConfig:
 
 
 def run(config: UploadConfig) -> None:
+    """Publish the run that is meant.
+
+    Raises:
+        MedftError: there is no such run; and as `publish`.
+    """
+    publish(find_run(config.run, config.artifacts), config, Screen())
+
+
+def publish(found: RunDir, config: UploadConfig, screen: Screen) -> None:
     """Check everything, show what will be sent, send it.
 
     Raises:
         MedftError: what forbids the upload (nothing was sent), or broke it off (the same command goes on).
     """
-    found = find_run(config.run, config.artifacts)
-    facts = read_facts(found)
-    targets = repositories(config.repo, config.what, config.together)
-    check_run(found, facts, targets, config.private)
+    facts, targets = read_facts(found), repositories(config.repo, config.what, config.together)
+    check_terms(facts, targets, config.private)
+    check_weights(found, facts, targets)
     if not config.dry_run:
         check_rights([repo for repo, _ in targets], config.private)
     packages = [stage(found, facts, target, config.artifacts / "upload") for target in targets]
-    print(f"{facts.title}      {found.root}")
+    screen.title(facts.title, str(found.root))
     for package in packages:
-        print(listing(package, config.private))
+        show(package, config.private, screen)
     if config.dry_run:
-        print("  dry run: nothing was sent; these folders are what would be")
+        screen.line("dry run", "nothing was sent; these folders are what would be")
         return
     for package in packages:
-        address = send(package, private=config.private, say=lambda line: print(f"  {line}", flush=True))
-        print(f"  sent    {address}")
+        address = send(package, private=config.private, say=lambda words: screen.line("", words))
+        screen.line("sent", address)
 
 
-def listing(package: Package, private: bool) -> str:
-    """What a package holds, for the terminal."""
+def show(package: Package, private: bool, screen: Screen) -> None:
+    """What a package holds, with sizes."""
     visible = "private" if private else "public"
-    lines = [f"  to      {package.repo} ({visible}), {size(package.bytes)}, from {package.folder}"]
-    lines += [f"          {size(bytes_):>9}  {name}" for name, bytes_ in package.files]
+    screen.line("to", f"{package.repo} ({visible}), {size(package.bytes)}, from {package.folder}")
+    for name, count in package.files:
+        screen.line("", f"{size(count):>9}  {name}")
     if package.left_out:
-        lines.append(f"  stays   {', '.join(package.left_out)}")
-    lines += [f"  note    {notice}" for notice in package.notices]
-    return "\n".join(lines)
+        screen.line("stays", ", ".join(package.left_out))
+    for notice in package.notices:
+        screen.line("notice", notice)
 
 
 def size(count: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import traceback
-import types
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,11 @@ from medft.publish.facts import read_facts
 from medft.publish.package import Package, stage
 from medft.verbs.upload import UploadConfig
 from medft.verbs.upload import run as run_verb
-from tests.support.hub_client import READ_TOKEN, WRITE_TOKEN, Client
+from tests.support.hub_client import WRITE_TOKEN, Client
 from tests.support.hub_server import DROP, Hub
 from tests.support.run_folder import make_run
 
 SHARDS = [f"model-0000{i}-of-00002.safetensors" for i in (1, 2)]
-
-
-@pytest.fixture
-def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    slept: list[float] = []
-    monkeypatch.setattr(upload, "time", types.SimpleNamespace(sleep=slept.append))
-    return slept
 
 
 @pytest.fixture
@@ -149,66 +141,6 @@ def test_unreadable_answer(hub: Hub, package: Package) -> None:
     hub.pages.append("POST /api/validate-yaml")
     with pytest.raises(HubError, match="cannot be read"):
         upload.send(package, private=True)
-
-
-# -- before anything is sent --------------------------------------------------------------------------------
-
-
-def rights(repo: str = "ward/net", private: bool = True) -> None:
-    upload.check_rights([repo], private)
-
-
-def test_good_rights(hub: Hub, package: Package) -> None:
-    rights()
-    hub.store.add("ward/net", {}, private=True)
-    rights()
-    assert hub.count("POST|PUT") == 0
-
-
-@pytest.mark.parametrize(
-    ("token", "repo", "says"),
-    [
-        (None, "ward/net", "no hub token"),
-        ("hf_wrong", "ward/net", "refuses|private"),
-        (READ_TOKEN, "guest/net", "may only read"),
-        (WRITE_TOKEN, "other/net", "belongs to 'ward' and cannot write to 'other'"),
-        ("hf_ünïcode", "ward/net", "characters that no token has"),
-        ("two words", "ward/net", "characters that no token has"),
-    ],
-)
-def test_bad_rights(
-    hub: Hub, package: Package, monkeypatch: pytest.MonkeyPatch, token: str | None, repo: str, says: str
-) -> None:
-    monkeypatch.delenv("HF_TOKEN")
-    if token:
-        monkeypatch.setenv("HF_TOKEN", token)
-    with pytest.raises(HubError, match=says) as caught:
-        rights(repo)
-    assert caught.value.remedy
-    assert not token or token not in str(caught.value)
-    assert hub.count("POST|PUT") == 0
-
-
-def test_a_public_repository_is_not_private(hub: Hub, package: Package) -> None:
-    hub.store.add("ward/net", {})
-    with pytest.raises(HubError, match="is public"):
-        rights()
-    rights(private=False)
-
-
-def test_write_access_to_an_existing_repository_is_asked(hub: Hub, package: Package) -> None:
-    hub.store.add("ward/net", {}, private=True)
-    hub.fail("GET .*/auth-check/write", 403)
-    with pytest.raises(HubError, match="refuses access"):
-        rights()
-
-
-def test_offline(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(HubError, match="switched off"):
-        rights()
 
 
 # -- the command --------------------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ ASCLEPIUS = {
     "name": "asclepius", "licence": "CC-BY-NC-SA-4.0", "language": "en", "reader": "hub",
     "repo": "starmpcc/Asclepius-Synthetic-Clinical-Notes",
 }  # fmt: skip
+SECRET = {**MEDQUAD, "licence": "PhysioNet Credentialed", "licence_note": "Never redistribute."}
 
 LEDGER: dict[str, Any] = {
     "dataset": "mixture",

@@ -1,0 +1,101 @@
+"""Calling a hub that may be busy, break off or refuse: what is tried again, and what is said in the end.
+
+Owns the waiting between attempts, the words for what huggingface_hub raises while it writes, and keeping the
+passes of large files out of its warnings. Knows nothing of what is sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from medft.errors import HubError
+from medft.models.hub import explain, hub_errors
+
+T = TypeVar("T")
+Say = Callable[[str], None]
+"""Told of every step that takes long and of everything that is tried again."""
+
+ATTEMPTS = 5
+LONGEST_WAIT = 300.0
+"""Seconds; when a hub asks for more, an error says so instead of an hour of silence."""
+TRANSIENT = (408, 409, 429, 500, 502, 503, 504)
+"""409: another commit was being made at that moment."""
+
+
+def again(step: Callable[[], T], say: Say = lambda _: None, but: tuple[int, ...] = ()) -> T:
+    """Run ``step``; repeat it after a failure that passes (exponential waits, or what Retry-After says)."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return step()
+        except Exception as error:
+            wait = _wait(error, attempt, but)
+            if wait is None or attempt == ATTEMPTS:
+                raise
+            say(f"the hub did not answer as it should; again in {wait:.0f} s ({attempt} of {ATTEMPTS - 1})")
+            time.sleep(wait)
+    raise AssertionError("unreachable")
+
+
+def _wait(error: Exception, attempt: int, but: tuple[int, ...]) -> float | None:
+    """Seconds to wait before trying again; None when that is pointless."""
+    import httpx
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if isinstance(error, HfHubHTTPError):
+        if error.response.status_code not in TRANSIENT or error.response.status_code in but:
+            return None
+        asked = error.response.headers.get("Retry-After", "")
+        seconds = float(asked) if re.fullmatch(r"\d+", asked) else float(2**attempt)
+        return seconds if seconds <= LONGEST_WAIT else None
+    return float(2**attempt) if isinstance(error, httpx.TransportError) else None
+
+
+@contextlib.contextmanager
+def refusals(repo: str) -> Iterator[None]:
+    """`hub_errors`, and what huggingface_hub raises besides while it sends: a RuntimeError around the failure
+    of a large file, a ValueError for metadata or an answer that cannot be read."""
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    with hub_errors(repo):
+        try:
+            yield
+        except (HfHubHTTPError, HFValidationError):
+            raise
+        except RuntimeError as error:
+            if not isinstance(error.__cause__, Exception):
+                raise
+            refused = explain(error.__cause__, repo)
+            raise HubError(
+                f"the upload broke off: {refused.what}",
+                where=refused.where,
+                remedy="repeat the same command: what has arrived is not sent again",
+            ) from None
+        except ValueError:
+            raise HubError(
+                "the hub refused the card's metadata, or its answer cannot be read",
+                where=repo,
+                remedy="look at README.md of dry_run=true; if it is as it should be, repeat later",
+            ) from None
+
+
+@contextlib.contextmanager
+def without_queries() -> Iterator[None]:
+    """Keep the query of addresses out of the library's warnings: a large file's is a pass to write it."""
+
+    def clean(record: logging.LogRecord) -> bool:
+        record.msg, record.args = re.sub(r"\?\S+", "", record.getMessage()), ()
+        return True
+
+    loggers = [logging.getLogger(f"huggingface_hub.{name}") for name in ("utils._http", "lfs")]
+    for logger in loggers:
+        logger.addFilter(clean)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(clean)

@@ -1,0 +1,131 @@
+"""What forbids an upload: the licence of the base, the terms of the data, the token, weights nobody checked.
+
+Owns the order of the questions. `preflight` asks those that can be answered before a run has begun to train,
+so that hours of training do not end in a refusal; `check_weights` asks the rest once it has finished. Knows
+nothing of how files are staged or sent.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medft.errors import ConfigError, EngineError, RunError
+from medft.models.folder import PICKLES, check_checkpoint
+from medft.publish.card import Kind, is_hub_id
+from medft.publish.facts import Facts
+from medft.publish.licence import forbids_sharing
+from medft.publish.rights import check_rights
+from medft.runs import RunDir
+
+Target = tuple[str, Kind]
+"""A repository, owner/name, and what it receives."""
+
+
+def repositories(repo: str, what: Kind, together: bool) -> list[Target]:
+    """Which repository receives what; both: ``repo`` and ``repo-adapter``, or together in subfolders."""
+    if what != "both" or together:
+        return [(repo, what)]
+    return [(repo, "merged"), (f"{repo}-adapter", "adapter")]
+
+
+def preflight(facts: Facts, targets: list[Target], private: bool) -> None:
+    """Ask everything that a run's configuration and this machine's token can answer, the hub included.
+
+    Args:
+        facts: of a run folder with its configuration and environment; nothing need have been trained.
+        targets: where the upload will go.
+        private: whether the repositories shall be private.
+
+    Raises:
+        RunError, ConfigError: as `check_terms`.
+        HubError: as `check_rights`.
+    """
+    check_terms(facts, targets, private)
+    check_rights([repo for repo, _ in targets], private)
+
+
+def check_terms(facts: Facts, targets: list[Target], private: bool) -> None:
+    """Refuse what must not be published, whatever its weights are.
+
+    Raises:
+        RunError: a tiny twin, or data that must not be passed on.
+        ConfigError: a name that is no hub id, or that the base's licence does not allow.
+    """
+    if facts.tiny:
+        raise RunError(
+            "a tiny twin is no medical model and is never uploaded",
+            where=facts.title,
+            remedy="train the real base on a GPU: medft train ... scale=full",
+        )
+    for repo, _ in targets:
+        _check_name(repo, facts)
+    if not private and forbids_sharing((source.licence, source.licence_note) for source in facts.sources):
+        raise RunError(
+            "a model trained on data that must not be passed on cannot be published",
+            where=", ".join(source.name for source in facts.sources),
+            remedy="private=true, when everyone with access has signed the data's agreement",
+        )
+
+
+def _check_name(repo: str, facts: Facts) -> None:
+    if not is_hub_id(repo):
+        raise ConfigError(f"'{repo}' is not a hub id", remedy="write repo=owner/name")
+    owner, _, name = repo.partition("/")
+    rule = facts.terms.name_must_start_with
+    if not name.startswith(rule):
+        raise ConfigError(
+            f"the {facts.terms.name} asks that the name of a derived model begins with '{rule}'",
+            where=f"repo={repo}",
+            remedy=f"repo={owner}/{rule}-{name}",
+        )
+
+
+def check_weights(run: RunDir, facts: Facts, targets: list[Target]) -> None:
+    """Refuse a run that has not finished, or whose weights are not whole, safe and checked.
+
+    Raises:
+        RunError: an unfinished run, or merged weights without the record of a passed check.
+        EngineError: a folder of the run is missing, incomplete, or holds a pickle.
+    """
+    if not facts.finished:
+        raise RunError(
+            f"this run has not finished (it is {run.state()})",
+            where=str(run.root),
+            remedy=f"medft train resume={run.root}",
+        )
+    kinds = {kind for _, kind in targets}
+    if kinds & {"adapter", "both"}:
+        check_checkpoint(run.adapter, "adapter")
+        _refuse_pickles(run.adapter)
+    if kinds & {"merged", "both"}:
+        check_merged(run, facts)
+
+
+def check_merged(run: RunDir, facts: Facts) -> None:
+    """Refuse to hand on merged weights that are missing, not whole, or were not checked.
+
+    Raises:
+        RunError, EngineError: which it is, and what to do.
+    """
+    if not run.merged.is_dir():
+        raise RunError(
+            "this run has no merged weights", where=str(run.root), remedy=f"medft merge run={run.root}"
+        )
+    check_checkpoint(run.merged, "model")
+    _refuse_pickles(run.merged)
+    if not facts.verified:
+        raise RunError(
+            "there is no record that the merged weights passed their check",
+            where=str(run.summary),
+            remedy=f"medft merge run={run.root}",
+        )
+
+
+def _refuse_pickles(folder: Path) -> None:
+    pickled = sorted(path.name for path in folder.rglob("*") if path.suffix in PICKLES)
+    if pickled:
+        raise EngineError(
+            f"{pickled[0]} is a pickle, which can run code when it is loaded",
+            where=str(folder),
+            remedy="remove it from the folder; only safetensors are published",
+        )
