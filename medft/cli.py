@@ -46,7 +46,8 @@ examples
   medft compare                         every finished run in one figure
   medft chat run=latest
 
-medft <command> --help shows a command's settings. A traceback is shown with MEDFT_TRACEBACK=1."""
+medft <command> --help shows a command's settings. --config-dir DIR adds your own YAML files, laid out as in
+conf/. A traceback is shown with MEDFT_TRACEBACK=1."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,7 +78,7 @@ def _dispatch(arguments: list[str]) -> int:
 
         print(__version__)
         return 0
-    verb, overrides = arguments[0], arguments[1:]
+    verb = arguments[0]
     if verb not in VERBS:
         from medft.config import nearest
 
@@ -86,11 +87,14 @@ def _dispatch(arguments: list[str]) -> int:
             f"unknown command '{verb}'." + (f" Did you mean '{near}'?" if near else ""),
             remedy=f"commands: {', '.join(VERBS)}",
         )
+    from medft.compose import group_options, with_config_dir
+
+    overrides = with_config_dir(arguments[1:])
     module = import_module(f"medft.verbs.{verb}")
     if "-h" in overrides or "--help" in overrides:
         from medft.help import verb_help
 
-        print(verb_help(verb, VERBS[verb], module))
+        print(verb_help(verb, VERBS[verb], module, group_options(overrides)))
         return 0
     if any(override.startswith("-") for override in overrides):
         from medft.sweep.command import hydra_main

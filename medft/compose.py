@@ -1,13 +1,16 @@
 """Overrides -> the composed configuration of one verb, by Hydra.
 
-Owns the resolvers that conf/ uses and the translation of Hydra's complaints into medft's. Knows nothing of
-what the settings mean; ``config.build`` makes dataclasses of what is returned here.
+Owns the resolvers that conf/ uses, the search for YAML files of the user's own and the translation of Hydra's
+complaints into medft's. Knows nothing of what the settings mean; ``config.build`` makes dataclasses of what
+is returned here.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 from medft.config import nearest
@@ -19,6 +22,8 @@ DEFAULTS = {
     "dataset": {"full": "wikidoc_medquad", "tiny": "sample"},
     "trainer": {"full": "published", "tiny": "smoke"},
 }
+SEARCHPATH = "hydra.searchpath="
+"""Hydra's override for folders of YAML files beside conf/."""
 
 
 def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
@@ -30,19 +35,19 @@ def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    groups = group_options(overrides)
     try:
-        return _compose(verb, overrides)
+        return _compose(verb, overrides, groups)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise _translate(error, verb) from error
+        raise _translate(error, verb, groups) from error
 
 
-def _compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
+def _compose(verb: str, overrides: Sequence[str], groups: Collection[str]) -> dict[str, Any]:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from omegaconf import OmegaConf
 
     register_resolvers()
-    groups = group_options()
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=verb):
         forced = [_forced(override, groups) for override in overrides]
         whole = hydra_compose(verb, overrides=forced, return_hydra_config=True)
@@ -78,20 +83,20 @@ def _run_name(model: str, scale: str, dataset: str, template: str) -> str:
     return re.sub(r"[^\w.\-]+", "_", f"{model}{tiny}-{dataset}-{template}")
 
 
-def _translate(error: Exception, verb: str) -> ConfigError:
+def _translate(error: Exception, verb: str, groups: dict[str, list[str]]) -> ConfigError:
     """Hydra's message, as what is wrong, what was probably meant, and what there is."""
     text = str(error)
     if match := re.search(r"Could not find '([\w./-]+)/([^'/]+)'", text):
         group, option = match.groups()
-        options = group_options().get(group) or re.findall(r"^\t(\S+)$", text, re.MULTILINE)
+        options = groups.get(group) or re.findall(r"^\t(\S+)$", text, re.MULTILINE)
+        if not options:
+            return ConfigError(f"there is no group '{group}'", remedy=f"groups: {', '.join(groups)}")
         return _unknown_option(group, option, options)
     first = next(line.strip() for line in text.splitlines() if line.strip())
     return ConfigError(f"the command cannot be read: {first}", remedy=f"medft {verb} --help   shows examples")
 
 
 def _unknown_option(group: str, option: str, options: Sequence[str]) -> ConfigError:
-    if not options:
-        return ConfigError(f"there is no group '{group}'", remedy=f"groups: {', '.join(group_options())}")
     near = nearest(option, options)
     return ConfigError(
         f"unknown {group} '{option}'." + (f" Did you mean '{near}'?" if near else ""),
@@ -100,10 +105,52 @@ def _unknown_option(group: str, option: str, options: Sequence[str]) -> ConfigEr
     )
 
 
-def group_options() -> dict[str, list[str]]:
-    """The groups of conf/ and the files in each, for help and messages."""
-    folders = sorted(path for path in conf_dir().iterdir() if path.is_dir() and path.name != "hydra")
+def with_config_dir(arguments: Sequence[str]) -> list[str]:
+    """``arguments`` with ``--config-dir DIR`` as the override that it stands for, so that a run's record, its
+    resumption and the jobs of a sweep hold it too.
+
+    Raises:
+        ConfigError: the flag names no folder.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--config-dir", "-cd", type=Path, action="append", default=[])
+    try:
+        known, rest = parser.parse_known_args(list(arguments))
+    except argparse.ArgumentError:
+        raise ConfigError("'--config-dir' needs a folder", remedy="--config-dir my_conf") from None
+    places = ",".join(f"'file://{folder.absolute()}'" for folder in known.config_dir)
+    return [*rest, f"{SEARCHPATH}[{places}]"] if places else rest
+
+
+def group_options(overrides: Sequence[str] = ()) -> dict[str, list[str]]:
+    """The groups of conf/ and the files in each, with those of the user's folders that ``overrides`` name.
+
+    Raises:
+        ConfigError: a folder is missing, or holds a file of a shipped one's name, which Hydra would not read.
+    """
+    groups = _options(conf_dir())
+    for folder in _own_folders(overrides):
+        if not folder.is_dir():
+            raise ConfigError("there is no such folder of settings", where=str(folder))
+        for group, options in _options(folder).items():
+            if hidden := set(options) & set(groups.get(group, [])):
+                raise ConfigError(
+                    f"{group} '{min(hidden)}' is the name of one that medft ships",
+                    where=str(folder / group / f"{min(hidden)}.yaml"),
+                    remedy="give the file another name",
+                )
+            groups[group] = sorted([*groups.get(group, []), *options])
+    return groups
+
+
+def _options(conf: Path) -> dict[str, list[str]]:
+    folders = sorted(path for path in conf.iterdir() if path.is_dir() and path.name != "hydra")
     return {folder.name: sorted(path.stem for path in folder.glob("*.yaml")) for folder in folders}
+
+
+def _own_folders(overrides: Sequence[str]) -> list[Path]:
+    text = next((o for o in reversed(overrides) if o.startswith(SEARCHPATH)), "")
+    return [Path(folder) for folder in re.findall(r"file://([^'\",\]]+)", text)]
 
 
 def _forced(override: str, groups: Collection[str]) -> str:

@@ -12,20 +12,18 @@ import itertools
 import shutil
 import textwrap
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from medft.compose import group_options
 
-
-def verb_help(verb: str, summary: str, module: ModuleType) -> str:
-    """The help text of ``verb``."""
+def verb_help(verb: str, summary: str, module: ModuleType, groups: Mapping[str, Sequence[str]]) -> str:
+    """The help text of ``verb``; ``groups`` are all there are, with their options."""
     config = getattr(module, f"{verb.capitalize()}Config")
     width = min(shutil.get_terminal_size().columns, 120)
     lines = [f"medft {verb}: {summary}", "", "examples"]
     lines += [f"  {example}" for example in module.EXAMPLES]
-    groups = {name: options for name, options in group_options().items() if name in _names(config)}
+    groups = {name: options for name, options in groups.items() if name in _names(config)}
     if groups:
         lines += ["", "groups (choose one file of conf/<group>/ each)"]
         lines += [_row(name, " | ".join(options), 14, width) for name, options in groups.items()]

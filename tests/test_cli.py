@@ -44,6 +44,12 @@ def test_an_unknown_command_is_an_error_with_a_suggestion(capsys: pytest.Capture
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("flag", ["--foo", "--config-name=x", "-r"])
+def test_an_unknown_flag_is_an_error(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", flag]) == 2
+    assert f"there is no flag '{flag.partition('=')[0]}'" in capsys.readouterr().err
+
+
 def test_a_traceback_is_shown_when_asked_for(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

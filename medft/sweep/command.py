@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from medft.cli import settings
-from medft.compose import compose, register_resolvers
+from medft.compose import SEARCHPATH, compose, register_resolvers
 from medft.errors import ConfigError, RunError
 from medft.paths import conf_dir
 from medft.screen import Screen
@@ -30,6 +30,8 @@ from medft.sweep.watch import echo, settle, stoppable
 # A launcher's worker imports this module to find ``_job``, and then composes conf/, which needs them.
 register_resolvers()
 
+# Of Hydra's own flags, those that print something and run nothing.
+_ANSWERED = ("-c", "--cfg", "-i", "--info", "--hydra-help", "-sc", "--shell-completion")
 _TRIALS = 20  # of a search, where hydra.sweeper.n_trials does not say
 
 
@@ -57,6 +59,9 @@ def hydra_main(verb: str, arguments: Sequence[str]) -> int:
 def _flags(verb: str, arguments: list[str]) -> int:
     from hydra.errors import HydraException
 
+    flags = [a.partition("=")[0] for a in arguments if a.startswith("-")]
+    if not set(_ANSWERED).intersection(flags):
+        raise ConfigError(f"there is no flag '{flags[0]}'", remedy=f"medft {verb} --help   shows examples")
     try:
         _hydra(verb, arguments)
     except HydraException as error:
@@ -68,8 +73,8 @@ def _flags(verb: str, arguments: list[str]) -> int:
 
 
 def _sweep(overrides: list[str]) -> int:
-    launch = [o for o in overrides if o.startswith("hydra")]
-    own = [o for o in overrides if not o.startswith("hydra")]
+    own = [o for o in overrides if not o.startswith("hydra") or o.startswith(SEARCHPATH)]
+    launch = [o for o in overrides if o not in own]
     resumed = _value(own, "sweep.resume")
     folder = _reopen(Path(resumed), own, launch) if resumed else _open(own, launch)
     screen = Screen()

@@ -7,7 +7,7 @@ Owns the reading of Hydra's notation: ``a,b``, ``choice(a,b)``, ``range(1,4)``, 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,15 +61,16 @@ def read_grid(overrides: Sequence[str]) -> Grid:
             f"the command cannot be read: {str(error).splitlines()[0]}",
             remedy="medft train --help   shows examples",
         ) from error
+    groups = group_options(overrides)
     several = [override for override in parsed if override.is_sweep_override()]
     return Grid(
-        choices=tuple(tuple(_values(override)) for override in parsed),
+        choices=tuple(tuple(_values(override, groups)) for override in parsed),
         varied=tuple(override.get_key_element() for override in several),
         intervals=tuple(override.input_line for override in several if override.is_interval_sweep()),
     )
 
 
-def _values(override: Any) -> list[str]:
+def _values(override: Any, groups: Mapping[str, Sequence[str]]) -> list[str]:
     from hydra.core.override_parser.types import Glob
 
     if not override.is_sweep_override():
@@ -78,7 +79,7 @@ def _values(override: Any) -> list[str]:
     if override.is_interval_sweep():
         values = [value.start, value.end]
     elif isinstance(value, Glob):
-        values = value.filter(group_options().get(key, []))
+        values = value.filter(groups.get(key, []))
     else:
         values = list(override.sweep_string_iterator())
     if not values:

@@ -1,0 +1,63 @@
+"""YAML files of the user's own, beside conf/."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from medft.cli import main, settings
+from medft.compose import group_options, with_config_dir
+from medft.errors import ConfigError
+from medft.paths import conf_dir
+from medft.sweep.grid import read_grid
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A folder with a space in its name that holds one model of the user's."""
+    folder = tmp_path / "my conf"
+    (folder / "model").mkdir(parents=True)
+    text = (conf_dir() / "model" / "mistral.yaml").read_text(encoding="utf-8")
+    (folder / "model" / "mine.yaml").write_text(text.replace("name: mistral", "name: mine"), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("spelling", ["--config-dir {}", "--config-dir={}", "-cd {}"])
+def test_a_file_of_the_users_own_is_one_more_option(own: Path, spelling: str) -> None:
+    flag = [part.format(own) for part in spelling.split(" ")]
+    overrides = with_config_dir([*flag, "model=mine"])
+    assert settings("train", overrides).model.name == "mine"
+    assert group_options(overrides)["model"] == sorted([*group_options()["model"], "mine"])
+
+
+def test_the_record_of_a_run_finds_it_again(own: Path) -> None:
+    config = settings("train", with_config_dir(["--config-dir", str(own), "model=mine"]))
+    assert settings("train", config.overrides) == config
+
+
+def test_a_sweep_matches_it(own: Path) -> None:
+    jobs = read_grid(with_config_dir(["--config-dir", str(own), "model=glob(mi*)"])).jobs()
+    assert [job[0] for job in jobs] == ["model=mine", "model=mistral"]
+    assert [settings("train", job).model.name for job in jobs] == ["mine", "mistral"]
+
+
+def test_help_and_messages_name_it(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["train", "--help", "--config-dir", str(own)])
+    assert "llama3_1 | mine | mistral" in capsys.readouterr().out
+    main(["train", "--config-dir", str(own), "model=min"])
+    assert "Did you mean 'mine'?" in capsys.readouterr().err
+
+
+def test_a_shipped_name_is_not_shadowed_in_silence(own: Path) -> None:
+    shutil.copy(own / "model" / "mine.yaml", own / "model" / "gemma.yaml")
+    with pytest.raises(ConfigError, match="model 'gemma' is the name of one that medft ships"):
+        settings("train", with_config_dir(["--config-dir", str(own)]))
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such folder"):
+        settings("train", with_config_dir(["--config-dir", str(tmp_path / "absent")]))
+    with pytest.raises(ConfigError, match="needs a folder"):
+        with_config_dir(["--config-dir"])
