@@ -1,6 +1,7 @@
 """Data sets of a model hub -> rows.
 
-Owns how a repository is fetched and which error a refusal becomes. Knows nothing of what a column means.
+Owns how a repository is fetched, which commit of it that is, and which error a refusal becomes. Knows nothing
+of what a column means.
 
 The files go through the hub's own cache (``HF_HOME``), so that a second run needs no network; ``HF_ENDPOINT``
 names another hub. Repositories with loading scripts are refused: no code of a repository is ever run.
@@ -8,12 +9,18 @@ names another hub. Repositories with loading scripts are refused: no code of a r
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 from medft.data.config import DatasetConfig
 from medft.data.sources import SPLITS, Row, Rows
 from medft.errors import DataError, HubError
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A revision that can never mean other rows; a branch or tag can."""
 
 
 def read(config: DatasetConfig) -> Rows:
@@ -23,53 +30,69 @@ def read(config: DatasetConfig) -> Rows:
         HubError: the hub cannot be reached, or refuses the repository.
         DataError: the repository has no such revision, configuration or readable files.
     """
-    for name, split in _load(config.repo or "", config.config_name, config.revision).items():
+    with _explained(config):
+        builder = _builder(config.repo or "", config.config_name, config.revision)
+        builder.download_and_prepare()
+        splits = builder.as_dataset()
+    for name, split in splits.items():
         for number, values in enumerate(split, 1):
             yield Row(f"{config.repo} {name} row {number}", values, SPLITS.get(name.lower(), ""))
 
 
-def fingerprint(config: DatasetConfig) -> str:
-    """The fingerprints of the loaded splits: they follow the files' own checksums on the hub."""
-    splits = _load(config.repo or "", config.config_name, config.revision)
-    return ",".join(f"{name}:{split._fingerprint}" for name, split in sorted(splits.items()))
+def commit(config: DatasetConfig) -> str:
+    """The commit that ``revision`` stands for: the hub's, or that of the cached copy when it cannot be reached.
+
+    Raises:
+        HubError, DataError: as for ``read``.
+    """
+    with _explained(config):
+        return str(_builder(config.repo or "", config.config_name, config.revision).hash)
 
 
-@lru_cache(maxsize=8)
-def _load(repo: str, config_name: str | None, revision: str | None) -> dict[str, Any]:
+@lru_cache(maxsize=16)
+def _builder(repo: str, config_name: str | None, revision: str | None) -> Any:
+    import datasets
+
+    if not repo:
+        raise DataError("a hub data set needs a repository", remedy="dataset.repo=<owner/name>")
+    datasets.disable_progress_bars()
+    builder = datasets.load_dataset_builder(repo, config_name, revision=revision)
+    if (
+        revision and COMMIT.fullmatch(revision) and builder.hash != revision
+    ):  # datasets takes the latest it has
+        raise ConnectionError("the cache holds another commit")
+    return builder
+
+
+@contextmanager
+def _explained(config: DatasetConfig) -> Iterator[None]:
+    """What the libraries below raise, as errors with place and remedy."""
     import datasets
     from httpx import HTTPError
     from huggingface_hub import constants
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
-    if not repo:
-        raise DataError("a hub data set needs a repository", remedy="dataset.repo=<owner/name>")
-    where = f"data set {repo}" + (f" at {revision}" if revision else "")
-    datasets.disable_progress_bars()
+    where = f"data set {config.repo}" + (f" at {config.revision}" if config.revision else "")
+    gated = HubError(
+        "the data set is gated", where=where, remedy="accept its terms on the hub, then set HF_TOKEN"
+    )
     try:
-        loaded: dict[str, Any] = datasets.load_dataset(repo, config_name, revision=revision)
-        return loaded
+        yield
     except GatedRepoError as error:
-        remedy = "accept its terms on the hub, then set HF_TOKEN"
-        raise HubError("the data set is gated", where=where, remedy=remedy) from error
+        raise gated from error
     except (datasets.exceptions.DatasetNotFoundError, RepositoryNotFoundError) as error:
-        gated = "gated" in str(error)
-        raise HubError(
-            "the data set is gated"
-            if gated
-            else "the hub has no such data set or revision, or it is private",
-            where=where,
-            remedy="accept its terms on the hub, then set HF_TOKEN"
-            if gated
-            else "check dataset.repo, or set HF_TOKEN",
-        ) from error
+        if "gated" in str(error):
+            raise gated from error
+        what = "the hub has no such data set or revision, or it is private"
+        remedy = "check dataset.repo and dataset.revision, or set HF_TOKEN"
+        raise HubError(what, where=where, remedy=remedy) from error
     except (HTTPError, OSError) as error:
+        what, remedy = "the hub cannot be reached", "check the network and HF_ENDPOINT"
         if constants.HF_HUB_OFFLINE:
             what, remedy = (
                 "the data set is not in the cache, and HF_HUB_OFFLINE is set",
                 "unset HF_HUB_OFFLINE",
             )
-        else:
-            what, remedy = "the hub cannot be reached", "check the network and HF_ENDPOINT"
         remedy += ", or use a file: dataset=csv dataset.path=..."
         raise HubError(what, where=where, remedy=remedy) from error
     except (ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:

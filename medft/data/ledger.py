@@ -24,7 +24,7 @@ class SourceLedger:
     licence: str
     """Its licence, as configured."""
     fingerprint: str
-    """Digest of the bytes that were read, or the hub's own fingerprint of the revision."""
+    """Digest of the bytes that were read, or the commit of the hub data set."""
     rows_in: int
     """Rows met, readable or not."""
     kept: dict[str, int]

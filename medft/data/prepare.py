@@ -22,6 +22,7 @@ from medft.data import cache
 from medft.data.account import account
 from medft.data.config import DatasetConfig
 from medft.data.ledger import Ledger
+from medft.data.pins import pinned
 from medft.data.record import Record
 from medft.data.select import SPLIT_NAMES, Selection, select
 from medft.data.split import TRAIN, Splits, groups, split
@@ -69,8 +70,8 @@ def prepare(
 ) -> Prepared:
     """Read, clean, split and store a data set, or find it done.
 
-    It is found when nothing that matters has changed: the bytes of the sources, the settings, the seed, and
-    the code of this package. Several processes may call this at once.
+    It is found when nothing that matters has changed: the bytes of the sources (the commit of a hub data
+    set), the settings, the seed, and the code of this package. Several processes may call this at once.
 
     Args:
         config: what to read and how.
@@ -82,6 +83,8 @@ def prepare(
         DataError: a source, row or column that cannot be used, or no row left to train on.
         HubError: a hub that cannot be reached or refuses.
     """
+    with cache.writing(processed):
+        config = pinned(config, processed)
     sources = {name: cache.source_fingerprint(member) for name, member in config.members().items()}
     made_from = cache.fingerprint(config, seed, sources)
     folder = processed / f"{config.name}-{made_from[:12]}"

@@ -242,4 +242,6 @@ def _apply_pattern(rows: Rows, pattern: re.Pattern[str]) -> Rows:
         elif match := pattern.search(str(item.values.get("text") or "")):
             yield Row(item.place, {**item.values, **match.groupdict()}, item.split)
         else:
-            yield RowError("pattern_mismatch", "dataset.pattern does not match the text", where=item.place)
+            what = "dataset.pattern does not match the text"
+            remedy = "write the form of your lines into dataset.pattern, or dataset.on_error=skip"
+            yield RowError("pattern_mismatch", what, where=item.place, remedy=remedy)

@@ -13,9 +13,9 @@ def dataset_hub(hub: Hub, client: Client, monkeypatch: pytest.MonkeyPatch, tmp_p
     """The loopback hub, for the datasets library too."""
     import datasets
 
-    from medft.data.hub import _load
+    from medft.data.hub import _builder
 
     monkeypatch.setattr(datasets.config, "HF_ENDPOINT", hub.url)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "datasets")
-    _load.cache_clear()
+    _builder.cache_clear()
     return hub

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from medft.config import build, plain
 from medft.data.config import DatasetConfig
+from medft.data.hub import COMMIT
 from medft.errors import ConfigError
 from medft.paths import conf_dir
 from tests.data.support import FIXTURES, dataset, everything, prepared
@@ -33,6 +34,12 @@ def test_every_data_set_is_built_and_says_where_it_comes_from(name):
         assert (member.revision is None) == (member.reader != "hub")
         own = name in ("csv", "jsonl", "parquet")
         assert own or member.licence != "unknown" or member.licence_note
+
+
+def test_hub_data_sets_are_pinned_to_a_commit_unless_none_could_be_checked():
+    members = {c.name: c for name in NAMES for c in composed(f"+dataset={name}").members().values() if c.repo}
+    unpinned = {name for name, config in members.items() if not COMMIT.fullmatch(config.revision)}
+    assert unpinned == {"family_plus_text", "medicalquestions", "pubmedqa_ko"}
 
 
 def test_the_base_file_has_every_setting_with_its_default():
