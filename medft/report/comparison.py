@@ -221,8 +221,8 @@ def _notes(subjects: Sequence[Subject], lines: Sequence[Line]) -> list[str]:
         said.append("One seed each: how far a repeat would fall from its run is unknown.")
     if again := reruns(subjects):
         said.append(
-            f"{again} of the runs repeat settings and seed of another one: "
-            "they are no independent repeats and stand alone."
+            f"Runs with the settings and seed of an earlier one: {again}. "
+            "They are no independent repeats and stand alone."
         )
     if any(subject.identity.tiny for subject in subjects):
         said.append("Tiny twins show that the pipeline works; they are not medical models.")

@@ -151,6 +151,8 @@ def _finish(
     from matplotlib.ticker import EngFormatter
 
     axes.set_xlabel(X_NAMES[x], loc="right")
+    if x == "step":
+        axes.locator_params(axis="x", integer=True)
     axes.set_ylabel(UNITS[panel.metric])
     axes.margins(x=0.012)
     if x == "tokens":
