@@ -40,7 +40,7 @@ def read(config: DatasetConfig) -> Rows:
 
 
 def commit(config: DatasetConfig) -> str:
-    """The commit that ``revision`` stands for: the hub's, or that of the cached copy when it cannot be reached.
+    """The commit that ``revision`` stands for: by the hub, or by the cached copy when there is no hub.
 
     Raises:
         HubError, DataError: as for ``read``.
