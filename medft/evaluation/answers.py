@@ -24,8 +24,7 @@ class AnswerFile:
 
     Args:
         path: the file; it is created with the first answer. A last line that a kill cut short is left out,
-        and
-            whatever it held is asked again.
+            and whatever it held is asked again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,7 +47,7 @@ class AnswerFile:
     def keep(self, about: Mapping[str, Mapping[str, Any]]) -> None:
         """Rewrite the file with the rows whose keys are in ``about`` alone, each with what stands there of
         it: what a finished suite was scored from."""
-        self._rows = {key: {**self._rows[key], **more} for key, more in about.items()}
+        self._rows = {key: {**self._rows[key], **more} for key, more in about.items() if key in self._rows}
         write_text(self.path, "".join(_line(key, row) for key, row in self._rows.items()))
 
     def _clean_end(self) -> bool:

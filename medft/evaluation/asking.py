@@ -49,8 +49,6 @@ class Answered:
     """Why, by question: it does not fit the model's context."""
     keys: dict[str, str] = field(default_factory=dict)
     """Of the lines used, with their questions."""
-    reused: int = 0
-    """Answers found on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +88,8 @@ def ask(
     def likelihoods(tasks: list[_Task], report: Any) -> None:
         system.session.likelihoods(system.model, [task.ids for task in tasks], report)
 
-    _do(f"{system.name} scores", score, file, likelihoods, scored, progress, answered)
-    _do(f"{system.name} answers", generate, file, replies, said, progress, answered)
+    _do(f"{system.name} scores", score, file, likelihoods, scored, progress)
+    _do(f"{system.name} answers", generate, file, replies, said, progress)
     _collect(answered, generate, score, file)
     return answered
 
@@ -127,11 +125,9 @@ def _do(
     run: Callable[[list[_Task], Any], None],
     store: Callable[[list[_Task], Any], None],
     progress: Progress,
-    answered: Answered,
 ) -> None:
     """Run what is not on disk yet, storing each batch as it comes."""
     todo = list({task.key: task for task in tasks if file.get(task.key) is None}.values())
-    answered.reused += len(tasks) - len(todo)
     total, done = len(todo), 0
 
     def on_batch(batch: dict[int, Any]) -> None:

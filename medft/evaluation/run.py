@@ -19,6 +19,7 @@ from medft.evaluation import encoder, harness
 from medft.evaluation.answers import AnswerFile
 from medft.evaluation.asking import Answered, Progress, System, ask
 from medft.evaluation.config import SuiteConfig
+from medft.evaluation.harness_tasks import open_harness
 from medft.evaluation.measures import Figure
 from medft.evaluation.questions import Items, Question, collect, training_records
 from medft.evaluation.suites import KINDS
@@ -85,10 +86,7 @@ class QuestionSuite:
 
     def ask(self, system: System, progress: Progress) -> None:
         """See ``Suite``."""
-
-        def named(what: str, done: int, total: int) -> None:
-            progress(f"{self.name}: {what}", done, total)
-
+        named = _named(self.name, progress)
         self.answered[system.name] = ask(system, self.asked.questions, self._sampling, self._file, named)
 
     def finish(self, progress: Progress) -> dict[str, Any]:
@@ -134,23 +132,32 @@ class HarnessSuite:
     def __init__(self, name: str, config: SuiteConfig, setting: Setting) -> None:
         assert config.harness is not None  # noqa: S101
         self.name, self.config, self.setting = name, config, setting
-        self._harness = harness.open_harness(config.harness, setting.folder / name)
-        self._scores: dict[str, harness.Scores] = {}
+        self._harness = open_harness(config.harness, setting.folder / name)
+        self._file = AnswerFile(setting.folder / f"{name}.answers.jsonl")
+        self._judged: dict[str, harness.Judged] = {}
 
     def ask(self, system: System, progress: Progress) -> None:
-        """See ``Suite``; the harness keeps no answers, so that a killed one starts again."""
-        progress(f"{self.name}: {system.name} in lm-evaluation-harness", 0, 1)
-        self._scores[system.name] = harness.ask(self._harness, system, self.config.limit, self.setting.seed)
-        progress(f"{self.name}: {system.name} in lm-evaluation-harness", 1, 1)
+        """See ``Suite``."""
+        named = _named(self.name, progress)
+        named(
+            f"{system.name} in lm-evaluation-harness", 0, 0
+        )  # it reads its tasks first, which takes a while
+        self._judged[system.name] = harness.ask(
+            self._harness, system, self.config.limit, self.setting.seed, self._file, named
+        )
 
     def finish(self, progress: Progress) -> dict[str, Any]:
         """See ``Suite``."""
-        figures, extras = harness.figures(self._scores, self.setting.seed)
-        count = sum(len(values) for values in next(iter(self._scores.values())).values())
+        scores = {system: judged.scores for system, judged in self._judged.items()}
+        figures = harness.figures(scores, self.setting.seed)
+        self._file.keep({key: line for judged in self._judged.values() for key, line in judged.lines.items()})
         notes = harness.described(self._harness)
         if self.config.limit:
             notes.append(f"The first {self.config.limit} items of each task.")
-        return _write(self.name, self.config, self.setting, count, {}, notes, figures, extras)
+        if cut := max(judged.cut for judged in self._judged.values()):
+            notes.append(f"{cut:,} requests were longer than the model takes; their beginning was cut.")
+        count = sum(len(values) for values in next(iter(scores.values())).values())
+        return _write(self.name, self.config, self.setting, count, {}, notes, figures, {})
 
 
 def _write(
@@ -177,6 +184,11 @@ def _write(
     }
     write_json(setting.folder / f"{name}.json", written)
     return written
+
+
+def _named(suite: str, progress: Progress) -> Progress:
+    """``progress`` with the suite's name before what is being done."""
+    return lambda what, done, total: progress(f"{suite}: {what}", done, total)
 
 
 def _about(question: Question) -> dict[str, str]:

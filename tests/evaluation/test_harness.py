@@ -10,8 +10,11 @@ import pytest
 from medft.data.heldout import benchmark_questions
 from medft.errors import ConfigError, DataError
 from medft.evaluation import harness
+from medft.evaluation.answers import AnswerFile
 from medft.evaluation.asking import System
 from medft.evaluation.config import HarnessConfig
+from medft.evaluation.harness_tasks import PUBMEDQA, open_harness, write_pubmedqa
+from tests.support.killed import die, until_killed
 
 pytest.importorskip("lm_eval", reason="the extra lm-eval is not installed: the harness is NOT TESTED")
 
@@ -42,19 +45,53 @@ def config(tmp_path: Path) -> HarnessConfig:
     return HarnessConfig(("local_pairs",), task_files=tmp_path / "tasks", data=tmp_path / "data")
 
 
-def test_base_and_tuned_run_through_the_harness(
+def _silent(what: str, done: int, total: int) -> None:
+    """Nobody looks."""
+
+
+def test_base_and_tuned_run_through_the_harness_and_a_kill_costs_nothing(
     config: HarnessConfig, systems: list[System], tmp_path: Path
 ) -> None:
-    opened = harness.open_harness(config, tmp_path)
-    scores = {system.name: harness.ask(opened, system, None, 0) for system in systems}
+    opened = open_harness(config, tmp_path)
+    path = tmp_path / "suite.answers.jsonl"
+
+    def kill(what: str, done: int, total: int) -> None:
+        assert total == 30
+        if done == 20:
+            die()
+
+    until_killed(lambda: harness.ask(opened, systems[0], None, 0, AnswerFile(path), kill))
+    kept = path.read_text()
+    assert kept.count("\n") == 20
+
+    asked: list[str] = []
+    file = AnswerFile(path)
+    judged = {
+        system.name: harness.ask(opened, system, None, 0, file, lambda what, done, total: asked.append(what))
+        for system in systems
+    }
+    assert asked == ["base loglikelihood"] * 10 + ["tuned loglikelihood"] * 30
+    assert path.read_text().startswith(kept)
     for system in systems:
-        assert scores[system.name] == {"local_pairs": _by_hand(system, config)}
-    figures, extras = harness.figures(scores, 0)
-    assert [f.group for f in figures] == ["local_pairs", "all tasks"]
-    mean = sum(scores["base"]["local_pairs"]) / 10
-    assert figures[0].systems["base"].value == pytest.approx(mean)
-    assert extras["accuracy, unweighted mean of tasks"]["base"] == pytest.approx(mean)
-    assert "lm-evaluation-harness 0." in harness.described(opened)[0]
+        assert judged[system.name].scores == {"local_pairs": _by_hand(system, config)}
+        assert judged[system.name].cut == 0
+    file.keep({key: line for each in judged.values() for key, line in each.lines.items()})
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len(rows) == 60
+    first = next(row for row in rows if (row["item"], row["candidate"]) == ("local_pairs/0", "no"))
+    assert "Is 0 more than four?" in first["question"]
+    assert (first["gold"], first["kind"]) == ("no", "loglikelihood")
+    assert harness.described(opened)[0].startswith("lm-evaluation-harness 0.")
+
+
+def test_what_is_cut_is_counted(config: HarnessConfig, systems: list[System], tmp_path: Path) -> None:
+    assert config.data is not None
+    rows = [{"question": "fever " * 900, "gold": "yes"}, {"question": "Is it?", "gold": "no"}]
+    (config.data / "local_pairs.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    opened = open_harness(config, tmp_path)
+    file = AnswerFile(tmp_path / "a.jsonl")
+    for _ in range(2):  # also when the answers were on disk
+        assert harness.ask(opened, systems[0], None, 0, file, _silent).cut == 3
 
 
 def _by_hand(system: System, config: HarnessConfig) -> list[float]:
@@ -80,19 +117,22 @@ def _by_hand(system: System, config: HarnessConfig) -> list[float]:
 
 def test_means_over_tasks_weighted_and_not() -> None:
     scores = {"base": {"a": [1.0, 0.0], "b": [1.0] * 8}, "tuned": {"a": [1.0, 1.0], "b": [0.0] * 8}}
-    figures, extras = harness.figures(scores, 0)
-    assert figures[-1].systems["base"].value == pytest.approx(0.9)
-    assert extras["accuracy, unweighted mean of tasks"] == {"base": 0.75, "tuned": 0.5}
+    *_, weighted, unweighted = harness.figures(scores, 0)
+    assert weighted.systems["base"].value == pytest.approx(0.9)
+    assert {name: e.value for name, e in unweighted.systems.items()} == {"base": 0.75, "tuned": 0.5}
+    base = unweighted.systems["base"]  # of 2,000 resamples of task a: a quarter 0, half 1/2, a quarter 1
+    assert (base.low, base.high) == (0.5, 1.0)
+    assert unweighted.differences["tuned - base"].value == -0.25
 
 
 def test_an_unknown_task_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no task 'medmcqaa'"):
-        harness.open_harness(HarnessConfig(("medmcqaa",)), tmp_path)
+        open_harness(HarnessConfig(("medmcqaa",)), tmp_path)
 
 
 def test_pubmedqa_needs_its_rows(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no rows"):
-        harness.open_harness(HarnessConfig((harness.PUBMEDQA,)), tmp_path)
+        open_harness(HarnessConfig((PUBMEDQA,)), tmp_path)
 
 
 def test_pubmedqa_keeps_the_test_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,5 +142,5 @@ def test_pubmedqa_keeps_the_test_questions(tmp_path: Path, monkeypatch: pytest.M
     rows = {"1": {**row, "QUESTION": "Does it help?"}, "2": {**row, "QUESTION": "Does it harm?"}}
     (tmp_path / "ori_pqal.json").write_text(json.dumps(rows))
     monkeypatch.setitem(benchmark_questions(), same_words("Does it help?"), "PubMedQA")
-    written = harness.write_pubmedqa(tmp_path, tmp_path)
+    written = write_pubmedqa(tmp_path, tmp_path)
     assert [json.loads(line)["PMID"] for line in written.read_text().splitlines()] == ["1"]

@@ -1,0 +1,121 @@
+"""Tasks of lm-evaluation-harness and the rows they ask about, from the hub or from local files.
+
+Owns how a task is found and where it reads. Knows nothing of models or scores.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from medft.errors import ConfigError, DataError
+from medft.evaluation.config import HarnessConfig
+from medft.runs import write_text
+
+TASKS = Path(__file__).with_name("tasks")
+"""medft's own task files."""
+PUBMEDQA = "medft_pubmedqa"
+
+
+@dataclass(frozen=True, slots=True)
+class Harness:
+    """The harness, with its tasks found and their data at hand."""
+
+    config: HarnessConfig
+    """What to run."""
+    manager: Any
+    """Its TaskManager."""
+    tasks: tuple[Any, ...]
+    """Names, or names with the local file they read."""
+
+
+def open_harness(config: HarnessConfig, folder: Path) -> Harness:
+    """Find the tasks, and the local files of those that have one; ``folder`` takes PubMedQA's rows.
+
+    Raises:
+        ConfigError: the extra is not installed, or a task is unknown.
+        DataError: PubMedQA's rows are not where they are said to be.
+    """
+    manager = _manager(str(config.task_files) if config.task_files else None)
+    unknown = [name for name in config.tasks if name not in manager.all_tasks]
+    if unknown:
+        raise ConfigError(
+            f"lm-evaluation-harness has no task '{unknown[0]}'",
+            where="suite.<name>.harness.tasks",
+            remedy="its own list: lm-eval ls tasks; further task files: harness.task_files=<folder>",
+        )
+    return Harness(config, manager, tuple(_with_data(name, config, folder) for name in config.tasks))
+
+
+def write_pubmedqa(path: Path, folder: Path) -> Path:
+    """The rows of PubMedQA's 500 test questions, as medft's task file reads them.
+
+    Args:
+        path: ori_pqal.json, or a folder with it.
+        folder: where <task>.jsonl is written.
+
+    Raises:
+        DataError: it is not there, or holds none of the test questions.
+    """
+    from medft.data.heldout import benchmark_questions
+    from medft.data.keys import same_words
+    from medft.data.pubmedqa import read
+    from medft.data.sources import RowError
+
+    source = path / "ori_pqal.json" if path.is_dir() else path
+    if not source.is_file():
+        raise DataError(
+            "PubMedQA's original file is not there", where=str(source), remedy="see dataset pubmedqa"
+        )
+    rows = [row.values for row in read(source) if not isinstance(row, RowError)]
+    test = [row for row in rows if same_words(str(row["QUESTION"])) in benchmark_questions()]
+    if not test:
+        raise DataError("the file holds none of PubMedQA's test questions", where=str(source))
+    written = folder / f"{PUBMEDQA}.jsonl"
+    lines = (
+        json.dumps({k: row[k] for k in ("PMID", "QUESTION", "CONTEXTS", "final_decision")}) for row in test
+    )
+    write_text(written, "\n".join(lines) + "\n")
+    return written
+
+
+@cache
+def _manager(task_files: str | None) -> Any:
+    """The harness' index of tasks; reading its thousands of files takes seconds."""
+    try:
+        from lm_eval.tasks import TaskManager
+    except ImportError:
+        raise ConfigError(
+            "this suite needs lm-evaluation-harness, which is not installed",
+            remedy="pip install 'medft[lm-eval]'",
+        ) from None
+    return TaskManager(include_path=[str(TASKS), *([task_files] if task_files else [])])
+
+
+def _with_data(name: str, config: HarnessConfig, folder: Path) -> Any:
+    """A task that reads ``<data>/<name>.jsonl`` as its test split and nothing else, where that file
+    exists."""
+    path = config.data / f"{name}.jsonl" if config.data else None
+    if name == PUBMEDQA and config.pubmedqa is not None:
+        path = write_pubmedqa(config.pubmedqa, folder)
+    if path is None or not path.is_file():
+        if name == PUBMEDQA:
+            raise DataError(
+                "the task medft_pubmedqa has no rows",
+                where=str(path or "suite.<name>.harness.data is null"),
+                remedy="suite.<name>.harness.pubmedqa=<ori_pqal.json or its folder>",
+            )
+        return name
+    return {
+        "task": name,
+        "dataset_path": "json",
+        "dataset_name": None,
+        "dataset_kwargs": {"data_files": {"test": str(path)}},
+        "training_split": None,
+        "validation_split": None,
+        "fewshot_split": None,
+        "test_split": "test",
+    }
