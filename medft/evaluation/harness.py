@@ -6,11 +6,12 @@ paired tests as everything else. Knows nothing of what a task asks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, Literal
 
+from medft.evaluation import metrics
 from medft.evaluation.answers import AnswerFile
 from medft.evaluation.asking import Progress, System
 from medft.evaluation.harness_tasks import Harness
@@ -88,6 +89,18 @@ def figures(scores: Mapping[str, Scores], seed: int) -> list[Figure]:
     sizes = [len(next(iter(scores.values()))[task]) for task in tasks]
     found.append(_unweighted(pooled, sizes, seed))
     return found
+
+
+def majority_baselines(lines: Iterable[Mapping[str, str]]) -> dict[str, float]:
+    """Per task of multiple choice, the accuracy of always giving the most frequent gold answer."""
+    gold: dict[str, dict[str, str]] = {}
+    for line in lines:
+        if "candidate" in line:
+            gold.setdefault(line["group"], {})[line["item"]] = line["gold"]
+    return {
+        f"{task}: majority baseline": metrics.majority_share(list(items.values()))
+        for task, items in gold.items()
+    }
 
 
 def described(harness: Harness) -> list[str]:

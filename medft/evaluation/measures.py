@@ -69,12 +69,18 @@ def figure(measure: Measure, seed: int) -> Figure:
     return Figure(measure.name, measure.group, measure.higher_is_better, systems, differences)
 
 
-def perplexity(loss: Figure) -> Figure:
-    """exp of a loss in nats per token and of its interval; its test is that of the loss."""
-    systems = {
-        name: Estimate(_exp(e.value), _exp(e.low), _exp(e.high), e.n) for name, e in loss.systems.items()
-    }
-    return Figure("perplexity", loss.group, loss.higher_is_better, systems)
+def perplexity(loss: Measure, seed: int) -> Figure:
+    """exp of a loss in nats per token, weighted by tokens; on the resamples of the loss, so that both tell
+    the same."""
+    import numpy as np
+
+    weights = np.asarray(loss.weights, dtype=float)
+
+    def of(nats: Any) -> Callable[[Any], float]:
+        return lambda rows: _exp(float((nats[rows] * weights[rows]).sum() / weights[rows].sum()))
+
+    of_items = {system: of(np.asarray(values, dtype=float)) for system, values in loss.values.items()}
+    return statistic("perplexity", of_items, [range(len(weights))], seed, loss.group, higher_is_better=False)
 
 
 def statistic(
@@ -83,15 +89,17 @@ def statistic(
     strata: Sequence[Sequence[int]],
     seed: int,
     group: str = "",
+    higher_is_better: bool = True,
 ) -> Figure:
     """A figure that is no mean of items, such as macro F1, with bootstrap intervals.
 
     Args:
-        name: what is measured; higher is better.
+        name: what is measured.
         of_items: per system, the figure of the items at the given indices (a numpy array, repeats included).
         strata: indices of the items, in parts that are resampled each by itself.
         seed: of the resampling; the systems are compared on the same resamples.
         group: the part of the suite.
+        higher_is_better: which way is up.
     """
     import numpy as np
 
@@ -107,11 +115,13 @@ def statistic(
     }
     differences = {
         f"{second} - {first}": statistics.from_resamples(
-            point[second] - point[first], resampled[second] - resampled[first]
+            point[second] - point[first],
+            resampled[second] - resampled[first],
+            higher_is_better=higher_is_better,
         )
         for first, second in itertools.combinations(of_items, 2)
     }
-    return Figure(name, group, True, systems, differences)
+    return Figure(name, group, higher_is_better, systems, differences)
 
 
 def _estimate(measure: Measure, values: Sequence[float], seed: int) -> Estimate:

@@ -14,6 +14,13 @@ from medft.report.html import Notice, Section, Table, Text, page
 from medft.runs import read_json, write_text
 
 NOT_ADVICE = "These figures describe answers of a language model. They do not make it fit for clinical use."
+BASELINE = "majority baseline"
+"""How the entries end that say what always giving the most frequent gold answer scores."""
+PAIR = "tuned - base"
+_KINDS = ("better", "worse", "no significant change")
+VERDICTS = (
+    "What the training changed, figure by figure: the tuned model against its own base on the same items."
+)
 MANY = (
     "Intervals are 95%. Tests are paired on the same items and not corrected for the number of figures: "
     "among 20, one is expected to differ by chance."
@@ -29,22 +36,27 @@ def write_report(folder: Path, title: str) -> list[Path]:
     return [folder / "report.md", folder / "report.html"]
 
 
-def figure_table(suite: Mapping[str, Any]) -> Table:
-    """One row per figure: each system with its interval, then each paired difference in words."""
+def figure_table(suite: Mapping[str, Any], brief: bool = False) -> Table:
+    """One row per figure: each system with its interval, then each paired difference in words; ``brief``
+    leaves its size and test out."""
     systems = list(dict.fromkeys(name for figure in suite["figures"] for name in figure["systems"]))
     pairs = list(dict.fromkeys(name for figure in suite["figures"] for name in figure["differences"]))
     columns = ("part", "figure", *systems, *pairs)
-    rows = [_row(figure, systems, pairs) for figure in suite["figures"]]
+    rows = [_row(figure, systems, pairs, brief) for figure in suite["figures"]]
     if not any(row[0] for row in rows):
         return Table(columns[1:], tuple(row[1:] for row in rows))
     return Table(columns, tuple(rows))
 
 
 def remarks(suite: Mapping[str, Any]) -> list[str]:
-    """What a suite says beside its table: baselines, retrieval, what was not asked."""
-    said = [f"{name}: {text}" for name, extra in suite["extras"].items() if (text := _inline(extra))]
-    left_out = [f"not asked: {n:,} {reason}" for reason, n in suite["left_out"].items()]
-    return [*suite["notes"], *said, *left_out]
+    """What is to be said of a suite beside its figures: baselines, retrieval, what was not asked."""
+    said = [
+        f"{name}: {_inline(extra)}."
+        for name, extra in suite["extras"].items()
+        if isinstance(extra, Mapping) and "counts" not in extra
+    ]
+    left_out = [f"Not asked: {n:,} {reason}." for reason, n in suite["left_out"].items()]
+    return [*_baselines(suite), *said, *suite["notes"], *left_out]
 
 
 def markdown(title: str, sections: Sequence[Section]) -> str:
@@ -58,68 +70,100 @@ def markdown(title: str, sections: Sequence[Section]) -> str:
 
 
 def _opening(suites: Sequence[Mapping[str, Any]]) -> Section:
-    tiny = any(suite.get("tiny") for suite in suites)
     blocks: list[Any] = [Notice(NOT_ADVICE)]
-    if tiny:
+    if any(suite.get("tiny") for suite in suites):
         blocks.append(Notice("A tiny twin answered: these figures prove the pipeline, not a model."))
-    return Section("", [*blocks, Text(MANY)])
+    rows = tuple(_verdicts(suite) for suite in suites)
+    baselines = [f"{suite['suite']}, {said}" for suite in suites for said in _baselines(suite)]
+    blocks += [Text(VERDICTS), Table(("suite", *_KINDS), rows), Text("\n".join([*baselines, MANY]))]
+    return Section("", blocks)
+
+
+def _verdicts(suite: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of a suite's figures by what became of them from the base to the tuned model."""
+    found: dict[str, list[str]] = {kind: [] for kind in _KINDS}
+    for figure in suite["figures"]:
+        if difference := figure["differences"].get(PAIR):
+            name = ": ".join(filter(None, (figure["group"], figure["name"])))
+            found[difference["verdict"]].append(name)
+    return (suite["suite"], *("\n".join(names) or "-" for names in found.values()))
 
 
 def _section(suite: Mapping[str, Any]) -> Section:
-    asked = f"{suite['asked']:,} items, {suite['date']}"
-    blocks: list[Any] = [Text(f"{asked}. {' '.join(suite['notes'])}".strip())]
-    if suite["left_out"]:
-        reasons = "; ".join(f"{n:,} {reason}" for reason, n in suite["left_out"].items())
-        blocks.append(Text(f"Not asked: {reasons}."))
+    weights = f", {suite['weights']} weights" if "weights" in suite else ""
+    blocks: list[Any] = [Text(f"{suite['asked']:,} items, {suite['date']}{weights}")]
     if suite["figures"]:
         blocks.append(figure_table(suite))
-    blocks += [block for name, extra in suite["extras"].items() for block in _extra(name, extra)]
+    blocks.append(Text("\n".join(remarks(suite))))
+    for name, extra in suite["extras"].items():
+        if isinstance(extra, Mapping) and "counts" in extra:
+            blocks += [
+                Text(f"Confusion, {name}: a row per gold label, a column per answer"),
+                _confusion(extra),
+            ]
     return Section(suite["suite"], blocks)
 
 
-def _row(figure: Mapping[str, Any], systems: Sequence[str], pairs: Sequence[str]) -> tuple[str, ...]:
+def _row(
+    figure: Mapping[str, Any], systems: Sequence[str], pairs: Sequence[str], brief: bool
+) -> tuple[str, ...]:
     arrow = "" if figure["higher_is_better"] else " (lower is better)"
     cells = [_estimate(figure["systems"].get(name)) for name in systems]
-    words = [_difference(figure["differences"].get(name)) for name in pairs]
+    words = [_difference(figure["differences"].get(name), brief) for name in pairs]
     return (figure["group"], figure["name"] + arrow, *cells, *words)
 
 
 def _estimate(estimate: Mapping[str, Any] | None) -> str:
     if estimate is None:
         return ""
-    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
+    value, low, high = (_number(estimate[key]) for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
-def _difference(difference: Mapping[str, Any] | None) -> str:
+def _number(value: float, sign: str = "") -> str:
+    return f"{value:{sign},.0f}" if abs(value) >= 1000 else f"{value:{sign}.3f}"
+
+
+def _difference(difference: Mapping[str, Any] | None, brief: bool) -> str:
     if difference is None:
         return ""
+    if brief:
+        return str(difference["verdict"])
     p = difference["p"]
     tested = "" if p is None else ", p < 0.001" if p < 0.001 else f", p = {p:.3f}"
-    bounds = f"[{difference['low']:+.3f}, {difference['high']:+.3f}]"
-    return f"{difference['verdict']} ({difference['value']:+.3f} {bounds}{tested})"
+    value, low, high = (_number(difference[key], "+") for key in ("value", "low", "high"))
+    return f"{difference['verdict']} ({value} [{low}, {high}]{tested})"
 
 
-def _extra(name: str, extra: Any) -> Iterator[Any]:
-    if isinstance(extra, Mapping) and "counts" in extra:
-        for system, counts in extra["counts"].items():
-            rows = [(gold, *map(str, row)) for gold, row in zip(extra["rows"], counts, strict=True)]
-            yield Text(f"Confusion, {name}, {system}: rows are gold labels, columns are answers.")
-            yield Table(("gold", *extra["columns"]), tuple(rows))
-    else:
-        yield Text(f"{name}: {_inline(extra)}")
+def _baselines(suite: Mapping[str, Any]) -> Iterator[str]:
+    """Which systems do better than always giving the same answer."""
+    for name, share in suite["extras"].items():
+        if not name.endswith(BASELINE):
+            continue
+        group = name.removesuffix(BASELINE).removesuffix(": ")
+        above = [
+            f"{system} ({figure['name']})"
+            for figure in suite["figures"]
+            if figure["group"] == group and figure["name"].startswith("accuracy")
+            for system, estimate in figure["systems"].items()
+            if estimate["low"] > share
+        ]
+        yield f"{name}: {share:.3f}. Significantly above it: {', '.join(above) or 'none'}."
 
 
-def _inline(extra: Any) -> str:
-    """A baseline or a handful of figures in one line; empty for a matrix."""
-    if isinstance(extra, Mapping) and "counts" in extra:
-        return ""
-    if isinstance(extra, Mapping):
-        return ", ".join(f"{key} {_number(value)}" for key, value in extra.items())
-    return _number(extra)
+def _confusion(extra: Mapping[str, Any]) -> Table:
+    rows = (
+        (system, gold, *map(str, row))
+        for system, counts in extra["counts"].items()
+        for gold, row in zip(extra["rows"], counts, strict=True)
+    )
+    return Table(("system", "gold", *extra["columns"]), tuple(rows))
 
 
-def _number(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+def _inline(extra: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in extra.items()
+    )
 
 
 def _block(block: Any) -> list[str]:

@@ -6,10 +6,11 @@ The story of the command, top to bottom.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -74,7 +75,7 @@ def run(config: EvaluateConfig) -> None:
     setting = _setting(config, trained)
     suites = [open_suite(name, suite, setting) for name, suite in config.suite.items()]
     screen.title("medft evaluate", str(trained.run.root))
-    for line in setting.about["remarks"]:  # such as training data that is gone
+    for line in setting.remarks:
         screen.line("note", line)
     setting.folder.mkdir(parents=True, exist_ok=True)
     with screen.chatter_to(setting.folder / "evaluate.log"), _bar(screen) as progress:
@@ -85,10 +86,18 @@ def run(config: EvaluateConfig) -> None:
     written = write_report(setting.folder, f"Evaluation of {trained.name}")
     for result in results:
         screen.say(f"\n{result['suite']}: {result['asked']} items")
-        screen.say(fitted(figure_table(result), shutil.get_terminal_size((120, 24)).columns))
+        screen.say(_table(result))
         for remark in remarks(result):
             screen.say(f"  {remark}")
     screen.line("wrote", ", ".join(str(path) for path in written))
+
+
+def _table(result: Mapping[str, Any]) -> str:
+    """The figures as lines; where the terminal is too narrow, differences as verdicts alone."""
+    width = shutil.get_terminal_size((160, 24)).columns
+    whole = fitted(figure_table(result), width)
+    wide = max(map(len, whole.splitlines())) > width
+    return fitted(figure_table(result, brief=True), width) if wide else whole
 
 
 def _setting(config: EvaluateConfig, trained: Trained) -> Setting:
@@ -102,7 +111,8 @@ def _setting(config: EvaluateConfig, trained: Trained) -> Setting:
         folder=trained.run.evaluation,
         seed=config.seed,
         tiny=trained.resolved.scale == "tiny",
-        about={"run": trained.name, "weights": config.weights, "remarks": remarks},
+        about={"run": trained.name, "weights": config.weights},
+        remarks=remarks,
     )
 
 
@@ -117,7 +127,7 @@ def _records(
         if any(suite.dataset is None and suite.kind != "harness" for suite in config.suite.values()):
             raise
         remarks.append(
-            f"the training data is not at hand, so items are not checked against it ({error.what})"
+            f"The training data is not at hand, so items are not checked against it ({error.what})."
         )
         return [], []
     return list(prepared.records("test")), list(prepared.records("train"))

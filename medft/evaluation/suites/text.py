@@ -37,7 +37,7 @@ def score(config: SuiteConfig, asked: Asked, answered: Mapping[str, Answered], s
         for measure in _measures(questions, answered, name):
             figures.append(figure(measure, seed))
             if measure.name == "loss":
-                figures.append(perplexity(figures[-1]))
+                figures.append(perplexity(measure, seed))
     return Result(tuple(figures))
 
 
