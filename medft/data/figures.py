@@ -21,6 +21,9 @@ BINS = 40
 LANGUAGE_SAMPLE = 1000
 LANGUAGE_CHARACTERS = 40
 """Shorter texts have no language that can be told."""
+CERTAIN = 0.9
+"""Probability from which a detected language counts: lists of diseases and drugs look like Latin at less."""
+UNCLEAR = "unclear"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,9 @@ class Languages:
     sampled: int
     """Rows looked at that were long enough."""
     found: dict[str, int]
-    """Rows by detected ISO 639-1 code."""
+    """Rows by detected ISO 639-1 code; ``UNCLEAR`` where no language is certain."""
     unlike: int
-    """Rows whose detected language is not the one that the data set claims."""
+    """Rows whose language is certainly not the one that the data set claims."""
 
 
 def lengths_of(values: array[int], unit: str) -> Lengths:
@@ -105,14 +108,16 @@ def repeats_of(answers: array[int]) -> Repeats:
 
 def languages_of(records: Sequence[Record]) -> Languages:
     """The languages of records that are long enough to tell."""
-    import py3langid
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     found: Counter[str] = Counter()
     unlike = 0
     for record in records:
-        language = py3langid.classify(_told_by(record))[0]
-        found[language] += 1
-        unlike += language != record.language
+        language, probability = identifier.classify(_told_by(record))
+        certain = probability >= CERTAIN
+        found[language if certain else UNCLEAR] += 1
+        unlike += certain and language != record.language
     return Languages(len(records), dict(found.most_common()), unlike)
 
 

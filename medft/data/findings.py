@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from medft.data.figures import Languages, Tokens
-from medft.data.overlap import Overlap
+from medft.data.overlap import RECURRING, Overlap
 from medft.data.prepare import Prepared
+
+_LARGE_GROUP = 0.1
+"""Share of the rows; a group as large as a held-out split is trained on as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,33 @@ def findings(
         what = f"{languages.unlike:,} of {languages.sampled:,} sampled rows are in another language than said"
         yield Finding("warning", what, "check dataset.language")
     if shared.near:
-        what = f"{shared.near:,} of {shared.sampled:,} held-out rows share half of their 8-grams with train"
-        level = "warning" if shared.near > 0.1 * shared.sampled else "note"
-        yield Finding(level, what, "dataset.columns.group=... keeps a topic in one split")
+        yield _near_finding(prepared, shared)
+    largest, kept = (
+        prepared.ledger.figures.get("rows_in_the_largest_group", 0),
+        prepared.ledger.kept().total(),
+    )
+    if largest > max(1, _LARGE_GROUP * kept):
+        what = (
+            f"{largest:,} rows ({largest / kept:.1%}) hang together by question, answer, near copies or topic"
+        )
+        yield Finding(
+            "note", what, "they stand in one split: figures of the held-out rows do not tell of them"
+        )
     yield from (Finding("note", note) for note in prepared.ledger.notes)
+
+
+def _near_finding(prepared: Prepared, shared: Overlap) -> Finding:
+    share = shared.near / shared.sampled
+    near = f"{shared.near:,} of {shared.sampled:,} held-out rows ({share:.1%})"
+    what = f"{near} share half of their 8-grams with train"
+    if shared.recurring:
+        what += f", {shared.recurring:,} of them through passages that stand in over {RECURRING} train rows"
+    remedy = (
+        "a model that has learnt such passages looks better on them: compare models on the same held-out rows"
+    )
+    if 2 * prepared.ledger.figures.get("rows_with_a_group", 0) < prepared.ledger.kept().total():
+        remedy = "dataset.columns.group=... keeps a topic in one split"
+    return Finding("warning" if share > 0.1 else "note", what, remedy)
 
 
 def _row_findings(prepared: Prepared) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ Owns the two measures. Knows nothing of how rows were split.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from medft.data.record import Record
 
 GRAM = 8
 SAMPLE = 2000
+RECURRING = 20
+"""Train rows; a passage that stands in more of them is the source's own phrase, not a copy of one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Overlap:
     """Held-out rows looked at for near overlap."""
     near: int
     """Of these, rows that share at least half of their 8-grams of words with train rows."""
+    recurring: int
+    """Of the near ones, rows that are near through passages of more than ``RECURRING`` train rows."""
 
 
 def overlap(train: Iterable[Record], held_out: Iterable[Record], seed: int) -> Overlap:
@@ -43,18 +48,21 @@ def overlap(train: Iterable[Record], held_out: Iterable[Record], seed: int) -> O
     """
     questions, answers, sample = _held_out(held_out, random.Random(seed))  # noqa: S311
     grams = {gram for row in sample for gram in row}
-    asked, answered, seen = set[int](), set[int](), set[int]()
+    asked, answered, seen = set[int](), set[int](), Counter[int]()
     for record in train:
         keys = keys_of(record)
         asked.update({keys.question} & questions.keys())
         answered.update({keys.answer} & answers.keys())
         seen.update(grams.intersection(_grams(keys.words)))
+    near = [row for row in sample if row and 2 * len(row & seen.keys()) >= len(row)]
+    rare = {gram for gram, rows in seen.items() if rows <= RECURRING}
     return Overlap(
         held_out_rows=sum(questions.values()),
         same_question=sum(questions[key] for key in asked),
         same_answer=sum(answers[key] for key in answered),
         sampled=len(sample),
-        near=sum(2 * len(seen.intersection(row)) >= len(row) for row in sample if row),
+        near=len(near),
+        recurring=sum(2 * len(row & rare) < len(row) for row in near),
     )
 
 

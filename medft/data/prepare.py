@@ -21,6 +21,7 @@ import numpy as np
 from medft.data import cache
 from medft.data.account import account
 from medft.data.config import DatasetConfig
+from medft.data.keys import ABSENT
 from medft.data.ledger import Ledger
 from medft.data.pins import pinned
 from medft.data.record import Record
@@ -117,6 +118,7 @@ def _prepare(
     sizes = np.unique(group[selection.kept], return_counts=True)[1]
     figures = {
         "near_duplicate_pairs": len(near[0]) if near else 0,
+        "rows_with_a_group": int((index.column("group")[selection.kept] != ABSENT).sum()),
         "groups": len(sizes),
         "rows_in_the_largest_group": int(sizes.max()),
     }

@@ -1,4 +1,4 @@
-"""The folder that the examination of a data set leaves: one page, its figure, and the same as JSON.
+"""The folder that the examination of a data set leaves: one page, its figures, and the same as JSON.
 
 Owns the names of its files and what stands on its page. Text of the data stands there only in the rows that
 somebody asked to see.
@@ -14,6 +14,7 @@ from medft.config import plain
 from medft.data.doctor import Report
 from medft.data.select import SPLIT_NAMES
 from medft.prompt.preview import Kind, Preview
+from medft.report.data_bars import draw_bars
 from medft.report.data_figure import draw_lengths
 from medft.report.data_words import Prompts, lines, summed
 from medft.report.html import Block, Marked, Notice, Picture, Section, Table, Text, page
@@ -24,6 +25,13 @@ LOOKS: dict[Kind, Literal["", "mark", "strong", "faint"]] = {
     "prompt": "", "special": "faint", "learnt": "mark", "stop": "strong",
 }  # fmt: skip
 
+NAMES = {
+    "repeats": "Repeated answers", "asked": "Length of questions", "context": "Length of contexts",
+    "answer": "Length of answers", "length": "Length of rows", "lang": "Languages",
+    "phi": "Patterned identifiers", "overlap": "Held-out rows in train",
+}  # fmt: skip
+"""Labels of the terminal that the page has room to spell out."""
+
 WITH_TEXT = (
     "This page shows rows of the data, because they were asked for with show=N. Share it like the data "
     "itself. Patterned identifiers are masked in these rows; names are not."
@@ -32,7 +40,7 @@ WITHOUT_TEXT = "No text of the data stands on this page: only counts and lengths
 
 
 def write_data_report(report: Report, prompts: Prompts, previews: Sequence[Preview], folder: Path) -> None:
-    """Write report.html, report.json and lengths.svg into ``folder``.
+    """Write report.html, report.json, overview.svg and lengths.svg into ``folder``.
 
     Args:
         report: the examination.
@@ -40,21 +48,31 @@ def write_data_report(report: Report, prompts: Prompts, previews: Sequence[Previ
         previews: rows to show; their text stands in both files, and no other text of the data does.
         folder: where; it must be there.
     """
-    svg = draw_lengths(report.lengths, prompts.max_length, folder / "lengths.svg").read_bytes()
+    figures = (
+        Picture(draw_bars(report, folder / "overview.svg").read_bytes(), "image/svg+xml", _OVERVIEW),
+        Picture(
+            draw_lengths(report.lengths, prompts.max_length, folder / "lengths.svg").read_bytes(),
+            "image/svg+xml",
+            f"Histograms of the lengths of {', '.join(report.lengths)}; the table above has the figures.",
+        ),
+    )
     title = f"Data set {report.ledger['dataset']}"
-    write_text(folder / f"{NAME}.html", page(title, list(sections(report, prompts, previews, svg))))
+    write_text(folder / f"{NAME}.html", page(title, list(sections(report, prompts, previews, *figures))))
     write_json(folder / f"{NAME}.json", _values(report, prompts, previews))
 
 
-def sections(report: Report, prompts: Prompts, previews: Sequence[Preview], svg: bytes) -> Iterator[Section]:
-    """The page: findings, figures, rows, lengths, what was found in them, the rows to show."""
+def sections(
+    report: Report, prompts: Prompts, previews: Sequence[Preview], overview: Picture, lengths: Picture
+) -> Iterator[Section]:
+    """The page: findings, figures, lengths, the rows to show, and the accounts for those who want them."""
     yield Section("", [Notice(WITH_TEXT) if previews else Text(WITHOUT_TEXT), *_noted(prompts)])
     yield Section("Findings", [_findings(report)])
-    yield Section("In short", [Table(("", "figure"), tuple(lines(report, prompts)))])
-    yield Section("Rows", [_rows(report), _tasks(report), *_reasons(report)])
-    yield Section("Lengths", [*_lengths(report), Picture(svg, "image/svg+xml", _alt(report)), Text(_LENGTHS)])
+    yield Section("At a glance", [overview, Text(_COLOURS)])
+    yield Section("Lengths", [_lengths(report), lengths, Text(_LENGTHS)])
     for number, preview in enumerate(previews, 1):
         yield Section(f"Row {number}: {preview.id}", list(_preview(preview)))
+    yield Section("In words", [Table(("", "found"), tuple(_named(report, prompts)))])
+    yield Section("Accounts", [_rows(report), _tasks(report), *_reasons(report)])
     yield Section("How to read this", [Text(_READING)])
 
 
@@ -67,6 +85,12 @@ def _findings(report: Report) -> Block:
         return Text("Nothing to mend.")
     rows = tuple((finding.level, finding.what, finding.remedy) for finding in report.findings)
     return Table(("level", "finding", "what to do"), rows)
+
+
+def _named(report: Report, prompts: Prompts) -> Iterator[tuple[str, str]]:
+    """The lines of the terminal under names that have room."""
+    for label, words in lines(report, prompts):
+        yield NAMES.get(label, label.capitalize()), words
 
 
 def _rows(report: Report) -> Table:
@@ -101,19 +125,15 @@ def _reasons(report: Report) -> Iterator[Table]:
             yield Table((heading, "count"), rows)
 
 
-def _lengths(report: Report) -> Iterator[Block]:
+def _lengths(report: Report) -> Table:
     shares = next(iter(report.lengths.values())).percentiles
-    yield Table(
+    return Table(
         ("", "unit", *shares),
         tuple(
             (name, lengths.unit, *(f"{mark:,}" for mark in lengths.percentiles.values()))
             for name, lengths in report.lengths.items()
         ),
     )
-
-
-def _alt(report: Report) -> str:
-    return f"Histograms of the lengths of {', '.join(report.lengths)}; the table above has the figures."
 
 
 def _preview(preview: Preview) -> Iterator[Block]:
@@ -130,6 +150,13 @@ def _values(report: Report, prompts: Prompts, previews: Sequence[Preview]) -> di
     return {"prompts": plain(prompts), **report.to_json(), **shown}
 
 
+_OVERVIEW = (
+    "Bars of rows kept and dropped by reason, tokens with loss, repeated answers, held-out rows in train, "
+    "languages and identifiers; the tables below have the figures."
+)
+_COLOURS = (
+    "Dark blue: kept, and tokens that are learnt. Orange: left out, or worth a look. Light blue: the rest."
+)
 _LENGTHS = (
     "The dashed line is the median. The last bin holds everything that is longer than 99% of the rows, so "
     "that a few long ones do not flatten the rest."

@@ -63,10 +63,11 @@ def _counts(counts: Mapping[str, Any]) -> str:
 
 
 def _repeats(report: Report) -> str:
-    repeats = report.repeats
-    if not repeats.answers:
-        return "no two rows share an answer"
-    return f"{repeats.answers:,} answers stand in {repeats.rows:,} rows, one of them in {repeats.most:,}"
+    repeats, near = report.repeats, report.ledger["figures"]["near_duplicate_pairs"]
+    told = "no two rows share an answer"
+    if repeats.answers:
+        told = f"{repeats.answers:,} answers stand in {repeats.rows:,} rows, one of them in {repeats.most:,}"
+    return told + (f"; {near:,} pairs of near copies are kept in one split" if near else "")
 
 
 def _length(lengths: Lengths) -> str:
@@ -97,8 +98,10 @@ def _overlap(report: Report) -> str:
     found = report.overlap
     if not found.held_out_rows:
         return "nothing is held out"
+    near = f"{found.near:,} of {found.sampled:,} share half of their 8-grams with it"
+    if found.recurring:
+        near += f", {found.recurring:,} of them through passages that recur"
     return (
         f"{found.same_question:,} questions and {found.same_answer:,} answers of {found.held_out_rows:,} "
-        f"held-out rows stand in train; {found.near:,} of {found.sampled:,} share half of "
-        "their 8-grams with it"
+        f"held-out rows stand in train; {near}"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from medft.data.doctor import Report, examine
-from medft.data.overlap import overlap
+from medft.data.overlap import RECURRING, overlap
 from tests.data.support import FIXTURES, dataset, jsonl, prepared, qa, record
 
 PHONE = "555-123-4567"
@@ -90,7 +90,46 @@ def test_overlap_is_exact_for_questions_and_answers_and_half_for_grams():
     found = overlap(train, held_out, seed=0)
     assert (found.held_out_rows, found.same_question, found.same_answer) == (4, 1, 1)
     # "Short answer" is one shingle of its own; 18 of 33 grams are shared at 25 words, 13 at 20.
-    assert (found.sampled, found.near) == (4, 2)
+    assert (found.sampled, found.near, found.recurring) == (4, 2, 0)
+
+
+def test_near_rows_are_told_apart_by_whether_the_passage_recurs():
+    def text(passage: str, name: str) -> str:
+        return " ".join([*(f"{passage}{i}" for i in range(30)), *(f"{name}{i}" for i in range(15))])
+
+    often = [record(f"Q{n}?", text("common", f"t{n}x")) for n in range(RECURRING + 1)]
+    train = [*often, record("Once?", text("rare", "once"))]
+    held_out = [record("H1?", text("common", "h1x")), record("H2?", text("rare", "h2x"))]
+    found = overlap(train, held_out, seed=0)
+    assert (found.near, found.recurring) == (2, 1)
+
+
+@pytest.mark.parametrize(("column", "remedy"), [(None, "dataset.columns.group"), ("id", "compare models")])
+def test_the_remedy_for_near_rows_knows_whether_rows_have_a_group(tmp_path, column, remedy):
+    shared = " ".join(f"w{i}" for i in range(30))
+    rows = [
+        {
+            "id": str(n),
+            "question": f"Q{n}?",
+            "answer": f"{shared} {' '.join(f'own{n}x{i}' for i in range(20))}",
+        }
+        for n in range(40)
+    ]
+    columns = {"question": "question", "answer": "answer", "group": column}
+    report = examine(prepared(dataset(path=jsonl(tmp_path / "x.jsonl", rows), columns=columns), tmp_path))
+    (finding,) = (finding for finding in report.findings if "8-grams" in finding.what)
+    assert finding.what == (
+        "8 of 8 held-out rows (100.0%) share half of their 8-grams with train, "
+        "8 of them through passages that stand in over 20 train rows"
+    )
+    assert remedy in finding.remedy
+
+
+def test_a_group_too_large_to_hold_out_is_said(tmp_path):
+    rows = [{**row, "topic": "asthma" if n < 12 else str(n)} for n, row in enumerate(qa(40))]
+    columns = {"question": "question", "answer": "answer", "group": "topic"}
+    report = examine(prepared(dataset(path=jsonl(tmp_path / "x.jsonl", rows), columns=columns), tmp_path))
+    assert any(finding.what.startswith("12 rows (30.0%) hang together") for finding in report.findings)
 
 
 def test_a_leak_is_a_problem(tmp_path, monkeypatch):

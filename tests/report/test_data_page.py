@@ -52,8 +52,8 @@ def test_the_page_holds_findings_figures_and_pictures(report: Report, tmp_path: 
     assert "blank answer" in html and "somebody&#39;s tokenizer" in html
     assert PROMPTS.note in html
     images = [attributes["src"] or "" for tag, attributes in tags(html) if tag == "img"]
-    assert len(images) == 1 and images[0].startswith("data:image/svg+xml;base64,")
-    assert (tmp_path / "lengths.svg").stat().st_size > 1000
+    assert len(images) == 2 and all(image.startswith("data:image/svg+xml;base64,") for image in images)
+    assert "<td>Length of questions</td>" in html, "labels are spelt out"
 
 
 def test_no_text_of_the_data_unless_rows_were_asked_for(report: Report, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -54,7 +55,7 @@ def test_it_reports_and_writes(prepare: Prepare, tmp_path: Path) -> None:
     code, out, _ = prepare(*data(tmp_path, {"question": "Blank?", "answer": ""}))
     assert code == 0
     assert "  rows    31 in -> " in out and "  dropped 1 blank answer" in out
-    assert sorted(left(tmp_path)) == ["lengths.svg", "log.txt", "report.html", "report.json"]
+    assert sorted(left(tmp_path)) == ["lengths.svg", "log.txt", "overview.svg", "report.html", "report.json"]
     assert report(tmp_path)["tokens"]["max_length"] == 2048
     assert "word1x1" not in out + "".join(left(tmp_path).values()), "no text unless it is asked for"
 
@@ -143,3 +144,63 @@ def test_help_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
     assert "show" in done.stdout and "tokenizer" in done.stdout
+
+
+@pytest.mark.skipif(
+    "MEDFT_REAL_DATA" not in os.environ, reason="MEDFT_REAL_DATA names no folder with real data"
+)
+@pytest.mark.parametrize(
+    ("name", "path", "said"),
+    [
+        (
+            "medquad",
+            "medquad.csv",
+            (
+                "rows    16,412 in -> 12,731 train, 1,592 validation, 1,592 test",
+                "dropped 5 blank answer, 444 boilerplate, 48 duplicate",
+                "repeats 54 answers stand in 161 rows, one of them in 5; 7,179 pairs of near copies",
+                "phi     271 url, 149 phone, 24 zip code, 14 date, 13 email",
+                "overlap 0 questions and 0 answers of 3,184 held-out rows stand in train; 315 of 2,000",
+                "note     3,276 rows (20.6%) hang together",
+            ),
+        ),
+        (
+            "medquad_xml",
+            "medquad_xml",
+            (
+                "rows    4,087 in -> 2,580 train, 323 validation, 323 test",
+                "dropped 792 blank answer, 21 boilerplate, 48 duplicate",
+                "overlap 0 questions and 0 answers of 646 held-out rows stand in train; 94 of 646",
+            ),
+        ),
+        (
+            "pubmedqa",
+            "pubmedqa",
+            (
+                "rows    1,000 in -> 450 train, 50 validation, 500 test",
+                "note     pubmedqa: 500 test questions of PubMedQA stand in the test split",
+                "overlap 0 questions and 0 answers of 550 held-out rows stand in train; 0 of 550",
+            ),
+        ),
+        (
+            "wikidoc",
+            "wikidoc_sample",
+            (
+                "rows    1,000 in -> 757 train, 94 validation, 94 test",
+                "dropped 55 rephrasing leftover",
+                "repairs 447 crlf, 296 whitespace, 1 control characters",
+            ),
+        ),
+    ],
+)
+def test_real_data_sets_are_told_as_they_are(
+    prepare: Prepare, tmp_path: Path, name: str, path: str, said: tuple[str, ...]
+) -> None:
+    settings = [f"dataset={name}", f"dataset.path={Path(os.environ['MEDFT_REAL_DATA']) / path}"]
+    settings += ["template=pubmedqa"] if name == "pubmedqa" else []
+    settings += ["dataset.reader=jsonl"] if name == "wikidoc" else []
+    code, out, _ = prepare(*settings)
+    assert code == 0
+    assert [line for line in said if line not in out] == []
+    totals = report(tmp_path)["ledger"]["totals"]
+    assert totals["rows_in"] == sum(totals["kept"].values()) + sum(totals["dropped"].values())
