@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -49,30 +49,22 @@ class Screen:
 
     @contextmanager
     def chatter_to(self, path: Path) -> Iterator[None]:
-        """Send what libraries print, warn or log to ``path`` within the block, also from native code; this
-        screen's own lines still reach the terminal."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        kept = os.dup(1), os.dup(2)
+        """Append what libraries print, warn or log to ``path`` within the block, also from native code; this
+        screen's own lines still reach the terminal. What is printed into a stream that is no descriptor of
+        this process, such as a notebook's, stays there."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         before = self.stream, self.bar_stream
-        self.stream = os.fdopen(os.dup(kept[0]), "w", encoding="utf-8", buffering=1)
-        self.bar_stream = os.fdopen(os.dup(kept[1]), "w", encoding="utf-8", buffering=1)
-        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-        try:
-            yield
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os.dup2(kept[0], 1)
-            os.dup2(kept[1], 2)
-            self.stream.close()
-            self.bar_stream.close()
-            self.stream, self.bar_stream = before
-            for descriptor in (*kept, log):
-                os.close(descriptor)
+        with ExitStack() as undo:
+            log = undo.enter_context(path.open("a", encoding="utf-8", buffering=1))
+            self.stream = undo.enter_context(_beside(sys.stdout, 1))
+            self.bar_stream = undo.enter_context(_beside(sys.stderr, 2))
+            undo.enter_context(_descriptor_to(log, 1, sys.stdout))
+            undo.enter_context(_descriptor_to(log, 2, sys.stderr))
+            undo.enter_context(_logging_to(log))
+            try:
+                yield
+            finally:
+                self.stream, self.bar_stream = before
 
     @contextmanager
     def bar(self, total: int | None, words: str) -> Iterator[Callable[[int], object]]:
@@ -86,3 +78,46 @@ class Screen:
             desc=f"  {words}", unit=" rows", unit_scale=True,
         ) as bar:  # fmt: skip
             yield bar.update
+
+
+@contextmanager
+def _beside(stream: TextIO, descriptor: int) -> Iterator[TextIO]:
+    """``stream``, also while its ``descriptor`` goes elsewhere; a stream of its own is not touched by that."""
+    try:
+        same = stream.fileno() == descriptor
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        yield stream
+        return
+    with os.fdopen(os.dup(descriptor), "w", encoding="utf-8", buffering=1) as copy:
+        yield copy
+
+
+@contextmanager
+def _descriptor_to(log: TextIO, descriptor: int, stream: TextIO) -> Iterator[None]:
+    """Let whatever is written to ``descriptor`` go to ``log``, what ``stream`` buffers for it included."""
+    kept = os.dup(descriptor)
+    stream.flush()
+    os.dup2(log.fileno(), descriptor)
+    try:
+        yield
+    finally:
+        stream.flush()
+        os.dup2(kept, descriptor)
+        os.close(kept)
+
+
+@contextmanager
+def _logging_to(log: TextIO) -> Iterator[None]:
+    """Write log records from INFO on to ``log``."""
+    root, handler = logging.getLogger(), logging.StreamHandler(log)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)

@@ -1,0 +1,82 @@
+"""Whose lines reach the terminal, and whose the log."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from medft.screen import Screen
+
+PROGRAM = """
+import logging, os, sys
+from pathlib import Path
+from medft.screen import Screen
+
+screen = Screen()
+with screen.chatter_to(Path(sys.argv[1])):
+    print("printed")
+    os.write(1, b"native\\n")
+    os.write(2, b"native error\\n")
+    logging.getLogger("library").info("logged")
+    screen.say("ours")
+    print("bar", file=screen.bar_stream)
+logging.getLogger("library").info("later")
+print("after")
+screen.say("ours again")
+"""
+
+
+def _chatter(screen: Screen, log: Path) -> None:
+    with screen.chatter_to(log):
+        print("printed")
+        os.write(1, b"native\n")
+        warnings.warn("warned", UserWarning, stacklevel=1)
+        logging.getLogger("library").info("logged")
+        screen.say("ours")
+
+
+def test_a_process_of_its_own(tmp_path: Path) -> None:
+    log = tmp_path / "new" / "run.log"
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(log)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "ours\nafter\nours again\n"
+    assert done.stderr == "bar\n"
+    written = log.read_text()
+    assert all(word in written for word in ("printed", "native\n", "native error", "library INFO logged"))
+    assert "later" not in written
+
+
+def test_where_standard_output_is_no_descriptor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _chatter(Screen(), tmp_path / "run.log")
+    assert capsys.readouterr().out == "printed\nours\n"
+    assert "library INFO logged" in (tmp_path / "run.log").read_text()
+
+
+def test_where_standard_output_has_another_descriptor(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _chatter(Screen(), tmp_path / "run.log")
+    assert capfd.readouterr().out == "printed\nours\n"
+    assert "native\n" in (tmp_path / "run.log").read_text()
+
+
+def test_a_failure_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    screen = Screen()
+    before = _state(screen)
+    for log, error in ((tmp_path / "file" / "log", OSError), (tmp_path / "log", KeyboardInterrupt)):
+        with pytest.raises(error), screen.chatter_to(log):
+            raise KeyboardInterrupt
+    assert _state(screen) == before
+
+
+def _state(screen: Screen) -> tuple[object, ...]:
+    descriptors = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    return screen.stream, sys.stdout, sys.stderr, logging.getLogger().level, descriptors
