@@ -38,8 +38,9 @@ class EncoderConfig:
 
     base: str = "google/electra-base-discriminator"
     """Encoder to fine-tune, as hub id or folder; at tiny scale a random one of two layers stands in."""
-    revision: str | None = None
-    """Commit, tag or branch on the hub; one that holds safetensors, since pickled weights are refused."""
+    revision: str | None = "622038df5bb2999b99d614f9f604dcc6f08cb3d7"
+    """Commit, tag or branch on the hub that holds safetensors, since pickled weights are refused; null takes
+    the main branch. The default is a commit of the default base, whose main branch has them pickled only."""
     epochs: int = 3
     """Passes over the training pairs."""
     learning_rate: float = 3e-5

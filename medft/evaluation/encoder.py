@@ -6,12 +6,17 @@ Knows nothing of language models or of how predictions are scored.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from medft.config import plain
 from medft.data.record import Record
 from medft.errors import DataError
+from medft.evaluation.answers import digest
 from medft.evaluation.asking import Answered, Progress
 from medft.evaluation.config import EncoderConfig
 from medft.evaluation.metrics import words
@@ -20,26 +25,34 @@ from medft.inference.generation import Reply
 from medft.inference.likelihood import Likelihood
 from medft.models.hub import fetch
 
-TINY = "tiny"
-"""The base that stands in at tiny scale: two layers, random, with words of the training pairs as
-vocabulary."""
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a classifier is to be trained on, and from what."""
+
+    config: EncoderConfig
+    """The recipe."""
+    folder: Path | None
+    """The checkpoint; None takes a random one of two layers, with the words of the training pairs."""
+    train: Sequence[Record]
+    """Pairs of context and question, with their labels."""
+    labels: Sequence[str]
+    """The classes."""
+
+    def key(self, record: Record, seed: int) -> str:
+        """Identifies a prediction: all that it depends on."""
+        pairs = hashlib.sha256("\0".join(map(_pair, self.train)).encode()).hexdigest()
+        return digest(plain(self.config), str(self.folder), pairs, self.labels, seed, _pair(record))
 
 
-def predict(
-    train: Sequence[Record],
-    test: Sequence[Record],
-    labels: Sequence[str],
-    config: EncoderConfig,
-    seed: int,
-    progress: Progress = lambda what, done, total: None,
-) -> tuple[list[str], dict[str, Any]]:
-    """Fine-tune an encoder on the pairs of ``train`` and predict the labels of ``test``.
-
-    Returns:
-        One label per test record, and what to say of the training.
+def open_baseline(
+    config: EncoderConfig, train: Sequence[Record], labels: Sequence[str], tiny: bool
+) -> Baseline:
+    """Find the checkpoint and see whether ``train`` can teach every label, before anything is asked.
 
     Raises:
         DataError: there is nothing to train on, or a label is missing from it.
+        HubError, EngineError: the checkpoint cannot be had.
     """
     missing = sorted(set(labels) - {record.label for record in train})
     if missing:
@@ -48,16 +61,33 @@ def predict(
             where=f"{len(train):,} training pairs",
             remedy="the suite's data set needs a train split, or leave the encoder out",
         )
+    return Baseline(config, None if tiny else fetch(config.base, config.revision), train, labels)
+
+
+def predict(
+    baseline: Baseline, test: Sequence[Record], seed: int, progress: Progress = lambda what, done, total: None
+) -> tuple[list[str], dict[str, Any]]:
+    """Fine-tune the encoder and predict the labels of ``test``.
+
+    Returns:
+        One label per test record, and what to say of the training.
+    """
     import torch
 
     torch.manual_seed(seed)
-    tokenizer, model = _load(config, labels, train)
+    tokenizer, model = _load(baseline)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
-    cut = sum(_length(tokenizer, record) > config.max_length for record in [*train, *test])
-    loss = _fit(model, tokenizer, train, labels, config, random.Random(seed), progress)  # noqa: S311
-    predicted = _predict(model, tokenizer, test, labels, config)
-    about = {"base": config.base, "training pairs": len(train), "last loss": loss, "pairs cut": cut}
-    return predicted, about
+    longest = baseline.config.max_length
+    cut = sum(_length(tokenizer, record) > longest for record in [*baseline.train, *test])
+    loss = _fit(model, tokenizer, baseline, random.Random(seed), progress)  # noqa: S311
+    predicted = _predict(model, tokenizer, test, baseline)
+    base = baseline.config.base if baseline.folder else "two random layers"
+    return predicted, {
+        "base": base,
+        "training pairs": len(baseline.train),
+        "last loss": loss,
+        "pairs cut": cut,
+    }
 
 
 def as_answers(questions: Sequence[Question], predicted: Sequence[str], labels: Sequence[str]) -> Answered:
@@ -71,19 +101,12 @@ def as_answers(questions: Sequence[Question], predicted: Sequence[str], labels: 
     return answered
 
 
-def _fit(
-    model: Any,
-    tokenizer: Any,
-    train: Sequence[Record],
-    labels: Sequence[str],
-    config: EncoderConfig,
-    rng: random.Random,
-    progress: Progress,
-) -> float:
+def _fit(model: Any, tokenizer: Any, baseline: Baseline, rng: random.Random, progress: Progress) -> float:
     """AdamW with weight decay 0.01, linear warm-up over 10% of the steps and linear decay."""
     import torch
     from transformers import get_linear_schedule_with_warmup
 
+    config, train, labels = baseline.config, baseline.train, baseline.labels
     steps = config.epochs * -(-len(train) // config.batch_size)
     optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01)
     schedule = get_linear_schedule_with_warmup(optimiser, steps // 10, steps)
@@ -105,29 +128,26 @@ def _fit(
     return loss
 
 
-def _predict(
-    model: Any, tokenizer: Any, test: Sequence[Record], labels: Sequence[str], config: EncoderConfig
-) -> list[str]:
+def _predict(model: Any, tokenizer: Any, test: Sequence[Record], baseline: Baseline) -> list[str]:
     import torch
 
     model.eval()
     predicted: list[str] = []
     with torch.inference_mode():
-        for batch in _batches(test, config.batch_size):
-            best = model(**_inputs(tokenizer, batch, config, model.device)).logits.argmax(-1)
-            predicted += [labels[i] for i in best.tolist()]
+        for batch in _batches(test, baseline.config.batch_size):
+            best = model(**_inputs(tokenizer, batch, baseline.config, model.device)).logits.argmax(-1)
+            predicted += [baseline.labels[i] for i in best.tolist()]
     return predicted
 
 
-def _load(config: EncoderConfig, labels: Sequence[str], train: Sequence[Record]) -> tuple[Any, Any]:
+def _load(baseline: Baseline) -> tuple[Any, Any]:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    if config.base == TINY:
-        return _tiny(labels, train, config.max_length)
-    folder = fetch(config.base, config.revision)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    if baseline.folder is None:
+        return _tiny(baseline.labels, baseline.train, baseline.config.max_length)
+    tokenizer = AutoTokenizer.from_pretrained(baseline.folder, local_files_only=True)
     model = AutoModelForSequenceClassification.from_pretrained(
-        folder, num_labels=len(labels), local_files_only=True, use_safetensors=True
+        baseline.folder, num_labels=len(baseline.labels), local_files_only=True, use_safetensors=True
     )
     return tokenizer, model
 
@@ -175,3 +195,7 @@ def _length(tokenizer: Any, record: Record) -> int:
 
 def _batches(records: Sequence[Record], size: int) -> list[Sequence[Record]]:
     return [records[i : i + size] for i in range(0, len(records), size)]
+
+
+def _pair(record: Record) -> str:
+    return f"{record.context}\0{record.question}\0{record.label}"

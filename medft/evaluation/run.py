@@ -19,6 +19,7 @@ from medft.evaluation import encoder, harness
 from medft.evaluation.answers import AnswerFile
 from medft.evaluation.asking import Answered, Progress, System, ask
 from medft.evaluation.config import SuiteConfig
+from medft.evaluation.encoder import Baseline
 from medft.evaluation.harness_tasks import open_harness
 from medft.evaluation.measures import Figure
 from medft.evaluation.questions import Items, Question, collect, training_records
@@ -83,6 +84,10 @@ class QuestionSuite:
         self.items: Items = collect(config, setting.own, setting.trained_on, setting.seed)
         self.asked = KINDS[config.kind].ask(config, self.items, setting.template)
         self.answered: dict[str, Answered] = {}
+        self._baseline: Baseline | None = None
+        if config.encoder is not None:
+            train = training_records(config, setting.trained_on)
+            self._baseline = encoder.open_baseline(config.encoder, train, config.labels, setting.tiny)
         self._file = AnswerFile(setting.folder / f"{name}.answers.jsonl")
         self._sampling = replace(setting.sampling, max_new_tokens=config.max_new_tokens)
 
@@ -94,8 +99,8 @@ class QuestionSuite:
     def finish(self, progress: Progress) -> dict[str, Any]:
         """See ``Suite``; an encoder baseline is trained first."""
         extras: dict[str, Any] = dict(self.asked.extras)
-        if self.config.encoder is not None:
-            self.answered[ENCODER], extras["encoder baseline"] = self._encoder(progress)
+        if self._baseline is not None:
+            self.answered[ENCODER], extras["encoder baseline"] = self._encoder(self._baseline, progress)
         score = KINDS[self.config.kind].score
         result = score(self.config, self.asked, self.answered, self.setting.seed)
         self._file.keep(self._about_answers())
@@ -111,15 +116,20 @@ class QuestionSuite:
             sampling=asdict(self._sampling),
         )
 
-    def _encoder(self, progress: Progress) -> tuple[Answered, dict[str, Any]]:
-        assert self.config.encoder is not None  # noqa: S101
-        chosen = replace(self.config.encoder, base=encoder.TINY) if self.setting.tiny else self.config.encoder
-        train = training_records(self.config, self.setting.trained_on)
-        labels = self.config.labels
-        predicted, about = encoder.predict(
-            train, self.items.records, labels, chosen, self.setting.seed, progress
-        )
-        return encoder.as_answers(self.asked.questions, predicted, labels), about
+    def _encoder(self, baseline: Baseline, progress: Progress) -> tuple[Answered, dict[str, Any]]:
+        """Its predictions, and what to say of its training; trained only where they are not on disk."""
+        records, questions, seed = self.items.records, self.asked.questions, self.setting.seed
+        keys = [baseline.key(record, seed) for record in records]
+        if any(self._file.get(key) is None for key in keys):
+            predicted, training = encoder.predict(baseline, records, seed, _named(self.name, progress))
+            about = {"system": ENCODER, "kind": "predicted", "training": training}
+            self._file.add(
+                {key: {**about, "text": label} for key, label in zip(keys, predicted, strict=True)}
+            )
+        rows = [self._file.get(key) or {} for key in keys]
+        answered = encoder.as_answers(questions, [row["text"] for row in rows], baseline.labels)
+        answered.keys = {key: question.id for key, question in zip(keys, questions, strict=True)}
+        return answered, rows[0]["training"]
 
     def _cut_answers(self) -> list[str]:
         """How many generated answers came to no end of their own."""

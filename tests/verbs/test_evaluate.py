@@ -54,6 +54,8 @@ def test_base_and_tuned_are_scored_in_one_go(
     nli = read_json(run.evaluation / "nli_encoder.json")
     assert {"base", "tuned", "encoder"} == set(nli["figures"][0]["systems"])
     assert nli["extras"]["majority baseline"] == pytest.approx(1 / 3)
+    predictions = (run.evaluation / "nli_encoder.answers.jsonl").read_text()
+    assert predictions.count('"kind": "predicted"') == 6
     assert nli["left_out"] == {"in another split of the source": 6}
     lines = [json.loads(line) for line in (run.evaluation / "heldout.answers.jsonl").read_text().splitlines()]
     assert len(lines) == 4 * 2 * 2
