@@ -82,7 +82,7 @@ class Screen:
 
 @contextmanager
 def _beside(stream: TextIO, descriptor: int) -> Iterator[TextIO]:
-    """``stream``, also while its ``descriptor`` goes elsewhere; a stream of its own is not touched by that."""
+    """``stream``, also while its ``descriptor`` goes elsewhere; any other stream is not touched."""
     try:
         same = stream.fileno() == descriptor
     except (OSError, ValueError):
