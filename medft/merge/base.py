@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from medft.errors import MergeError
-from medft.merge.checkpoint import Checkpoint, Spec, read_object
+from medft.merge.checkpoint import Checkpoint, read_object
+from medft.merge.shards import Spec
 
 if TYPE_CHECKING:
     import torch

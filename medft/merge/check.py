@@ -15,13 +15,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medft.errors import MergeError
 from medft.merge.adapter import Change, LowRank, Replacement, read_adapter
 from medft.merge.base import FLOATS, Base
-from medft.merge.checkpoint import Checkpoint, Spec, read_object
-from medft.merge.companions import CONFIG, GENERATION, as_ids, tokenizer_digest, tokenizer_source
+from medft.merge.checkpoint import Checkpoint, read_object
+from medft.merge.companions import (
+    CONFIG,
+    GENERATION,
+    TOKENIZER_FILES,
+    as_ids,
+    merged_config,
+    merged_generation,
+    tokenizer_files,
+)
+from medft.merge.shards import Spec
 from medft.merge.stream import blocks, check_fit, one_thread
 
 if TYPE_CHECKING:
@@ -149,22 +158,44 @@ def check_companions(base: Path, adapter: Path, merged: Path, stop_ids: Sequence
     """Check config.json, generation_config.json and the tokenizer beside the merged weights.
 
     Raises:
-        MergeError: a trace of quantisation, another tokenizer than the adapter's, no chat template, a stop id
-            missing, or a left-over adapter.
+        MergeError: a setting that is not the base's, a trace of quantisation, a stop id missing, another
+            tokenizer than the adapter's, no chat template, or a left-over adapter.
     """
-    config = read_object(merged / CONFIG)
-    if "quantization_config" in config or not config.get("architectures"):
-        raise MergeError("config.json is not that of plain weights", where=str(merged / CONFIG))
-    missing = sorted(set(stop_ids) - set(as_ids(read_object(merged / GENERATION).get("eos_token_id"))))
+    config, generation = read_object(merged / CONFIG), read_object(merged / GENERATION)
+    _check_settings(config, merged_config(base, str(config.get("dtype"))), merged / CONFIG)
+    expected = merged_generation(base, stop_ids)
+    stops = set(as_ids(generation.get("eos_token_id")))
+    missing = sorted(set(as_ids(expected["eos_token_id"])) - stops)
     if missing:
         raise MergeError(f"generation would not stop at the ids {missing}", where=str(merged / GENERATION))
-    if tokenizer_digest(merged) != tokenizer_digest(tokenizer_source(adapter, base)):
-        raise MergeError("the tokenizer is not the one that was trained with", where=str(merged))
-    if not _has_chat_template(merged):
-        raise MergeError("the tokenizer has no chat template", where=str(merged))
+    _check_settings(generation, expected, merged / GENERATION)
+    _check_tokenizer(tokenizer_files(adapter, base), merged)
     stray = merged / "adapter_config.json"
     if stray.exists():
         raise MergeError("an adapter lies among the merged weights", where=str(stray))
+
+
+def _check_settings(found: Mapping[str, Any], expected: Mapping[str, Any], where: Path) -> None:
+    nothing = object()
+    wrong = sorted(
+        key for key in found.keys() | expected if found.get(key, nothing) != expected.get(key, nothing)
+    )
+    if wrong:
+        raise MergeError(f"{where.name} is not the base's in: {', '.join(wrong)}", where=str(where))
+
+
+def _check_tokenizer(expected: Mapping[str, Path], merged: Path) -> None:
+    for name in TOKENIZER_FILES:
+        if _content(expected.get(name)) != _content(merged / name):
+            raise MergeError(
+                f"the tokenizer is not the one that was trained with: {name} differs", where=str(merged)
+            )
+    if not _has_chat_template(merged):
+        raise MergeError("the tokenizer has no chat template", where=str(merged))
+
+
+def _content(path: Path | None) -> bytes | None:
+    return path.read_bytes() if path and path.is_file() else None
 
 
 def _has_chat_template(folder: Path) -> bool:

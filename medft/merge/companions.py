@@ -6,7 +6,6 @@ be changed in them. Knows nothing of weights.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +15,7 @@ from medft.errors import MergeError
 from medft.merge.checkpoint import read_object
 from medft.runs import write_json
 
-CONFIG, GENERATION = "config.json", "generation_config.json"
+CONFIG, GENERATION, SENTENCEPIECE = "config.json", "generation_config.json", "tokenizer.model"
 # What transformers' tokenizers read, over all families.
 TOKENIZER_FILES = (
     "added_tokens.json",
@@ -25,7 +24,7 @@ TOKENIZER_FILES = (
     "merges.txt",
     "special_tokens_map.json",
     "tokenizer.json",
-    "tokenizer.model",
+    SENTENCEPIECE,
     "tokenizer_config.json",
     "vocab.json",
 )
@@ -33,14 +32,18 @@ TOKENIZER_FILES = (
 _NOT_OURS = ("quantization_config", "torch_dtype", "_name_or_path", "_pre_quantization_dtype")
 
 
-def write_config(base: Path, out: Path, dtype: str) -> None:
+def merged_config(base: Path, dtype: str) -> dict[str, Any]:
     """The base's config.json with the merged weights' ``dtype`` and without a trace of quantisation."""
     config = {key: value for key, value in read_object(base / CONFIG).items() if key not in _NOT_OURS}
-    write_json(out / CONFIG, config | {"dtype": dtype})
+    return config | {"dtype": dtype}
 
 
-def write_generation_config(base: Path, out: Path, stop_ids: Iterable[int]) -> list[int]:
-    """The base's generation settings, stopping at its own stop ids and at ``stop_ids``; returns them all."""
+def merged_generation(base: Path, stop_ids: Iterable[int]) -> dict[str, Any]:
+    """The base's generation settings, stopping at its own stop ids and at ``stop_ids``.
+
+    Raises:
+        MergeError: there is no stop id at all.
+    """
     settings = read_object(base / GENERATION) if (base / GENERATION).is_file() else {}
     config = read_object(base / CONFIG)
     for key in ("bos_token_id", "pad_token_id"):
@@ -50,10 +53,8 @@ def write_generation_config(base: Path, out: Path, stop_ids: Iterable[int]) -> l
     stops = list(dict.fromkeys([*as_ids(own), *stop_ids]))
     if not stops:
         raise MergeError("no stop id is known: generation would never end", where=str(base / GENERATION))
-    settings["eos_token_id"] = stops if len(stops) > 1 else stops[0]
     settings.pop("_from_model_config", None)
-    write_json(out / GENERATION, settings)
-    return stops
+    return settings | {"eos_token_id": stops if len(stops) > 1 else stops[0]}
 
 
 def as_ids(value: Any) -> list[int]:
@@ -63,31 +64,32 @@ def as_ids(value: Any) -> list[int]:
     return [int(entry) for entry in value] if isinstance(value, list) else [int(value)]
 
 
-def tokenizer_source(adapter: Path, base: Path) -> Path:
-    """The folder the merged weights take their tokenizer from: the adapter's, or the base's where it has
-    none.
+def tokenizer_files(adapter: Path, base: Path) -> dict[str, Path]:
+    """The tokenizer that merged weights need: file name -> the file it is a copy of.
+
+    They are the adapter's, since it was trained with them, or the base's where the adapter has none; and the
+    base's SentencePiece model, which transformers 5 does not save again. Without that, converters to GGUF
+    refuse Gemma, and give the others pieces without scores, which llama.cpp then joins otherwise.
 
     Raises:
         MergeError: neither has a tokenizer.
     """
     for folder in (adapter, base):
         if (folder / "tokenizer_config.json").is_file():
-            return folder
+            sources = {name: folder / name for name in TOKENIZER_FILES}
+            if not sources[SENTENCEPIECE].is_file():
+                sources[SENTENCEPIECE] = base / SENTENCEPIECE
+            return {name: path for name, path in sources.items() if path.is_file()}
     raise MergeError("neither the adapter nor the base holds a tokenizer", where=str(adapter))
 
 
-def copy_tokenizer(adapter: Path, base: Path, out: Path) -> None:
-    """Copy the tokenizer with its chat template."""
-    source = tokenizer_source(adapter, base)
-    for name in TOKENIZER_FILES:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, out / name)
-
-
-def tokenizer_digest(folder: Path) -> str:
-    """A fingerprint of the tokenizer's files in ``folder``, chat template included."""
-    digest = hashlib.sha256()
-    for name in TOKENIZER_FILES:
-        if (folder / name).is_file():
-            digest.update(name.encode() + b"\0" + hashlib.sha256((folder / name).read_bytes()).digest())
-    return digest.hexdigest()
+def write_companions(
+    base: Path, adapter: Path, out: Path, dtype: str, stop_ids: Iterable[int]
+) -> tuple[int, ...]:
+    """Write all of them into ``out``; returns the ids that end a generation."""
+    generation = merged_generation(base, stop_ids)
+    write_json(out / CONFIG, merged_config(base, dtype))
+    write_json(out / GENERATION, generation)
+    for name, source in tokenizer_files(adapter, base).items():
+        shutil.copyfile(source, out / name)
+    return tuple(as_ids(generation["eos_token_id"]))

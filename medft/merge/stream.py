@@ -31,8 +31,8 @@ from typing import TYPE_CHECKING, Literal
 from medft.errors import MergeError
 from medft.merge.adapter import Change, read_adapter
 from medft.merge.base import EMBEDDING, FLOATS, OUTPUT, Base, BaseKind
-from medft.merge.checkpoint import Spec, shard_names, split, sync, write_index, write_shard
-from medft.merge.companions import copy_tokenizer, write_config, write_generation_config
+from medft.merge.companions import write_companions
+from medft.merge.shards import Spec, shard_names, split, sync, write_index, write_shard
 from medft.runs import atomic_folder
 
 if TYPE_CHECKING:
@@ -127,9 +127,7 @@ def write_merged(
     _check_room(folder, total)
     try:
         _write_shards(folder, shards, source, changes, progress or (lambda done, total: None))
-        write_config(base, folder, target)
-        stops = write_generation_config(base, folder, stop_ids)
-        copy_tokenizer(adapter, base, folder)
+        stops = write_companions(base, adapter, folder, target, stop_ids)
     except OSError as error:
         raise _no_room(folder, total) if error.errno == errno.ENOSPC else error from None
     return MergeReport(
@@ -140,7 +138,7 @@ def write_merged(
         left_out=tuple(source.left_out),
         bytes=total,
         shards=len(shards),
-        stop_ids=tuple(stops),
+        stop_ids=stops,
         seconds=time.monotonic() - started,
     )
 

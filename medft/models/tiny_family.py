@@ -13,6 +13,7 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer
 
 from medft.models.registry import Family
+from medft.models.tiny_sentencepiece import proto
 
 TEMPLATES = Path(__file__).with_name("templates")
 """One Jinja chat template per family."""
@@ -74,7 +75,8 @@ SPECIALS: dict[Family, Specials] = {
 
 
 def save(family: Family, tokenizer: Tokenizer, folder: Path) -> None:
-    """Write the files of a hub repository: tokenizer.json, tokenizer_config.json, chat_template.jinja."""
+    """Write the files of a hub repository: tokenizer.json, tokenizer_config.json, chat_template.jinja, and
+    tokenizer.model for a SentencePiece family."""
     special = SPECIALS[family]
     config: dict[str, Any] = {
         "tokenizer_class": special.tokenizer_class,
@@ -95,6 +97,9 @@ def save(family: Family, tokenizer: Tokenizer, folder: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps(known, indent=2), encoding="utf-8")
     (folder / "chat_template.jinja").write_text(_template(family), encoding="utf-8")
+    if special.unk is not None:
+        dummy_prefix = special.legacy is not None
+        (folder / "tokenizer.model").write_bytes(proto(tokenizer, special.unk, dummy_prefix))
 
 
 def chat(family: Family, question: str, answer: str) -> str:

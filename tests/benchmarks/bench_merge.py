@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from medft.merge.checkpoint import Checkpoint, Spec, shard_names, split, write_index, write_shard
+from medft.merge.checkpoint import Checkpoint
+from medft.merge.shards import Spec, shard_names, split, write_index, write_shard
 from medft.merge.stream import merge
 
 SHAPE = {

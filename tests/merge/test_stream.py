@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 
 from medft.errors import MergeError
 from medft.merge.adapter import LowRank
-from medft.merge.checkpoint import Checkpoint, Spec
+from medft.merge.checkpoint import Checkpoint
 from medft.merge.logits import Questions
+from medft.merge.shards import Spec
 from medft.merge.stream import blocks, merge
 from medft.merge.verify import examine
 from medft.runs import read_json

@@ -152,24 +152,99 @@ def test_a_missing_tensor(merged: Merged) -> None:
         merged.tensors()()
 
 
+def test_swapped_shards(bases: Bases, adapters: Adapters, tmp_path: Path) -> None:
+    """Two files that took each other's name: the index then promises what the files do not hold."""
+    base, out = bases("mistral"), tmp_path / "out"
+    adapter = adapters(base)
+    merge(base, adapter, out, max_shard_bytes=60_000, stop_ids=STOPS)
+    first, second, *_ = sorted(out.glob("model-*.safetensors"))
+    first.rename(out / "aside")
+    second.rename(first)
+    (out / "aside").rename(second)
+    with pytest.raises(MergeError, match="tensors are missing"):
+        check_tensors(base, adapter, out)
+
+
+def test_tensors_under_each_others_name(merged: Merged) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(merged.out / "model.safetensors")
+    one, other = (f"model.layers.{layer}.self_attn.q_proj.weight" for layer in (0, 1))
+    tensors[one], tensors[other] = tensors[other], tensors[one]
+    save_file(tensors, merged.out / "model.safetensors", {"format": "pt"})
+    with pytest.raises(MergeError, match=r"layers\.0\.self_attn\.q_proj\.weight is not base"):
+        merged.tensors()()
+
+
 def test_a_wrong_tokenizer(merged: Merged) -> None:
     path = merged.out / "tokenizer.json"
     path.write_text(path.read_text().replace('"w7"', '"w7777"'))
-    with pytest.raises(MergeError, match="tokenizer is not the one"):
+    with pytest.raises(MergeError, match=r"tokenizer is not the one .* tokenizer\.json"):
         merged.companions()()
 
 
+def test_a_lost_chat_template(merged: Merged) -> None:
+    (merged.out / "chat_template.jinja").unlink()
+    with pytest.raises(MergeError, match=r"chat_template\.jinja"):
+        merged.companions()()
+
+
+def test_the_bases_sentencepiece_model_travels(merged: Merged, tmp_path: Path) -> None:
+    """transformers 5 does not save it again, and converters to GGUF need it."""
+    base = tmp_path / "base"
+    shutil.copytree(merged.base, base)
+    (base / "tokenizer.model").write_bytes(b"pieces and scores")
+    with pytest.raises(MergeError, match=r"tokenizer\.model"):
+        check_companions(base, merged.adapter, merged.out, STOPS)
+    merge(base, merged.adapter, merged.out, stop_ids=STOPS)
+    check_companions(base, merged.adapter, merged.out, STOPS)
+    assert (merged.out / "tokenizer.model").read_bytes() == b"pieces and scores"
+
+
+def edit(path: Path, change: dict[str, object]) -> None:
+    """Change keys of a JSON file; None removes one."""
+    values = {**json.loads(path.read_text()), **change}
+    path.write_text(json.dumps({key: value for key, value in values.items() if value is not None}))
+
+
 def test_a_stop_id_missing(merged: Merged) -> None:
-    path = merged.out / "generation_config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token_id": 2}))
+    edit(merged.out / "generation_config.json", {"eos_token_id": 2})
     with pytest.raises(MergeError, match=r"not stop at the ids \[3\]"):
         merged.companions()()
 
 
-def test_a_trace_of_quantisation(merged: Merged) -> None:
-    path = merged.out / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"quantization_config": {}}))
-    with pytest.raises(MergeError, match=r"config\.json"):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 5e5}},
+        {"rope_parameters": None},
+        {"vocab_size": 319},
+        {"tie_word_embeddings": True},
+        {"torch_dtype": "float32"},
+        {"num_key_value_heads": 4},
+        {"architectures": ["MistralForCausalLM"]},
+        {"quantization_config": {}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_wrong_config(merged: Merged, change: dict[str, object]) -> None:
+    edit(merged.out / "config.json", change)
+    with pytest.raises(MergeError, match=rf"config\.json is not the base's in: {next(iter(change))}"):
+        merged.companions()()
+
+
+def test_a_wrong_dtype(merged: Merged) -> None:
+    edit(merged.out / "config.json", {"dtype": "float16"})
+    with pytest.raises(MergeError, match=r"is bfloat16 .* should be float16"):
+        merged.tensors()()
+
+
+@pytest.mark.parametrize(
+    "change", [{"temperature": 0.1}, {"pad_token_id": 2}, {"bos_token_id": None}], ids=str
+)
+def test_wrong_generation_settings(merged: Merged, change: dict[str, object]) -> None:
+    edit(merged.out / "generation_config.json", change)
+    with pytest.raises(MergeError, match=rf"generation_config\.json is not .*{next(iter(change))}"):
         merged.companions()()
 
 
