@@ -6,19 +6,20 @@ merged/. Knows nothing of the GGUF format: the converter and the quantiser do.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from medft.errors import ConfigError, EngineError
 from medft.publish.modelfile import modelfile, turns_of
-from medft.runs import atomic_folder, read_json, write_text
+from medft.runs import atomic_folder, read_json, write_json, write_text
 
 CONVERTER, QUANTISER = "convert_hf_to_gguf.py", "llama-quantize"
 DIRECT = ("f32", "f16", "bf16", "q8_0")
@@ -27,6 +28,11 @@ QUANTISED = (
     "q2_k", "q3_k_s", "q3_k_m", "q3_k_l", "q4_0", "q4_k_s", "q4_k_m", "q5_0", "q5_k_s", "q5_k_m", "q6_k",
 )  # fmt: skip
 """Quantisations of llama.cpp that need no importance matrix."""
+_NEWER = "the log has everything it said; a newer llama.cpp knows more models"
+_OWN_VOCABULARY = (
+    "llama.cpp knows a byte-level tokenizer by its vocabulary. A tiny twin's is its own and cannot be "
+    "converted; for a real model use a newer llama.cpp"
+)
 Say = Callable[[str], None]
 
 
@@ -102,14 +108,42 @@ def export_gguf(merged: Path, folder: Path, name: str, quant: str, tools: Tools,
     """
     _check_room(merged, folder)
     with atomic_folder(folder) as aside:
-        out = aside / f"{name}-{quant}.gguf"
-        for command in commands(tools, merged, out, quant):
-            say(shlex.join(command))
-            _call(command, folder.with_name(f"{folder.name}.log"))
+        out, log = aside / f"{name}-{quant}.gguf", folder.with_name(f"{folder.name}.log")
+        with _readable(merged, aside / "model") as model:
+            for command in commands(tools, model, out, quant):
+                say(shlex.join(command))
+                _call(command, log)
         for intermediate in aside.glob("bf16-*.gguf"):
             intermediate.unlink()
         write_text(aside / "Modelfile", modelfile_for(merged, f"./{out.name}"))
     return folder / out.name
+
+
+@contextlib.contextmanager
+def _readable(merged: Path, aside: Path) -> Iterator[Path]:
+    """The folder that the converter reads: ``merged``, or links to its files with a setting more.
+
+    llama.cpp puts a blank after every special token when a tokenizer puts one before a text. Tokenizers like
+    Llama-2's put one before a text alone, and chat prompts begin with a special token: there, none is right.
+    """
+    if not _blank_before_text_alone(merged):
+        yield merged
+        return
+    aside.mkdir()
+    for path in merged.iterdir():
+        (aside / path.name).symlink_to(path.resolve())
+    settings = aside / "tokenizer_config.json"
+    write_json(settings, {**read_json(settings), "add_prefix_space": False})
+    yield aside
+    shutil.rmtree(aside)
+
+
+def _blank_before_text_alone(merged: Path) -> bool:
+    tokenizer = _tokenizer(merged)
+    if not (merged / "tokenizer.model").is_file() or not tokenizer.bos_token:
+        return False
+    alone, after = (tokenizer.tokenize(text)[-1] for text in ("a", f"{tokenizer.bos_token}a"))
+    return bool(alone != after)
 
 
 def export_ollama(merged: Path, folder: Path) -> Path:
@@ -121,17 +155,21 @@ def export_ollama(merged: Path, folder: Path) -> Path:
 
 def modelfile_for(merged: Path, weights: str) -> str:
     """The Modelfile of a merged model, from its own tokenizer and generation settings."""
-    from transformers import AutoTokenizer
-
     from medft.prompt.chat import Chat
 
-    tokenizer = AutoTokenizer.from_pretrained(merged, trust_remote_code=False)
+    tokenizer = _tokenizer(merged)
     stops = [tokenizer.convert_ids_to_tokens(i) for i in _stop_ids(merged, tokenizer.eos_token_id)]
     settings = read_json(merged / "tokenizer_config.json")
     adds_bos = settings.get("add_bos_token") is not False
     return modelfile(
         turns_of(Chat(tokenizer)), weights, stops, (tokenizer.bos_token or "") if adds_bos else ""
     )
+
+
+def _tokenizer(merged: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(merged, local_files_only=True, trust_remote_code=False)
 
 
 def _stop_ids(merged: Path, eos: int | None) -> list[int]:
@@ -159,9 +197,9 @@ def _call(command: list[str], log: Path) -> None:
     with log.open("w", encoding="utf-8") as file:
         done = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        said = log.read_text(encoding="utf-8", errors="replace").strip()
         raise EngineError(
-            f"llama.cpp failed (exit code {done.returncode}): {lines[-1] if lines else 'it said nothing'}",
+            f"llama.cpp failed (exit code {done.returncode}): {(said or 'it said nothing').splitlines()[-1]}",
             where=str(log),
-            remedy="the log has everything it said; a newer llama.cpp knows more models",
+            remedy=_OWN_VOCABULARY if "pre-tokenizer was not recognized" in said else _NEWER,
         )

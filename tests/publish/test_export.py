@@ -5,6 +5,7 @@ llama.cpp is played by small scripts, and is real where $LLAMA_CPP names its fol
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -151,33 +152,80 @@ def test_unchecked_weights_are_not_exported(tmp_path: Path) -> None:
         export(run, format="ollama")
 
 
+def test_an_unknown_vocabulary_is_explained(run: RunDir, llama_cpp: Path) -> None:
+    said = "BPE pre-tokenizer was not recognized - update get_vocab_base_pre()"
+    (llama_cpp / "convert_hf_to_gguf.py").write_text(f"raise NotImplementedError({said!r})")
+    with pytest.raises(EngineError, match="not recognized") as caught:
+        export(run, llama_cpp=llama_cpp)
+    assert "tiny twin" in caught.value.remedy
+
+
+def test_llama_cpp_is_told_where_a_blank_goes(
+    run: RunDir, llama_cpp: Path, model: Callable[[str], Path]
+) -> None:
+    """Llama-2 alone puts a blank before a text and none after a special token."""
+    (llama_cpp / "convert_hf_to_gguf.py").write_text(
+        "import sys; open(sys.argv[3], 'w').write(open(sys.argv[1] + '/tokenizer_config.json').read())"
+    )
+    for family, told in {"llama2": False, "mistral": None, "gemma": None, "llama3_1": None}.items():
+        shutil.rmtree(run.merged)
+        shutil.copytree(model(family), run.merged)
+        export(run, quant="f32", llama_cpp=llama_cpp)
+        settings = json.loads(next((run.root / "export" / "f32").glob("*.gguf")).read_text())
+        assert settings.get("add_prefix_space") is told, family
+        assert {path.suffix for path in (run.root / "export" / "f32").iterdir()} == {".gguf", ""}
+
+
+PATCHED = """import sys
+sys.path.insert(0, {folder!r})
+from conversion import base
+base.TextModel.get_vocab_base_pre = lambda self, tokenizer: "llama-bpe"
+import convert_hf_to_gguf
+convert_hf_to_gguf.main()
+"""
+
+
+@pytest.fixture
+def real_llama_cpp(tmp_path: Path) -> Path:
+    """llama.cpp as it is, but that it takes the vocabulary of Llama-3.1's twin for that of Llama-3.1, which
+    it knows by a hash."""
+    real, folder = Path(os.environ["LLAMA_CPP"]), tmp_path / "real"
+    folder.mkdir()
+    (folder / "convert_hf_to_gguf.py").write_text(PATCHED.format(folder=str(real)))
+    (folder / "build").symlink_to(real / "build")
+    return folder
+
+
 @pytest.mark.skipif("LLAMA_CPP" not in os.environ, reason="LLAMA_CPP does not name a folder of llama.cpp")
-def test_llama_cpp_says_what_transformers_says(run: RunDir, model: Callable[[str], Path]) -> None:
-    """Llama-2's twin, converted and quantised by the real tools, answers like the merged weights."""
+@pytest.mark.parametrize("family", ["gemma", "llama2", "mistral", "llama3_1"])
+def test_llama_cpp_says_what_transformers_says(
+    run: RunDir, model: Callable[[str], Path], real_llama_cpp: Path, family: str
+) -> None:
+    """A twin, converted and quantised by the real tools: the same answers to the same text."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     shutil.rmtree(run.merged)
-    shutil.copytree(model("llama2"), run.merged)
-    export(run, quant="q4_k_m")
+    shutil.copytree(model(family), run.merged)
+    export(run, quant="q4_k_m", llama_cpp=real_llama_cpp)
     assert next((run.root / "export" / "q4_k_m").glob("*.gguf")).read_bytes()[:4] == b"GGUF"
-    completion = Path(os.environ["LLAMA_CPP"]) / "build" / "bin" / "llama-completion"
+    completion = real_llama_cpp / "build" / "bin" / "llama-completion"
     if not completion.is_file():
         pytest.skip("llama-completion is not built")
-    export(run, quant="bf16")
-    weights = next((run.root / "export" / "bf16").glob("*.gguf"))
+    export(run, quant="f32", llama_cpp=real_llama_cpp)
+    weights = next((run.root / "export" / "f32").glob("*.gguf"))
     tokenizer = AutoTokenizer.from_pretrained(run.merged)
     network = AutoModelForCausalLM.from_pretrained(run.merged, dtype="float32")
-    asked = [{"role": "user", "content": "What is asthma?"}]
-    ids = tokenizer.apply_chat_template(
-        asked, add_generation_prompt=True, return_tensors="pt", return_dict=True
-    )
-    answer = network.generate(**ids, max_new_tokens=8, do_sample=False)[0, ids["input_ids"].shape[1] :]
-    prompt = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
-    told = subprocess.run(
-        [
-            str(completion), "-m", str(weights), "-p", prompt.removeprefix(tokenizer.bos_token), "-n", "8",
-            "--temp", "0", "-no-cnv", "--no-display-prompt", "--no-warmup", "-t", "1",
-        ],
-        capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert told.stdout.strip() == tokenizer.decode(answer).strip()
+    for question in ("What is asthma?", "How is diabetes treated\nin 12 weeks?"):
+        asked = [{"role": "user", "content": question}]
+        prompt = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
+        ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
+        answer = network.generate(**ids, max_new_tokens=8, do_sample=False)[0, ids["input_ids"].shape[1] :]
+        told = subprocess.run(
+            [
+                str(completion), "-m", str(weights), "-p", prompt.removeprefix(tokenizer.bos_token),
+                "-n", "8", "--temp", "0", "-no-cnv", "--no-display-prompt", "--no-warmup", "-t", "1",
+            ],
+            capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        said = told.stdout.removesuffix(" [end of text]\n\n").strip()
+        assert said == tokenizer.decode(answer, skip_special_tokens=True).strip()
