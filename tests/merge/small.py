@@ -64,7 +64,14 @@ def save_tokenizer(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def make_adapter(model: Any, folder: Path, *, size: float = 0.02, seed: int = 1, **settings: Any) -> Path:
+def make_adapter(model: Any, folder: Path, **settings: Any) -> Path:
+    """`lora` with the word-level tokenizer beside it."""
+    lora(model, folder, **settings)
+    save_tokenizer(folder)
+    return folder
+
+
+def lora(model: Any, folder: Path, *, size: float = 0.02, seed: int = 1, **settings: Any) -> None:
     """A LoRA adapter with random weights, as training leaves it; ``size`` is the spread of B."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -80,8 +87,6 @@ def make_adapter(model: Any, folder: Path, *, size: float = 0.02, seed: int = 1,
         elif "modules_to_save" in name or (parameter.requires_grad and name.endswith(".bias")):
             parameter.data.add_(size * torch.randn_like(parameter))
     wrapped.save_pretrained(folder)
-    save_tokenizer(folder)
-    return folder
 
 
 def peft_merge(
