@@ -47,15 +47,33 @@ def say_plan(screen: Screen, plan: Plan, splits: dict[str, EncodedSplit]) -> Non
     for name, split in splits.items():
         for problem, count in split.problems.items():
             cut = problem == "answer truncated" and plan.trainer.too_long == "truncate"
-            screen.line("notice", f"{name}: {count:,} rows {'kept, ' if cut else 'dropped, '}{problem}")
+            rows = "1 row" if count == 1 else f"{count:,} rows"
+            screen.line("notice", f"{name}: {rows} {'kept' if cut else 'dropped'}, {problem}")
     for found in plan.problems:
         screen.line("notice", f"{found.what}: {found.remedy}")
 
 
 def say_merged(screen: Screen, folder: RunDir, report: dict[str, Any]) -> None:
-    """The merged weights, and what their judgement from disk came to."""
-    screen.line("saved", f"merged/ {size(folder.merged)}")
+    """The merged weights, what they were merged into, and what their judgement from disk came to."""
+    base = {"16-bit": "16-bit base", "dequantised-nf4": "4-bit base, dequantised"}[report["base_kind"]]
+    screen.line("saved", f"merged/ {size(folder.merged)}, from the {base}")
     screen.line("checked", _judgement(report))
+    losses = report["logits"]["heldout_loss"]
+    if losses:
+        screen.line(
+            "", "loss on held-out rows: " + ", ".join(f"{v:.4f} {_MODELS[k]}" for k, v in losses.items())
+        )
+    swallowed = _swallowed(report)
+    if swallowed:
+        screen.line("notice", swallowed)
+
+
+_MODELS = {
+    "base": "base",
+    "adapted": "base + adapter",
+    "merged": "merged",
+    "quantised": "4-bit base + adapter",
+}
 
 
 def _judgement(report: dict[str, Any]) -> str:
@@ -68,6 +86,19 @@ def _judgement(report: dict[str, Any]) -> str:
     if not distances:
         return words
     return f"{words}; logits {' and '.join(distances)} of the adapter's effect off base + adapter"
+
+
+def _swallowed(report: dict[str, Any]) -> str:
+    """Says so when the merged type is too coarse for what was learnt; empty when it is not."""
+    distance, unchanged = report["logits"]["rounding"]["relative"], len(report["tensors"]["unchanged"])
+    if not unchanged and (distance is None or distance <= 0.5):
+        return ""
+    lost = [f"{distance:.0%} of its effect"] if distance is not None else []
+    lost += [f"all of it in {unchanged} of {report['adapted']} weights"] if unchanged else []
+    return (
+        f"rounding to {report['dtype']} swallows part of the adapter ({', '.join(lost)}), as after very few "
+        "steps: use adapter/, or train longer"
+    )
 
 
 def say_stopped(screen: Screen, folder: RunDir, outcome: Outcome) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from medft import ranks
 from medft.data.prepare import Prepared
+from medft.errors import HubError
 from medft.merge.ofrun import merge_run
 from medft.models.bases import Base, merging_base
 from medft.plan.lengths import Lengths
@@ -85,10 +86,9 @@ def merge(
     Raises:
         MergeError: it could not be written, or is not what base + adapter are.
     """
-    sixteen = merging_base(config.model, scale, config.artifacts)
     report = merge_run(
         folder,
-        sixteen.folder,
+        _merging_base(config, scale, base, screen).folder,
         base.folder if config.engine.load_in_4bit else None,
         [tokens.splits[name].path for name in reversed(SPLITS)],
         stop_ids=tokens.stop_ids,
@@ -96,6 +96,17 @@ def merge(
     )
     say_merged(screen, folder, report)
     return report
+
+
+def _merging_base(config: TrainConfig, scale: Literal["full", "tiny"], base: Base, screen: Screen) -> Base:
+    """The 16-bit base; where no hub gives it, the 4-bit one that the adapter was trained on."""
+    try:
+        return merging_base(config.model, scale, config.artifacts)
+    except HubError as error:
+        if not config.engine.load_in_4bit:
+            raise
+        screen.line("notice", f"{error.what}: merging into the 4-bit base, dequantised")
+        return base
 
 
 def plan_of(config: TrainConfig, resolved: Resolved, lengths: Lengths, base: Path | None) -> Plan:
