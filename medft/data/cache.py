@@ -31,7 +31,7 @@ def fingerprint(config: DatasetConfig, seed: int, sources: dict[str, str]) -> st
         sources: ``source_fingerprint`` of each member.
     """
     held_out = _file_digest(config.decontaminate) if config.decontaminate else None
-    return digest([without_places(config), seed, sources, held_out, code_version()])
+    return digest([without_places(config), seed, sources, held_out, code_version(Path(__file__).parent)])
 
 
 def source_fingerprint(config: DatasetConfig) -> str:
@@ -67,9 +67,9 @@ def _file_digest(path: Path) -> str:
 
 
 @lru_cache
-def code_version() -> str:
-    """A digest of this package's source, so that a changed rule never meets old results."""
-    files = sorted(Path(__file__).parent.glob("*.*"))
+def code_version(package: Path) -> str:
+    """A digest of the source of a package, so that a changed rule never meets old results."""
+    files = sorted(package.glob("*.*"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import replace
 
 from medft.data.config import CleaningConfig
-from medft.data.record import Message, Record
+from medft.data.record import Record
 
 BLANK_ANSWER, BLANK_QUESTION, BLANK_LABEL = "blank_answer", "blank_question", "blank_label"
 LEFTOVER = "rephrasing_leftover"
@@ -87,7 +87,7 @@ def _repair(record: Record, repairs: Counter[str]) -> Record:
         question=asked,
         context=repair_text(record.context, done),
         answer=repair_text(record.answer, done),
-        turns=tuple(Message(turn.role, repair_text(turn.content, done)) for turn in record.turns),
+        turns=tuple(replace(turn, content=repair_text(turn.content, done)) for turn in record.turns),
     )
     repairs.update(done)
     return repaired

@@ -1,32 +1,25 @@
 """Rows -> records, by the column map of a data set.
 
-Owns what a column may hold and how nested values and conversations are flattened. Knows nothing of files,
-cleaning or splits.
+Owns what a column may hold and how nested values are flattened. Knows nothing of files, cleaning or splits.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from hashlib import blake2b
 from itertools import chain, islice
 from typing import Any, Literal
 
 from medft.config import nearest
 from medft.data.config import ColumnsConfig, DatasetConfig
-from medft.data.record import Message, Record, Role
+from medft.data.record import Message, Record
 from medft.data.sources import MAX_FIELD, SPLITS, Row, RowError, Rows
+from medft.data.turns import read_turns
 from medft.errors import DataError
 
 PEEK = 100
 """Rows whose keys together are the columns of a source whose rows may leave keys out."""
-
-ROLES: dict[str, Role] = {
-    "system": "system",
-    "user": "user", "human": "user",
-    "assistant": "assistant", "gpt": "assistant", "model": "assistant", "bot": "assistant",
-}  # fmt: skip
 
 NOT_SELECTED: Literal["not_selected"] = "not_selected"
 
@@ -65,7 +58,9 @@ def to_record(row: Row, number: int, name: str, config: DatasetConfig) -> Record
     if config.labels and label not in config.labels:
         what = f"the label in column '{columns.label}' is none of {', '.join(config.labels)}"
         raise RowError("unknown_label", what, where=row.place)
-    turns = _turns(_value(row.values, columns.turns), row.place) if columns.turns else ()
+    turns: tuple[Message, ...] = ()
+    if columns.turns:
+        turns = read_turns(_value(row.values, columns.turns), row.place, config.learn)
     return Record(
         id=f"{name}:{text(columns.id).strip() or number}",
         source=name,
@@ -76,7 +71,7 @@ def to_record(row: Row, number: int, name: str, config: DatasetConfig) -> Record
         answer="" if turns else field("answer"),
         label=label,
         group=_short(text(columns.group).strip()),
-        turns=turns,
+        turns=tuple(replace(t, content=_text(t.content, row.place, str(columns.turns))) for t in turns),
     )
 
 
@@ -130,31 +125,6 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _turns(value: Any, place: str) -> tuple[Message, ...]:
-    if isinstance(value, str) and value.lstrip().startswith("["):  # csv has no lists
-        try:
-            value = json.loads(value)
-        except ValueError:
-            value = None
-    if not isinstance(value, list) or not all(isinstance(turn, Mapping) for turn in value):
-        raise RowError("malformed_turns", "the conversation is not a list of messages", where=place)
-    turns = tuple(_message(turn, place) for turn in value)
-    spoken = [turn.role for turn in turns[turns[:1] != () and turns[0].role == "system" :]]
-    if not spoken or spoken != ["user", "assistant"] * (len(spoken) // 2):
-        what = "the conversation does not alternate user and assistant, ending with the assistant"
-        raise RowError("malformed_turns", what, where=place)
-    return turns
-
-
-def _message(turn: Mapping[str, Any], place: str) -> Message:
-    role = ROLES.get(str(turn.get("role", turn.get("from"))).lower())
-    content = turn.get("content", turn.get("value"))
-    if role is None or not isinstance(content, str):
-        what = "a message needs role and content, or from and value, with a role of user, assistant or system"
-        raise RowError("malformed_turns", what, where=place)
-    return Message(role, _text(content, place, "content"))
 
 
 def _short(group: str) -> str:

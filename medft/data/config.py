@@ -38,7 +38,7 @@ class ColumnsConfig:
     group: str | None = None
     """A document, patient or topic that must not be split."""
     turns: str | None = None
-    """A list of {role, content} (or {from, value}) messages."""
+    """A list of {role, content} (or {from, value}) messages; `weight: 0` leaves a turn out of the loss."""
     split: str | None = None
     """A column that says train, validation or test row by row."""
 
@@ -112,6 +112,8 @@ class DatasetConfig:
     """A regular expression whose named groups become columns, for sources with one `text` per example."""
     keep: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Take only rows whose column has one of these values; the others are counted as not_selected."""
+    learn: Literal["all", "last"] = "all"
+    """Which of the assistant's turns in a conversation are learnt; the others are context."""
     labels: tuple[str, ...] = ()
     """The classes there are; any other label is an error. Empty allows all."""
     limit: int | None = None

@@ -44,7 +44,7 @@ def keys_of(record: Record) -> Keys:
     """The keys of a cleaned record."""
     asked, answered = words(question_text(record)), words(answer_text(record))
     answer = ABSENT if record.task in TASKS_WITH_SHARED_ANSWERS else _key_of(answered, answer_text(record))
-    turns = [part for turn in record.turns for part in (turn.role, turn.content)]
+    turns = [part for turn in record.turns for part in (turn.role, str(turn.learnt), turn.content)]
     content = (record.task, record.question, record.context, record.answer, record.label, *turns)
     return Keys(
         question=_key_of(asked, question_text(record)),

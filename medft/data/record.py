@@ -19,6 +19,8 @@ class Message:
     """Who speaks."""
     content: str
     """What is said, as plain text."""
+    learnt: bool = True
+    """Whether the loss falls on it, where the assistant speaks."""
 
 
 @dataclass(frozen=True, slots=True)

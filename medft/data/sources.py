@@ -1,6 +1,6 @@
 """Files and hub repositories -> rows, one at a time, each with its place.
 
-Owns what a row is, which reader reads what, and the plain formats csv, jsonl, parquet and text. Knows nothing
+Owns what a row is, which reader reads what, and the plain formats csv, parquet and text. Knows nothing
 of what a column means.
 
 A reader yields ``Row`` for what it could read and ``RowError`` for what it could not, so that the caller
@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import codecs
 import csv
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from medft import paths
 from medft.data.config import DatasetConfig
@@ -99,9 +100,15 @@ def files_of(config: DatasetConfig) -> list[Path]:
 
 
 def read_csv(path: Path) -> Rows:
-    """Rows of a comma-separated file with a header line (RFC 4180); UTF-8 with or without BOM."""
+    """Rows of a comma-separated file with a header line (RFC 4180); UTF-8 with or without BOM.
+
+    Where the header has no comma, semicolons or tabs separate, as spreadsheets of many countries write them.
+    """
     csv.field_size_limit(MAX_FIELD)
-    reader = csv.reader(_lines(path), strict=True)
+    lines = read_lines(path)
+    first = next(lines, "")
+    delimiter = next((mark for mark in ",;\t" if mark in first), ",")
+    reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
     try:
         header = next(reader)
     except (csv.Error, StopIteration):
@@ -122,28 +129,8 @@ def read_csv(path: Path) -> Rows:
             yield Row(place, dict(zip(header, fields, strict=True)))
         else:
             what = f"the row has {len(fields)} fields, the header {len(header)}: its columns are shifted"
-            yield RowError("shifted_columns", what, where=place, remedy="quote fields that contain commas")
-
-
-def read_jsonl(path: Path) -> Rows:
-    """One JSON object per line."""
-    for number, line in enumerate(_lines(path), 1):
-        place = f"{path}:{number}"
-        if not line.strip():
-            continue
-        if len(line) >= MAX_LINE:
-            what = f"the line is longer than {MAX_LINE:,} characters"
-            yield RowError("oversized_field", what, where=place)
-            continue
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError):
-            yield RowError("malformed_json", "the line is not one whole JSON object", where=place)
-            continue
-        if isinstance(values, dict):
-            yield Row(place, values)
-        else:
-            yield RowError("malformed_json", "the line is JSON, but not an object {...}", where=place)
+            remedy = "quote fields that contain commas, or dataset.on_error=skip"
+            yield RowError("shifted_columns", what, where=place, remedy=remedy)
 
 
 def read_parquet(path: Path) -> Rows:
@@ -166,9 +153,15 @@ def read_parquet(path: Path) -> Rows:
 
 def read_text(path: Path) -> Rows:
     """One example per line, in the column ``text``."""
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if line.strip():
             yield Row(f"{path}:{number}", {"text": line.rstrip("\r\n")})
+
+
+def _json(path: Path) -> Rows:
+    from medft.data.jsonl import read
+
+    return read(path)
 
 
 def _xml(path: Path) -> Rows:
@@ -185,7 +178,7 @@ def _pubmedqa(path: Path) -> Rows:
 
 READERS: dict[str, tuple[Callable[[Path], Rows], tuple[str, ...]]] = {
     "csv": (read_csv, (".csv",)),
-    "jsonl": (read_jsonl, (".jsonl",)),
+    "jsonl": (_json, (".jsonl",)),
     "parquet": (read_parquet, (".parquet",)),
     "text": (read_text, (".txt", ".text")),
     "medquad_xml": (_xml, (".xml",)),
@@ -217,22 +210,33 @@ def _resolve(config: DatasetConfig) -> Path:
     return paths.samples_dir() / text.removeprefix(SAMPLES) if text.startswith(SAMPLES) else config.path
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """Lines with their ends. Bytes that are not UTF-8 become lone surrogates, which no text may contain, so
-    that they are found in the row they stand in. A line over ``MAX_LINE`` is cut there: too long for any
-    reader, but never in memory as a whole."""
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
+    """A UTF-8 file as text, its line ends as they are. Bytes that are not UTF-8 become lone surrogates, which
+    no text may contain, so that they are found in the row they stand in.
+
+    Raises:
+        DataError: the file is UTF-16 or cannot be read.
+    """
     try:
         with path.open("rb") as start:
             if start.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
                 remedy = f"iconv -f UTF-16 -t UTF-8 {path} > utf8{path.suffix}"
                 raise DataError("the file is UTF-16, not UTF-8", where=str(path), remedy=remedy)
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            while line := file.readline(MAX_LINE):
-                yield line
-                while len(line) == MAX_LINE and not line.endswith("\n"):
-                    line = file.readline(MAX_LINE)
+            yield file
     except OSError as error:
         raise DataError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Lines with their ends. A line over ``MAX_LINE`` is cut there: too long for any reader, but never in
+    memory as a whole."""
+    with open_text(path) as file:
+        while line := file.readline(MAX_LINE):
+            yield line
+            while len(line) == MAX_LINE and not line.endswith("\n"):
+                line = file.readline(MAX_LINE)
 
 
 def _apply_pattern(rows: Rows, pattern: re.Pattern[str]) -> Rows:

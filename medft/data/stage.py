@@ -18,7 +18,7 @@ from medft.data.heldout import HeldOutTexts, benchmark_of
 from medft.data.identifiers import redact
 from medft.data.keys import keys_of
 from medft.data.near import Signatures
-from medft.data.record import Message, Record
+from medft.data.record import Record
 from medft.data.select import Index
 from medft.data.sources import Row, RowError, read_rows
 from medft.data.store import RecordWriter
@@ -174,7 +174,7 @@ def redact_record(record: Record) -> tuple[Record, Counter[str]]:
             question=replaced(record.question),
             context=replaced(record.context),
             answer=replaced(record.answer),
-            turns=tuple(Message(turn.role, replaced(turn.content)) for turn in record.turns),
+            turns=tuple(replace(turn, content=replaced(turn.content)) for turn in record.turns),
         ),
         found,
     )

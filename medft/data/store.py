@@ -6,7 +6,7 @@ Owns the columns of the file. Knows nothing of splits or of where records come f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,7 +22,7 @@ def schema() -> Any:
     """The arrow schema of a file of records."""
     import pyarrow as pa
 
-    turns = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+    turns = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string()), ("learnt", pa.bool_())]))
     return pa.schema([(name, turns if name == "turns" else pa.string()) for name in COLUMNS])
 
 
@@ -80,7 +80,7 @@ def read_records(path: Path) -> Iterator[Record]:
     """The records of a file, in order."""
     for batch in batches(path):
         for row in batch.to_pylist():
-            turns = tuple(Message(turn["role"], turn["content"]) for turn in row.pop("turns"))
+            turns = tuple(Message(**turn) for turn in row.pop("turns"))
             yield Record(**row, turns=turns)
 
 
@@ -97,5 +97,5 @@ def count_records(path: Path) -> int:
 
 def _cell(record: Record, name: str) -> Any:
     if name == "turns":
-        return [{"role": turn.role, "content": turn.content} for turn in record.turns]
+        return [asdict(turn) for turn in record.turns]
     return getattr(record, name)

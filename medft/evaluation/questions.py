@@ -93,7 +93,7 @@ def words_for(record: Record, template: TemplateConfig, other: TemplateConfig | 
         PromptError: neither has one.
     """
     chosen = template if record.task in template.tasks or other is None else other
-    return wording(chosen, record.task, record.language)
+    return wording(chosen, record.task, record.language, bool(record.context.strip()))
 
 
 def prompt(record: Record, words: WordingConfig) -> tuple[Message, ...]:

@@ -47,6 +47,8 @@ class TaskConfig:
     """Used for every language without one of its own."""
     languages: dict[str, WordingConfig] = field(default_factory=dict)
     """Wordings by ISO 639-1 code."""
+    with_context: WordingConfig | None = None
+    """Used instead of the default for records that have a context; null for tasks whose records all have one, or none."""
 
 
 @dataclass(frozen=True, slots=True)

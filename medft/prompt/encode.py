@@ -1,4 +1,4 @@
-"""Messages -> token ids and labels; the loss falls on the answers and their stop tokens, nothing else.
+"""Messages -> token ids and labels; the loss falls on learnt answers and their stop tokens, nothing else.
 
 Owns the boundary between prompt and answer, special-token strings inside texts, and what happens to rows that
 are too long. Knows nothing of records, files or training.
@@ -10,6 +10,7 @@ an exact prefix of the training ids wherever a token starts at its end, which is
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import secrets
@@ -80,8 +81,12 @@ class Encoder:
         skeletons = [self.chat.skeleton(roles) for roles, _ in shapes]
         contents = [texts for _, texts in shapes]
         return [
-            self._label(encoding, skeleton, texts)
-            for (encoding, skeleton), texts in zip(self._tokenize(skeletons, contents), contents, strict=True)
+            self._label(
+                encoding, skeleton, texts, [turn.learnt for turn in messages if turn.role == "assistant"]
+            )
+            for (encoding, skeleton), texts, messages in zip(
+                self._tokenize(skeletons, contents), contents, conversations, strict=True
+            )
         ]
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
@@ -111,11 +116,14 @@ class Encoder:
                 pairs[i] = self._guarded.encode(guarded.join(parts), add_special_tokens=False), guarded
         return pairs
 
-    def _label(self, encoding: Any, skeleton: Skeleton, contents: Sequence[str]) -> Encoded:
+    def _label(
+        self, encoding: Any, skeleton: Skeleton, contents: Sequence[str], learnt: Sequence[bool]
+    ) -> Encoded:
+        """Ids, with the labels of the answers that are ``learnt``."""
         ids: list[int] = encoding.ids
         labels, sizes = [IGNORE] * len(ids), [-1] * len(ids)
         spans = skeleton.spans(contents)
-        for turn, lead in skeleton.answers:
+        for turn, lead in itertools.compress(skeleton.answers, learnt):
             start, end = spans[turn]
             first = encoding.char_to_token(start - lead)
             if first is None or encoding.token_to_chars(first)[0] != start - lead:

@@ -13,8 +13,8 @@ from medft.errors import PromptError
 from medft.prompt.config import PLACEHOLDER, TemplateConfig, WordingConfig
 
 
-def wording(template: TemplateConfig, task: str, language: str) -> WordingConfig:
-    """The wording of ``task``, in ``language`` where the template has one.
+def wording(template: TemplateConfig, task: str, language: str, context: bool = False) -> WordingConfig:
+    """The wording of ``task``, in ``language`` where the template has one, with or without a context.
 
     Raises:
         PromptError: the template does not know the task.
@@ -26,7 +26,8 @@ def wording(template: TemplateConfig, task: str, language: str) -> WordingConfig
             remedy="choose another template=..., or add the task to the template's YAML",
         )
     entry = template.tasks[task]
-    return entry.languages.get(language, entry.default)
+    default = entry.with_context if context and entry.with_context else entry.default
+    return entry.languages.get(language, default)
 
 
 def messages(record: Record, template: TemplateConfig) -> tuple[Message, ...]:
@@ -36,9 +37,13 @@ def messages(record: Record, template: TemplateConfig) -> tuple[Message, ...]:
     bring their own.
 
     Raises:
-        PromptError: no wording for the task, or a field the wording needs is empty.
+        PromptError: no wording for the task, a field the wording needs is empty, or it has no place for a
+            context that is there.
     """
-    words = wording(template, record.task, record.language)
+    context = bool(record.context.strip())
+    words = wording(template, record.task, record.language, context)
+    if context and (record.turns or "context" not in words.fields()):
+        raise _without_context(template, record.task, record.source)
     if record.turns:
         system = (Message("system", words.system),) if words.system else ()
         return record.turns if record.turns[0].role == "system" else (*system, *record.turns)
@@ -61,15 +66,26 @@ def fill(text: str, record: Record) -> str:
 def check_fields(
     template: TemplateConfig, task: str, language: str, present: Collection[str], source: str
 ) -> None:
-    """Refuse, before any row is read, a template that needs a field which ``source`` maps no column to.
+    """Refuse, before any row is read, a template that needs a field which ``source`` maps no column to, or
+    that would leave its context out.
 
     Raises:
-        PromptError: a needed field is not among ``present``.
+        PromptError: a needed field is not among ``present``, or a context has no place.
     """
-    missing = wording(template, task, language).fields() - set(present)
+    words = wording(template, task, language, "context" in present)
+    if "context" in present and "context" not in words.fields():
+        raise _without_context(template, task, source)
+    missing = words.fields() - set(present)
     if missing:
         names = ", ".join(sorted(missing))
         raise PromptError(
             f"template '{template.name}' needs {names} for task '{task}'; data set '{source}' has none",
             remedy=f"map a column (dataset.columns.{sorted(missing)[0]}=...) or choose another template=...",
         )
+
+
+def _without_context(template: TemplateConfig, task: str, source: str) -> PromptError:
+    return PromptError(
+        f"template '{template.name}' has no place for the context of '{source}' in task '{task}'",
+        remedy="choose another template=..., or leave the context out: dataset.columns.context=null",
+    )

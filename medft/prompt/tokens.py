@@ -16,16 +16,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medft.config import plain
-from medft.data.cache import lock
+from medft.data.cache import code_version, lock
 from medft.data.record import Record
 from medft.errors import PromptError
 from medft.prompt.config import TemplateConfig
 from medft.prompt.encode import IGNORE, Encoded, Encoder
 from medft.prompt.template import messages
 from medft.runs import atomic_folder, read_json, write_json
-
-ENCODING_VERSION = 1
-"""Raised when the same settings would give other ids."""
 
 _BATCH = 512
 
@@ -115,7 +112,7 @@ def encode_splits(
         PromptError: no training row keeps an answer token.
     """
     wording = json.dumps(plain(template), sort_keys=True)
-    key = f"{fingerprint}|{wording}|{encoder.max_length}|{too_long}|{ENCODING_VERSION}"
+    key = f"{fingerprint}|{wording}|{encoder.max_length}|{too_long}|{code_version(Path(__file__).parent)}"
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
     with lock(cache / f".{folder.name}.lock"):  # of processes that ask at once, one encodes
         if not (folder / "splits.json").is_file():

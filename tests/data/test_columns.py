@@ -66,41 +66,14 @@ def test_a_label_outside_the_set_is_refused():
     assert error.value.reason == "unknown_label"
 
 
-@pytest.mark.parametrize(
-    "names", [("role", "content", "user", "assistant"), ("from", "value", "human", "gpt")]
-)
-def test_conversations_of_both_shapes_become_turns(names):
-    role, content, asks, answers = names
-    turns = [{role: "system", content: "S"}, {role: asks, content: "Q"}, {role: answers, content: "A"}]
+def test_a_conversation_has_a_task_of_its_own_and_its_texts_are_checked():
+    turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]
     made = mapped({"t": turns}, columns={"turns": "t"})
-    assert made.turns == (Message("system", "S"), Message("user", "Q"), Message("assistant", "A"))
-    assert (made.task, made.question, made.answer) == ("conversation", "", "")
-
-
-@pytest.mark.parametrize(
-    "turns",
-    [
-        None,
-        [],
-        "no list",
-        [{"role": "user", "content": "Q"}],
-        [{"role": "assistant", "content": "A"}],
-        [{"role": "user", "content": "Q"}, {"role": "user", "content": "Q"}],
-        [{"role": "tool", "content": "Q"}, {"role": "assistant", "content": "A"}],
-        [{"role": "user"}, {"role": "assistant", "content": "A"}],
-    ],
-)
-def test_a_conversation_that_cannot_be_learnt_from_is_refused(turns):
-    with pytest.raises(RowError) as error:
-        mapped({"t": turns}, columns={"turns": "t"})
-    assert (error.value.reason, error.value.where) == ("malformed_turns", "f:7")
-
-
-def test_a_conversation_in_a_csv_column_is_json():
-    made = mapped(
-        {"t": '[{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]'}, columns={"turns": "t"}
-    )
     assert made.turns == (Message("user", "Q"), Message("assistant", "A"))
+    assert (made.task, made.question, made.answer) == ("conversation", "", "")
+    with pytest.raises(RowError) as error:
+        mapped({"t": [turns[0], {"role": "assistant", "content": "a\0"}]}, columns={"turns": "t"})
+    assert error.value.reason == "null_bytes"
 
 
 def test_a_missing_column_names_those_there_are_and_the_nearest():

@@ -74,7 +74,7 @@ def test_a_second_call_reuses_and_any_change_that_matters_does_not(tmp_path):
 def test_changed_code_is_not_served_old_results(tmp_path, monkeypatch):
     config = dataset(path=jsonl(tmp_path / "x.jsonl", qa(20)))
     prepared(config, tmp_path)
-    monkeypatch.setattr("medft.data.cache.code_version", lambda: "another version")
+    monkeypatch.setattr("medft.data.cache.code_version", lambda package: "another version")
     assert not prepared(config, tmp_path).reused
 
 

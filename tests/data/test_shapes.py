@@ -13,7 +13,7 @@ from medft.data.config import DatasetConfig
 from medft.data.hub import COMMIT
 from medft.errors import ConfigError
 from medft.paths import conf_dir
-from tests.data.support import FIXTURES, dataset, everything, prepared
+from tests.data.support import FIXTURES, dataset, everything, jsonl, prepared
 
 NAMES = sorted(path.stem for path in (conf_dir() / "dataset").glob("*.yaml"))
 
@@ -32,7 +32,7 @@ def test_every_data_set_is_built_and_says_where_it_comes_from(name):
         assert member.reader
         assert (member.repo is None) == (member.reader != "hub")
         assert (member.revision is None) == (member.reader != "hub")
-        own = name in ("csv", "jsonl", "parquet")
+        own = name in ("alpaca", "csv", "jsonl", "messages", "parquet")
         assert own or member.licence != "unknown" or member.licence_note
 
 
@@ -67,6 +67,7 @@ def test_the_base_file_has_every_setting_with_its_default():
         ("pubmedqa_unlabeled", "jsonl", "pubmedqa.jsonl", 20, {}),
         ("pubmedqa_ko", "jsonl", "pubmedqa_ko.jsonl", 14, {}),
         ("shekswess", "jsonl", "shekswess.jsonl", 10, {}),
+        ("alpaca", "jsonl", "alpaca.json", 12, {"blank_answer": 1}),
     ],
 )
 def test_every_source_shape_goes_through(tmp_path, name, reader, path, kept, dropped):
@@ -125,6 +126,18 @@ def test_notes_stay_whole_across_splits(tmp_path):
     notes = [{row.context for row in rows} for rows in everything(prepared(config, tmp_path)).values()]
     assert all(notes)
     assert not (notes[0] & notes[1]) | (notes[0] & notes[2]) | (notes[1] & notes[2])
+
+
+def test_conversations_of_ones_own_need_no_code(tmp_path):
+    talk = [{"from": "human", "value": "What is {}?"}, {"from": "gpt", "value": "An illness, {}."}] * 2
+    rows = [{"conversations": [{**t, "value": t["value"].format(n)} for t in talk]} for n in range(20)]
+    path = jsonl(tmp_path / "x.jsonl", rows)
+    settings = [f"dataset.path={path}", "dataset.columns.turns=conversations", "dataset.learn=last"]
+    records = everything(prepared(composed("+dataset=messages", *settings), tmp_path))["train"]
+    assert {record.task for record in records} == {"conversation"}
+    assert {tuple(turn.learnt for turn in record.turns) for record in records} == {
+        (False, False, False, True)
+    }
 
 
 def test_columns_of_ones_own_file_need_no_code(tmp_path):

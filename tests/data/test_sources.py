@@ -14,8 +14,9 @@ from medft.errors import DataError
 from tests.data.support import FIXTURES, dataset, jsonl
 
 
-def rows(config):
-    return [(item.place.rsplit("/")[-1], dict(item.values)) for item in read_rows(config)]
+def rows_of(config):
+    """The good rows, with the names of their places."""
+    return [(i.place.rsplit("/")[-1], dict(i.values)) for i in read_rows(config) if isinstance(i, Row)]
 
 
 def bad(config) -> RowError:
@@ -30,7 +31,7 @@ def write(path: Path, text: str | bytes) -> Path:
 
 def test_csv_has_quotes_line_ends_and_a_bom(tmp_path):
     text = '\ufeffquestion,answer\r\n"a, b?","two\r\nlines"\r\n\r\nc?,d\r\n'
-    assert rows(dataset("csv", write(tmp_path / "x.csv", text))) == [
+    assert rows_of(dataset("csv", write(tmp_path / "x.csv", text))) == [
         ("x.csv:2", {"question": "a, b?", "answer": "two\r\nlines"}),
         ("x.csv:5", {"question": "c?", "answer": "d"}),
     ]
@@ -58,7 +59,7 @@ def test_a_field_of_a_hundred_megabytes_is_refused_in_bounded_memory(tmp_path, m
     monkeypatch.setattr(sources, "MAX_LINE", 4000)
     path = tmp_path / "x.csv"
     path.write_text("question,answer\nq?," + "x" * 100_000 + "\nr?,b\n")
-    assert max(map(len, sources._lines(path))) == 4000
+    assert max(map(len, sources.read_lines(path))) == 4000
     error = bad(dataset("csv", path))
     assert error.where == f"{path}:2"
     assert "1000" in error.what
@@ -68,11 +69,44 @@ def test_a_field_of_a_hundred_megabytes_is_refused_in_bounded_memory(tmp_path, m
 
 @pytest.mark.parametrize("line", ['{"question": "a?", "ans', "[1, 2]", "{'a': 1}", "[" * 100_000])
 def test_a_bad_json_line_is_named_and_the_next_is_read(tmp_path, line):
-    path = write(tmp_path / "x.jsonl", f'{line}\n\n{{"question": "b?"}}\n')
-    assert bad(dataset("jsonl", path)).where == f"{path}:1"
-    assert [item.place for item in read_rows(dataset("jsonl", path)) if isinstance(item, Row)] == [
-        f"{path}:3"
-    ]
+    path = write(tmp_path / "x.jsonl", f'{{"question": "a?"}}\n{line}\n\n{{"question": "b?"}}\n')
+    assert bad(dataset("jsonl", path)).where == f"{path}:2"
+    assert [row[0] for row in rows_of(dataset("jsonl", path))] == ["x.jsonl:1", "x.jsonl:4"]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("chunk", [16, 2**20])
+def test_a_json_array_is_read_one_object_at_a_time(tmp_path, monkeypatch, indent, chunk):
+    monkeypatch.setattr("medft.data.jsonl.CHUNK", chunk)
+    made = [{"question": f"Frage {n}, [ü] ?", "answer": ["a", {"b": "]}"}]} for n in range(50)]
+    text = json.dumps(made, indent=indent, ensure_ascii=False)
+    path = write(tmp_path / "x.json", f"\ufeff\n {text} \n")
+    assert [values for _, values in rows_of(dataset("jsonl", path))] == made
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ('[{"q": 1}, {"q": 2', 1),
+        ('[{"q": 1}, 7, {"q": 2}]', 2),
+        ('[{"q": 1}] {"q": 2}', 1),
+        ('[{"q": 1}, {\'q\': 2}, {"q": 3}]', 1),
+        ("[1, 2]\n", 0),
+        ("[" * 100_000, 0),
+    ],
+)
+def test_an_array_that_breaks_off_is_named_by_its_row_and_good_rows_survive(tmp_path, text, good):
+    path = write(tmp_path / "x.json", text)
+    errors = [item for item in read_rows(dataset("jsonl", path)) if isinstance(item, RowError)]
+    assert len(rows_of(dataset("jsonl", path))) == good
+    assert errors[0].where == f"{path} row {min(good, 1) + 1}"
+    assert {error.reason for error in errors} == {"malformed_json"}
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_header_without_commas_is_separated_by_semicolons_or_tabs(tmp_path, mark):
+    path = write(tmp_path / "x.csv", f'question{mark}answer\na, b?{mark}"c{mark} d"\n')
+    assert rows_of(dataset("csv", path)) == [("x.csv:2", {"question": "a, b?", "answer": f"c{mark} d"})]
 
 
 def test_parquet_rows_keep_their_types_and_a_truncated_file_is_named(tmp_path):
@@ -81,13 +115,13 @@ def test_parquet_rows_keep_their_types_and_a_truncated_file_is_named(tmp_path):
 
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"question": ["a?", None], "context": [{"contexts": ["p"]}, None]}), path)
-    assert rows(dataset("parquet", path)) == [
+    assert rows_of(dataset("parquet", path)) == [
         ("x.parquet row 1", {"question": "a?", "context": {"contexts": ["p"]}}),
         ("x.parquet row 2", {"question": None, "context": None}),
     ]
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(DataError, match="not a whole parquet file") as error:
-        rows(dataset("parquet", path))
+        rows_of(dataset("parquet", path))
     assert str(path) in error.value.where
 
 
@@ -134,7 +168,7 @@ def test_a_bundled_sample_is_found_by_its_name():
 def test_fields_of_any_script_survive(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text(json.dumps({"question": "천식이란?", "answer": "é\u2028x"}, ensure_ascii=False), "utf-8")
-    assert rows(dataset("jsonl", path)) == [("x.jsonl:1", {"question": "천식이란?", "answer": "é\u2028x"})]
+    assert rows_of(dataset("jsonl", path)) == [("x.jsonl:1", {"question": "천식이란?", "answer": "é\u2028x"})]
 
 
 @given(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -148,6 +149,19 @@ def test_every_assistant_turn_is_learnt(loaded: dict[str, Any], family: str) -> 
     end = TRAINED[family].split(".", 1)[1]
     assert texts == ["A chronic lung disease." + end, "No." + end]
     assert sum(size for size in row.answer_bytes if size > 0) == len("A chronic lung disease.No.")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_only_learnt_turns_carry_loss_token_by_token(loaded: dict[str, Any], family: str) -> None:
+    talk = [*TALK, Message("user", "Is it rare?"), Message("assistant", "No.")]
+    some = [*TALK[:-1], replace(TALK[-1], learnt=False), *talk[-2:]]
+    e = encoder(loaded[family])
+    (every,), (last,) = e.encode([talk]), e.encode([some])
+    assert last.input_ids == every.input_ids
+    begins = len(e.prompt(talk[:-1]))
+    assert last.labels == [IGNORE] * begins + every.labels[begins:]
+    assert last.answer_bytes == [-1] * begins + every.answer_bytes[begins:]
+    assert last.labels[begins] != IGNORE, "the last answer is learnt from its first token on"
 
 
 def test_a_long_answer_is_cut_and_said_so(loaded: dict[str, Any]) -> None:

@@ -15,6 +15,9 @@ TEMPLATE = TemplateConfig(
             WordingConfig("{context} | {question}", "{label}"),
             {"ko": WordingConfig("{context} / {question}", "{label}")},
         ),
+        "instruction": TaskConfig(
+            WordingConfig("{question}"), with_context=WordingConfig("{question}: {context}")
+        ),
         "conversation": TaskConfig(WordingConfig("{question}", "{answer}", "Be kind.")),
     },
 )
@@ -48,6 +51,11 @@ def test_a_conversation_keeps_its_turns_and_its_own_system_text() -> None:
     [
         (Record("7", "s", "qa", "en", question="q"), "needs the field 'answer'"),
         (Record("7", "s", "summary", "en", question="q"), "no wording for task 'summary'"),
+        (Record("7", "s", "qa", "en", question="q", answer="a", context="c"), "no place for the context"),
+        (
+            Record("7", "s", "conversation", "en", context="c", turns=(Message("user", "a"),)),
+            "no place for the context",
+        ),
     ],
 )
 def test_a_record_that_cannot_be_worded_is_an_error_that_names_it(record: Record, expected: str) -> None:
@@ -58,6 +66,15 @@ def test_a_record_that_cannot_be_worded_is_an_error_that_names_it(record: Record
 def test_missing_columns_are_found_before_any_row_is_read() -> None:
     with pytest.raises(PromptError, match="needs label for task 'nli'"):
         check_fields(TEMPLATE, "nli", "en", {"question", "context"}, "mine")
+    with pytest.raises(PromptError, match="no place for the context of 'mine' in task 'qa'"):
+        check_fields(TEMPLATE, "qa", "en", {"question", "context", "answer"}, "mine")
+    check_fields(TEMPLATE, "instruction", "en", {"question", "context", "answer"}, "mine")
+
+
+@pytest.mark.parametrize(("context", "user"), [("", "q"), (" ", "q"), ("c", "q: c")])
+def test_a_context_that_only_some_records_have_has_a_wording_of_its_own(context: str, user: str) -> None:
+    record = Record("7", "s", "instruction", "en", question="q", answer="a", context=context)
+    assert messages(record, TEMPLATE) == (Message("user", user), Message("assistant", "a"))
 
 
 def test_an_unknown_placeholder_is_refused() -> None:
