@@ -48,7 +48,7 @@ class TaskConfig:
     languages: dict[str, WordingConfig] = field(default_factory=dict)
     """Wordings by ISO 639-1 code."""
     with_context: WordingConfig | None = None
-    """Used instead of the default for records that have a context; null for tasks whose records all have one, or none."""
+    """Used instead of the default for records that have a context; null where all have one, or none has."""
 
 
 @dataclass(frozen=True, slots=True)
