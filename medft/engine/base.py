@@ -15,6 +15,8 @@ from medft.models.registry import Dtype
 
 EngineName = Literal["unsloth", "transformers"]
 Checkpointing = Literal["off", "standard", "unsloth"]
+LossType = Literal["nll", "chunked_nll"]
+"""One loss by its names in TRL: from all logits at once, or from those of trained tokens, chunk by chunk."""
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _EMBEDDINGS = {"embed_tokens", "lm_head"}
@@ -134,6 +136,9 @@ class Engine(Protocol):
         Raises:
             EngineError: a folder that cannot be used, or a target module that the base does not have.
         """
+
+    def loss_type(self, model: Any) -> LossType:
+        """How the trainer is to compute the loss of a model that was loaded for training."""
 
     def separate_examples(self, trainer: Any) -> None:
         """Let the padding-free batches of a trainer that has been built say where examples end, and prove it.

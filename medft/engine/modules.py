@@ -69,9 +69,22 @@ def check_targets(model: torch.nn.Module, lora: LoraConfig) -> None:
         )
 
 
-def attention_implementation(model: Any) -> str:
-    """Which attention code the model runs ("sdpa", "flash_attention_2", ...), for the record."""
-    return str(model.config._attn_implementation)
+def has_plain_head(model: Any) -> bool:
+    """Whether a causal LM's logits are its output layer applied to its last hidden states; some scale or cap
+    them. Asked of the model itself, with a few tokens."""
+    import torch
+
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    head, device = base.get_output_embeddings(), next(base.parameters()).device
+    ids, training = torch.arange(1, 9, device=device)[None], base.training
+    base.eval()
+    try:
+        with torch.no_grad():
+            hidden = base.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
+            logits = base(input_ids=ids, use_cache=False).logits
+            return torch.allclose(head(hidden.to(head.weight.dtype)).float(), logits.float(), rtol=1e-2)
+    finally:
+        base.train(training)
 
 
 def with_adapter(model: Any, adapter: Path) -> Any:

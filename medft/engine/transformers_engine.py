@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medft.engine import checkpoint, compat, isolation, modules
-from medft.engine.base import EngineName, LoadSpec, LoraConfig
+from medft.engine.base import EngineName, LoadSpec, LoraConfig, LossType
 from medft.errors import EngineError
 
 
@@ -42,6 +42,11 @@ class TransformersEngine:
             _checkpoint(model)
         compat.keep_adapter_float32(model)
         return model
+
+    def loss_type(self, model: Any) -> LossType:
+        """See ``Engine``. The chunked loss leaves out prompts and padding and never holds all logits; it is
+        exact where logits are the output layer's and nothing more."""
+        return "chunked_nll" if modules.has_plain_head(model) else "nll"
 
     def separate_examples(self, trainer: Any) -> None:
         """See ``Engine``. Position ids that start again say it; transformers makes a block mask from them."""

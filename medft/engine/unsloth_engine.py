@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from medft.engine import checkpoint, compat, isolation, modules
-from medft.engine.base import Checkpointing, EngineName, LoadSpec, LoraConfig
+from medft.engine.base import Checkpointing, EngineName, LoadSpec, LoraConfig, LossType
 from medft.plan.machine import probe
 
 _log = logging.getLogger(__name__)
@@ -70,6 +70,10 @@ class UnslothEngine:
         if spec.dtype == "float32":
             compat.keep_float32(model)
         return model
+
+    def loss_type(self, model: Any) -> LossType:
+        """See ``Engine``. Unsloth puts its own fused loss, chunked as well, in the place of the plain one."""
+        return "nll"
 
     def separate_examples(self, trainer: Any) -> None:
         """See ``Engine``. Unsloth needs the lengths themselves; it adds them to the collator it is given."""

@@ -6,14 +6,13 @@ nothing about engines (`resolve` has).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from medft.config import plain
 from medft.engine.base import Checkpointing
 from medft.errors import EngineError
-from medft.plan import fit, lengths, problems
+from medft.plan import cost, fit, lengths, problems
 from medft.plan.disk import Disk, free_bytes
 from medft.plan.fit import Memory, Recipe
 from medft.plan.flops import flops_per_token, peak_flops, utilisation
@@ -123,6 +122,9 @@ def make(request: Request, resolved: Resolved, machine: Machine) -> Plan:
     free = min((gpu.free_bytes for gpu in used), default=machine.ram_available)
     if trainer.fit == "auto" and memory is not None:
         recipe = _fit(recipe, request, resolved, machine, free, memory, reasons)
+    elif trainer.padding_free is None:
+        recipe = replace(recipe, trainer=replace(trainer, padding_free=False))
+        reasons["batch"] = "batches as written, padded: the sizes of this model are not known"
     trainer = recipe.trainer
     decided = replace(resolved, gradient_checkpointing=recipe.checkpointing, reasons=reasons)
     rows = request.lengths.train
@@ -137,7 +139,7 @@ def make(request: Request, resolved: Resolved, machine: Machine) -> Plan:
     return Plan(
         resolved=decided, trainer=trainer, schedule=steps, devices=request.devices,
         exact=request.lengths.exact, longest=max(rows, default=0), tokens=tokens,
-        flops_per_token=_flops(request), padding_ratio=_padding(trainer, rows),
+        flops_per_token=_flops(request), padding_ratio=cost.padding_of(trainer, rows),
         memory=needs, memory_free=free, disk=room, disk_free=there,
         seconds=seconds, rate=rate,
         problems=problems.find(
@@ -183,14 +185,16 @@ def _fit(
     kinds: tuple[Checkpointing, ...] = (resolved.gradient_checkpointing,)
     if request.engine.gradient_checkpointing == "auto":
         kinds = ("off", "standard", *(("unsloth",) if resolved.engine == "unsloth" else ()))
-    peak = peak_flops(machine.gpus[0].name, resolved.dtype) if machine.gpus else None
-    price = fit.batch_price(request.shape, peak, bool(machine.gpus))
+    varlen = resolved.engine == "unsloth"  # FlashAttention, xformers, or plain attention row by row
+    of_step = cost.step_cost(
+        request.lengths.train, request.shape, request.adapter, resolved.dtype, machine, varlen
+    )
     room = int(free * _MEMORY_FOR_AUTO)
-    chosen = fit.fastest(recipe, kinds, request.devices, room, memory, _work(request, resolved), price)
+    chosen = fit.fastest(recipe, kinds, request.devices, room, memory, of_step)
     trainer = chosen.trainer
     reasons["batch"] = (
-        f"{trainer.per_device_batch_size} rows x {trainer.gradient_accumulation_steps} accumulated: "
-        f"the least work per step that fits {room / 1e9:.1f} GB"
+        f"{trainer.per_device_batch_size} rows x {trainer.gradient_accumulation_steps} accumulated, "
+        f"{_batching(trainer, varlen)}: the least work per step that fits {room / 1e9:.1f} GB"
     )
     if len(kinds) > 1:
         reasons["gradient_checkpointing"] = (
@@ -199,31 +203,12 @@ def _fit(
     return chosen
 
 
-def _work(request: Request, resolved: Resolved) -> Callable[[TrainerConfig], float]:
-    """The work of a step as a function of its batches, in tokens that attend to nothing.
-
-    Plain attention computes the whole square of a joined batch and masks most of it; Unsloth's computes only
-    what rows attend to.
-    """
-    rows, shape, adapter = request.lengths.train, request.shape, request.adapter
-    mean = sum(rows) / max(len(rows), 1)
-
-    def work(trainer: TrainerConfig) -> float:
-        size, padding = trainer.per_device_batch_size, _padding(trainer, rows)
-        width = mean * (size if trainer.padding_free else padding)
-        seen = lengths.attended(rows) if resolved.engine == "unsloth" else width
-        cost = 1.0
-        if shape is not None and adapter is not None:
-            cost = flops_per_token(shape, adapter, seen) / flops_per_token(shape, adapter, 0)
-        return size * trainer.gradient_accumulation_steps * mean * padding * cost
-
-    return work
-
-
-def _padding(trainer: TrainerConfig, rows: tuple[int, ...]) -> float:
-    if trainer.padding_free or trainer.packing or trainer.group_by_length:
-        return 1.0
-    return lengths.padding_ratio(rows, trainer.per_device_batch_size)
+def _batching(trainer: TrainerConfig, varlen: bool) -> str:
+    if trainer.padding_free or trainer.packing:
+        return "joined without padding"
+    if trainer.per_device_batch_size == 1:
+        return "one at a time"
+    return "padded" if varlen else "padded (plain attention costs more on joined rows)"
 
 
 def _trained(rows: tuple[int, ...], sequences: int, steps: Schedule) -> int:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medft.plan.disk import Disk
-from medft.plan.fit import Memory, Recipe, remedies
+from medft.plan.fit import Memory, Recipe
 from medft.plan.machine import Machine
 from medft.plan.memory import Estimate
+from medft.plan.remedies import remedies
 
 _CERTAIN = 0.9  # the estimate is meant to be right within a tenth
 

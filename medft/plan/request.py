@@ -61,7 +61,8 @@ def memory_of(request: Request, resolved: Resolved, machine: Machine) -> Memory 
         return None
 
     def needs(recipe: Recipe) -> Estimate:
-        trainer, joined = recipe.trainer, recipe.trainer.padding_free or recipe.trainer.packing
+        trainer = recipe.trainer
+        joined = bool(trainer.padding_free or trainer.packing)
         cut = {
             name: [min(n, trainer.max_length) for n in getattr(request.lengths, name)]
             for name in ("train", "validation", "test")

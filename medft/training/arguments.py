@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medft.engine.base import Checkpointing
+from medft.engine.base import Checkpointing, LossType
 from medft.models.registry import Dtype
 from medft.training.config import TrainerConfig
 
@@ -50,6 +50,7 @@ def sft_config(
     seed: int,
     dtype: Dtype,
     checkpointing: Checkpointing,
+    loss_type: LossType,
     validate: bool,
     validate_first: bool,
     cuda: bool,
@@ -63,84 +64,108 @@ def sft_config(
         seed: of batch order, dropout and noise.
         dtype: compute type.
         checkpointing: how activations are recomputed.
+        loss_type: how the loss is computed; the engine says.
         validate: whether there are validation rows.
         validate_first: whether a validation comes before the first step.
         cuda: whether there is a CUDA device.
     """
     from trl import SFTConfig
 
-    best = validate and config.keep == "best"
-    watched = best or (validate and config.early_stopping_patience is not None)
     return SFTConfig(
         output_dir=str(folder),
-        # The recipe.
-        num_train_epochs=config.epochs,
-        max_steps=config.max_steps or -1,
-        per_device_train_batch_size=config.per_device_batch_size,
-        per_device_eval_batch_size=config.per_device_eval_batch_size,
-        gradient_accumulation_steps=config.gradient_accumulation_steps,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type=config.lr_scheduler,
-        warmup_steps=config.warmup_steps,
-        optim=config.optimizer,
-        weight_decay=config.weight_decay,
-        adam_beta1=0.9,
-        adam_beta2=0.999,
-        adam_epsilon=1e-8,
-        max_grad_norm=config.max_grad_norm,
-        neftune_noise_alpha=config.neftune_noise_alpha,
-        label_smoothing_factor=0.0,
-        loss_type="nll",
         seed=seed,
         data_seed=seed,
-        # Rows arrive encoded, cut and, where asked for, packed: no engine touches ids or labels.
-        max_length=None,
-        packing=False,
-        eval_packing=False,
-        padding_free=False,  # the collator concatenates rows; TRL and Unsloth would refuse or undo it here
-        pad_to_multiple_of=None,
-        completion_only_loss=None,
-        assistant_only_loss=False,
-        shuffle_dataset=False,
-        dataset_kwargs={"skip_prepare_dataset": True},
-        dataset_num_proc=None,
-        remove_unused_columns=False,
-        train_sampling_strategy="group_by_length" if config.group_by_length else "random",
-        length_column_name="length",
-        dataloader_num_workers=0,
-        dataloader_pin_memory=cuda,
-        dataloader_drop_last=False,
-        # Compute.
-        bf16=cuda and dtype == "bfloat16",
-        fp16=cuda and dtype == "float16",
-        use_cpu=not cuda,
-        gradient_checkpointing=checkpointing == "standard",
-        gradient_checkpointing_kwargs={"use_reentrant": False},
-        torch_compile=False,
-        use_liger_kernel=False,
-        activation_offloading=False,
-        average_tokens_across_devices=True,
-        # Validation, checkpoints, logging: medft's callbacks do the writing.
-        eval_strategy="steps" if validate else "no",
-        eval_on_start=validate and validate_first,
-        eval_delay=0,
-        auto_find_batch_size=False,
-        ddp_find_unused_parameters=False,
-        eval_steps=plan.eval_steps if validate else None,
-        prediction_loss_only=True,
-        save_strategy="steps",
-        save_steps=plan.save_steps,
-        save_total_limit=config.save_total_limit,
-        save_only_model=False,
-        restore_callback_states_from_checkpoint=True,  # the patience that early stopping has left
-        load_best_model_at_end=best,
-        metric_for_best_model="eval_loss" if watched else None,
-        greater_is_better=False if watched else None,
-        logging_strategy="steps",
-        logging_steps=config.logging_steps,
-        logging_first_step=True,
-        logging_nan_inf_filter=False,
-        disable_tqdm=True,
-        report_to="none",
-        push_to_hub=False,
+        loss_type=loss_type,
+        **_OURS,
+        **_recipe(config),
+        **_rhythm(config, plan, validate, validate_first),
+        **_compute(dtype, checkpointing, cuda),
     )
+
+
+_OURS: dict[str, Any] = {
+    # Rows arrive encoded, cut and, where asked for, packed: no engine touches ids or labels.
+    "max_length": None,
+    "packing": False,
+    "eval_packing": False,
+    "padding_free": False,  # the collator concatenates rows; TRL and Unsloth would refuse or undo it here
+    "pad_to_multiple_of": None,
+    "completion_only_loss": None,
+    "assistant_only_loss": False,
+    "shuffle_dataset": False,
+    "dataset_kwargs": {"skip_prepare_dataset": True},
+    "dataset_num_proc": None,
+    "remove_unused_columns": False,
+    "train_sampling_strategy": "random",  # medft's trainer groups by length
+    "dataloader_num_workers": 0,
+    "dataloader_drop_last": False,
+    "label_smoothing_factor": 0.0,
+    "average_tokens_across_devices": True,
+    "prediction_loss_only": True,
+    # medft's plan chooses batches, its callbacks write, its commands publish.
+    "auto_find_batch_size": False,
+    "ddp_find_unused_parameters": False,
+    "torch_compile": False,
+    "use_liger_kernel": False,
+    "activation_offloading": False,
+    "save_only_model": False,
+    "restore_callback_states_from_checkpoint": True,  # the patience that early stopping has left
+    "logging_strategy": "steps",
+    "logging_first_step": True,
+    "logging_nan_inf_filter": False,
+    "disable_tqdm": True,
+    "report_to": "none",
+    "push_to_hub": False,
+}
+
+
+def _recipe(config: TrainerConfig) -> dict[str, Any]:
+    """What changes the weights a run ends with."""
+    return {
+        "num_train_epochs": config.epochs,
+        "max_steps": config.max_steps or -1,
+        "per_device_train_batch_size": config.per_device_batch_size,
+        "per_device_eval_batch_size": config.per_device_eval_batch_size,
+        "gradient_accumulation_steps": config.gradient_accumulation_steps,
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": config.lr_scheduler,
+        "warmup_steps": config.warmup_steps,
+        "optim": config.optimizer,
+        "weight_decay": config.weight_decay,
+        "adam_beta1": 0.9,
+        "adam_beta2": 0.999,
+        "adam_epsilon": 1e-8,
+        "max_grad_norm": config.max_grad_norm,
+        "neftune_noise_alpha": config.neftune_noise_alpha,
+    }
+
+
+def _rhythm(config: TrainerConfig, plan: Schedule, validate: bool, validate_first: bool) -> dict[str, Any]:
+    """When a run validates, saves and logs, and which checkpoint it keeps."""
+    best = validate and config.keep == "best"
+    watched = best or (validate and config.early_stopping_patience is not None)
+    return {
+        "eval_strategy": "steps" if validate else "no",
+        "eval_steps": plan.eval_steps if validate else None,
+        "eval_on_start": validate and validate_first,
+        "eval_delay": 0,
+        "save_strategy": "steps",
+        "save_steps": plan.save_steps,
+        "save_total_limit": config.save_total_limit,
+        "load_best_model_at_end": best,
+        "metric_for_best_model": "eval_loss" if watched else None,
+        "greater_is_better": False if watched else None,
+        "logging_steps": config.logging_steps,
+    }
+
+
+def _compute(dtype: Dtype, checkpointing: Checkpointing, cuda: bool) -> dict[str, Any]:
+    """How the hardware is used."""
+    return {
+        "bf16": cuda and dtype == "bfloat16",
+        "fp16": cuda and dtype == "float16",
+        "use_cpu": not cuda,
+        "gradient_checkpointing": checkpointing == "standard",
+        "gradient_checkpointing_kwargs": {"use_reentrant": False},
+        "dataloader_pin_memory": cuda,
+    }

@@ -131,7 +131,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]
             disable=not state.is_world_process_zero,
             mininterval=0.2 if self._stream.isatty() else 15,  # a log file wants few lines
             dynamic_ncols=True,
-            bar_format="  {n_fmt}/{total_fmt} [{bar:18}] {elapsed}<{remaining} {postfix}",
+            bar_format="  {n_fmt}/{total_fmt} [{bar:18}] {elapsed}<{remaining}{postfix}",
         )
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -45,13 +45,14 @@ class TrainerConfig:
     """What happens to a longer row: its answer is cut at the end, or it is left out. Counted either way."""
     packing: bool = False
     """Put several rows into one sequence, isolated from each other; changes which rows meet in a step."""
-    padding_free: bool = False
-    """Concatenate the rows of a batch instead of padding them; the same rows per step."""
+    padding_free: bool | None = False
+    """Concatenate the rows of a batch instead of padding them; the same rows per step. null: where fit=auto
+    finds it faster."""
     group_by_length: bool = False
     """Batches of rows of similar length; changes which rows meet in a step."""
     fit: Literal["off", "auto"] = "off"
-    """auto: the plan deals the rows of a step to batches, accumulation and GPUs, and chooses recomputation
-    and the validation batch, as memory allows; the mathematics stays."""
+    """auto: the plan deals the rows of a step to batches, accumulation and GPUs, and chooses recomputation,
+    padding and the validation batch, as memory allows; the mathematics stays."""
     neftune_noise_alpha: float | None = None
     """Noise on embeddings in training (NEFTune, Jain et al. 2023), typically 5; null is off."""
     logging_steps: int = 1
@@ -93,6 +94,11 @@ class TrainerConfig:
             raise ConfigError(
                 "trainer.packing and trainer.group_by_length contradict each other",
                 remedy="packed sequences have one length already: set one of them to false",
+            )
+        if self.padding_free is None and self.fit == "off":
+            raise ConfigError(
+                "'trainer.padding_free' is left open, and trainer.fit=off decides nothing",
+                remedy="trainer.padding_free=true or false, or trainer.fit=auto",
             )
         if self.eval_steps and self.save_steps and self.keep == "best" and self.save_steps % self.eval_steps:
             raise ConfigError(

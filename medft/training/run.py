@@ -19,7 +19,7 @@ from transformers import EarlyStoppingCallback, TrainerState, set_seed
 from trl.data_utils import pack_dataset
 
 from medft import ranks
-from medft.engine.base import Checkpointing
+from medft.engine.base import Checkpointing, LossType
 from medft.models.registry import Dtype
 from medft.prompt.tokens import EncodedSplit
 from medft.runs import RunDir, atomic_folder, read_json
@@ -28,6 +28,7 @@ from medft.training.callbacks import Listener, Progress, Recorder, Stopper
 from medft.training.config import TrainerConfig
 from medft.training.losslog import LossLog, read_rows
 from medft.training.preflight import Rehearsal
+from medft.training.sampler import GroupedByLength
 from medft.training.trainer import AnswerCollator, Trainer
 
 
@@ -106,6 +107,7 @@ def train(
     seed: int,
     dtype: Dtype,
     checkpointing: Checkpointing,
+    loss_type: LossType,
     listeners: list[Listener],
     progress: Progress,
     stopper: Stopper,
@@ -120,6 +122,8 @@ def train(
     set_seed(seed)
     most = {"validation": config.validation_rows, "test": config.test_rows}
     rows = {name: load_rows(split, most.get(name)) for name, split in splits.items() if split.rows}
+    for name in rows.keys() - {"train"}:  # their order changes no figure: long ones first, little padding
+        rows[name] = rows[name].sort("length", reverse=True)
     if config.packing:
         rows["train"] = pack(rows["train"], config.max_length, seed)
     cuda = torch.cuda.is_available() and next(model.parameters()).device.type == "cuda"
@@ -127,7 +131,8 @@ def train(
     start = last_checkpoint(run)
     arguments = sft_config(
         config, plan, folder=run.checkpoints, seed=seed, dtype=dtype, checkpointing=checkpointing,
-        validate="validation" in rows, validate_first=_unvalidated(run, start, plan), cuda=cuda,
+        loss_type=loss_type, validate="validation" in rows,
+        validate_first=_unvalidated(run, start, plan), cuda=cuda,
     )  # fmt: skip
     log = LossLog(run.loss_csv, resume_step=_step(start) if start else None) if ranks.first() else None
     recorder = Recorder(log, [*listeners, stopper.watch, progress.show])
@@ -141,9 +146,12 @@ def train(
         eval_dataset=rows.get("validation"),
         processing_class=copy.deepcopy(tokenizer),  # trainers set its padding side and pad token
         data_collator=AnswerCollator(
-            pad_token_id=tokenizer.pad_token_id, padding_free=config.padding_free or config.packing
+            pad_token_id=tokenizer.pad_token_id, padding_free=bool(config.padding_free or config.packing)
         ),
         callbacks=watching,
+        order=GroupedByLength(rows["train"]["length"], plan.rows_per_step, seed)
+        if config.group_by_length
+        else None,
     )
     separate_examples(trainer)
     for callback in watching:

@@ -7,9 +7,11 @@ name.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
+from torch.utils.data import Sampler
 from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import pad
@@ -19,58 +21,94 @@ from medft.training.tally import IGNORE, Reading, StopTokenLoss, Tally
 
 
 class AnswerCollator(DataCollatorForLanguageModeling):  # type: ignore[misc]
-    """TRL's collator, padded or padding-free, that also carries the column ``answer_bytes``."""
+    """TRL's collator, padded or padding-free, that also carries the column ``answer_bytes``, and ``row``: the
+    place of every token's row in the batch, -1 for padding."""
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-        """Batch ``examples``; ``answer_bytes`` is padded with -1."""
+        """Batch ``examples``; both columns are padded with -1."""
         batch: dict[str, Any] = super().torch_call(examples)
         sizes = [torch.tensor(example["answer_bytes"]) for example in examples]
-        if self.padding_free:
-            sizes = [torch.cat(sizes)]
-        batch["answer_bytes"] = pad(
-            sizes, padding_value=-1, padding_side="right", pad_to_multiple_of=self.pad_to_multiple_of
-        )
+        rows = [torch.full_like(size, place) for place, size in enumerate(sizes)]
+        for name, column in (("answer_bytes", sizes), ("row", rows)):
+            joined = [torch.cat(column)] if self.padding_free else column
+            batch[name] = pad(
+                joined, padding_value=-1, padding_side="right", pad_to_multiple_of=self.pad_to_multiple_of
+            )
         return batch
 
 
 class Trainer(SFTTrainer):  # type: ignore[misc]
-    """SFTTrainer whose losses are token-weighted over any window of steps, with bits per byte beside them.
+    """SFTTrainer whose losses are token-weighted over any window of steps, with bits per byte beside them,
+    and that counts no row twice.
 
     ``Trainer.evaluate`` of transformers averages batch means, which weighs a short batch like a long one;
     here ``eval_loss`` is the sum over tokens divided by their number, with ``eval_bits_per_byte`` beside it.
+
+    Args:
+        order: of the training rows; None draws them at random.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, order: Sampler[int] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._order = order
         self.train_tally, self.eval_tally = Tally(), Tally()
         self.stop_loss = StopTokenLoss(self.model)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        return self._order or super()._get_train_sampler(train_dataset)
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, *device: Any) -> Any:
+        """The batches of a step and the number of their trained tokens, as in Trainer; a row that is only
+        there to fill up the last batch of an epoch carries no loss and is not counted."""
+        batches = list(itertools.islice(epoch_iterator, num_batches))
+        if batches:
+            batches[-1] = self._without_repeats(batches[-1])
+        return super().get_batch_samples(iter(batches), num_batches, *device)
+
+    def prediction_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """As in Trainer, without repeated rows."""
+        return super().prediction_step(model, self._without_repeats(inputs), *args, **kwargs)
+
+    def _without_repeats(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Take the loss from rows that only fill up the last batch of several devices.
+
+        accelerate deals every device a whole batch and begins again with the first rows where they run out;
+        ``remainder`` rows of all devices' last batches, in their order, are real.
+        """
+        state, devices = self.accelerator.gradient_state, self.accelerator.num_processes
+        if devices == 1 or not state.end_of_dataloader or state.remainder <= 0:
+            return batch
+        rows = int(batch["row"].max()) + 1
+        repeated = batch["row"] >= state.remainder - self.accelerator.process_index * rows
+        return batch | {
+            "labels": batch["labels"].masked_fill(repeated, IGNORE),
+            "answer_bytes": batch["answer_bytes"].masked_fill(repeated, 0),
+            "row": batch["row"].masked_fill(repeated, -1),
+        }
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """As in SFTTrainer; adds the batch to the tally of training or of validation."""
-        inputs, alone = self._without_repeats(model, inputs)
-        answer_bytes, labels = inputs.pop("answer_bytes"), inputs["labels"]
-        real = inputs["attention_mask"].sum() if "attention_mask" in inputs else labels.numel()
+        inputs = dict(inputs)
+        answer_bytes, row, labels = inputs.pop("answer_bytes"), inputs.pop("row"), inputs["labels"]
         loss, outputs = super().compute_loss(
             model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch
         )
-        tokens = (labels[:, 1:] != IGNORE).sum()
-        if not alone:  # only repeats of other devices' rows: nothing to add up
-            return (loss, outputs) if return_outputs else loss
         with torch.no_grad():
+            tokens = (labels[:, 1:] != IGNORE).sum()
             # In training the mean is over the trained tokens of the whole step, on all devices.
             share = (
                 tokens if num_items_in_batch is None else num_items_in_batch / self.accelerator.num_processes
             )
-            nats = loss.detach().double() * share
+            nats = torch.where(tokens > 0, loss.detach().double() * share, 0.0)
             tally = self.train_tally if model.training else self.eval_tally
             tally.add(
                 nats=nats,
                 tokens=tokens,
                 answer_nats=nats - self.stop_loss.nats(labels, answer_bytes, nats),
                 answer_bytes=answer_bytes.clamp(min=0).sum(),
-                real=real,
+                real=(row >= 0).sum(),
                 processed=labels.numel(),
             )
         return (loss, outputs) if return_outputs else loss
@@ -79,31 +117,6 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         """As in Trainer; an error says that it was met in training."""
         with phase("training"):
             return super().training_step(*args, **kwargs)
-
-    def _without_repeats(self, model: Any, inputs: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-        """In validation on several devices, rows that only fill up their last batch are not counted twice.
-
-        accelerate deals every device a whole batch and begins again with the first rows where they run out;
-        ``remainder`` rows of all devices' last batches, in their order, are real.
-
-        Returns:
-            the batch, with repeated rows carrying no loss, and whether any row of it does.
-        """
-        state, devices = self.accelerator.gradient_state, self.accelerator.num_processes
-        if model.training or devices == 1 or not state.end_of_dataloader or state.remainder <= 0:
-            return inputs, True
-        labels = inputs["labels"]
-        if "position_ids" in inputs:  # joined rows: each begins at position 0
-            row = (inputs["position_ids"] == 0).cumsum(dim=-1) - 1
-        else:
-            row = torch.arange(len(labels), device=labels.device)[:, None].expand_as(labels)
-        rows = int(row.max()) + 1
-        real = min(max(state.remainder - self.accelerator.process_index * rows, 0), rows)
-        counted = {
-            "labels": labels.masked_fill(row >= real, IGNORE),
-            "answer_bytes": inputs["answer_bytes"].masked_fill(row >= real, 0),
-        }
-        return inputs | counted, real > 0
 
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> Any:
         """As in Trainer, with the loss weighted by tokens and bits per byte among the metrics."""

@@ -92,7 +92,7 @@ def _say_details(screen: Screen, plan: Plan) -> None:
 def _padding(plan: Plan) -> str:
     if plan.padding_ratio == 1:
         return "next to no padding"
-    return f"{1 - 1 / plan.padding_ratio:.0%} of what is computed is padding (trainer=fast has none)"
+    return f"{1 - 1 / plan.padding_ratio:.0%} of what is computed is padding (trainer=fast has less)"
 
 
 def _parts(memory: Estimate) -> str:

@@ -164,8 +164,8 @@ def _run(
     wandb = _start_wandb(config, resolved, folder, screen)
     outcome = train(
         model, tokenizer, splits, plan.trainer, folder, seed=config.seed, dtype=resolved.dtype,
-        checkpointing=resolved.gradient_checkpointing, listeners=[wandb.row],
-        progress=Progress(screen.bar_stream), stopper=Stopper(screen.bar_stream),
+        checkpointing=resolved.gradient_checkpointing, loss_type=code.loss_type(model),
+        listeners=[wandb.row], progress=Progress(screen.bar_stream), stopper=Stopper(screen.bar_stream),
         separate_examples=code.separate_examples, rehearse=config.preflight,
     )  # fmt: skip
     ranks.leave()

@@ -226,11 +226,12 @@ def medft(model: Any, tokenizer: Any, setting: Setting, base: Base, out: Path) -
 
     run = RunDir(out / "run")
     run.root.mkdir()
+    code = engine(base.plan.resolved.engine)
     train(
         model, tokenizer, {"train": base.rows}, base.plan.trainer, run, seed=1,
-        dtype=base.plan.resolved.dtype, checkpointing=base.plan.resolved.gradient_checkpointing, listeners=[],
-        progress=Clock(io.StringIO()), stopper=Stopper(),
-        separate_examples=engine(base.plan.resolved.engine).separate_examples,
+        dtype=base.plan.resolved.dtype, checkpointing=base.plan.resolved.gradient_checkpointing,
+        loss_type=code.loss_type(model), listeners=[], progress=Clock(io.StringIO()), stopper=Stopper(),
+        separate_examples=code.separate_examples,
     )  # fmt: skip
     with run.loss_csv.open() as file:
         so_far = [0] + [int(row["tokens"]) for row in csv.DictReader(file) if row["split"] == "train"]

@@ -40,12 +40,9 @@ def _draw(count: int) -> list[int]:
 
 
 def grouped_ratio(lengths: Sequence[int], rows: int, per_step: int) -> float:
-    """Processed over real tokens of one epoch in the order of transformers' length-grouping sampler, which
-    sorts by step and not by batch."""
-    import torch
-    from transformers.trainer_pt_utils import LengthGroupedSampler
+    """Processed over real tokens of one epoch, grouped by length."""
+    from medft.training.sampler import GroupedByLength
 
-    generator = torch.Generator().manual_seed(1)
-    order = [lengths[i] for i in LengthGroupedSampler(per_step, lengths=list(lengths), generator=generator)]
+    order = [lengths[i] for i in GroupedByLength(lengths, per_step, seed=1)]
     batches = [order[i : i + rows] for i in range(0, len(order), rows)]
     return sum(len(batch) * max(batch) for batch in batches) / sum(order)

@@ -12,30 +12,26 @@ from typing import Any
 
 import pytest
 
-Folders = tuple[Path, Path]
+from medft.models.tiny import Twin
+
+Twins = Callable[[Any], Twin]
 ROOT = Path(__file__).resolve().parents[2]
 FAMILIES = ("mistral", "llama2", "llama3_1", "gemma")
 
 
-@pytest.fixture(scope="session")
-def twins(pytestconfig: pytest.Config) -> dict[str, Folders]:
-    """family -> (16-bit, NF4) folder of its tiny twin; built once, kept in pytest's cache."""
-    from medft.models.tiny import twin
-
-    assert pytestconfig.cache is not None
-    root = pytestconfig.cache.mkdir("twins")
-    made = {family: twin(family, root) for family in FAMILIES}  # type: ignore[arg-type]
-    return {family: (one.bits16, one.nf4) for family, one in made.items()}
+def base_of(twin: Twin, quantised: bool) -> Path:
+    """The folder of the NF4 base, or of the 16-bit one."""
+    return twin.nf4 if quantised else twin.bits16
 
 
 @pytest.fixture(scope="session")
-def unsloth_folder(twins: dict[str, Folders], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unsloth_folder(twins: Twins, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the worker that runs medft's unsloth engine has written its results."""
     out = tmp_path_factory.mktemp("unsloth")
-    (out / "twins.json").write_text(json.dumps(twins, default=str))
+    root = next(iter({twins(family).root.parent for family in FAMILIES}))  # all are built now
     environment = os.environ | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(out / "cache")}
     environment.pop("UNSLOTH_COMPILE_LOCATION", None)
-    command = [sys.executable, "-m", "tests.engine.unsloth_worker", str(out / "twins.json"), str(out)]
+    command = [sys.executable, "-m", "tests.engine.unsloth_worker", str(root), str(out)]
     with (out / "log.txt").open("w") as log:
         code = subprocess.run(command, cwd=ROOT, env=environment, stdout=log, stderr=log).returncode
     assert code == 0, (out / "log.txt").read_text()[-3000:]
@@ -56,7 +52,7 @@ def unsloth(unsloth_folder: Path) -> Callable[[str], Any]:
 
 
 @pytest.fixture(scope="session")
-def plain(twins: dict[str, Folders], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+def plain(twins: Twins, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """``plain(family, quantised, dtype)``: the same short run with the transformers engine."""
     from medft.engine.base import LoadSpec, engine
     from tests.engine import scenarios
@@ -64,17 +60,17 @@ def plain(twins: dict[str, Folders], tmp_path_factory: pytest.TempPathFactory) -
     out = tmp_path_factory.mktemp("plain")
 
     def run(family: str, quantised: bool, dtype: Any) -> dict[str, Any]:
-        spec = LoadSpec(twins[family][quantised], dtype, quantised, 256)
+        spec = LoadSpec(base_of(twins(family), quantised), dtype, quantised, 256)
         return scenarios.short_run(engine("transformers"), spec, out / f"{family}-{quantised}-{dtype}")
 
     return run
 
 
 @pytest.fixture
-def quantised_model(twins: dict[str, Folders]) -> Any:
+def quantised_model(twins: Twins) -> Any:
     """A QLoRA model of the transformers engine."""
     from medft.engine.base import LoadSpec, LoraConfig, engine
     from tests.engine import scenarios
 
-    spec = LoadSpec(twins["mistral"][1], "float32", True, 128)
+    spec = LoadSpec(twins("mistral").nf4, "float32", True, 128)
     return engine("transformers").load_for_training(spec, LoraConfig(), scenarios.tokenizer_of(spec.path), 7)

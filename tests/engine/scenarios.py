@@ -36,7 +36,8 @@ def short_run(engine: Engine, spec: LoadSpec, out: Path, **recipe: Any) -> dict[
     model = engine.load_for_training(spec, LoraConfig(r=8), tokenizer, SEED)
     fresh = _adapter_digest(model)
     recipe = {"per_device_batch_size": 2, "gradient_accumulation_steps": 2} | recipe
-    trainer = sft.trainer(model, tokenizer, ROWS, out, bf16=spec.dtype == "bfloat16", **recipe)
+    recipe |= {"bf16": spec.dtype == "bfloat16", "loss_type": engine.loss_type(model)}
+    trainer = sft.trainer(model, tokenizer, ROWS, out, **recipe)
     trainer.train()
     model.save_pretrained(out / "adapter")
     return {
@@ -59,6 +60,7 @@ def batchings(engine: Engine, spec: LoadSpec, out: Path) -> dict[str, dict[str, 
         examples = sft.packed(ROWS, 4) if name in ("packed", "leaking") else ROWS
         if name == "leaking":
             examples = [{key: row[key] for key in ROWS[0]} for row in examples]
+        recipe = recipe | {"loss_type": engine.loss_type(model)}
         trainer = sft.trainer(model, tokenizer, examples, out, in_order=True, **recipe)
         engine.separate_examples(trainer)
         first = next(iter(trainer.get_train_dataloader()))

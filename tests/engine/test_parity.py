@@ -19,7 +19,7 @@ import pytest
 
 from medft.engine.base import LoadSpec, engine
 from tests.engine import scenarios
-from tests.engine.conftest import FAMILIES, Folders
+from tests.engine.conftest import FAMILIES, Twins
 from tests.support import sft
 
 Section = Callable[[str], Any]
@@ -50,13 +50,13 @@ def test_losses_in_bfloat16(unsloth: Section, plain: Callable[..., Any], family:
 def batchings(
     request: pytest.FixtureRequest,
     unsloth: Section,
-    twins: dict[str, Folders],
+    twins: Twins,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Any:
     """What each engine made of every way to batch the same rows."""
     if request.param == "unsloth":
         return unsloth("batchings")
-    spec = LoadSpec(twins["mistral"][0], "float32", False, 256)
+    spec = LoadSpec(twins("mistral").bits16, "float32", False, 256)
     return scenarios.batchings(engine("transformers"), spec, tmp_path_factory.mktemp("batchings"))
 
 
@@ -97,12 +97,12 @@ def test_unsloth_needs_to_be_told_where_examples_end(unsloth: Section) -> None:
     assert found["told"] < 1e-3
 
 
-def test_a_model_that_cannot_isolate_is_refused(twins: dict[str, Folders], tmp_path: Path) -> None:
+def test_a_model_that_cannot_isolate_is_refused(twins: Twins, tmp_path: Path) -> None:
     from transformers import AutoTokenizer, MambaConfig, MambaForCausalLM
 
     from medft.errors import EngineError
 
-    tokenizer = AutoTokenizer.from_pretrained(twins["mistral"][0])
+    tokenizer = AutoTokenizer.from_pretrained(twins("mistral").bits16)
     recurrent = MambaForCausalLM(
         MambaConfig(vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, state_size=4)
     )

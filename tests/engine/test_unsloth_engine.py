@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from medft.engine.base import LoadSpec, engine
 from medft.plan.machine import Gpu, Machine
 from tests.engine import scenarios
-from tests.engine.conftest import FAMILIES, ROOT, Folders
+from tests.engine.conftest import FAMILIES, ROOT, Twins, base_of
 
 Section = Callable[[str], Any]
 COMBINATIONS = [(family, kind) for family in FAMILIES for kind in ("16bit", "nf4")]
@@ -34,17 +34,17 @@ def test_trains_every_combination(unsloth: Section, family: str, kind: str) -> N
 
 @pytest.mark.parametrize(("family", "kind"), COMBINATIONS)
 def test_its_merge_and_medfts_agree_bit_for_bit(
-    unsloth: Section, unsloth_folder: Path, twins: dict[str, Folders], tmp_path: Path, family: str, kind: str
+    unsloth: Section, unsloth_folder: Path, twins: Twins, tmp_path: Path, family: str, kind: str
 ) -> None:
     from medft.merge.stream import merge
 
     unsloth("runs")
     folder = unsloth_folder / f"{family}-{kind}"
-    merge(twins[family][0], folder / "adapter", tmp_path / "merged", dtype="bfloat16")
+    merge(twins(family).bits16, folder / "adapter", tmp_path / "merged", dtype="bfloat16")
     theirs, ours = _weights(folder / "merged"), _weights(tmp_path / "merged")
     assert set(ours) <= set(theirs)  # Unsloth writes tied output weights a second time
     assert all((theirs[name] == ours[name]).all() for name in ours)
-    base = _weights(twins[family][0])
+    base = _weights(twins(family).bits16)
     assert any((base[name] != ours[name]).any() for name in ours), "the adapter changed nothing"
 
 
@@ -71,13 +71,13 @@ def test_its_merged_model_loads_in_plain_transformers(
 def test_generates_as_plain_transformers_does(
     unsloth: Section,
     unsloth_folder: Path,
-    twins: dict[str, Folders],
+    twins: Twins,
     family: str,
     kind: str,
     tolerance: float,
 ) -> None:
     theirs = unsloth("generation")[f"{family}-{kind}"]
-    spec = LoadSpec(twins[family][kind == "nf4"], "float32", kind == "nf4", 256)
+    spec = LoadSpec(base_of(twins(family), kind == "nf4"), "float32", kind == "nf4", 256)
     adapter = unsloth_folder / f"{family}-{kind}" / "adapter"
     ours = scenarios.generation(engine("transformers"), spec, adapter)
     assert theirs["logits"] == pytest.approx(ours["logits"], abs=tolerance)

@@ -1,7 +1,7 @@
 """The child process in which medft's unsloth engine runs on the CPU.
 
-``python -m tests.engine.unsloth_worker TWINS OUT``: TWINS maps families to (16-bit, NF4) folders; every
-section below writes ``OUT/<section>.json``. One process, because importing Unsloth takes as long as the rest.
+``python -m tests.engine.unsloth_worker TWINS OUT``: TWINS is the folder of the tiny twins; every section
+below writes ``OUT/<section>.json``. One process, because importing Unsloth takes as long as the rest.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from medft.engine.base import Engine, LoadSpec, LoraConfig, engine
+from medft.models.tiny import Twin, twin
 from tests.engine import scenarios
+from tests.engine.conftest import FAMILIES
 from tests.support import sft, unsloth_kernels, unsloth_on_cpu
 
-Twins = dict[str, tuple[Path, Path]]
+Twins = dict[str, Twin]
 
 
-def main(twins_file: Path, out: Path) -> None:
+def main(root: Path, out: Path) -> None:
     """Run every section; one that fails leaves its traceback for the tests that need it."""
     unsloth = engine("unsloth")
     with unsloth_on_cpu.on_cpu():
         unsloth.activate()
-    twins = {family: (Path(a), Path(b)) for family, (a, b) in json.loads(twins_file.read_text()).items()}
+    twins = {family: twin(family, root) for family in FAMILIES}
     sections: list[Callable[[Engine, Twins, Path], Any]] = [
         runs,
         fused,
@@ -59,9 +61,9 @@ def runs(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:
 
 def _combinations(twins: Twins) -> Iterator[tuple[str, Path, Path]]:
     """(name, base to train, its 16-bit version) of the families, 16-bit and NF4."""
-    for family, (sixteen, nf4) in twins.items():
-        yield f"{family}-16bit", sixteen, sixteen
-        yield f"{family}-nf4", nf4, sixteen
+    for family, one in twins.items():
+        yield f"{family}-16bit", one.bits16, one.bits16
+        yield f"{family}-nf4", one.nf4, one.bits16
 
 
 def _merge(spec: LoadSpec, folder: Path, sixteen: Path) -> None:
@@ -101,7 +103,7 @@ def _fused_in_float32() -> Iterator[None]:
 
 def batchings(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:
     """Padded, accumulated, padding-free, packed: one family."""
-    spec = LoadSpec(twins["mistral"][0], "float32", False, 256)
+    spec = LoadSpec(twins["mistral"].bits16, "float32", False, 256)
     return scenarios.batchings(unsloth, spec, out / "batchings")
 
 
@@ -109,7 +111,7 @@ def isolation(unsloth: Engine, twins: Twins, out: Path) -> dict[str, float]:
     """How far an example's logits depend on the one before it: untold of lengths, and told."""
     from medft.engine.isolation import leak
 
-    spec = LoadSpec(twins["mistral"][0], "float32", False, 256)
+    spec = LoadSpec(twins["mistral"].bits16, "float32", False, 256)
     tokenizer = scenarios.tokenizer_of(spec.path)
     model = unsloth.load_for_training(spec, LoraConfig(), tokenizer, scenarios.SEED)
     trainer = sft.trainer(model, tokenizer, scenarios.ROWS, out / "isolation", padding_free=True)
@@ -135,7 +137,7 @@ def kernels(_: Engine, __: Twins, ___: Path) -> dict[str, float]:
 def triton(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:
     """One family with Unsloth's own Triton kernels, interpreted; and the same with the torch stand-ins."""
     found = {}
-    spec = LoadSpec(twins["mistral"][1], "float32", True, 256)
+    spec = LoadSpec(twins["mistral"].nf4, "float32", True, 256)
     for kind in ("torch", "triton"):
         unsloth_kernels.use(kind)  # type: ignore[arg-type]
         with _fused_in_float32():

@@ -122,13 +122,23 @@ def test_a_plan_can_be_written_down(tmp_path: Path) -> None:
     assert 0 < (found.utilisation(10_000, machine(H200)) or 0) < 1
 
 
-def test_plain_attention_pays_for_joining_rows_and_unsloth_does_not(tmp_path: Path) -> None:
+def test_rows_are_joined_where_attention_keeps_them_apart_and_padded_where_that_costs_less(
+    tmp_path: Path,
+) -> None:
     small = ShapeConfig(64, 2, 4, 2, 16, 192, 2048, tie_word_embeddings=False)
-    rows = Lengths((250,) * 80, (50,), (), exact=True)
+    rows = Lengths(tuple(range(256, 176, -1)), (50,), (), exact=True)
     wanted = replace(request(tmp_path, "model=mistral", "trainer=fast", lengths=rows), shape=small)
     plain = make(wanted, resolved(engine="transformers", gradient_checkpointing="off"), CPU)
     fused = make(wanted, resolved(gradient_checkpointing="off"), machine(H200))
-    assert plain.trainer.per_device_batch_size < fused.trainer.per_device_batch_size == 8
+    assert not plain.trainer.padding_free and "padded" in plain.decisions[0]
+    assert fused.trainer.padding_free and "joined without padding" in fused.decisions[0]
     for found in (plain, fused):
         trainer = found.trainer
         assert trainer.per_device_batch_size * trainer.gradient_accumulation_steps == 8
+
+
+def test_an_open_choice_of_padding_is_closed_for_an_unknown_model_and_said(tmp_path: Path) -> None:
+    wanted = request(tmp_path, "model=custom", "model.base=a/b", "trainer=fast")
+    found = make(wanted, resolved(), machine(T4))
+    assert found.trainer.padding_free is False
+    assert "sizes of this model are not known" in found.decisions[0]

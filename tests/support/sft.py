@@ -43,7 +43,8 @@ def trainer(
 
     Args:
         in_order: take the rows as they come instead of shuffled.
-        recipe: fields of medft's TrainerConfig; ``bf16`` computes under bfloat16 autocast.
+        recipe: fields of medft's TrainerConfig; ``bf16`` computes under bfloat16 autocast, ``loss_type`` is
+            TRL's.
     """
     from datasets import Dataset
 
@@ -51,7 +52,7 @@ def trainer(
     from medft.training.config import TrainerConfig
     from medft.training.trainer import AnswerCollator, Trainer
 
-    bf16 = recipe.pop("bf16", False)
+    bf16, loss_type = recipe.pop("bf16", False), recipe.pop("loss_type", "nll")
     defaults = {"optimizer": "adamw_torch", "warmup_steps": 0, "learning_rate": 1e-3}
     config = TrainerConfig(**(defaults | recipe))
     args = sft_config(
@@ -61,6 +62,7 @@ def trainer(
         seed=11,
         dtype="float32",
         checkpointing="off",
+        loss_type=loss_type,
         validate=False,
         validate_first=False,
         cuda=False,
