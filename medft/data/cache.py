@@ -46,10 +46,11 @@ def source_fingerprint(config: DatasetConfig) -> str:
 
 
 def without_places(config: DatasetConfig) -> Any:
-    """Settings without the places of files, whose bytes are what counts."""
+    """Settings without the places of files, whose bytes are what counts, and without words for people."""
     values = plain(config)
     for part in (values, *values["sources"].values()):
-        part["path"] = part["decontaminate"] = None
+        for name in ("path", "decontaminate", "homepage", "obtain", "licence_note"):
+            del part[name]
     return values
 
 

@@ -67,7 +67,7 @@ class Encoder:
         self.max_length = max_length
         self._tokenizer = tokenizer
         self._backend = tokenizer.backend_tokenizer
-        self._stop_ids = frozenset(stop_ids)
+        self.stop_ids = frozenset(stop_ids)
         added = self._backend.get_added_tokens_decoder()
         self._special = {token.content: i for i, token in added.items() if token.special}
         self._special_string = re.compile(
@@ -129,7 +129,7 @@ class Encoder:
             if first is None or encoding.token_to_chars(first)[0] != start - lead:
                 return Encoded([], [], [], "answer merges with the prompt")
             after = _first_token_from(encoding, end, len(ids))
-            stop = next((i for i in range(after, len(ids)) if ids[i] in self._stop_ids), len(ids) - 1)
+            stop = next((i for i in range(after, len(ids)) if ids[i] in self.stop_ids), len(ids) - 1)
             labels[first : stop + 1] = ids[first : stop + 1]
             cut = min(after, self.max_length)
             if first < cut:
@@ -208,7 +208,7 @@ def check(encoder: Encoder) -> None:
     Raises:
         PromptError: naming the invariant that fails and, where there is one, the way out.
     """
-    tokenizer, stops = encoder._tokenizer, encoder._stop_ids
+    tokenizer, stops = encoder._tokenizer, encoder.stop_ids
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id in stops:
         raise _broken("padding would hide the stop token", "give the tokenizer a pad token of its own")
     roomy = _roomy(encoder)

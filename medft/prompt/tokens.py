@@ -6,9 +6,7 @@ engines or training.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -16,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medft.config import plain
-from medft.data.cache import code_version, lock
+from medft.data.cache import code_version, digest, lock
 from medft.data.record import Record
 from medft.errors import PromptError
 from medft.prompt.config import TemplateConfig
@@ -105,15 +103,15 @@ def encode_splits(
         encoder: the tokenizer at work.
         too_long: whether a row over max_length is cut or dropped.
         cache: folder in which encoded splits are kept, by content.
-        fingerprint: of the records and the tokenizer; wording, length and code version are added here.
+        fingerprint: of the records and the tokenizer; wording, stop tokens, length and the code of this
+            package are added here.
         progress: called with the number of rows done since the last call.
 
     Raises:
         PromptError: no training row keeps an answer token.
     """
-    wording = json.dumps(plain(template), sort_keys=True)
-    key = f"{fingerprint}|{wording}|{encoder.max_length}|{too_long}|{code_version(Path(__file__).parent)}"
-    folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
+    made_from = [fingerprint, plain(template.tasks), sorted(encoder.stop_ids), encoder.max_length, too_long]
+    folder = cache / digest([*made_from, code_version(Path(__file__).parent)])[:16]
     with lock(cache / f".{folder.name}.lock"):  # of processes that ask at once, one encodes
         if not (folder / "splits.json").is_file():
             _encode(splits, template, encoder, too_long, folder, progress)
