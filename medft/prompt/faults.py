@@ -49,6 +49,7 @@ FAULTS: tuple[Fault, ...] = (
         _MAP,
         re.compile(r"<start_of_turn>(?:user|model)(?! *\n)|<end_of_turn>(?!\s*\n|\s*$)"),
     ),
+    Fault("Llama-3 header without its blank line", _MAP, re.compile(r"<\|end_header_id\|>(?! *\n\n)")),
     Fault(
         "chat marker in the text",
         _MAP,
@@ -61,11 +62,17 @@ FAULTS: tuple[Fault, ...] = (
 """Each fault that can be told from one text."""
 
 ANSWER_IN_PROMPT = "the answer stands in the question"
-"""The one fault that is told from two texts."""
-REMEDIES = {**{fault.name: fault.remedy for fault in FAULTS}, ANSWER_IN_PROMPT: _MAP}
+LOSS_ON_PROMPT = "the prompt stands in the answer, where loss falls on it"
+"""Faults that are told by who says what."""
+REMEDIES = {**{fault.name: fault.remedy for fault in FAULTS}, ANSWER_IN_PROMPT: _MAP, LOSS_ON_PROMPT: _MAP}
 """What to do, by name."""
 _TELLING = 60
 """Characters; shorter answers stand in honest questions ("Is it A or B?")."""
+_USER_TURN = re.compile(
+    r"\[INST\]|<start_of_turn>user|<\|start_header_id\|>user|<\|im_start\|>user"
+    r"|^### (?:Instruction|Human|Question):",
+    re.MULTILINE,
+)
 _HINT = re.compile(r"[\\\[<]")
 
 
@@ -79,6 +86,8 @@ def faults(messages: Sequence[Message]) -> tuple[str, ...]:
     found = [fault.name for fault in FAULTS if any(fault.pattern.search(text) for text in suspect)]
     if _answer_in_prompt(messages):
         found.append(ANSWER_IN_PROMPT)
+    if any(message.role == "assistant" and _USER_TURN.search(message.content) for message in messages):
+        found.append(LOSS_ON_PROMPT)
     return tuple(found)
 
 
