@@ -22,21 +22,33 @@ SHOWN = 2_000
 
 log = logging.getLogger(__name__)
 
-Turns = list[dict[str, str]]
-Column = tuple[Turns, str]
-"""What one column shows: the conversation, and the passages of its last answer."""
+
+@dataclass(slots=True)
+class Column:
+    """One visitor's conversation with one model."""
+
+    history: list[Message] = field(default_factory=list)
+    """The turns as the model saw them."""
+    turns: list[dict[str, str]] = field(default_factory=list)
+    """The turns as the page shows them: ``role`` and ``content``."""
+    passages: str = ""
+    """What the last answer was given from."""
 
 
 @dataclass(slots=True)
 class Room:
     """What one visitor has going on; kept by the server under the visitor's session."""
 
-    histories: dict[str, list[Message]] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=dict)
     """By model."""
-    shown: dict[str, Turns] = field(default_factory=dict)
-    """By model, as the page shows it."""
+    chosen: tuple[str, ...] = ()
+    """The models whose columns are shown."""
     stop: threading.Event = field(default_factory=threading.Event)
-    """Set to end the answer that is being written."""
+    """Set to end the answers that are being written."""
+
+    def shown(self) -> dict[str, Column]:
+        """The columns of the chosen models."""
+        return {name: self.columns.get(name) or Column() for name in self.chosen}
 
 
 class Desk:
@@ -54,6 +66,12 @@ class Desk:
         self.templates = templates()
         self._rooms: dict[str, Room] = {}
 
+    def choose(self, visitor: str, models: Sequence[str]) -> dict[str, Column]:
+        """Show the columns of ``models`` from now on, with the conversations they have had."""
+        room = self._rooms.setdefault(visitor, Room())
+        room.chosen = tuple(models)
+        return room.shown()
+
     def ask(
         self,
         visitor: str,
@@ -63,60 +81,69 @@ class Desk:
         use_documents: bool,
         sampling: Sampling,
     ) -> Iterator[dict[str, Column]]:
-        """What every chosen model's column shows, again and again as the answers grow.
+        """What the visitor's columns show, again and again as the answers of ``models`` grow, one after the
+        other. Ends what was being written for the visitor.
 
         Errors are part of the conversation that is shown; none is raised.
         """
-        room = self._rooms.setdefault(visitor, Room())
-        room.stop.clear()
-        columns: dict[str, Column] = {name: (room.shown.setdefault(name, []), "") for name in models}
-        for name in models:
-            for column in self._answer(room, name, question, template, use_documents, sampling):
-                columns[name] = column
-                yield dict(columns)
-            if room.stop.is_set():
-                return
+        self.stop(visitor)
+        self.choose(visitor, models)
+        room = self._rooms[visitor]
+        room.stop = stop = threading.Event()
+        columns = {name: room.columns.setdefault(name, Column()) for name in models}
+        for column in columns.values():
+            column.passages = ""
+            column.turns.append({"role": "user", "content": _short(clean(question))})
+            column.turns.append({"role": "assistant", "content": ""})
+        yield room.shown()
+        for name, column in columns.items():
+            dialogue = Dialogue(
+                self.library,
+                name,
+                sampling,
+                template=self.templates.get(template),
+                index=self.index if use_documents else None,
+                k=self.k,
+                history=column.history,
+            )
+            for _ in _answer(dialogue, question, column, stop):
+                yield room.shown()
 
     def stop(self, visitor: str) -> None:
-        """End the answer that is being written for ``visitor``."""
+        """End the answers that are being written for ``visitor``."""
         if visitor in self._rooms:
             self._rooms[visitor].stop.set()
+
+    def reset(self, visitor: str) -> dict[str, Column]:
+        """End what is being written and begin new conversations with the chosen models."""
+        self.stop(visitor)
+        room = self._rooms.setdefault(visitor, Room())
+        room.columns = {}
+        return room.shown()
 
     def forget(self, visitor: str) -> None:
         """End what is being written, and drop everything known of ``visitor``."""
         self.stop(visitor)
         self._rooms.pop(visitor, None)
 
-    def _answer(
-        self, room: Room, name: str, question: str, template: str, use_documents: bool, sampling: Sampling
-    ) -> Iterator[Column]:
-        dialogue = Dialogue(
-            self.library,
-            name,
-            sampling,
-            template=self.templates.get(template),
-            index=self.index if use_documents else None,
-            k=self.k,
-            history=room.histories.setdefault(name, []),
-        )
-        turns = room.shown.setdefault(name, [])
-        turns += [{"role": "user", "content": _short(clean(question))}, {"role": "assistant", "content": ""}]
-        yield turns, ""
-        try:
-            for piece in dialogue.ask(question, room.stop):
-                turns[-1]["content"] += piece
-                yield turns, _passages(dialogue.passages)
-            turns[-1]["content"] += " [stopped]" if room.stop.is_set() else ""
-        except MedftError as error:
-            turns[-1]["content"] = f"error: {error.what}" + (f" ({error.remedy})" if error.remedy else "")
-        except Exception as error:
-            log.exception("a question could not be answered")
-            turns[-1]["content"] = (
-                f"error: something went wrong ({type(error).__name__}); see the server's log"
-            )
-        if dialogue.forgotten:
-            turns[-1]["content"] += f"\n[the first {dialogue.forgotten} turns no longer fitted]"
-        yield turns, _passages(dialogue.passages)
+
+def _answer(dialogue: Dialogue, question: str, column: Column, stop: threading.Event) -> Iterator[None]:
+    """Write the answer into the last turn of ``column``, a piece per step."""
+    turn = column.turns[-1]
+    try:
+        if not stop.is_set():
+            for piece in dialogue.ask(question, stop):
+                turn["content"] += piece
+                column.passages = _passages(dialogue.passages)
+                yield
+        notes = [*dialogue.remarks(), *(["stopped"] if stop.is_set() else [])]
+        turn["content"] = "\n".join([turn["content"], *(f"[{note}]" for note in notes)]).strip()
+    except MedftError as error:
+        turn["content"] = f"error: {error.what}" + (f" ({error.remedy})" if error.remedy else "")
+    except Exception as error:
+        log.exception("a question could not be answered")
+        turn["content"] = f"error: something went wrong ({type(error).__name__}); see the server's log"
+    yield
 
 
 def _passages(hits: Sequence[Hit]) -> str:

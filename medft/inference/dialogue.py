@@ -66,6 +66,8 @@ class Dialogue:
     """What the last question was answered from."""
     forgotten: int = 0
     """Turns of the last prompt that no longer fitted."""
+    cut: bool = False
+    """Whether the last answer reached ``max_new_tokens`` before its end."""
 
     def ask(self, question: str, cancel: threading.Event | None = None) -> Iterator[str]:
         """The answer, piece by piece; remembered as far as it was read.
@@ -77,13 +79,19 @@ class Dialogue:
         turn = self._turn(clean(question).strip())
         session, name = self.library.session(self.model)
         messages = self._fitting(turn)
-        said = ""
+        said, self.cut = "", False
         try:
-            for piece in session.stream(name, messages, self.sampling, cancel):
+            for piece in session.stream(name, messages, self.sampling, cancel, self._on_cut):
                 said += clean(piece)
                 yield clean(piece)
         finally:
             self.history += [turn, Message("assistant", said.strip())]
+
+    def remarks(self) -> list[str]:
+        """What is to be said of the last answer beside its text."""
+        cut = f"cut at {self.sampling.max_new_tokens:,} tokens (max_new_tokens)"
+        forgotten = f"the first {self.forgotten:,} turns no longer fitted and were left out"
+        return [text for text, said in ((cut, self.cut), (forgotten, self.forgotten)) if said]
 
     def messages(self, question: str) -> list[Message]:
         """What the model would be sent, were ``question`` asked without any turns before it.
@@ -104,6 +112,9 @@ class Dialogue:
     def system_text(self) -> str:
         """What stands before the conversation."""
         return self._words().system if self.system is None else self.system
+
+    def _on_cut(self) -> None:
+        self.cut = True
 
     def _turn(self, question: str) -> Message:
         if not question:

@@ -128,11 +128,17 @@ class Session:
             return likelihoods(model, self.tokenizer.pad_token_id, rows, on_batch)
 
     def stream(
-        self, name: str, messages: Conversation, sampling: Sampling, cancel: threading.Event | None = None
+        self,
+        name: str,
+        messages: Conversation,
+        sampling: Sampling,
+        cancel: threading.Event | None = None,
+        on_cut: Callable[[], None] = lambda: None,
     ) -> Iterator[str]:
         """The reply of the model called ``name``, piece by piece as it is written.
 
-        Setting ``cancel``, or leaving the iterator, ends the generation at its next token.
+        Setting ``cancel``, or leaving the iterator, ends the generation at its next token. ``on_cut`` is
+        called at the end of a reply that reached ``max_new_tokens`` without a stop token.
 
         Raises:
             PromptError: the conversation is too long.
@@ -144,9 +150,9 @@ class Session:
         wanted = [left] if cancel is None else [left, cancel]
         prompt = self.prompt(messages, sampling.max_new_tokens)
         streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
-        failures: list[BaseException] = []
+        outcome: list[list[int] | BaseException] = []
         writer = threading.Thread(
-            target=self._write, args=(name, prompt, sampling, streamer, wanted, failures), daemon=True
+            target=self._write, args=(name, prompt, sampling, streamer, wanted, outcome), daemon=True
         )
         writer.start()
         try:
@@ -154,11 +160,13 @@ class Session:
         finally:
             left.set()
             writer.join()
-        if failures:
+        if isinstance(outcome[0], BaseException):
             raise EngineError(
-                f"the model could not answer ({type(failures[0]).__name__})",
+                f"the model could not answer ({type(outcome[0]).__name__})",
                 remedy="on a full GPU, ask for fewer tokens or load fewer models",
-            ) from failures[0]
+            ) from outcome[0]
+        if len(outcome[0]) == sampling.max_new_tokens and outcome[0][-1] not in self.stop_ids:
+            on_cut()
 
     def _write(
         self,
@@ -167,17 +175,17 @@ class Session:
         sampling: Sampling,
         streamer: Any,
         cancels: list[threading.Event],
-        failures: list[BaseException],
+        outcome: list[list[int] | BaseException],
     ) -> None:
-        """Generate into ``streamer``. Runs in a thread of its own, which holds the lock: the one that reads
-        may be a different thread for every piece."""
+        """Generate into ``streamer``, and put the ids, or what went wrong, into ``outcome``. Runs in a thread
+        of its own, which holds the lock: the one that reads may be a different thread for every piece."""
         import torch
 
         try:
             with self.using(name) as model, torch.inference_mode():
                 torch.manual_seed(sampling.seed)
                 ids = torch.tensor([prompt], device=model.device)
-                model.generate(
+                output = model.generate(
                     input_ids=ids,
                     attention_mask=torch.ones_like(ids),
                     generation_config=settings(self.tokenizer, self.stop_ids, sampling),
@@ -186,8 +194,9 @@ class Session:
                         lambda *_, **__: _filled(any(c.is_set() for c in cancels), model.device)
                     ],
                 )
+            outcome.append(output[0, len(prompt) :].tolist())
         except BaseException as error:
-            failures.append(error)
+            outcome.append(error)
         finally:
             streamer.end()
 

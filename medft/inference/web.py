@@ -10,7 +10,8 @@ network, and no HTML.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -23,84 +24,50 @@ NOT_ADVICE = "A language model answers. It can be wrong. This is not medical adv
 SIDE_BY_SIDE = 4
 """Columns on the page."""
 OWN = "as trained"
+AT_ONCE = 32
+"""Visitors who see their question on the page at once; each model still gives one answer at a time."""
+
+_STYLE = """
+footer { display: none !important }
+#notice { padding: .55rem .9rem; border-left: 4px solid #e69f00; border-radius: 0 4px 4px 0;
+  background: #fff4e2; color: #7a3b00; font-weight: 600 }
+.dark #notice { background: #33270f; color: #ffd49a }
+.chat .bubble-wrap { margin-top: 2rem }
+"""
 
 
 def build_page(desk: Desk, sampling: Sampling) -> Any:
     """The page, as ``gradio.Blocks``."""
     names = desk.library.names
-    slots = range(min(len(names), SIDE_BY_SIDE))
+    slots = min(len(names), SIDE_BY_SIDE)
     with gr.Blocks(title="medft", analytics_enabled=False, fill_height=True) as page:
-        gr.Textbox(NOT_ADVICE, show_label=False, container=False, interactive=False, elem_id="notice")
+        gr.HTML(f'<div id="notice" role="note">{NOT_ADVICE}</div>', padding=False)
+        models = gr.Dropdown(
+            list(names), value=[names[0]], multiselect=True, max_choices=slots, elem_id="models",
+            label=f"Models, up to {slots} side by side",
+        )  # fmt: skip
+        settings = _settings(desk, sampling)
         with gr.Row():
-            models = gr.Dropdown(
-                list(names), value=[names[0]], multiselect=True, max_choices=len(slots), label="Models",
-                elem_id="models", scale=3,
-            )  # fmt: skip
-            template = gr.Dropdown([OWN, *desk.templates], value=OWN, label="Template", elem_id="template")
-            documents = gr.Checkbox(
-                desk.index is not None, label="Answer from documents", interactive=desk.index is not None
-            )
-        with gr.Row():
-            temperature = gr.Slider(0, 2, sampling.temperature, step=0.05, label="Temperature (0: greedy)")
-            top_p = gr.Slider(0.05, 1, sampling.top_p, step=0.05, label="Top p")
-            length = gr.Slider(8, 2048, sampling.max_new_tokens, step=8, label="Longest answer, tokens")
-        with gr.Row():
-            columns = [_column(slot, names[0]) for slot in slots]
+            parts = [part for slot in range(slots) for part in _column(slot, names[0])]
         question = gr.Textbox(
-            label="Question", lines=2, max_lines=8, elem_id="question", autofocus=True, placeholder="Ask ..."
-        )
+            label="Question", lines=2, max_lines=8, elem_id="question", autofocus=True,
+            placeholder="Enter asks, Shift Enter begins a new line",
+        )  # fmt: skip
         with gr.Row():
             send = gr.Button("Ask", variant="primary", elem_id="ask")
             halt = gr.Button("Stop", elem_id="stop")
             reset = gr.Button("New conversation", elem_id="reset")
-        parts = [part for column in columns for part in column]
-
-        def ask(
-            text: str, chosen: list[str], words: str, docs: bool, heat: float, p: float, n: float,
-            request: gr.Request,
-        ) -> Iterator[list[Any]]:  # fmt: skip
-            try:
-                how = Sampling(int(n), heat, p, desk.seed)
-            except MedftError as error:
-                raise gr.Error(error.what) from error
-            if not chosen:
-                raise gr.Error("choose a model")
-            for shown in desk.ask(
-                str(request.session_hash), text or "", chosen[: len(slots)], words, docs, how
-            ):
-                yield ["", *_filled(shown, len(slots))]
-
-        def start_again(chosen: list[str], request: gr.Request) -> list[Any]:
-            desk.forget(str(request.session_hash))
-            return _filled({name: ([], "") for name in chosen}, len(slots))
-
-        inputs = [question, models, template, documents, temperature, top_p, length]
+        does = _Actions(desk, slots)
         gr.on(
-            [send.click, question.submit],
-            ask,
-            inputs,
-            [question, *parts],
-            api_name="ask",
-            show_progress="hidden",
-        )
-
-        def stop(request: gr.Request) -> None:
-            desk.stop(str(request.session_hash))
-
-        def leave(request: gr.Request) -> None:
-            desk.forget(str(request.session_hash))
-
-        halt.click(stop, None, None, queue=False, api_name=False)
-        gr.on(
-            [reset.click, *(chat.clear for _, chat, _ in columns)],
-            start_again,
-            [models],
-            parts,
-            api_name=False,
-        )
-        models.change(lambda chosen: _titled(chosen, len(slots)), [models], parts, api_name=False)
-        page.unload(leave)
-    page.queue(default_concurrency_limit=len(slots), max_size=64)
+            [send.click, question.submit], does.ask, [question, models, *settings], [question, *parts],
+            api_name="ask", show_progress="hidden", trigger_mode="multiple",
+        )  # fmt: skip
+        halt.click(does.stop, queue=False, api_name=False)
+        clear = [chat.clear for chat in parts if isinstance(chat, gr.Chatbot)]
+        gr.on([reset.click, *clear], does.reset, None, parts, queue=False, api_name=False)
+        models.change(does.choose, [models], parts, queue=False, api_name=False)
+        page.unload(does.leave)
+    page.queue(default_concurrency_limit=AT_ONCE, max_size=2 * AT_ONCE)
     return page
 
 
@@ -110,9 +77,9 @@ def launch(page: Any, port: int | None, block: bool) -> str:
     Returns:
         Its address.
     """
-    theme = gr.themes.Default(
-        font=["system-ui", "sans-serif"], font_mono=["monospace"]
-    )  # none from the network
+    theme = gr.themes.Default(  # no font from the network; a button's white text has a contrast of 5.5
+        primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["monospace"]
+    ).set(button_primary_background_fill="*primary_700", button_primary_background_fill_hover="*primary_800")
     _, address, _ = page.launch(
         server_name="127.0.0.1",
         server_port=port,
@@ -128,16 +95,73 @@ def launch(page: Any, port: int | None, block: bool) -> str:
         footer_links=[],
         run_history=False,
         theme=theme,
-        css="footer {display: none !important} #notice textarea {font-weight: 600}",
+        css=_STYLE,
     )
     return str(address)
+
+
+@dataclass(frozen=True, slots=True)
+class _Actions:
+    """What the page's buttons do; Gradio hands over the request, which names the visitor."""
+
+    desk: Desk
+    slots: int
+
+    def ask(
+        self, text: str, models: list[str], template: str, documents: bool, temperature: float, top_p: float,
+        length: float, request: gr.Request,
+    ) -> Iterator[list[Any]]:  # fmt: skip
+        """Empty the question once, since the next one may be typed by now, and let the columns grow."""
+        if not models:
+            raise gr.Error("choose a model")
+        try:
+            sampling = Sampling(int(length), temperature, top_p, self.desk.seed)
+        except MedftError as error:
+            raise gr.Error(error.what) from error
+        visitor, models = str(request.session_hash), models[: self.slots]
+        question: Any = ""
+        for columns in self.desk.ask(visitor, text or "", models, template, documents, sampling):
+            yield [question, *_filled(columns, self.slots)]
+            question = gr.skip()
+
+    def choose(self, models: list[str], request: gr.Request) -> list[Any]:
+        """Show the columns of other models, with what they have said so far."""
+        return _filled(self.desk.choose(str(request.session_hash), models[: self.slots]), self.slots)
+
+    def reset(self, request: gr.Request) -> list[Any]:
+        """Begin anew."""
+        return _filled(self.desk.reset(str(request.session_hash)), self.slots)
+
+    def stop(self, request: gr.Request) -> None:
+        """End the answer that is being written."""
+        self.desk.stop(str(request.session_hash))
+
+    def leave(self, request: gr.Request) -> None:
+        """The visitor has closed the page."""
+        self.desk.forget(str(request.session_hash))
+
+
+def _settings(desk: Desk, sampling: Sampling) -> Sequence[Any]:
+    """Template, documents, and how answers are sampled."""
+    with gr.Accordion("Settings", open=False, elem_id="settings"):
+        with gr.Row():
+            template = gr.Dropdown([OWN, *desk.templates], value=OWN, label="Template", elem_id="template")
+            documents = gr.Checkbox(
+                desk.index is not None, label="Answer from documents", interactive=desk.index is not None,
+                info="the passages found for a question stand before it" if desk.index else "none were named",
+            )  # fmt: skip
+        with gr.Row():
+            temperature = gr.Slider(0, 2, sampling.temperature, step=0.05, label="Temperature (0: greedy)")
+            top_p = gr.Slider(0.05, 1, sampling.top_p, step=0.05, label="Top p")
+            length = gr.Slider(8, 2048, sampling.max_new_tokens, step=8, label="Longest answer, tokens")
+    return template, documents, temperature, top_p, length
 
 
 def _column(slot: int, first: str) -> tuple[Any, Any, Any]:
     with gr.Column(visible=slot == 0) as column:
         chat = gr.Chatbot(
             label=first, render_markdown=False, sanitize_html=True, allow_tags=False, feedback_options=None,
-            buttons=["copy"], height=420, elem_id=f"chat{slot}",
+            buttons=["copy"], watermark=NOT_ADVICE, height=420, elem_id=f"chat{slot}", elem_classes="chat",
         )  # fmt: skip
         passages = gr.Textbox(
             label="Passages used", visible=False, interactive=False, max_lines=12, elem_id=f"passages{slot}"
@@ -145,31 +169,17 @@ def _column(slot: int, first: str) -> tuple[Any, Any, Any]:
     return column, chat, passages
 
 
-def _titled(chosen: Sequence[str], slots: int) -> list[Any]:
-    """Columns for the chosen models, under their names; a conversation is shown again with the next
-    question."""
-    updates = [
-        update
-        for name in chosen[:slots]
-        for update in (gr.update(visible=True), gr.update(label=name, value=[]), gr.update(visible=False))
-    ]
-    return updates + _hidden(slots - len(chosen[:slots]))
-
-
-def _filled(shown: dict[str, Column], slots: int) -> list[Any]:
+def _filled(columns: Mapping[str, Column], slots: int) -> list[Any]:
+    """Updates of every slot's column, conversation and passages; slots without a model are hidden."""
     updates: list[Any] = []
-    for name, (turns, passages) in shown.items():
+    for name, column in columns.items():
         updates.append(gr.update(visible=True))
-        updates.append(gr.update(label=name, value=[_as_text(turn) for turn in turns]))
-        updates.append(gr.update(visible=bool(passages), value=passages))
-    return updates + _hidden(slots - len(shown))
+        updates.append(gr.update(label=name, value=[_as_text(turn) for turn in column.turns]))
+        updates.append(gr.update(visible=bool(column.passages), value=column.passages))
+    return updates + [gr.update(visible=False), gr.skip(), gr.skip()] * (slots - len(columns))
 
 
-def _hidden(slots: int) -> list[Any]:
-    return [gr.update(visible=False), gr.update(value=[]), gr.update(visible=False, value="")] * slots
-
-
-def _as_text(turn: dict[str, str]) -> dict[str, str]:
+def _as_text(turn: Mapping[str, str]) -> dict[str, str]:
     """Escaped, since the component takes what looks like HTML for HTML and drops what it holds to be
-    dangerous."""
-    return {"role": turn["role"], "content": html.escape(turn["content"], quote=False)}
+    dangerous; an answer that has not begun is shown as dots."""
+    return {"role": turn["role"], "content": html.escape(turn["content"] or "...", quote=False)}

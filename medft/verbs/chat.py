@@ -134,10 +134,9 @@ def _reply(screen: Screen, dialogue: Dialogue, question: str) -> None:
     with _stopping(cancel):
         for piece in pieces:
             print(piece, end="", file=screen.stream, flush=True)
-    stopped = "  [stopped]" if cancel.is_set() else ""
-    screen.say(stopped)
-    if dialogue.forgotten:
-        screen.say(f"  the first {dialogue.forgotten} turns no longer fitted and were left out")
+    screen.say("  [stopped]" if cancel.is_set() else "")
+    for remark in dialogue.remarks():
+        screen.say(f"  [{remark}]")
     for number, hit in enumerate(dialogue.passages, 1):
         screen.say(f"  [{number}] {hit.passage.source}")
 
