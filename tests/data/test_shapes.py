@@ -119,6 +119,21 @@ def test_pubmedqas_own_test_ids_are_its_test_split(tmp_path):
     assert {row.id for row in done.records("test")} == {f"pubmedqa:{pmid}" for pmid in ids}
 
 
+@pytest.mark.parametrize(
+    "task",
+    [
+        "Named Entity Recognition", "Abbreviation Expansion", "Relation Extraction", "Paraphrasing",
+        "Temporal Information Extraction", "Coreference Resolution", "Summarization", "Question Answering",
+    ],
+)  # fmt: skip
+def test_each_of_the_eight_tasks_over_notes_can_be_trained_alone(tmp_path, task):
+    place = ["dataset.reader=jsonl", f"dataset.path={FIXTURES / 'asclepius.jsonl'}"]
+    config = composed("+dataset=asclepius", *place, f"dataset.keep={{task: [{task}]}}")
+    done = prepared(config, tmp_path)
+    assert (done.ledger.kept().total(), done.ledger.dropped()) == (3, {"not_selected": 21})
+    assert all(record.context and record.answer for record in done.records("train"))
+
+
 def test_notes_stay_whole_across_splits(tmp_path):
     config = composed(
         "+dataset=asclepius", "dataset.reader=jsonl", f"dataset.path={FIXTURES / 'asclepius.jsonl'}"
