@@ -73,7 +73,7 @@ class Checkpoint:
             missing = sorted(promised - found.keys())
             if missing:
                 raise MergeError(
-                    f"{len(missing)} tensors are missing, the first is {missing[0]}", where=str(file)
+                    f"tensors are missing: {len(missing)}, the first is {missing[0]}", where=str(file)
                 )
             self.entries |= found
 

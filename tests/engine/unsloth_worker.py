@@ -1,7 +1,8 @@
 """The child process in which medft's unsloth engine runs on the CPU.
 
-``python -m tests.engine.unsloth_worker TWINS OUT``: TWINS is the folder of the tiny twins; every section
-below writes ``OUT/<section>.json``. One process, because importing Unsloth takes as long as the rest.
+``python -m tests.engine.unsloth_worker TWINS OUT [SECTION ...]``: TWINS is the folder of the tiny twins;
+every section below, or those named, writes ``OUT/<section>.json``. One process, because importing Unsloth
+takes as long as the rest.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from tests.support import sft, unsloth_kernels, unsloth_on_cpu
 Twins = dict[str, Twin]
 
 
-def main(root: Path, out: Path) -> None:
-    """Run every section; one that fails leaves its traceback for the tests that need it."""
+def main(root: Path, out: Path, *names: str) -> None:
+    """Run every section, or those called ``names``; one that fails leaves its traceback for the tests that
+    need it."""
     unsloth = engine("unsloth")
     with unsloth_on_cpu.on_cpu():
         unsloth.activate()
@@ -39,7 +41,7 @@ def main(root: Path, out: Path) -> None:
         kernels,
         triton,
     ]
-    for section in sections:
+    for section in (section for section in sections if section.__name__ in names or not names):
         started = time.monotonic()
         try:
             found = {"found": section(unsloth, twins, out)}
@@ -148,4 +150,4 @@ def triton(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
