@@ -168,7 +168,7 @@ NOT_THE_SUM = r"is not base \+ adapter"
 WEIGHTS = [
     Fault("a shard cut off", truncate, "its header promises"),
     Fault("a shard lost", lose_shard, "is missing"),
-    Fault("two shards swapped", swap_shards, "tensors are missing: 1, the first is"),
+    Fault("two shards swapped", swap_shards, r"tensors are missing: \d+, the first is"),
     Fault(
         "a bit flipped", flip("model.layers.1.mlp.up_proj.weight"), rf"1\.mlp\.up_proj\.weight {NOT_THE_SUM}"
     ),
