@@ -116,7 +116,7 @@ def _save(dialogue: Dialogue, path: str) -> str:
         "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
         "sampling": asdict(dialogue.sampling),
         "system": dialogue.system_text,
-        "turns": [asdict(turn) for turn in dialogue.history],
+        "turns": [{"role": turn.role, "content": turn.content} for turn in dialogue.history],
     }
     try:
         write_text(Path(path).expanduser(), json.dumps(saved, indent=2, ensure_ascii=False) + "\n")

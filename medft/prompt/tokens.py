@@ -7,6 +7,7 @@ engines or training.
 from __future__ import annotations
 
 import itertools
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -62,21 +63,24 @@ def encode_split(
     ids = pa.list_(pa.int32())
     schema = pa.schema([("input_ids", ids), ("labels", ids), ("answer_bytes", ids), ("length", pa.int32())])
     problems: Counter[str] = Counter()
-    lengths: list[int] = []
+    lengths = array("I")
     loss_tokens = answer_bytes = 0
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
         for batch in _batches(records, _BATCH):
             encoded = encoder.encode([messages(record, template) for record in batch])
             problems.update(row.problem for row in encoded if row.problem)
             rows = [row for row in encoded if row.usable and not (row.problem and too_long == "drop")]
-            lengths += [len(row.input_ids) for row in rows]
+            lengths.extend(len(row.input_ids) for row in rows)
             loss_tokens += sum(len(row.labels) - row.labels.count(IGNORE) for row in rows)
             answer_bytes += sum(_bytes(row) for row in rows)
-            columns = [[row.input_ids for row in rows], [row.labels for row in rows]]
-            columns.append([row.answer_bytes for row in rows])
-            arrays = [pa.array(column, ids) for column in columns]
-            sizes = pa.array([len(row.input_ids) for row in rows], pa.int32())
-            writer.write_batch(pa.record_batch([*arrays, sizes], schema=schema))
+            columns = (
+                [row.input_ids for row in rows],
+                [row.labels for row in rows],
+                [row.answer_bytes for row in rows],
+                [len(row.input_ids) for row in rows],
+            )
+            arrays = [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
             progress(len(batch))
     deciles = np.percentile(lengths, range(0, 101, 10)).astype(int).tolist() if lengths else []
     return EncodedSplit(

@@ -1,16 +1,23 @@
 """Records -> ids and labels, beside the bare Rust tokenizer on the same strings, in interleaved rounds.
 
     MEDFT_REAL_DATA=<folder> python -m tests.benchmarks.bench_encode
+    python -m tests.benchmarks.bench_encode 16000 160000 1600000
 
 With MEDFT_REAL_DATA: MedQuAD's csv and the real Mistral tokenizer; without it: the bundled sample, repeated,
-and a tiny twin's tokenizer. Both sides use the same batches and as many threads as there are cores.
+and a tiny twin's tokenizer. Both sides use the same batches and as many threads as there are cores. Aim: 60%.
+With numbers: the peak memory of encoding that many synthetic rows, each in a process of its own; it should
+hardly grow with them.
 """
 
 from __future__ import annotations
 
 import os
+import random
+import resource
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +25,7 @@ from typing import Any
 
 from medft.cli import settings
 from medft.data.prepare import prepare
+from medft.data.record import Record
 from medft.models import tokenizer as tokenizers
 from medft.prompt.encode import Encoder
 from medft.prompt.template import messages
@@ -28,7 +36,38 @@ BATCH = 512
 
 
 def main() -> None:
-    """Print the rates and their ratio."""
+    """Print the rates and their ratio, or the peaks for numbers of rows."""
+    if sys.argv[1:2] == ["--one"]:
+        print(_peak(int(sys.argv[2])))
+        return
+    for rows in sys.argv[1:]:
+        subprocess.run([sys.executable, "-m", "tests.benchmarks.bench_encode", "--one", rows], check=True)
+    if not sys.argv[1:]:
+        _rates()
+
+
+def _peak(rows: int) -> str:
+    config, tokenizer = settings("train", ["dataset=sample"]), tokenizers.load(_twin())
+    draw = random.Random(rows)
+    words = [f"word{n}" for n in range(500)]
+    records = (
+        Record(str(n), "s", "qa", "en", f"What is {n}?", " ".join(draw.choices(words, k=20)))
+        for n in range(rows)
+    )
+    encoder = Encoder(tokenizer, 2048, tokenizers.stop_ids(tokenizer))
+    with tempfile.TemporaryDirectory() as folder:
+        split = encode_split(records, config.template, encoder, Path(folder) / "x", "truncate")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return f"{split.rows:,} rows, {split.tokens:,} tokens: peak {peak:,.0f} MB"
+
+
+def _twin() -> Path:
+    from medft.models.tiny import twin
+
+    return twin("mistral", Path("artifacts/tiny")).bits16
+
+
+def _rates() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         config, tokenizer, what = _setting(folder)
@@ -63,10 +102,11 @@ def _setting(folder: Path) -> tuple[Any, Any, str]:
         )
         config = settings("train", ["dataset=medquad", f"dataset.path={real}/medquad.csv"])
         return config, tokenizers.load(place), "MedQuAD, the real Mistral tokenizer"
-    from medft.models.tiny import twin
-
-    place = twin("mistral", Path("artifacts/tiny")).bits16
-    return settings("train", ["dataset=sample"]), tokenizers.load(place), "bundled sample, a twin's tokenizer"
+    return (
+        settings("train", ["dataset=sample"]),
+        tokenizers.load(_twin()),
+        "bundled sample, a twin's tokenizer",
+    )
 
 
 def _bare(backend: Any, texts: list[str]) -> None:
