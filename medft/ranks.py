@@ -1,7 +1,7 @@
 """The processes that train one model together: which one this is, and what the first one decides for all.
 
-Owns the little that torchrun's environment says and one broadcast. A process that was started alone is the
-first of one, and never waits.
+Owns the little that torchrun's environment says, one broadcast and one vote. A process that was started alone
+is the first of one, and never waits.
 """
 
 from __future__ import annotations
@@ -57,6 +57,19 @@ def share(make: Callable[[], T]) -> T:
     if isinstance(made[0], MedftError):
         raise made[0]
     return cast(T, made[0])
+
+
+def any_of(flag: bool) -> bool:
+    """Whether the flag is set on any process; all of them have to ask."""
+    if count() == 1:
+        return flag
+    import torch
+    from torch import distributed
+
+    device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+    flags = torch.tensor(int(flag), device=device)
+    distributed.all_reduce(flags, op=distributed.ReduceOp.MAX)
+    return bool(flags)
 
 
 def leave() -> None:

@@ -94,6 +94,15 @@ def keep_cpu_weights(model: Any) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
+def unnumber_cpu() -> None:
+    """Let several processes on a CPU resume a run.
+
+    accelerate 1.15 calls their device "cpu:0", transformers 5.17 loads the optimiser's states of a checkpoint
+    to that name, and torch 2.10 knows no such place. Goes when one of the three changes.
+    """
+    os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
+
+
 def keep_float32(model: Any) -> None:
     """Keep Unsloth from autocasting a float32 model to bfloat16.
 

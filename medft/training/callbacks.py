@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from transformers import TrainerCallback
 
+from medft import ranks
 from medft.training.losslog import LossLog, LossRow
 
 if TYPE_CHECKING:
@@ -171,8 +172,9 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
         self.diverged_at: int | None = None
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Ask the trainer to save and stop, if a signal came."""
-        if self.signal is not None:
+        """Ask the trainer to save and stop, if a signal came to this process or one that trains with it."""
+        if ranks.any_of(self.signal is not None):
+            self.signal = self.signal or signal.SIGTERM
             control.should_save = control.should_training_stop = True
             control.should_evaluate = False
         elif self.diverged_at is not None:

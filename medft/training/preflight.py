@@ -5,6 +5,7 @@ Owns that rehearsal. It leaves weights, gradients, random state and sums as they
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,28 +19,33 @@ if TYPE_CHECKING:
 
 
 class Rehearsal(TrainerCallback):  # type: ignore[misc]
-    """Runs the longest validation batch forward and the longest training batch forward and backward."""
+    """Runs the longest batches to be judged forward and the longest training batch forward and backward.
 
-    def __init__(self) -> None:
+    Args:
+        judged: the splits that the trainer will validate and test.
+    """
+
+    def __init__(self, judged: Sequence[Any]) -> None:
         self.trainer: Trainer | None = None
+        self._judged = judged
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Rehearse; an error says which phase it was met in."""
         if self.trainer is not None:
-            rehearse(self.trainer)
+            rehearse(self.trainer, self._judged)
 
 
-def rehearse(trainer: Trainer) -> None:
-    """Run the largest batches of a trainer that is about to train.
+def rehearse(trainer: Trainer, judged: Sequence[Any]) -> None:
+    """Run the largest batches of a trainer that is about to train and then to judge the splits ``judged``.
 
     Raises:
         torch.OutOfMemoryError: marked with its phase.
     """
     args, model = trainer.args, trainer.model_wrapped
     with torch.random.fork_rng():
-        if trainer.eval_dataset is not None:
-            model.eval()
-            batch = _largest(trainer, trainer.eval_dataset, args.per_device_eval_batch_size)
+        model.eval()
+        for rows in judged:
+            batch = _largest(trainer, rows, args.per_device_eval_batch_size)
             with phase("validation"), torch.no_grad():
                 trainer.compute_loss(model, batch)
         model.train()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medft.errors import RunError
-from medft.runs import RunDir, find_run
+from medft.runs import RunDir, find_run, read_json
 
 FIXED = ("model", "dataset", "template", "lora", "seed", "scale")
 """Sections of the configuration that shape every step; the rest may change between the halves."""
@@ -98,6 +98,22 @@ def demand_same_data(run: RunDir, before: Mapping[str, str], now: Mapping[str, s
             f"the run cannot be resumed: {' and '.join(changed)} changed since it began",
             where=str(run.root),
             remedy="bring back the files it began with, or start a new run",
+        )
+
+
+def demand_same_steps(run: RunDir, rows_per_step: int) -> None:
+    """Refuse to go on with more or fewer rows in a step, as on another number of GPUs.
+
+    Raises:
+        RunError: with both numbers.
+    """
+    before = read_json(run.plan)["schedule"]["rows_per_step"]
+    if before != rows_per_step:
+        raise RunError(
+            f"the run cannot be resumed: a step had {before} rows and would now have {rows_per_step}",
+            where=str(run.root),
+            remedy="use as many GPUs as before, or change trainer.gradient_accumulation_steps so that "
+            f"rows x accumulation x GPUs is {before}",
         )
 
 

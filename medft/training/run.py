@@ -19,6 +19,7 @@ from transformers import EarlyStoppingCallback, TrainerState, set_seed
 from trl.data_utils import pack_dataset
 
 from medft import ranks
+from medft.engine import compat
 from medft.engine.base import Checkpointing, LossType
 from medft.models.registry import Dtype
 from medft.prompt.tokens import EncodedSplit
@@ -127,6 +128,8 @@ def train(
     if config.packing:
         rows["train"] = pack(rows["train"], config.max_length, seed)
     cuda = torch.cuda.is_available() and next(model.parameters()).device.type == "cuda"
+    if not cuda:
+        compat.unnumber_cpu()
     plan = schedule(config, len(rows["train"]), ranks.count())
     start = last_checkpoint(run)
     arguments = sft_config(
@@ -138,7 +141,7 @@ def train(
     recorder = Recorder(log, [*listeners, stopper.watch, progress.show])
     watching = [stopper, recorder, progress, *_early_stopping(config, "validation" in rows)]
     if rehearse and cuda:
-        watching.insert(0, Rehearsal())
+        watching.insert(0, Rehearsal([rows[name] for name in ("validation", "test") if name in rows]))
     trainer = Trainer(
         model=model,
         args=arguments,

@@ -28,7 +28,7 @@ from medft.runs import RunDir, read_json, write_json
 from medft.screen import Screen
 from medft.training.config import LoggerConfig, TrainerConfig
 from medft.training.lifecycle import keeping_state, open_folder
-from medft.training.resume import demand_same_data, expand
+from medft.training.resume import demand_same_data, demand_same_steps, expand
 from medft.training.summary import Fingerprints, ledger_json, summarise
 from medft.verbs.lines import announce, say_end, say_plan, say_stopped, size
 from medft.verbs.steps import SPLITS, encode, merge, plan_of
@@ -147,6 +147,8 @@ def _run(
     if config.resume and folder.ledger.is_file():  # else it was stopped before its first step
         demand_same_data(folder, read_json(folder.ledger)["fingerprints"], plain(prints))
     plan = ranks.share(lambda: plan_of(config, resolved, read_lengths(splits), base.folder))
+    if config.resume and folder.plan.is_file():
+        demand_same_steps(folder, plan.schedule.rows_per_step)
     resolved = plan.resolved
     say_plan(screen, plan, splits)
     if config.preflight:

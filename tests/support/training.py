@@ -30,7 +30,7 @@ def start(cwd: Path, *overrides: str, stderr: Any = None) -> subprocess.Popen[by
     )
 
 
-def until_step(run: RunDir, step: int, process: subprocess.Popen[bytes], seconds: float = 200) -> None:
+def until_step(run: RunDir, step: int, process: subprocess.Popen[Any], seconds: float = 200) -> None:
     """Wait until ``run`` has a line of ``step``.
 
     Raises:

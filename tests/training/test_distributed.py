@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,28 +15,34 @@ import pytest
 from medft import ranks
 from medft.errors import ConfigError
 from medft.models.tiny import Twin
+from medft.runs import RunDir, read_json
+from medft.training.losslog import read_rows
+from tests.support.training import until_step
 
 RECIPE = [
-    "model=mistral", "trainer.max_steps=4", "trainer.per_device_batch_size=2", "trainer.eval_steps=2",
+    "model=mistral", "trainer.max_steps=12", "trainer.per_device_batch_size=2", "trainer.eval_steps=4",
     "trainer.max_length=64", "logger.wandb=off", "merge=false", "trainer.optimizer=adamw_torch",
-    "model.dtype=float32", "dataset.limit=48",
+    "model.dtype=float32", "dataset.limit=47",
 ]  # fmt: skip
+"""Ten steps an epoch; the last one of 37 rows has one row, of which two processes make four."""
+TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m")
 
 
-def launch(
-    workplace: Path, launcher: list[str], name: str, *overrides: str
-) -> subprocess.CompletedProcess[str]:
-    """Train from the command line, into the run folder ``name``."""
-    command = [sys.executable, "-m", *launcher, "medft", "train", *RECIPE, *overrides, f"run_dir={name}"]
+def launch(workplace: Path, launcher: tuple[str, ...], *overrides: str) -> subprocess.Popen[str]:
+    """Train from the command line."""
+    command = [sys.executable, "-m", *launcher, "medft", "train", *overrides]
     environment = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.run(
-        command, cwd=workplace, env=os.environ | environment, capture_output=True, text=True, timeout=200
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, cwd=workplace, env=os.environ | environment, stdout=pipe, stderr=pipe, text=True
     )
 
 
-def lines(run: Path) -> list[dict[str, str]]:
-    with (run / "loss.csv").open() as file:
-        return list(csv.DictReader(file))
+def finished(process: subprocess.Popen[str]) -> str:
+    """What it printed."""
+    out, error = process.communicate(timeout=200)
+    assert process.returncode == 0, error + out
+    return out
 
 
 @pytest.fixture(scope="module")
@@ -48,28 +53,55 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, twins: Callable[[Any], T
     return folder
 
 
-def test_two_processes_give_the_losses_of_one_with_twice_the_accumulation(workplace: Path) -> None:
-    torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
-    two = launch(workplace, torchrun, "two", "trainer.gradient_accumulation_steps=1")
-    assert two.returncode == 0, two.stderr + two.stdout
-    one = launch(workplace, [], "one", "trainer.gradient_accumulation_steps=2")
-    assert one.returncode == 0, one.stderr + one.stdout
+@pytest.fixture(scope="module")
+def one(workplace: Path) -> RunDir:
+    """A process alone, which accumulates what two share."""
+    finished(launch(workplace, (), *RECIPE, "trainer.gradient_accumulation_steps=2", "run_dir=one"))
+    return RunDir(workplace / "one")
 
-    for ours, alone in zip(lines(workplace / "two"), lines(workplace / "one"), strict=True):
-        same = ("step", "split", "tokens")  # tokens of both processes count
+
+@pytest.fixture(scope="module")
+def stopped(workplace: Path) -> RunDir:
+    """Two processes, of which one alone is told to stop after its third step."""
+    run = RunDir(workplace / "two")
+    process = launch(workplace, TORCHRUN, *RECIPE, "trainer.gradient_accumulation_steps=1", "run_dir=two")
+    until_step(run, 3, process)
+    os.kill(read_json(run.status)["pid"], signal.SIGTERM)
+    process.communicate(timeout=100)
+    return run
+
+
+@pytest.fixture(scope="module")
+def resumed(stopped: RunDir, workplace: Path) -> str:
+    """What the stopped run printed when it went on to its end."""
+    return finished(launch(workplace, TORCHRUN, "resume=two"))
+
+
+def test_processes_stop_together_whichever_is_told_to(stopped: RunDir) -> None:
+    last = int(read_rows(stopped.loss_csv)[-1]["step"])
+    assert stopped.state() == "interrupted" and 3 <= last < 12
+    saved = stopped.checkpoints / f"checkpoint-{last}"
+    assert all((saved / f"rng_state_{rank}.pth").is_file() for rank in (0, 1))
+
+
+def test_two_processes_stopped_and_resumed_give_the_losses_of_one(
+    one: RunDir, stopped: RunDir, resumed: str
+) -> None:
+    for ours, alone in zip(read_rows(stopped.loss_csv), read_rows(one.loss_csv), strict=True):
+        same = ("step", "split", "tokens")  # tokens of both processes count, repeated rows do not
         assert [ours[name] for name in same] == [alone[name] for name in same]
         for figure in ("loss", "bits_per_byte"):
             assert float(ours[figure]) == pytest.approx(float(alone[figure]), rel=2e-5)
-    splits = {line["split"] for line in lines(workplace / "two")}
-    assert splits == {"train", "validation", "test"}
+    assert {row["split"] for row in read_rows(stopped.loss_csv)} == {"train", "validation", "test"}
 
-    # One process speaks and writes for both.
-    assert two.stdout.count("mistral-tiny x sample x medical_qa") == 1
-    assert two.stdout.count("4 steps x 4 rows") == 1
-    assert two.stdout.count("adapter/") == 1
-    summary = json.loads((workplace / "two" / "summary.json").read_text())
-    assert (summary["devices"], summary["steps"]) == (2, 4)
-    assert (workplace / "two" / "run.1.log").is_file()
+
+def test_one_process_speaks_and_writes_for_both(stopped: RunDir, resumed: str) -> None:
+    assert resumed.count("mistral-tiny x sample x medical_qa") == 1
+    assert resumed.count("12 steps x 4 rows") == 1
+    assert resumed.count("adapter/") == 1
+    summary = read_json(stopped.summary)
+    assert (summary["devices"], summary["steps"]) == (2, 12)
+    assert (stopped.root / "run.1.log").is_file()
 
 
 def test_a_process_alone_is_the_first_of_one_and_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

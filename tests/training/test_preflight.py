@@ -41,7 +41,7 @@ def test_training_after_a_rehearsal_is_the_same_training(base: Path, tmp_path: P
     for rehearsed in (False, True):
         trainer = build(base, tmp_path / str(rehearsed), padding_free=joined)
         if rehearsed:
-            callback = Rehearsal()
+            callback = Rehearsal([trainer.eval_dataset])
             callback.trainer = trainer
             trainer.add_callback(callback)
         trainer.train()
@@ -69,6 +69,6 @@ def test_the_longest_rows_are_tried_and_an_error_says_in_which_phase(
     trainer.args.per_device_eval_batch_size = 2
     trainer.compute_loss, trainer.model_wrapped = compute_loss, trainer.model
     with pytest.raises(RuntimeError) as error:
-        rehearse(trainer)
+        rehearse(trainer, [trainer.eval_dataset.select([0]), trainer.eval_dataset])
     assert phase_of(error.value) == failing
     assert met[-1] == (failing, (2, sizes[0]))

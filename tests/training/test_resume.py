@@ -7,7 +7,7 @@ import yaml
 
 from medft.errors import RunError
 from medft.runs import RunDir, write_json
-from medft.training.resume import demand_same, demand_same_data, expand
+from medft.training.resume import demand_same, demand_same_data, demand_same_steps, expand
 
 BEFORE = {
     "model": {"name": "mistral"}, "dataset": {"name": "sample", "path": "a.csv"}, "lora": {"r": 16},
@@ -69,6 +69,13 @@ def test_other_trainer_settings_and_places_may_change(interrupted: RunDir) -> No
 def test_changed_rows_are_refused(interrupted: RunDir) -> None:
     with pytest.raises(RunError, match="data changed"):
         demand_same_data(interrupted, {"data": "a", "tokenizer": "t"}, {"data": "b", "tokenizer": "t"})
+
+
+def test_a_step_keeps_its_rows_on_another_number_of_gpus(interrupted: RunDir) -> None:
+    write_json(interrupted.plan, {"schedule": {"rows_per_step": 8}})
+    demand_same_steps(interrupted, 8)
+    with pytest.raises(RunError, match="a step had 8 rows and would now have 16"):
+        demand_same_steps(interrupted, 16)
 
 
 def test_a_finished_or_running_run_is_not_resumed(interrupted: RunDir) -> None:
