@@ -4,8 +4,8 @@
     python -m tests.benchmarks.bench_prepare 16000 160000 1600000
 
 Without arguments: the whole real MedQuAD csv, near-duplicate search included; aims: 60 s on two cores, 2 GB.
-With numbers: that many synthetic rows each, in a process of its own, so that the peak of each is seen; what grows
-with the rows is the index; aim: 1 kB a row.
+With numbers: that many synthetic rows each, in a process of its own, so that the peak of each is seen; what
+grows with the rows is the index; aim: 1 kB a row.
 
 Seen on two cores, with other work on them: MedQuAD 5 to 11 s, 0.26 GB; 16,000 rows 6 s, 191 MB; 160,000 rows
 102 s, 305 MB; 1,600,000 rows 647 s, 1,146 MB, so 0.6 kB a row.
