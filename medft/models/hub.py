@@ -137,13 +137,20 @@ def explain(error: Exception, repo: str, revision: str | None = None) -> MedftEr
     )
 
 
+def refused(repo: str, how: str = "") -> HubError:
+    """The hub knows who asks, or does not, and says no."""
+    from huggingface_hub import constants
+
+    return HubError(
+        f"the hub refuses access to '{repo}'{how}",
+        where=f"{constants.ENDPOINT}/{repo}",
+        remedy="`hf auth login` with a token that has this right (a fine-grained one lists repositories)",
+    )
+
+
 def _explain_status(status: int, repo: str, page: str) -> HubError:
     if status in (401, 403):
-        return HubError(
-            f"the hub refuses access to '{repo}' (status {status})",
-            where=page,
-            remedy="`hf auth login` with a token that has this right (a fine-grained one lists repositories)",
-        )
+        return refused(repo, f" (status {status})")
     if status == 429:
         return HubError(
             "the hub says: too many requests (status 429)", where=page, remedy="wait some minutes and repeat"

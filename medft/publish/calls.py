@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from medft.errors import HubError
-from medft.models.hub import explain, hub_errors
+from medft.models.hub import explain, hub_errors, refused
 
 T = TypeVar("T")
 Say = Callable[[str], None]
@@ -57,8 +57,8 @@ def _wait(error: Exception, attempt: int, but: tuple[int, ...]) -> float | None:
 
 @contextlib.contextmanager
 def refusals(repo: str) -> Iterator[None]:
-    """`hub_errors`, and what huggingface_hub raises besides while it sends: a RuntimeError around the failure
-    of a large file, a ValueError for metadata or an answer that cannot be read."""
+    """`hub_errors`, and what huggingface_hub raises besides while it sends: a RuntimeError for a large file,
+    with or (over Xet) without its reason, Xet's PermissionError, a ValueError for what cannot be read."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     with hub_errors(repo):
@@ -67,20 +67,26 @@ def refusals(repo: str) -> Iterator[None]:
         except (HfHubHTTPError, HFValidationError):
             raise
         except RuntimeError as error:
-            if not isinstance(error.__cause__, Exception):
+            raise _broken_off(error, repo) from None
+        except PermissionError as error:
+            if error.errno is not None:  # of a file on this machine
                 raise
-            refused = explain(error.__cause__, repo)
-            raise HubError(
-                f"the upload broke off: {refused.what}",
-                where=refused.where,
-                remedy="repeat the same command: what has arrived is not sent again",
-            ) from None
+            raise refused(repo) from None
         except ValueError:
             raise HubError(
                 "the hub refused the card's metadata, or its answer cannot be read",
                 where=repo,
                 remedy="look at README.md of dry_run=true; if it is as it should be, repeat later",
             ) from None
+
+
+def _broken_off(error: RuntimeError, repo: str) -> HubError:
+    reason = explain(error.__cause__, repo) if isinstance(error.__cause__, Exception) else None
+    return HubError(
+        f"the upload broke off: {reason.what}" if reason else "the upload broke off while a file was sent",
+        where=reason.where if reason else repo,
+        remedy="repeat the same command: what has arrived is not sent again",
+    )
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import logging
 import traceback
@@ -135,6 +136,76 @@ def test_an_interrupted_upload_continues(hub: Hub, package: Package, status: int
     upload.send(package, private=True)
     assert arrived(hub) == staged(package)
     assert hub.count("PUT /lfs/") == failed + 2  # the first shard once, the second once more
+
+
+PART = 6_000
+"""Bytes; the two shards are sent in four parts each."""
+
+
+@pytest.mark.parametrize("status", [None, 500, 503, DROP])
+@pytest.mark.parametrize("request_", ["PUT /lfs-part/.*/2", "POST /lfs-join/", "POST /lfs-verify/"])
+def test_files_of_many_gigabytes_go_in_parts(
+    hub: Hub, package: Package, request_: str, status: int | None
+) -> None:
+    hub.part_size = PART
+    if status is not None:
+        hub.fail(request_, status)
+    upload.send(package, private=True)
+    assert arrived(hub) == staged(package)
+    shard = len(staged(package)[SHARDS[0]])
+    assert sorted(map(len, hub.parts.values())) == sorted(2 * [PART, PART, PART, shard - 3 * PART])
+    assert hub.count("PUT /lfs/") == 0
+
+
+def test_a_large_file_that_broke_off_is_sent_again_and_the_others_are_not(hub: Hub, package: Package) -> None:
+    hub.part_size = PART
+    second = hashlib.sha256(staged(package)[SHARDS[1]]).hexdigest()
+    hub.fail(f"PUT /lfs-part/{second}/3", DROP, times=99)
+    with pytest.raises(HubError, match="broke off"):
+        upload.send(package, private=True)
+    assert list(arrived(hub)) == []
+    hub.faults.clear()
+    hub.requests.clear()
+    upload.send(package, private=True)
+    assert arrived(hub) == staged(package)
+    assert hub.count("PUT /lfs-part/") == hub.count(f"PUT /lfs-part/{second}") == 4
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_part_that_is_refused(hub: Hub, package: Package, naps: list[float], status: int) -> None:
+    hub.part_size = PART
+    hub.fail("PUT /lfs-part/", status, times=99)
+    with pytest.raises(HubError, match="refuses access"):
+        upload.send(package, private=True)
+    assert naps == []
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        ("XetAuthenticationError", "refuses access"),
+        ("ConnectionError", "cannot be reached"),
+        ("RuntimeError", "broke off"),
+    ],
+)
+def test_what_xet_raises(
+    hub: Hub, package: Package, monkeypatch: pytest.MonkeyPatch, error: str, says: str
+) -> None:
+    """Xet itself is not spoken here: only what becomes of its errors."""
+    import hf_xet
+    from huggingface_hub import _commit_api, constants
+
+    def fail(**_: Any) -> None:
+        raise (getattr(hf_xet, error, None) or getattr(builtins, error))(
+            "at https://cas.example/?pass=secret"
+        )
+
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    monkeypatch.setattr(_commit_api, "_upload_xet_files", fail)
+    with pytest.raises(HubError, match=says) as caught:
+        upload.send(package, private=True)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.remedy
 
 
 def test_unreadable_answer(hub: Hub, package: Package) -> None:

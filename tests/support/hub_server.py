@@ -2,8 +2,8 @@
 huggingface_hub client (and datasets and transformers on top of it) is tested and not a mock of it.
 
 Reads: repository info, tree, paths-info, resolve (HEAD and GET with etag, commit, range), auth-check, search.
-Writes: whoami, create, preupload, LFS batch with single PUTs, commit. Faults are planted with `Hub.fail`.
-Not spoken: Xet, multi-part uploads, pull requests.
+Writes: whoami, create, preupload, LFS batch with single PUTs or in parts, verify, commit. Faults are planted
+with `Hub.fail`. Not spoken: Xet, pull requests.
 """
 
 from __future__ import annotations
@@ -49,6 +49,10 @@ class Hub:
     """Every "METHOD /path" received, in order."""
     pages: list[str] = field(default_factory=list)
     """Requests (patterns) answered with a page of HTML, as a proxy in between would."""
+    part_size: int | None = None
+    """Larger files are sent in parts of so many bytes; real hubs do it above 5 GB."""
+    parts: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    """Parts that have arrived, by hash of the whole and number."""
     signature: str = ""
     """Query that the addresses of large files carry."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -275,14 +279,48 @@ class Handler(BaseHTTPRequestHandler):
         objects = []
         for wanted in json.loads(self.body)["objects"]:
             known = wanted["oid"] in self.hub.store.objects
-            upload = {"upload": {"href": f"{self.hub.url}/lfs/{wanted['oid']}{self.hub.signature}"}}
-            objects.append({**wanted} if known else {**wanted, "actions": upload})
-        self._json({"transfer": "basic", "objects": objects})
+            actions = {
+                "upload": self._lfs_action(wanted["oid"], wanted["size"]),
+                "verify": {"href": f"{self.hub.url}/lfs-verify/{repo}"},
+            }
+            objects.append({**wanted} if known else {**wanted, "actions": actions})
+        self._json({"transfer": "multipart" if self.hub.part_size else "basic", "objects": objects})
+
+    def _lfs_action(self, oid: str, size: int) -> dict[str, Any]:
+        url, part = self.hub.url, self.hub.part_size
+        if part is None or size <= part:
+            return {"href": f"{url}/lfs/{oid}{self.hub.signature}"}
+        places = {
+            f"{n:05d}": f"{url}/lfs-part/{oid}/{n}{self.hub.signature}"
+            for n in range(1, -(-size // part) + 1)
+        }
+        return {"href": f"{url}/lfs-join/{oid}", "header": {"chunk_size": str(part), **places}}
+
+    def lfs_part(self, oid: str, number: str) -> None:
+        self.hub.parts[oid, int(number)] = self.body
+        self._send(200, ETag=sha256(self.body))
+
+    def lfs_join(self, oid: str) -> None:
+        asked = json.loads(self.body)["parts"]
+        parts = [self.hub.parts[oid, part["partNumber"]] for part in asked]
+        if [sha256(part) for part in parts] != [part["etag"] for part in asked]:
+            raise RefusalError(400, message="a part is not what its etag says")
+        self._keep(oid, b"".join(parts))
+
+    def lfs_verify(self, repo: str) -> None:
+        self._writer(repo)
+        wanted = json.loads(self.body)
+        if len(self.hub.store.objects.get(wanted["oid"], b"")) != wanted["size"]:
+            raise RefusalError(404, message="the object did not arrive")
+        self._send(200)
 
     def lfs_put(self, oid: str) -> None:
-        if sha256(self.body) != oid:
+        self._keep(oid, self.body)
+
+    def _keep(self, oid: str, data: bytes) -> None:
+        if sha256(data) != oid:
             raise RefusalError(422, message="the content does not have the promised hash")
-        self.hub.store.objects[oid] = self.body
+        self.hub.store.objects[oid] = data
         self._send(200)
 
     def commit(self, kind: str, repo: str, revision: str) -> None:
@@ -323,6 +361,9 @@ ROUTES: list[tuple[str, str, Any]] = [
     ("POST", rf"{_API}/commit/(?P<revision>[^/]+)", Handler.commit),
     ("POST", rf"/{_ID}\.git/info/lfs/objects/batch", Handler.lfs_batch),
     ("PUT", r"/lfs/(?P<oid>[0-9a-f]{64})", Handler.lfs_put),
+    ("PUT", r"/lfs-part/(?P<oid>[0-9a-f]{64})/(?P<number>\d+)", Handler.lfs_part),
+    ("POST", r"/lfs-join/(?P<oid>[0-9a-f]{64})", Handler.lfs_join),
+    ("POST", rf"/lfs-verify/{_ID}", Handler.lfs_verify),
     (
         "GET HEAD",
         rf"/(?:(?P<kind>dataset)s/)?{_ID}/resolve/(?P<revision>[^/]+)/(?P<path>.+)",
