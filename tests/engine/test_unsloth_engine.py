@@ -14,6 +14,7 @@ from medft.engine.base import LoadSpec, engine
 from medft.plan.machine import Gpu, Machine
 from tests.engine import scenarios
 from tests.engine.conftest import FAMILIES, ROOT, Twins, base_of
+from tests.support.asked import asked
 
 Section = Callable[[str], Any]
 COMBINATIONS = [(family, kind) for family in FAMILIES for kind in ("16bit", "nf4")]
@@ -83,6 +84,22 @@ def test_generates_as_plain_transformers_does(
     assert theirs["logits"] == pytest.approx(ours["logits"], abs=tolerance)
     if kind == "16bit":
         assert theirs["tokens"] == ours["tokens"]
+
+
+def test_a_session_answers_as_plain_transformers_does(
+    unsloth: Section, unsloth_folder: Path, twins: Twins
+) -> None:
+    theirs = unsloth("answering")
+    spec = LoadSpec(twins("mistral").nf4, "float32", True, 256)
+    adapters = {kind: unsloth_folder / f"mistral-{kind}" / "adapter" for kind in ("nf4", "16bit")}
+    ours = asked(engine("transformers"), spec, adapters)
+    assert list(theirs) == ["base", "nf4", "16bit", "base again"]
+    for name, said in theirs.items():
+        assert said["nats"] == pytest.approx(ours[name]["nats"], abs=0.05)
+        assert said["batch"] == ours[name]["batch"]
+        assert said["streamed"] == said["batch"][0]
+    assert theirs["base again"] == theirs["base"]
+    assert len({tuple(theirs[name]["nats"]) for name in ("base", "nf4", "16bit")}) == 3
 
 
 def test_kernel_stand_ins_are_the_kernels(unsloth: Section) -> None:

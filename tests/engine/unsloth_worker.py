@@ -21,6 +21,7 @@ from medft.models.tiny import Twin, twin
 from tests.engine import scenarios
 from tests.engine.conftest import FAMILIES
 from tests.support import sft, unsloth_kernels, unsloth_on_cpu
+from tests.support.asked import asked
 
 Twins = dict[str, Twin]
 
@@ -38,6 +39,7 @@ def main(root: Path, out: Path, *names: str) -> None:
         batchings,
         isolation,
         generation,
+        answering,
         kernels,
         triton,
     ]
@@ -129,6 +131,12 @@ def generation(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:
         spec = LoadSpec(path, "float32", path != sixteen, 256)
         found[name] = scenarios.generation(unsloth, spec, out / name / "adapter")
     return found
+
+
+def answering(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:
+    """Sessions as evaluation and chat hold them: batches, likelihoods, streaming, adapters switched."""
+    spec = LoadSpec(twins["mistral"].nf4, "float32", True, 256)
+    return asked(unsloth, spec, {kind: out / f"mistral-{kind}" / "adapter" for kind in ("nf4", "16bit")})
 
 
 def kernels(_: Engine, __: Twins, ___: Path) -> dict[str, float]:

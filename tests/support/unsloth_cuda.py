@@ -84,7 +84,10 @@ def _constant(value: Any) -> Callable[..., Any]:
 
 
 def redirect_to_cpu() -> None:
-    """From now on, in this thread, a tensor meant for a CUDA device is made on, or stays on, the CPU."""
+    """From now on, in this thread and in those started from now on, a tensor meant for a CUDA device is made
+    on, or stays on, the CPU."""
+    import threading
+
     import torch
     from torch.overrides import TorchFunctionMode
 
@@ -115,6 +118,13 @@ def redirect_to_cpu() -> None:
     mode = OnCpu()
     mode.__enter__()
     globals()["_mode"] = mode  # a mode ends when it is collected
+    run = threading.Thread.run
+
+    def redirected(thread: threading.Thread) -> None:
+        with OnCpu():
+            run(thread)
+
+    threading.Thread.run = redirected  # type: ignore[method-assign]
 
 
 def _is_index(value: Any) -> bool:
