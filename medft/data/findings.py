@@ -9,10 +9,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from medft.data.columns import NOT_SELECTED
 from medft.data.figures import Languages, Tokens
 from medft.data.overlap import RECURRING, Overlap
 from medft.data.prepare import Prepared
+from medft.data.select import NOT_DRAWN
 
+_ASKED_FOR = frozenset({NOT_SELECTED, NOT_DRAWN})
+"""Reasons that the settings ask for: such rows are no loss."""
 _LARGE_GROUP = 0.1
 """Share of the rows; a group as large as a held-out split is trained on as a whole."""
 
@@ -89,11 +93,13 @@ def _row_findings(prepared: Prepared) -> Iterator[Finding]:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in identifiers.most_common())
         remedy = "if they belong to patients: dataset.phi=redact; names have no pattern and are never found"
         yield Finding("warning", f"patterned identifiers: {kinds}", remedy)
-    dropped = ledger.dropped()
+    dropped = Counter({reason: n for reason, n in ledger.dropped().items() if reason not in _ASKED_FOR})
     if dropped.total() > 0.05 * ledger.rows_in:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped.most_common())
-        share = dropped.total() / ledger.rows_in
-        yield Finding("warning", f"{share:.1%} of the rows are dropped: {reasons}", "check dataset.cleaning")
+        what = f"{dropped.total() / ledger.rows_in:.1%} of the rows are dropped: {reasons}"
+        yield Finding(
+            "warning", what, "filters: dataset.cleaning; faults: dataset.on_error=stop names each row"
+        )
     for split in ("validation", "test"):
         if not prepared.rows(split):
             yield Finding("warning", f"there are no {split} rows", f"dataset.split.{split}=0.1")

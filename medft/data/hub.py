@@ -93,7 +93,7 @@ def _explained(config: DatasetConfig) -> Iterator[None]:
                 "the data set is not in the cache, and HF_HUB_OFFLINE is set",
                 "unset HF_HUB_OFFLINE",
             )
-        remedy += ", or use a file: dataset=csv dataset.path=..."
+        remedy += ", or read a copy of its files: dataset.reader=jsonl dataset.path=..."
         raise HubError(what, where=where, remedy=remedy) from error
     except (ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise DataError(f"the data set cannot be read: {type(error).__name__}", where=where) from error

@@ -86,9 +86,9 @@ def run(config: PrepareConfig) -> None:
     screen = Screen()
     folder = _new_folder(config)
     screen.title(f"{config.dataset.name} x {config.template.name} x {config.model.name}", str(folder))
-    with screen.bar(None, "reading") as advance:
-        prepared = prepare(config.dataset, seed=config.seed, processed=config.processed, progress=advance)
     with atomic_folder(folder) as aside, screen.chatter_to(aside / "log.txt"):
+        with screen.bar(None, "reading") as advance:
+            prepared = prepare(config.dataset, seed=config.seed, processed=config.processed, progress=advance)
         previewer, prompts = _tokenizer(config)
         with screen.bar(prepared.ledger.kept().total(), "examining") as advance:
             report = _examine(config, prepared, previewer, advance)

@@ -51,7 +51,7 @@ def _peak(rows: int) -> str:
     draw = random.Random(rows)
     words = [f"word{n}" for n in range(500)]
     records = (
-        Record(str(n), "s", "qa", "en", f"What is {n}?", " ".join(draw.choices(words, k=20)))
+        Record(str(n), "s", "qa", "en", f"What is {n}?", answer=" ".join(draw.choices(words, k=20)))
         for n in range(rows)
     )
     encoder = Encoder(tokenizer, 2048, tokenizers.stop_ids(tokenizer))
