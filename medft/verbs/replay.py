@@ -79,7 +79,7 @@ def run(config: ReplayConfig) -> int:
 
 def _again(first: RunDir, second: RunDir) -> int:
     """Train what the first run's configuration, and nothing else, says."""
-    here = {"run_dir": str(second.root), "sweep": {"folder": None, "resume": None}}
+    here = {"run_dir": str(second.root), "sweep": {"folder": None, "resume": None}, "upload": {}}
     return train.run(build(train.TrainConfig, {**read_config(first), **here}))
 
 

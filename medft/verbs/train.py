@@ -15,6 +15,7 @@ from medft.config import plain
 from medft.data.config import DatasetConfig
 from medft.data.prepare import Prepared, prepare
 from medft.engine.base import EngineConfig, LoadSpec, LoraConfig, engine
+from medft.errors import ConfigError, HubError, MedftError
 from medft.models.bases import training_base
 from medft.models.registry import ModelConfig
 from medft.plan import access
@@ -24,6 +25,9 @@ from medft.plan.machine import probe
 from medft.plan.resolve import Resolved, Scale, resolve
 from medft.prompt.config import TemplateConfig
 from medft.prompt.template import check_fields
+from medft.publish.card import Kind
+from medft.publish.facts import read_facts
+from medft.publish.preflight import preflight, repositories
 from medft.runs import RunDir, read_json, write_json
 from medft.screen import Screen
 from medft.training.config import LoggerConfig, TrainerConfig
@@ -32,6 +36,7 @@ from medft.training.resume import demand_same_data, demand_same_steps, expand
 from medft.training.summary import Fingerprints, ledger_json, summarise
 from medft.verbs.lines import announce, say_end, say_plan, say_stopped, size
 from medft.verbs.steps import SPLITS, encode, merge, plan_of
+from medft.verbs.upload import UploadConfig, publish
 
 __all__ = ["EXAMPLES", "TrainConfig", "expand", "run"]
 
@@ -53,6 +58,18 @@ class SweepConfig:
     """The folder of the sweep that a run is a job of."""
     resume: Path | None = None
     """With -m: a sweep's folder, to run only what is missing there."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadTarget:
+    """Where a run's weights go when it has ended well; what would forbid that is asked before step 1."""
+
+    repo: str | None = None
+    """Hub repository, owner/name; null: nowhere."""
+    what: Kind = "adapter"
+    """adapter, merged, or both (merged to `repo`, the adapter to `repo`-adapter)."""
+    private: bool = True
+    """Only its owner sees a repository that is made for this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +107,26 @@ class TrainConfig:
     merge: bool = True
     """Write merged/ besides adapter/."""
     preflight: bool = True
-    """Check access, memory and disk before step 1, and refuse what cannot succeed."""
+    """Check access, memory, disk and the upload's target before step 1, and refuse what cannot succeed."""
+    upload: UploadTarget = field(default_factory=UploadTarget)
+    """Where the weights go in the end."""
     sweep: SweepConfig = field(default_factory=SweepConfig)
     """Where this run stands in a sweep."""
     overrides: tuple[str, ...] = ()
     """The command line that the settings came from."""
 
     def __post_init__(self) -> None:
+        if self.upload.repo and self.sweep.folder:
+            raise ConfigError(
+                "the jobs of a sweep would all go to one repository",
+                where=f"upload.repo={self.upload.repo}",
+                remedy="leave upload.repo out, and send the best one: medft upload run=... repo=...",
+            )
+        if self.upload.repo and self.upload.what != "adapter" and not self.merge:
+            raise ConfigError(
+                f"upload.what={self.upload.what} needs merged weights, and merge=false makes none",
+                remedy="merge=true, or upload.what=adapter",
+            )
         for member in self.dataset.members().values():
             if member.columns.task is None:
                 present = {name for name, column in plain(member.columns).items() if column is not None}
@@ -123,7 +153,15 @@ def run(config: TrainConfig) -> int:
     folder = ranks.share(lambda: open_folder(plain(config), snapshot(probe(), resolved, config.seed)))
     announce(screen, config, resolved, prepared, str(folder.root))
     with screen.chatter_to(ranks.own(folder.log)), keeping_state(folder, ranks.first()):
+        if config.preflight:
+            ranks.share(lambda: _demand_upload(config.upload, folder))
         return _run(config, resolved, prepared, folder, screen, began)
+
+
+def _demand_upload(target: UploadTarget, folder: RunDir) -> None:
+    """Refuse now what would be refused when the run has ended: token, rights, name, a tiny twin."""
+    if target.repo:
+        preflight(read_facts(folder), repositories(target.repo, target.what, together=False), target.private)
 
 
 def _run(
@@ -201,7 +239,31 @@ def _run(
     write_json(folder.summary, summary)
     wandb.finish(summary, ledger, folder.loss_png)
     say_end(screen, summary, time.perf_counter() - began)
+    _upload(config, folder, screen)
     return 0
+
+
+def _upload(config: TrainConfig, folder: RunDir, screen: Screen) -> None:
+    """Send what was asked for.
+
+    Raises:
+        HubError: broken off or refused; the run has finished all the same.
+    """
+    target = config.upload
+    if target.repo is None:
+        return
+    sending = UploadConfig(target.repo, str(folder.root), target.what, False, target.private, False,
+                           config.artifacts)  # fmt: skip
+    try:
+        publish(folder, sending, screen)
+    except MedftError as error:
+        command = f"medft upload run={folder.root} repo={target.repo} what={target.what}"
+        private = "" if target.private else " private=false"
+        raise HubError(
+            f"the run has finished; its upload has not: {error.what}",
+            where=error.where,
+            remedy=f"{error.remedy}; then {command}{private}",
+        ) from error
 
 
 def _start_wandb(config: TrainConfig, resolved: Resolved, folder: RunDir, screen: Screen) -> Any:

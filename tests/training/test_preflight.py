@@ -69,6 +69,9 @@ def test_the_longest_rows_are_tried_and_an_error_says_in_which_phase(
     trainer.args.per_device_eval_batch_size = 2
     trainer.compute_loss, trainer.model_wrapped = compute_loss, trainer.model
     with pytest.raises(RuntimeError) as error:
-        rehearse(trainer, [trainer.eval_dataset.select([0]), trainer.eval_dataset])
+        rehearse(trainer, [trainer.eval_dataset, trainer.eval_dataset.select([0])])
     assert phase_of(error.value) == failing
     assert met[-1] == (failing, (2, sizes[0]))
+    assert [now for now, _ in met] == (
+        ["validation"] if failing == "validation" else ["validation"] * 2 + ["training"]
+    )
