@@ -27,15 +27,10 @@ def make_run(artifacts: Path, stamp: str, seed: int, overrides: tuple[str, ...] 
 
 
 def add_merged(run: RunDir, artifacts: Path) -> None:
-    """Write merged/ by PEFT's own merge, with the tokenizer beside it."""
-    import torch
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    """Write merged/ by medft's own merge."""
+    from medft.merge.stream import merge
 
-    base = twin("mistral", artifacts / "tiny").bits16
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    PeftModel.from_pretrained(model, run.adapter).merge_and_unload().save_pretrained(run.merged)
-    AutoTokenizer.from_pretrained(base).save_pretrained(run.merged)
+    merge(twin("mistral", artifacts / "tiny").bits16, run.adapter, run.merged)
 
 
 def _share_twins(folder: Path) -> None:
