@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,6 +60,29 @@ def test_prompt_text(tokenizers: Callable[[str], Any], family: str, turns: list[
     template = go_template(turns_of(chat), tokenizer.bos_token)
     got = render(template, [{"role": role, "content": content} for role, content in turns])
     assert tokenizer.bos_token + got == expected
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="Go is missing: its own templates are NOT TESTED")
+def test_go_itself_writes_the_same(tokenizers: Callable[[str], Any], tmp_path: Path) -> None:
+    """The renderer above is ours; this is the language that Ollama's templates are written in."""
+    program = tmp_path / "render"
+    source = Path(__file__).parents[1] / "support" / "render.go"
+    subprocess.run(["go", "build", "-o", program, source], check=True, cwd=tmp_path)
+    asked = [[{"role": r, "content": c} for r, c in conversation] for conversation in CONVERSATIONS]
+    for family in FAMILIES:
+        tokenizer = tokenizers(family)
+        chat = Chat(tokenizer)
+        (tmp_path / "template").write_text(go_template(turns_of(chat), tokenizer.bos_token))
+        told = subprocess.run(
+            [program, tmp_path / "template"],
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for turns, text in zip(CONVERSATIONS, json.loads(told.stdout), strict=True):
+            messages = [Message(role, content) for role, content in turns]  # type: ignore[arg-type]
+            assert tokenizer.bos_token + text == chat.render(messages, generate=True)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
