@@ -1,6 +1,6 @@
 """Files and hub repositories -> rows, one at a time, each with its place.
 
-Owns what a row is, which reader reads what, and the plain formats csv, parquet and text. Knows nothing
+Owns what a row is, which reader reads what, how files are found and opened, and lines of text. Knows nothing
 of what a column means.
 
 A reader yields ``Row`` for what it could read and ``RowError`` for what it could not, so that the caller
@@ -10,12 +10,10 @@ decides whether one bad row ends everything. Memory does not grow with the file.
 from __future__ import annotations
 
 import codecs
-import csv
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -81,8 +79,7 @@ def files_of(config: DatasetConfig) -> list[Path]:
         DataError: there are none, or one of them is empty.
     """
     path = _resolve(config)
-    _, suffixes = READERS[config.reader or ""]
-    files = [path]
+    files, suffixes = [path], SUFFIXES[config.reader or ""]
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.name.lower().endswith(suffixes) and p.is_file())
     if not files or not path.exists():
@@ -99,58 +96,6 @@ def files_of(config: DatasetConfig) -> list[Path]:
     return files
 
 
-def read_csv(path: Path) -> Rows:
-    """Rows of a comma-separated file with a header line (RFC 4180); UTF-8 with or without BOM.
-
-    Where the header has no comma, semicolons or tabs separate, as spreadsheets of many countries write them.
-    """
-    csv.field_size_limit(MAX_FIELD)
-    lines = read_lines(path)
-    first = next(lines, "")
-    delimiter = next((mark for mark in ",;\t" if mark in first), ",")
-    reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
-    try:
-        header = next(reader)
-    except (csv.Error, StopIteration):
-        raise DataError("the first line is not a csv header", where=f"{path}:1") from None
-    while True:
-        place = f"{path}:{reader.line_num + 1}"
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            reason = "oversized_field" if "field limit" in str(error) else "malformed_csv"
-            yield RowError(reason, f"not a csv row: {error}", where=place)
-            continue
-        if not fields:
-            continue  # an empty line is no row
-        if len(fields) == len(header):
-            yield Row(place, dict(zip(header, fields, strict=True)))
-        else:
-            what = f"the row has {len(fields)} fields, the header {len(header)}: its columns are shifted"
-            remedy = "quote fields that contain commas, or dataset.on_error=skip"
-            yield RowError("shifted_columns", what, where=place, remedy=remedy)
-
-
-def read_parquet(path: Path) -> Rows:
-    """Rows of a parquet file, batch by batch."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            number = 0
-            for batch in file.iter_batches(batch_size=256):
-                for values in batch.to_pylist():
-                    number += 1
-                    yield Row(f"{path} row {number}", values)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(
-            "the file is not a whole parquet file", where=str(path), remedy="download or write it again"
-        ) from error
-
-
 def read_text(path: Path) -> Rows:
     """One example per line, in the column ``text``."""
     for number, line in enumerate(read_lines(path), 1):
@@ -158,38 +103,34 @@ def read_text(path: Path) -> Rows:
             yield Row(f"{path}:{number}", {"text": line.rstrip("\r\n")})
 
 
-def _json(path: Path) -> Rows:
-    from medft.data.jsonl import read
-
-    return read(path)
-
-
-def _xml(path: Path) -> Rows:
-    from medft.data.medquad import read
-
-    return read(path)
-
-
-def _pubmedqa(path: Path) -> Rows:
-    from medft.data.pubmedqa import read
-
-    return read(path)
-
-
-READERS: dict[str, tuple[Callable[[Path], Rows], tuple[str, ...]]] = {
-    "csv": (read_csv, (".csv",)),
-    "jsonl": (_json, (".jsonl",)),
-    "parquet": (read_parquet, (".parquet",)),
-    "text": (read_text, (".txt", ".text")),
-    "medquad_xml": (_xml, (".xml",)),
-    "pubmedqa_json": (_pubmedqa, ("ori_pqal.json",)),
+SUFFIXES = {
+    "csv": (".csv",),
+    "jsonl": (".jsonl",),
+    "parquet": (".parquet",),
+    "text": (".txt", ".text"),
+    "medquad_xml": (".xml",),
+    "pubmedqa_json": ("ori_pqal.json",),
 }
-"""Readers of one file, with the endings they take from a folder."""
+"""By reader, the endings of the files that it takes from a folder."""
+
+
+def _reader(name: str) -> Callable[[Path], Rows]:
+    """What reads one file."""
+    from medft.data import jsonl, medquad, pubmedqa, tables
+
+    readers: dict[str, Callable[[Path], Rows]] = {
+        "csv": tables.read_csv,
+        "jsonl": jsonl.read,
+        "parquet": tables.read_parquet,
+        "text": read_text,
+        "medquad_xml": medquad.read,
+        "pubmedqa_json": pubmedqa.read,
+    }
+    return readers[name]
 
 
 def _read_files(config: DatasetConfig) -> Rows:
-    read, _ = READERS[config.reader or ""]
-    files = files_of(config)
+    read, files = _reader(config.reader or ""), files_of(config)
     for path in files:
         split = _split_of(path) if len(files) > 1 else ""
         for item in read(path):

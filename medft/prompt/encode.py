@@ -1,7 +1,7 @@
 """Messages -> token ids and labels; the loss falls on learnt answers and their stop tokens, nothing else.
 
-Owns the boundary between prompt and answer, special-token strings inside texts, and what happens to rows that
-are too long. Knows nothing of records, files or training.
+Owns the boundary between prompt and answer, and what happens to rows that are too long. Knows nothing of
+records, files or training.
 
 A whole conversation is encoded as one string, as a serving stack does, and labels come from character
 positions: encoding prompt and answer apart would move a SentencePiece boundary. The generation prompt is then
@@ -11,18 +11,15 @@ an exact prefix of the training ids wherever a token starts at its end, which is
 from __future__ import annotations
 
 import itertools
-import json
-import re
-import secrets
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 from medft.data.record import Message
 from medft.errors import PromptError
 from medft.prompt.chat import Chat, ChatTokenizer, Skeleton
+from medft.prompt.guard import Guard
 
 IGNORE = -100
 """The label of a token without loss, as in torch.nn.CrossEntropyLoss."""
@@ -68,11 +65,7 @@ class Encoder:
         self._tokenizer = tokenizer
         self._backend = tokenizer.backend_tokenizer
         self.stop_ids = frozenset(stop_ids)
-        added = self._backend.get_added_tokens_decoder()
-        self._special = {token.content: i for i, token in added.items() if token.special}
-        self._special_string = re.compile(
-            "|".join(re.escape(s) for s in sorted(self._special, key=len)[::-1])
-        )
+        self._guard = Guard(self._backend)
         check(self)
 
     def encode(self, conversations: Sequence[Sequence[Message]]) -> list[Encoded]:
@@ -100,20 +93,17 @@ class Encoder:
     ) -> list[tuple[Any, Skeleton]]:
         """The rendered conversations as encodings, each with the skeleton its character positions refer to.
 
-        Contents that hold a special token's string go through a tokenizer that knows the special tokens by
-        other names.
+        Contents that spell a special token go through the guarded tokenizer.
         """
         texts = [skeleton.join(parts) for skeleton, parts in zip(skeletons, contents, strict=True)]
         encodings = self._backend.encode_batch(texts, add_special_tokens=False)
         pairs = list(zip(encodings, skeletons, strict=True))
-        if not self._special:
-            return pairs
         for i, parts in enumerate(contents):
-            if any(self._special_string.search(part) for part in parts):
-                guarded = Skeleton(
-                    tuple(self._guard(text) for text in skeletons[i].texts), skeletons[i].answers
-                )
-                pairs[i] = self._guarded.encode(guarded.join(parts), add_special_tokens=False), guarded
+            if self._guard.needed(parts):
+                texts_of_template = tuple(map(self._guard.rename, skeletons[i].texts))
+                renamed = Skeleton(texts_of_template, skeletons[i].answers)
+                text = renamed.join(parts)
+                pairs[i] = self._guard.tokenizer.encode(text, add_special_tokens=False), renamed
         return pairs
 
     def _label(
@@ -142,44 +132,6 @@ class Encoder:
             return Encoded([], [], [], "prompt longer than max_length")
         keep = slice(self.max_length)
         return Encoded(ids[keep], labels[keep], sizes[keep], "answer truncated")
-
-    def _guard(self, text: str) -> str:
-        """``text`` written by the chat template, with special tokens under their guarded names."""
-        return self._special_string.sub(lambda match: _guarded_name(self._special[match.group()]), text)
-
-    @cached_property
-    def _guarded(self) -> Any:
-        """A copy of the tokenizer in which every special token has a name that no text contains, so that its
-        usual name is ordinary text."""
-        from tokenizers import Tokenizer
-
-        spec = json.loads(self._backend.to_str())
-        spec["post_processor"] = spec["truncation"] = spec["padding"] = None
-        for token in spec["added_tokens"]:
-            if token["special"]:
-                token["content"] = _guarded_name(token["id"])
-        model = spec["model"]
-        model["vocab"] = {
-            _guarded_name(i) if word in self._special else word: i for word, i in dict(model["vocab"]).items()
-        }
-        if model.get("unk_token") in self._special:
-            model["unk_token"] = _guarded_name(self._special[model["unk_token"]])
-        guarded = Tokenizer.from_str(json.dumps(spec))
-        moved = [i for i in self._special.values() if guarded.token_to_id(_guarded_name(i)) != i]
-        if moved:
-            raise PromptError(
-                "texts that contain a special token's string cannot be kept as text with this tokenizer",
-                where=f"special token ids {moved}",
-                remedy="remove such rows, or use a model with a BPE tokenizer",
-            )
-        return guarded
-
-
-_NONCE = secrets.token_hex(8)  # unguessable, so that no text can hold a guarded name
-
-
-def _guarded_name(token_id: int) -> str:
-    return f"<{_NONCE}-{token_id}>"
 
 
 def _first_token_from(encoding: Any, position: int, length: int) -> int:
@@ -231,9 +183,9 @@ def check(encoder: Encoder) -> None:
             "the chat template ends an answer without a stop token, so the model would never learn to stop",
             "use a chat template that closes the assistant's turn with eos or an end-of-turn token",
         )
-    hostile = "".join(encoder._special)
+    hostile = "".join(encoder._guard.special)
     attacked = encoder.prompt([*_PROBE[:-2], Message("user", f"What is {hostile}?")])
-    if _count(attacked, encoder._special) != _count(prompt, encoder._special):
+    if _count(attacked, encoder._guard.special) != _count(prompt, encoder._guard.special):
         raise _broken("special-token strings in a question become special ids", "use another tokenizer")
 
 

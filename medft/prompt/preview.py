@@ -14,6 +14,7 @@ from medft.data.record import Message
 from medft.prompt.chat import ChatTokenizer
 from medft.prompt.encode import IGNORE, Encoded, Encoder
 from medft.prompt.faults import faults
+from medft.prompt.guard import Guard
 
 Kind = Literal["prompt", "special", "learnt", "stop"]
 
@@ -78,8 +79,7 @@ class Previewer:
         self._encoder = Encoder(tokenizer, max_length, stop_ids)
         self.uncut = Encoder(tokenizer, UNCUT, stop_ids)
         """The same encoder without a length limit."""
-        added = tokenizer.backend_tokenizer.get_added_tokens_decoder()
-        self._special = {number for number, token in added.items() if token.special}
+        self._special = frozenset(Guard(tokenizer.backend_tokenizer).special.values())
 
     def show(self, id: str, messages: Sequence[Message], note: str = "") -> Preview:
         """The row that ``messages`` become."""

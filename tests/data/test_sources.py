@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medft.data import sources
+from medft.data import sources, tables
 from medft.data.columns import check_columns, to_record
 from medft.data.sources import Row, RowError, read_rows
 from medft.errors import DataError
@@ -55,7 +55,7 @@ def test_a_bad_csv_row_is_named_by_its_line_and_the_next_is_read(tmp_path, line,
 
 
 def test_a_field_of_a_hundred_megabytes_is_refused_in_bounded_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "MAX_FIELD", 1000)
+    monkeypatch.setattr(tables, "MAX_FIELD", 1000)
     monkeypatch.setattr(sources, "MAX_LINE", 4000)
     path = tmp_path / "x.csv"
     path.write_text("question,answer\nq?," + "x" * 100_000 + "\nr?,b\n")
