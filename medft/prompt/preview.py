@@ -120,8 +120,11 @@ class Previewer:
         prompt = self.uncut.prompt(messages[:-1])
         same = row.input_ids[: len(prompt)] == prompt
         learnt = row.labels[len(prompt) : len(prompt) + 1] not in ([], [IGNORE])
-        found = f"its {len(prompt):,} tokens begin the row, and loss begins after them"
-        return Check("prompt is a prefix", same and learnt, found if same and learnt else "it is not")
+        found = f"its {len(prompt):,} tokens begin the row, and loss falls on what follows"
+        if not messages[-1].learnt:
+            found = f"its {len(prompt):,} tokens begin the row; the last answer is not to be learnt"
+        passed = same and learnt == messages[-1].learnt
+        return Check("prompt is a prefix", passed, found if passed else "it is not")
 
     def _stop(self, row: Encoded) -> Check:
         learnt = [label for label in row.labels if label != IGNORE]

@@ -94,10 +94,10 @@ def _named(report: Report, prompts: Prompts) -> Iterator[tuple[str, str]]:
 
 
 def _rows(report: Report) -> Table:
-    columns = ("source", "licence", "in", *SPLIT_NAMES, "dropped")
+    columns = ("source", "licence", "version", "in", *SPLIT_NAMES, "dropped")
     rows = tuple(
         (
-            source["name"], source["licence"], f"{source['rows_in']:,}",
+            source["name"], source["licence"], source["fingerprint"][:12], f"{source['rows_in']:,}",
             *(f"{source['kept'].get(split, 0):,}" for split in SPLIT_NAMES),
             f"{sum(source['dropped'].values()):,}",
         )
@@ -162,6 +162,7 @@ _LENGTHS = (
     "that a few long ones do not flatten the rest."
 )
 _READING = (
+    "The version of a source is the commit of a hub data set, or the digest of a file's bytes.\n"
     "Rows in = rows kept + rows dropped by reason, to the row. Repairs change a row and keep it.\n"
     "Tokens are counted on whole rows: the template's words, the chat template's markers and the answer, not "
     "cut. Loss falls on the answers and the stop token after each, nothing else.\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,6 +47,15 @@ def test_a_good_row_passes_every_check(loaded: dict[str, Any], family: str) -> N
     assert [check.name for check in preview.checks] == [
         "one BOS", "prompt is a prefix", "stop token learnt", "not cut", "no prompt faults in the texts",
     ]  # fmt: skip
+
+
+def test_turns_that_are_not_learnt_are_shown_as_such(loaded: dict[str, Any]) -> None:
+    context = [replace(turn, learnt=False) for turn in TALK]
+    preview = previewer(loaded["mistral"]).show("r1", [*TALK, Message("user", "Why?"), context[-1]])
+    assert failed(preview) == set()
+    assert "the last answer is not to be learnt" in preview.checks[1].found
+    marked = "".join(piece.text for piece in preview.pieces if piece.kind in ("learnt", "stop"))
+    assert marked.count(TALK[-1].content) == 1
 
 
 @pytest.mark.parametrize("family", FAMILIES)
