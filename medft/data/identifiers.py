@@ -3,8 +3,9 @@
 Owns the patterns, and their replacement by the name of their kind. Knows nothing of records. What is found
 never leaves this module: only kinds and counts do.
 
-The kinds are those of the HIPAA Safe Harbor list (45 CFR 164.514(b)(2)) that can be told by their form. Names
-and most addresses cannot: an absence of findings is no proof of de-identification.
+The kinds are those of the HIPAA Safe Harbor list (45 CFR 164.514(b)(2)) that can be told by their form, and
+Korea's resident number, telephone numbers and dates. Names and most addresses cannot: an absence of findings is
+no proof of de-identification.
 """
 
 from __future__ import annotations
@@ -46,6 +47,14 @@ KINDS: tuple[tuple[str, _Kind], ...] = (
         "ssn",
         _Kind(
             re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])"),
+            needs=("-",),
+            needs_run=True,
+        ),
+    ),
+    (
+        "resident_number",  # of the Republic of Korea: date of birth, then seven digits
+        _Kind(
+            re.compile(r"(?<![\d-])\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6}(?![\d-])"),
             needs=("-",),
             needs_run=True,
         ),
@@ -108,6 +117,7 @@ KINDS: tuple[tuple[str, _Kind], ...] = (
             needs=("19", "20"),
         ),
     ),
+    ("date", _Kind(re.compile(r"(?<!\d)(?:19|20)\d\d년 ?\d{1,2}월 ?\d{1,2}일"), needs=("년",))),
     ("zip_code", _Kind(re.compile(r"\b[A-Z]{2} \d{5}(?:-\d{4})?(?![\w-])"), needs_run=False)),
     ("age_over_89", _of_words(r"\b(?:9\d|1[01]\d)[ -]years?[ -](?:old|of age)\b", needs=("year",))),
 )

@@ -28,7 +28,9 @@ PLANTED = {
         "March 14, 2019",
         "14 March 2019",
         "Sept 3rd, 2001",
+        "2019년 3월 14일",
     ],
+    "resident_number": ["850314-1234567"],
     "zip_code": ["MA 02139", "NY 10021-7471"],
     "age_over_89": ["93-year-old", "101 years old"],
 }
@@ -56,6 +58,7 @@ def test_a_planted_identifier_is_found_once_and_replaced(kind, text):
         "An 89-year-old woman with a score of 3.2.1 and IL-6 of 12.",
         "Mutations in chromosome 22q11.2, codon 12-15 (p.Gly12Asp).",
         "Patients may march 3 miles. The hospital number of beds is small.",
+        "Lot 851399-1234567 and 2019년에 3월 동안",
         "NCT01234567, ICD-10 E11.9, PMID 21645374, ISBN 0-306-40615-2",
     ],
 )
