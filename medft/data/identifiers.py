@@ -4,8 +4,8 @@ Owns the patterns, and their replacement by the name of their kind. Knows nothin
 never leaves this module: only kinds and counts do.
 
 The kinds are those of the HIPAA Safe Harbor list (45 CFR 164.514(b)(2)) that can be told by their form, and
-Korea's resident number, telephone numbers and dates. Names and most addresses cannot: an absence of findings is
-no proof of de-identification.
+Korea's resident number, telephone numbers and dates. Names and most addresses cannot: an absence of findings
+is no proof of de-identification.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
 With MEDFT_REAL_DATA: MedQuAD's csv and the real Mistral tokenizer; without it: the bundled sample, repeated,
 and a tiny twin's tokenizer. Both sides use the same batches and as many threads as there are cores. Aim: 60%.
 With numbers: the peak memory of encoding that many synthetic rows, each in a process of its own; it should
-hardly grow with them.
+hardly grow with them. Seen: 846, 851 and 861 MB for 16,000, 160,000 and 1,600,000 rows, libraries included.
 """
 
 from __future__ import annotations
