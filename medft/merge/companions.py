@@ -1,7 +1,7 @@
 """The files that stand beside merged weights, so that plain transformers needs nothing else.
 
-Owns config.json, generation_config.json and the tokenizer's files: which are copied from where, and what must
-be changed in them. Knows nothing of weights.
+Owns config.json, generation_config.json, the files of tokenizer and licence: which are copied from where, and
+what must be changed in them. Knows nothing of weights.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ TOKENIZER_FILES = (
     "tokenizer_config.json",
     "vocab.json",
 )
+LICENCE_FILES = ("LICENSE*", "NOTICE*", "USE_POLICY*")
+"""What licences ask to be handed on with the weights."""
 # What a base says of its own storage or of where it lay; untrue of the merged weights.
 _NOT_OURS = ("quantization_config", "torch_dtype", "_name_or_path", "_pre_quantization_dtype")
 
@@ -92,4 +94,7 @@ def write_companions(
     write_json(out / GENERATION, generation)
     for name, source in tokenizer_files(adapter, base).items():
         shutil.copyfile(source, out / name)
+    for pattern in LICENCE_FILES:
+        for source in base.glob(pattern):
+            shutil.copyfile(source, out / source.name)
     return tuple(as_ids(generation["eos_token_id"]))

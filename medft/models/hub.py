@@ -17,7 +17,9 @@ from medft.config import nearest
 from medft.errors import EngineError, HubError, MedftError
 from medft.models.folder import What, check_checkpoint
 
-CHECKPOINT_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "LICENSE*", "NOTICE*")
+CHECKPOINT_FILES = (
+    "*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "LICENSE*", "NOTICE*", "USE_POLICY*",
+)  # fmt: skip
 """What is fetched of a repository: weights as safetensors, configuration, tokenizer, licence."""
 NOT_WANTED = ("original/*", "consolidated*", "onnx/*", ".*")
 """Second copies of the same weights in formats that nothing here reads."""

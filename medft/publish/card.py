@@ -19,8 +19,8 @@ from urllib.parse import quote
 
 from medft.errors import ConfigError
 from medft.publish.facts import Facts
-from medft.publish.licence import restrictions
-from medft.publish.parts import Source, mapping
+from medft.publish.licence import PERMISSIVE, narrows, restrictions
+from medft.publish.parts import Source, mapping, strings
 from medft.report.subject import number
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ Kind = Literal["adapter", "merged", "both"]
 _TEMPLATES = Path(__file__).parent / "templates"
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$]|^[-+=#])")  # what Markdown gives a meaning in or before a line
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+
+
+_LOSSES = {"base": "base", "merged": "merged", "adapted": "unmerged", "quantised": "4-bit base + adapter"}
 
 
 class Markdown(str):
@@ -57,33 +60,48 @@ def write_card(facts: Facts, repo: str, kind: Kind) -> str:
             kind=kind,
             repo=Markdown(repo),
             title=repo.rpartition("/")[2],
-            metadata=Markdown(f"---\n{metadata(facts, kind).to_yaml()}\n---"),
+            metadata=Markdown(f"---\n{metadata(facts, repo, kind).to_yaml()}\n---"),
             consequences=list(consequences(facts.sources)),
             dropped=sum((Counter(dict(s.dropped)) for s in facts.sources), Counter()).most_common(),
             merge_sentence=merge_sentence(facts),
+            lora_rank=lora_rank(facts),
         )
     )
     return re.sub(r"\n{3,}", "\n\n", card).strip() + "\n"
 
 
-def metadata(facts: Facts, kind: Kind) -> ModelCardData:
+def metadata(facts: Facts, repo: str, kind: Kind) -> ModelCardData:
     """The card's YAML head: only ids that the hub can know, so no local folder ever stands in it."""
     from huggingface_hub import ModelCardData
 
-    other = facts.terms.id == "other"
+    licence, licence_name, link_ = _licence(facts, repo)
     data_sets = [source.repo for source in facts.sources if is_hub_id(source.repo)]
     return ModelCardData(
         base_model=facts.base_16bit if is_hub_id(facts.base_16bit) else None,
         datasets=data_sets or None,
         language=[code for code in facts.languages if re.fullmatch(r"[a-z]{2,3}", code)] or None,
         library_name="peft" if kind == "adapter" else "transformers",
-        license=facts.terms.id,
-        license_name=_slug(facts.terms.name) if other else None,
-        license_link=facts.terms.url or None if other else None,
+        license=licence,
+        license_name=licence_name,
+        license_link=link_,
         pipeline_tag="text-generation",
         tags=["medical", "medft", "lora", "not-for-clinical-use"],
         base_model_relation="adapter" if kind == "adapter" else "finetune",
     )
+
+
+def _licence(facts: Facts, repo: str) -> tuple[str, str | None, str | None]:
+    """The hub's licence id; and, for one it does not know, a name and where the terms stand.
+
+    A permissive base does not make a model free to use whose data asks for more: what the card says of the
+    data then belongs to the terms.
+    """
+    terms = facts.terms
+    if terms.id in PERMISSIVE and narrows((source.licence, source.licence_note) for source in facts.sources):
+        return "other", f"{terms.id}-and-terms-of-the-data", f"https://huggingface.co/{repo}#data"
+    if terms.id == "other":
+        return "other", _slug(terms.name), terms.url or None
+    return terms.id, None, None
 
 
 def consequences(sources: tuple[Source, ...]) -> Iterator[tuple[str, str]]:
@@ -93,6 +111,12 @@ def consequences(sources: tuple[Source, ...]) -> Iterator[tuple[str, str]]:
             yield source.name, rule.consequence
         if source.licence_note:
             yield source.name, source.licence_note
+
+
+def lora_rank(facts: Facts) -> int | None:
+    """What vLLM must be told of the rank; None where its default of 16 suffices. It takes powers of two."""
+    rank = facts.recipe.get("LoRA rank")
+    return 1 << (rank - 1).bit_length() if isinstance(rank, int) and rank > 16 else None
 
 
 def merge_sentence(facts: Facts) -> str:
@@ -111,6 +135,13 @@ def merge_sentence(facts: Facts) -> str:
                 f" To the {what} their logits differ by {relative:.2%} of what the adapter changes, and the"
                 f" likeliest token is the same in {agreement:.1%} of positions."
             )
+    losses = {words: number(mapping(logits, "heldout_loss"), key) for key, words in _LOSSES.items()}
+    shown = [f"{loss:.4f} {words}" for words, loss in losses.items() if loss is not None]
+    if shown:
+        told += f" Loss on held-out rows: {', '.join(shown)}."
+    swallowed = len(strings(mapping(facts.merge, "tensors").get("unchanged")))
+    if swallowed:
+        told += f" In {swallowed} weights rounding to 16 bits left nothing of the adapter."
     return told
 
 

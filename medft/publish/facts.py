@@ -118,7 +118,7 @@ def read_facts(run: RunDir) -> Facts:
         differences=tuple(read_differences(run.evaluation)),
         ledger_notes=strings(ledger.get("notes")),
         decontaminated=tuple(read_decontamination(mapping(config, "dataset"), ledger)),
-        versions=read_versions(mapping(environment, "packages")),
+        versions=read_versions(environment),
         hardware=read_hardware(mapping(environment, "machine")),
         merge=mapping(summary, "merge"),
         curve=run.loss_png if run.loss_png.is_file() else None,

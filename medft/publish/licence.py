@@ -29,6 +29,7 @@ class Terms:
     """What else it asks, a sentence each."""
 
 
+_CHANGED = "Changed files must say that they were changed: these weights were fine-tuned."
 _LLAMA_POLICY = "Use must follow Meta's acceptable use policy, and a copy of the licence must travel along."
 
 KNOWN = {
@@ -42,7 +43,7 @@ KNOWN = {
             "ai.google.dev/gemma/terms",
             duties=(
                 "Whoever receives these weights is bound by these terms, the prohibited use policy included.",
-                "Changed files must say that they were changed: these weights were fine-tuned.",
+                _CHANGED,
             ),
         ),
         Terms(
@@ -66,10 +67,19 @@ KNOWN = {
                 _LLAMA_POLICY,
             ),
         ),
-        Terms("apache-2.0", "Apache License 2.0", "https://www.apache.org/licenses/LICENSE-2.0"),
+        Terms(
+            "apache-2.0",
+            "Apache License 2.0",
+            "https://www.apache.org/licenses/LICENSE-2.0",
+            duties=("A copy of the licence must travel along.", _CHANGED),
+        ),
         Terms("mit", "MIT License", "https://opensource.org/license/mit"),
     )
 }
+
+
+PERMISSIVE = ("apache-2.0", "mit")
+"""Licences that let a model be used for anything."""
 
 
 def terms_of(licence: str, name: str = "", url: str = "", name_must_start_with: str = "") -> Terms:
@@ -89,7 +99,7 @@ class Restriction:
     """Something that a data licence forbids or demands."""
 
     key: str
-    """non-commercial, share-alike, no-derivatives, never-redistribute, unknown"""
+    """non-commercial, share-alike, no-derivatives, never-redistribute, unknown, attribution"""
     pattern: str
     """What in the words of a licence shows it (a regular expression without regard to case)."""
     consequence: str
@@ -124,6 +134,11 @@ RESTRICTIONS = (
         r"^\W*$|unknown|none stated|not stated",
         "states no licence: no right to pass on anything derived from it is known.",
     ),
+    Restriction(
+        "attribution",
+        r"\bby\b",
+        "must be named wherever this model is passed on.",
+    ),
 )
 
 
@@ -134,6 +149,12 @@ def restrictions(licence: str, note: str = "") -> list[Restriction]:
         for rule in RESTRICTIONS
         if re.search(rule.pattern, licence if rule.key == "unknown" else f"{licence} {note}", re.IGNORECASE)
     ]
+
+
+def narrows(licences: Iterable[tuple[str, str]]) -> bool:
+    """Whether any of the ``(licence, note)`` pairs asks for more than to be named, so that a model may not be
+    called free to use because its base is."""
+    return any(rule.key != "attribution" for pair in licences for rule in restrictions(*pair))
 
 
 def forbids_sharing(licences: Iterable[tuple[str, str]]) -> bool:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import fnmatch
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from medft.errors import RunError
+from medft.merge.companions import LICENCE_FILES
 from medft.models.hub import CHECKPOINT_FILES
 from medft.publish.card import Kind, is_hub_id, write_card
 from medft.publish.facts import Facts
@@ -62,7 +63,9 @@ def stage(run: RunDir, facts: Facts, target: Target, into: Path) -> Package:
     left_out: list[str] = []
     with atomic_folder(folder) as aside:
         for prefix, origin in _folders(run, kind):
-            left_out += _copy_checkpoint(origin, aside / prefix, facts)
+            left_out += _copy(origin, aside / prefix, facts, CHECKPOINT_FILES)
+        if kind != "merged":  # the merge took them from the base
+            _copy(run.merged, aside, facts, LICENCE_FILES)
         write_text(aside / "README.md", write_card(facts, repo, kind))
         if facts.terms.notice:
             write_text(aside / "NOTICE", facts.terms.notice + "\n")
@@ -83,14 +86,14 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file())
 
 
-def _copy_checkpoint(origin: Path, target: Path, facts: Facts) -> list[str]:
-    """Link or copy what a checkpoint consists of; returns the names of what stays behind."""
+def _copy(origin: Path, target: Path, facts: Facts, patterns: Sequence[str]) -> list[str]:
+    """Link or copy the files that match one of ``patterns``; returns the names of what stays behind."""
     target.mkdir(parents=True, exist_ok=True)
     left_out = []
     root = origin.resolve()
     for path in _files(origin):
         name = path.relative_to(origin).as_posix()
-        if "/" in name or not any(fnmatch.fnmatch(name, pattern) for pattern in CHECKPOINT_FILES):
+        if "/" in name or not any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
             left_out.append(f"{origin.name}/{name}")
             continue
         if not path.resolve().is_relative_to(root):

@@ -174,9 +174,14 @@ def read_decontamination(dataset: Mapping[str, Any], ledger: Mapping[str, Any]) 
         yield (f"Rows that repeat 13 words in a row of a list of held-out texts were dropped: {dropped:,}.")
 
 
-def read_versions(packages: Mapping[str, Any]) -> dict[str, str]:
-    """Installed packages and their versions."""
-    return {str(name): text(version) for name, version in packages.items() if version != "not installed"}
+def read_versions(environment: Mapping[str, Any]) -> dict[str, str]:
+    """Python and installed packages with their versions; medft's with its commit."""
+    packages = mapping(environment, "packages")
+    found = {"python": text(environment.get("python"))} if environment.get("python") else {}
+    found |= {str(name): text(version) for name, version in packages.items() if version != "not installed"}
+    if "medft" in found and environment.get("commit"):
+        found["medft"] += f" ({text(environment['commit'])})"
+    return found
 
 
 def read_hardware(machine: Mapping[str, Any]) -> str:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from medft.publish.licence import forbids_sharing, restrictions, terms_of
+from medft.publish.licence import forbids_sharing, narrows, restrictions, terms_of
 
 
 @pytest.mark.parametrize(
     ("licence", "note", "keys"),
     [
-        ("CC-BY-NC-SA-4.0", "", ["non-commercial", "share-alike"]),
-        ("CC BY-SA 3.0", "", ["share-alike"]),
+        ("CC-BY-NC-SA-4.0", "", ["non-commercial", "share-alike", "attribution"]),
+        ("CC BY-SA 3.0", "", ["share-alike", "attribution"]),
         ("gpl-3.0", "", ["share-alike"]),
-        ("cc-by-nd-4.0", "", ["no-derivatives"]),
-        ("CC-BY-4.0", "", []),
+        ("cc-by-nd-4.0", "", ["no-derivatives", "attribution"]),
+        ("CC-BY-4.0", "", ["attribution"]),
         ("MIT", "", []),
         ("apache-2.0", "", []),
         ("unknown", "", ["unknown"]),
         ("", "", ["unknown"]),
         ("PhysioNet Credentialed Health Data License", "", ["never-redistribute"]),
         ("custom", "Never redistribute.", ["never-redistribute"]),
-        ("CC-BY-4.0", "the source of some rows is unknown", []),
+        ("CC-BY-4.0", "the source of some rows is unknown", ["attribution"]),
     ],
 )
 def test_restrictions(licence: str, note: str, keys: list[str]) -> None:
@@ -31,6 +31,13 @@ def test_restrictions(licence: str, note: str, keys: list[str]) -> None:
 def test_forbids_sharing() -> None:
     assert forbids_sharing([("MIT", ""), ("x", "never redistribute")])
     assert not forbids_sharing([("CC-BY-NC-4.0", "")])
+
+
+def test_what_asks_for_more_than_to_be_named() -> None:
+    assert not narrows([("CC-BY-4.0", ""), ("MIT", "Name the sources.")])
+    assert all(
+        narrows([("MIT", ""), (licence, "")]) for licence in ("CC-BY-SA-4.0", "CC-BY-NC-4.0", "unknown")
+    )
 
 
 def test_terms() -> None:

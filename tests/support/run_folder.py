@@ -74,12 +74,16 @@ SUMMARY: dict[str, Any] = {
             "written": {"relative": 0.0, "top1_agreement": 1.0, "kl": 0.0},
             "rounding": {"relative": 0.0123, "top1_agreement": 0.995, "kl": 1e-5},
             "quantised": {"relative": 0.25, "top1_agreement": 0.91, "kl": 1e-2},
+            "heldout_loss": {"base": 2.1, "adapted": 1.499, "merged": 1.5, "quantised": 1.52},
         },
+        "tensors": {"tensors": 291, "adapted": 224, "changed_share": 0.9, "unchanged": ["a", "b"]},
     },
 }
 
 ENVIRONMENT: dict[str, Any] = {
-    "packages": {"transformers": "5.17.0", "peft": "0.21.2", "unsloth": "not installed"},
+    "python": "3.11.7",
+    "commit": "abc123",
+    "packages": {"medft": "0.1.0", "transformers": "5.17.0", "peft": "0.21.2", "unsloth": "not installed"},
     "machine": {"gpus": [{"name": "Tesla T4"}, {"name": "Tesla T4"}]},
 }
 
