@@ -204,6 +204,7 @@ def _shown(source: Source) -> dict[str, Any]:
         "name": source.name,
         "page": source.homepage or hub,
         "licence": source.licence,
+        "version": source.version[:12],
         "rows_in": source.rows_in,
         "train": source.kept.get("train"),
     }

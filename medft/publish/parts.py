@@ -29,6 +29,8 @@ class Source:
     """What follows from it, or empty."""
     language: str
     """ISO 639-1 code."""
+    version: str
+    """Commit of a hub data set, digest of a file's bytes; empty when the ledger names none."""
     rows_in: int | None
     """Rows met."""
     kept: Mapping[str, int]
@@ -70,6 +72,7 @@ def read_sources(dataset: Mapping[str, Any], ledger: Mapping[str, Any]) -> Itera
             licence=text(settings.get("licence") or account.get("licence")) or "unknown",
             licence_note=text(settings.get("licence_note")),
             language=text(settings.get("language")),
+            version=text(account.get("fingerprint")),
             rows_in=account.get("rows_in"),
             kept=mapping(account, "kept"),
             dropped=mapping(account, "dropped"),

@@ -153,6 +153,14 @@ def test_decontamination_is_reported_when_it_was_done(tmp_path: Path) -> None:
     assert "/home" not in card
 
 
+def test_the_version_of_a_data_set_is_the_commit_that_was_read(tmp_path: Path) -> None:
+    source = {"name": "medquad", "rows_in": 9, "fingerprint": "5b0961fbaa6d7f9c344c5d59c29943fb900c2eca"}
+    card = card_of(
+        tmp_path, config={"model": MODELS["mistral"], "dataset": MEDQUAD}, ledger={"sources": [source]}
+    )
+    assert "| 5b0961fbaa6d |" in card
+
+
 @pytest.mark.parametrize("kind", ["adapter", "merged", "both"])
 def test_no_path_of_this_machine(tmp_path: Path, kind: str) -> None:
     config = {
