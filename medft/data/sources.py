@@ -25,6 +25,14 @@ MAX_FIELD = 8 * 2**20
 """Characters in one field; a hundred times the longest article of any data set we know is a broken file."""
 MAX_LINE = 4 * MAX_FIELD
 SAMPLES = "samples:"
+_UTF16 = "UTF-16", "iconv -f UTF-16 -t UTF-8 FILE > NEW, then dataset.path=NEW"
+NO_TEXT = {
+    codecs.BOM_UTF16_LE: _UTF16,
+    codecs.BOM_UTF16_BE: _UTF16,
+    b"PK": ("an Excel workbook or zip archive", "save the sheet as CSV UTF-8, or unpack the archive"),
+    b"\x1f\x8b": ("compressed by gzip", "gunzip FILE"),
+}
+"""What a file is by its first two bytes, and what to do about it."""
 SPLITS = {
     "train": "train", "training": "train",
     "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
@@ -157,15 +165,15 @@ def open_text(path: Path) -> Iterator[TextIO]:
     no text may contain, so that they are found in the row they stand in.
 
     Raises:
-        DataError: the file is UTF-16 or cannot be read.
+        DataError: the file is UTF-16, a workbook or compressed, or cannot be read.
     """
     try:
-        with path.open("rb") as start:
-            if start.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-                remedy = f"iconv -f UTF-16 -t UTF-8 {path} > utf8{path.suffix}"
-                raise DataError("the file is UTF-16, not UTF-8", where=str(path), remedy=remedy)
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            yield file
+        with path.open("rb") as file:
+            if found := NO_TEXT.get(file.read(2)):
+                what, remedy = found
+                raise DataError(f"the file is {what}, not UTF-8 text", where=str(path), remedy=remedy)
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+            yield text
     except OSError as error:
         raise DataError(f"the file cannot be read: {error.strerror}", where=str(path)) from error
 

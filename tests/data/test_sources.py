@@ -1,5 +1,6 @@
 """Readers: what they read, and one clear error with file and line for everything that they cannot."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -147,11 +148,20 @@ def test_a_missing_and_an_empty_file_are_errors_that_say_how_to_get_it(tmp_path,
         assert error.value.remedy == "download it from there"
 
 
-def test_a_utf16_file_is_refused_with_the_command_that_converts_it(tmp_path):
-    path = write(tmp_path / "x.csv", "question,answer\nq?,a\n".encode("utf-16"))
-    with pytest.raises(DataError, match="UTF-16") as error:
-        list(read_rows(dataset("csv", path)))
-    assert "iconv -f UTF-16" in error.value.remedy
+@pytest.mark.parametrize("reader", ["csv", "jsonl", "text"])
+@pytest.mark.parametrize(
+    ("content", "what", "remedy"),
+    [
+        ("question,answer\nq?,a\n".encode("utf-16"), "UTF-16", "iconv -f UTF-16"),
+        (b"PK\x03\x04\x14\x00", "Excel workbook", "CSV UTF-8"),
+        (gzip.compress(b"question,answer\n"), "gzip", "gunzip"),
+    ],
+)
+def test_a_file_that_is_no_utf8_text_is_refused_with_the_way_out(tmp_path, reader, content, what, remedy):
+    path = write(tmp_path / "x", content)
+    with pytest.raises(DataError, match=what) as error:
+        list(read_rows(dataset(reader, path)))
+    assert remedy in error.value.remedy and error.value.where == str(path)
 
 
 def test_a_data_set_without_a_path_says_which_setting_is_missing():
