@@ -14,7 +14,7 @@ from pathlib import Path
 
 from medft.data.cache import lock
 from medft.data.config import DatasetConfig
-from medft.errors import DataError
+from medft.errors import DataError, HubError
 from medft.runs import read_json, write_json
 
 FILE = "hub.json"
@@ -43,17 +43,22 @@ def _pinned(config: DatasetConfig, folder: Path, setting: str) -> DatasetConfig:
 
     if config.reader != "hub" or hub.COMMIT.fullmatch(config.revision or ""):
         return config
-    name, found = f"{config.repo}@{config.revision or 'main'}", hub.commit(config)
+    name, path = f"{config.repo}@{config.revision or 'main'}", folder / FILE
     with lock(folder / f".{FILE}.lock"):
-        path = folder / FILE
         commits = read_json(path) if path.exists() else {}
-        first = commits.setdefault(name, found)
-        if first != found:
+        first = commits.get(name)
+        try:
+            found = hub.commit(config)
+        except HubError:
+            if first is None:
+                raise
+            found = first  # rows of that commit may be prepared already, and no others will do
+        if first not in (None, found):
             raise DataError(
                 "the data set has changed on the hub since it was first obtained",
                 where=f"{name} was commit {first}, now it is {found}",
                 remedy=f"{setting}.revision={first} keeps the rows you had, "
                 f"{setting}.revision={found} takes the new ones",
             )
-        write_json(path, commits)
+        write_json(path, {**commits, name: found})
     return replace(config, revision=found)

@@ -1,6 +1,7 @@
 """Hub data sets, read from a real server on loopback by the real client."""
 
 import json
+import shutil
 
 import pytest
 
@@ -68,6 +69,11 @@ def test_without_the_hub_a_cached_copy_is_read_when_it_is_of_the_commit(dataset_
     with pytest.raises(HubError, match="cannot be reached") as error:
         prepared(config(revision=repo.head.sha), tmp_path)
     assert repo.head.sha in error.value.where, "the cached rows of another commit are not taken for it"
+    shutil.rmtree(tmp_path / "datasets")
+    _builder.cache_clear()
+    assert prepared(config(), tmp_path).reused, "prepared rows of the remembered commit need no copy"
+    with pytest.raises(HubError, match="cannot be reached"):
+        prepared(config(name="third"), tmp_path)
 
 
 def test_what_is_pinned_and_prepared_asks_the_hub_nothing(dataset_hub, tmp_path):
