@@ -15,7 +15,7 @@ from medft.data.config import CleaningConfig
 from medft.data.record import Record
 
 BLANK_ANSWER, BLANK_QUESTION, BLANK_LABEL = "blank_answer", "blank_question", "blank_label"
-LEFTOVER = "rephrasing_leftover"
+LEFTOVER, TOO_LONG = "rephrasing_leftover", "too_long"
 
 LABEL_TASKS = frozenset({"nli", "yes_no"})
 """Tasks that learn the label."""
@@ -53,6 +53,8 @@ def clean(record: Record, config: CleaningConfig, repairs: Counter[str]) -> Reco
         return reason
     if config.drop_leftovers and (_leftover(repaired.question) or _leftover(repaired.answer)):
         return LEFTOVER
+    if config.max_characters is not None and _characters(repaired) > config.max_characters:
+        return TOO_LONG
     return repaired
 
 
@@ -102,6 +104,10 @@ def _blank(record: Record) -> str | None:
         return None if record.label else BLANK_LABEL
     learnt = record.answer if record.task in ANSWER_TASKS else record.answer or record.label
     return None if learnt else BLANK_ANSWER
+
+
+def _characters(record: Record) -> int:
+    return sum(map(len, (record.question, record.context, record.answer, *(t.content for t in record.turns))))
 
 
 def _leftover(text: str) -> bool:

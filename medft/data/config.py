@@ -51,6 +51,8 @@ class CleaningConfig:
     """Drop rows without an answer (or question)."""
     drop_leftovers: bool = True
     """Drop rows in which a rephrasing model asks for its input instead of giving the text."""
+    max_characters: int | None = None
+    """Drop rows whose question, context and answer together are longer; null keeps all."""
     max_same_answer: int | None = 5
     """Keep at most this many rows with one and the same answer (boilerplate); null keeps all."""
     near_duplicates: Literal["keep_together", "drop", "off"] = "keep_together"

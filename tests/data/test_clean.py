@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from medft.data.clean import BLANK_ANSWER, BLANK_LABEL, BLANK_QUESTION, LEFTOVER, clean
+from medft.data.clean import BLANK_ANSWER, BLANK_LABEL, BLANK_QUESTION, LEFTOVER, TOO_LONG, clean
 from medft.data.config import CleaningConfig
 from medft.data.record import Message, Record
 from tests.data.support import record
@@ -13,6 +13,12 @@ from tests.data.support import record
 def cleaned(made: Record, **config) -> tuple[Record | str, Counter[str]]:
     repairs: Counter[str] = Counter()
     return clean(made, CleaningConfig(**config), repairs), repairs
+
+
+def test_rows_that_are_too_long_together_are_dropped_when_asked():
+    row = record("What is it?", "An illness.", context="A note.")  # 29 characters
+    assert cleaned(row, max_characters=29)[0] == row
+    assert cleaned(row, max_characters=28)[0] == TOO_LONG
 
 
 @pytest.mark.parametrize(
