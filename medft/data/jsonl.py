@@ -20,8 +20,8 @@ _BETWEEN = re.compile(r"[\s,]*")
 def read(path: Path) -> Rows:
     """The objects of a file; a line or an array that breaks off is told by its place."""
     with open_text(path) as file:
-        start = next((line.lstrip() for line in file if line.strip()), "")
-    yield from _array(path) if start.startswith("[") else _lines(path)
+        is_array = file.read(CHUNK).lstrip().startswith("[")
+    yield from _array(path) if is_array else _lines(path)
 
 
 def _lines(path: Path) -> Rows:
