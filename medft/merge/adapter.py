@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,29 +87,90 @@ class Replacement:
 Change = LowRank | Replacement
 
 
-def read_adapter(folder: Path) -> dict[str, Change]:
-    """What the adapter in ``folder`` changes: name of the base's tensor -> change.
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Under which names the tensors of one adapted module are stored, and how they are scaled."""
+
+    a: str
+    b: str
+    scaling: float
+    embedding: bool
+    magnitude: str | None
+    own_base: str | None
+
+
+class Adapter(Mapping[str, Change]):
+    """What an adapter changes: name of the base's tensor -> change, read from the disk when it is asked for.
+
+    Args:
+        folder: as peft saves it.
 
     Raises:
         MergeError: no adapter there, a pickle, not LoRA, a variant that changes more than the weights, or
             tensors that contradict the configuration.
     """
-    if not (folder / WEIGHTS).is_file():
-        refuse_pickles(folder, "adapter_model")
-        raise MergeError(
-            f"there is no {WEIGHTS}", where=str(folder), remedy="point to a run's adapter/ folder"
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / WEIGHTS).is_file():
+            refuse_pickles(folder, "adapter_model")
+            raise MergeError(
+                f"there is no {WEIGHTS}", where=str(folder), remedy="point to a run's adapter/ folder"
+            )
+        self.folder = folder
+        self.config = read_object(folder / CONFIG)
+        _refuse_unknown(self.config, folder / CONFIG)
+        self._stored = Checkpoint(folder / WEIGHTS)
+        names = {name.removeprefix(PREFIX): name for name in self._stored.entries}
+        modules = sorted({module for module in map(_module, names) if module})
+        self._modules = {f"{module}.weight": self._parts(module, names) for module in modules}
+        self._replaced = names  # what no module took
+        if not self:
+            raise MergeError("the adapter holds no tensor", where=str(folder / WEIGHTS))
+
+    def __getitem__(self, name: str) -> Change:
+        if name in self._replaced:
+            return Replacement(self._stored.read(self._replaced[name]))
+        parts, read = self._modules[name], self._stored.read
+        return LowRank(
+            a=read(parts.a).float(),
+            b=read(parts.b).float(),
+            scaling=parts.scaling,
+            magnitude=read(parts.magnitude).float() if parts.magnitude else None,
+            embedding=parts.embedding,
+            own_base=read(parts.own_base) if parts.own_base else None,
         )
-    config = read_object(folder / CONFIG)
-    _refuse_unknown(config, folder / CONFIG)
-    stored = Checkpoint(folder / WEIGHTS)
-    tensors = {name.removeprefix(PREFIX): stored.read(name) for name in stored.entries}
-    changes: dict[str, Change] = {}
-    for module in sorted({key for key in map(_module, tensors) if key}):
-        changes[f"{module}.weight"] = _low_rank(module, tensors, config, folder)
-    changes |= {name: Replacement(tensor) for name, tensor in tensors.items()}
-    if not changes:
-        raise MergeError("the adapter holds no tensor", where=str(folder / WEIGHTS))
-    return changes
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._modules
+        yield from self._replaced
+
+    def __len__(self) -> int:
+        return len(self._modules) + len(self._replaced)
+
+    def _parts(self, module: str, names: dict[str, str]) -> _Parts:
+        """Take the tensors of one module out of ``names``."""
+        embedding = f"{module}.lora_embedding_A" in names
+        pair = ("lora_embedding_A", "lora_embedding_B") if embedding else ("lora_A.weight", "lora_B.weight")
+        try:
+            a, b = (names.pop(f"{module}.{name}") for name in pair)
+        except KeyError as error:
+            raise MergeError(
+                f"the adapter has half of a pair: {error} is missing", where=str(self.folder)
+            ) from None
+        magnitude = names.pop(f"{module}.lora_magnitude_vector", None)
+        own_base = names.pop(f"{module}.base_layer.weight", None)
+        config, entries = self.config, self._stored.entries
+        rank = _by_pattern(module, config.get("rank_pattern"), config["r"])
+        alpha = _by_pattern(module, config.get("alpha_pattern"), config["lora_alpha"])
+        ranks_agree = entries[a].shape[0] == entries[b].shape[1] == rank
+        if not ranks_agree or (magnitude is not None) != bool(config.get("use_dora")):
+            raise MergeError(f"the tensors of {module} contradict {CONFIG}", where=str(self.folder))
+        if embedding and magnitude is not None:
+            raise MergeError(
+                "the merge does not cover DoRA on an embedding", where=f"{self.folder}: {module}"
+            )
+        scaling = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+        return _Parts(a, b, scaling, embedding, magnitude, own_base)
 
 
 def _refuse_unknown(config: dict[str, Any], where: Path) -> None:
@@ -133,26 +195,6 @@ def _refuse_unknown(config: dict[str, Any], where: Path) -> None:
 def _module(name: str) -> str:
     found = re.fullmatch(r"(.+)\.lora_(?:embedding_)?A(?:\.weight)?", name)
     return found[1] if found else ""
-
-
-def _low_rank(module: str, tensors: dict[str, torch.Tensor], config: dict[str, Any], folder: Path) -> LowRank:
-    """Take the tensors of one module out of ``tensors``."""
-    embedding = f"{module}.lora_embedding_A" in tensors
-    names = ("lora_embedding_A", "lora_embedding_B") if embedding else ("lora_A.weight", "lora_B.weight")
-    try:
-        a, b = (tensors.pop(f"{module}.{name}").float() for name in names)
-    except KeyError as error:
-        raise MergeError(f"the adapter has half of a pair: {error} is missing", where=str(folder)) from None
-    magnitude = tensors.pop(f"{module}.lora_magnitude_vector", None)
-    own_base = tensors.pop(f"{module}.base_layer.weight", None)
-    rank = _by_pattern(module, config.get("rank_pattern"), config["r"])
-    alpha = _by_pattern(module, config.get("alpha_pattern"), config["lora_alpha"])
-    if not (a.shape[0] == b.shape[1] == rank) or (magnitude is not None) != bool(config.get("use_dora")):
-        raise MergeError(f"the tensors of {module} contradict {CONFIG}", where=str(folder))
-    scaling = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
-    if embedding and magnitude is not None:
-        raise MergeError("the merge does not cover DoRA on an embedding", where=f"{folder}: {module}")
-    return LowRank(a, b, scaling, None if magnitude is None else magnitude.float(), embedding, own_base)
 
 
 def _by_pattern(module: str, patterns: dict[str, Any] | None, default: Any) -> Any:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medft.errors import MergeError
-from medft.merge.adapter import Change, LowRank, Replacement, read_adapter
+from medft.merge.adapter import Adapter, Change, LowRank, Replacement
 from medft.merge.base import FLOATS, Base
 from medft.merge.checkpoint import Checkpoint, read_object
 from medft.merge.companions import (
@@ -60,7 +60,7 @@ def check_tensors(base: Path, adapter: Path, merged: Path) -> TensorReport:
         MergeError: a weight is missing, surplus, of another shape or type, not finite, or not the rounded
         sum.
     """
-    source, changes, result = Base(base), read_adapter(adapter), Checkpoint(merged)
+    source, changes, result = Base(base), Adapter(adapter), Checkpoint(merged)
     check_fit(source, changes, adapter)
     _check_names(source.specs, result)
     dtype = str(read_object(merged / CONFIG).get("dtype"))

@@ -49,6 +49,8 @@ class LogitReport:
 
     compute_dtype: str
     """Type that the models were run in."""
+    devices: tuple[str, ...]
+    """Where they were run: base and merged weights at the same places, layer by layer."""
     positions: int
     """Positions whose logits were compared."""
     written: Difference
@@ -77,7 +79,8 @@ def compare(
 
     stored = _config(merged).dtype
     compute = _compute_dtype(merged, stored)
-    model = _load(base, compute)
+    model = _load(base, compute, "auto")
+    devices, places = _devices(model), getattr(model, "hf_device_map", None)
     plain = _ask(model, questions)
     model = PeftModel.from_pretrained(model, adapter).eval()
     adapted = _ask(model, questions)
@@ -86,15 +89,17 @@ def compare(
         parameter.data = parameter.data.to(stored).to(compute)
     in_memory = _ask(model, questions)
     del model
-    written = _ask(_load(merged, compute), questions)
+    written = _ask(_load(merged, compute, places), questions)
     trained_on = None
     if quantised is not None:
-        trained_on = _ask(PeftModel.from_pretrained(_load(quantised, None), adapter).eval(), questions)
+        packed = _load(quantised, None, "auto")
+        trained_on = _ask(PeftModel.from_pretrained(packed, adapter).eval(), questions)
     effect = float(torch.linalg.norm(adapted.logits - plain.logits))
     merged_effect = float(torch.linalg.norm(in_memory.logits - plain.logits))
     losses = {"base": plain, "adapted": adapted, "merged": written, "quantised": trained_on}
     return LogitReport(
         compute_dtype=str(compute).removeprefix("torch."),
+        devices=devices,
         positions=len(written.logits),
         written=_difference(written, in_memory, merged_effect),
         rounding=_difference(written, adapted, effect),
@@ -120,19 +125,31 @@ def _compute_dtype(merged: Path, stored: torch.dtype) -> torch.dtype:
     return torch.float32 if size * 4 * 1.25 < free else stored
 
 
-def _load(folder: Path, compute: torch.dtype | None) -> Any:
-    """The model in ``folder``; a 4-bit one is dequantised first, unless ``compute`` is None."""
+def _load(folder: Path, compute: torch.dtype | None, places: str | dict[str, Any] | None) -> Any:
+    """The model in ``folder``; a 4-bit one is dequantised first, unless ``compute`` is None.
+
+    Args:
+        places: which layer goes where, on a machine with a GPU: "auto" fills the GPUs before the processor.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
     gc.collect()
     packed = getattr(_config(folder), "quantization_config", None) is not None
-    place = {"device_map": "auto"} if torch.cuda.is_available() else {}
+    place = {}
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()  # what the last model left there would count as taken
+        place = {"device_map": places}
     dtype = "auto" if packed or compute is None else compute
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **place)
     if packed and compute is not None:
         model = model.dequantize().to(compute)
     return model.eval()
+
+
+def _devices(model: Any) -> tuple[str, ...]:
+    places = (getattr(model, "hf_device_map", None) or {"": model.device}).values()
+    return tuple(sorted({f"cuda:{place}" if isinstance(place, int) else str(place) for place in places}))
 
 
 def _ask(model: Any, questions: Questions) -> _Answers:

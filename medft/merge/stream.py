@@ -1,8 +1,8 @@
 """The merge: a base and a LoRA adapter become one folder of plain weights, tensor by tensor.
 
-Owns the order of the work, the memory bound (the adapter and a few blocks of rows, whatever the size of the
-model) and the promise that the folder appears whole or not at all. Knows nothing of runs, engines or the
-hub, and does not judge its own result: that is ``verify``.
+Owns the order of the work, the memory bound (a few blocks of rows and the change of one tensor, whatever the
+size of the model) and the promise that the folder appears whole or not at all. Knows nothing of runs, engines
+or the hub, and does not judge its own result: that is ``verify``.
 
 What is computed: ``round(W + s * B A)``, in float32, rounded once to the merged type. Bit for bit, this is
 peft's ``merge_and_unload`` of a base loaded in float32, cast once at the end. For linear layers it is also
@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from medft.errors import MergeError
-from medft.merge.adapter import Change, read_adapter
+from medft.merge.adapter import Adapter, Change
 from medft.merge.base import EMBEDDING, FLOATS, OUTPUT, Base, BaseKind
 from medft.merge.companions import write_companions
 from medft.merge.shards import Spec, shard_names, split, sync, write_index, write_shard
@@ -119,7 +119,7 @@ def write_merged(
 ) -> MergeReport:
     """``merge`` into an existing folder, without the promise that it appears whole."""
     started = time.monotonic()
-    source, changes = Base(base), read_adapter(adapter)
+    source, changes = Base(base), Adapter(adapter)
     target = dtype or (source.dtype if source.dtype in ("bfloat16", "float16") else "bfloat16")
     check_fit(source, changes, adapter)
     shards = split((merged_spec(spec, target) for spec in source.specs.values()), max_shard_bytes)
@@ -217,8 +217,9 @@ def _write_shards(
     def pieces(shard: list[Spec]) -> Iterator[torch.Tensor]:
         nonlocal done
         for spec in shard:
+            change = changes.get(spec.name)
             for rows in blocks(spec):
-                yield merged_rows(source, spec, changes.get(spec.name), rows)
+                yield merged_rows(source, spec, change, rows)
             done += spec.nbytes
             progress(done, total)
 

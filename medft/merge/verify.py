@@ -170,7 +170,8 @@ def _judge(logits: LogitReport, merged: Path) -> None:
 
 def _logit_report(found: dict[str, Any]) -> LogitReport:
     names = ("written", "rounding", "quantised")
-    return LogitReport(**found | {name: Difference(**found[name]) if found[name] else None for name in names})
+    differences = {name: Difference(**found[name]) if found[name] else None for name in names}
+    return LogitReport(**found | differences | {"devices": tuple(found["devices"])})
 
 
 def _in_fresh_process(job: dict[str, Any]) -> dict[str, Any]:
