@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from medft.data.columns import NOT_SELECTED
 from medft.data.figures import Languages, Tokens
 from medft.data.overlap import RECURRING, Overlap
-from medft.data.prepare import Prepared
+from medft.data.prepare import SKIPPED, Prepared
 from medft.data.select import NOT_DRAWN
 
 _ASKED_FOR = frozenset({NOT_SELECTED, NOT_DRAWN})
@@ -97,9 +97,10 @@ def _row_findings(prepared: Prepared) -> Iterator[Finding]:
     if dropped.total() > 0.05 * ledger.rows_in:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped.most_common())
         what = f"{dropped.total() / ledger.rows_in:.1%} of the rows are dropped: {reasons}"
-        yield Finding(
-            "warning", what, "filters: dataset.cleaning; faults: dataset.on_error=stop names each row"
-        )
+        yield Finding("warning", what, "dataset.cleaning has the filters")
+    if (prepared.folder / SKIPPED).exists():
+        remedy = f"{prepared.folder.name}/{SKIPPED}, beside the prepared rows, has the place of each"
+        yield Finding("warning", "rows that cannot be used are left out (dataset.on_error=skip)", remedy)
     for split in ("validation", "test"):
         if not prepared.rows(split):
             yield Finding("warning", f"there are no {split} rows", f"dataset.split.{split}=0.1")

@@ -35,6 +35,8 @@ from medft.runs import atomic_folder, read_json, write_json
 LEDGER = "ledger.json"
 CONTAMINATED = "contaminated.json"
 """Rows removed because they repeat a text of `dataset.decontaminate`: id, and line of that text."""
+SKIPPED = "skipped.json"
+"""Rows that could not be used, with `dataset.on_error=skip`: place and reason of the first thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def _prepare(
     _check_left(config, staged.tallies, selection, splits)
     _deal_out(staging, folder, selection, splits)
     staging.unlink()
-    _write_contaminated(folder, staged.tallies)
+    _write_removed(folder, staged.tallies)
     sizes = np.unique(group[selection.kept], return_counts=True)[1]
     figures = {
         "near_duplicate_pairs": len(near[0]) if near else 0,
@@ -167,11 +169,13 @@ def _deal_out(staging: Path, folder: Path, selection: Selection, splits: Splits)
                     writer.write_batch(chosen)
 
 
-def _write_contaminated(folder: Path, tallies: dict[str, Tally]) -> None:
-    """Which rows repeated a held-out text, and the line of that text."""
-    removed = [{"id": i, "line": n} for tally in tallies.values() for i, n in tally.contaminated]
-    if removed:
-        write_json(folder / CONTAMINATED, removed)
+def _write_removed(folder: Path, tallies: dict[str, Tally]) -> None:
+    """Which rows repeated a held-out text, and which could not be used."""
+    repeated = [{"id": i, "line": n} for tally in tallies.values() for i, n in tally.contaminated]
+    skipped = [{"place": p, "reason": r} for tally in tallies.values() for p, r in tally.skipped]
+    for name, rows in ((CONTAMINATED, repeated), (SKIPPED, skipped)):
+        if rows:
+            write_json(folder / name, rows)
 
 
 def _find(folder: Path) -> Ledger | None:

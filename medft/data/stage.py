@@ -25,6 +25,7 @@ from medft.data.store import RecordWriter
 from medft.errors import DataError
 
 CONTAMINATED = "contaminated"
+MOST_SKIPPED = 1000
 
 Progress = Callable[[int], object]
 """Called with the rows read since the last call."""
@@ -46,6 +47,8 @@ class Tally:
     """Test rows of benchmarks, by benchmark."""
     contaminated: list[tuple[str, int]] = field(default_factory=list)
     """Ids of rows dropped for repeating a held-out text, with the line of that text."""
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    """Places of the first ``MOST_SKIPPED`` rows that could not be used, with the reason."""
 
 
 @dataclass(slots=True)
@@ -107,6 +110,8 @@ class _Source:
                 if self.config.on_error == "stop":
                     raise
                 outcome = error.reason
+                if len(self.tally.skipped) < MOST_SKIPPED:
+                    self.tally.skipped.append((error.where, error.reason))
             if isinstance(outcome, Record):
                 yield outcome, split
             else:

@@ -9,7 +9,8 @@ import pytest
 
 from medft.data import keys
 from medft.data.config import DatasetConfig
-from medft.data.prepare import CONTAMINATED, LEDGER
+from medft.data.doctor import examine
+from medft.data.prepare import CONTAMINATED, LEDGER, SKIPPED
 from medft.errors import DataError
 from tests.data.support import FIXTURES, dataset, everything, jsonl, prepared, qa
 
@@ -178,6 +179,13 @@ def test_bad_rows_are_skipped_and_counted_when_asked(tmp_path):
     done = prepared(dataset("csv", path, on_error="skip"), tmp_path)
     assert done.ledger.rows_in == 24
     assert done.ledger.dropped() == {"shifted_columns": 1, "not_utf8": 1, "null_bytes": 1, "malformed_csv": 1}
+    assert [(row["place"], row["reason"]) for row in json.loads((done.folder / SKIPPED).read_text())] == [
+        (f"{path}:22", "shifted_columns"),
+        (f"{path}:23", "not_utf8"),
+        (f"{path}:24", "null_bytes"),
+        (f"{path}:25", "malformed_csv"),
+    ]
+    assert any(SKIPPED in finding.remedy for finding in examine(done).findings)
     with pytest.raises(DataError) as error:
         prepared(dataset("csv", path), tmp_path)
     assert error.value.where == f"{path}:22"
