@@ -12,6 +12,7 @@ from typing import Literal
 from medft.data.config import DatasetConfig
 from medft.errors import ConfigError
 from medft.inference.retrieve import Kind as IndexKind
+from medft.inference.retrieve import check_k
 from medft.prompt.config import TemplateConfig, WordingConfig
 
 SuiteKind = Literal["text", "labels", "rag", "scope", "harness"]
@@ -29,6 +30,9 @@ class RetrievalConfig:
     """Sentence-transformers model of a dense index, as hub id or folder."""
     without_context: WordingConfig | None = None
     """The words of the condition without context; null takes the suite's, which must then not need one."""
+
+    def __post_init__(self) -> None:
+        check_k(self.k)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def ask(
         judge = Remembering(model, system, config.batch_size, file, progress)
         results = simple_evaluate(
             model=judge,
-            tasks=[{"group": "medft", "task": list(harness.tasks)}],  # a group, where overrides are merged
+            tasks=[harness.tasks],
             task_manager=harness.manager,
             num_fewshot=config.shots,
             limit=limit,

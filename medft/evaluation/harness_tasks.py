@@ -28,8 +28,8 @@ class Harness:
     """What to run."""
     manager: Any
     """Its TaskManager."""
-    tasks: tuple[Any, ...]
-    """Names, or names with the local file they read."""
+    tasks: Any
+    """The tasks with their rows, as one group, in which it merges what replaces their settings."""
 
 
 def open_harness(config: HarnessConfig, folder: Path) -> Harness:
@@ -37,17 +37,26 @@ def open_harness(config: HarnessConfig, folder: Path) -> Harness:
 
     Raises:
         ConfigError: the extra is not installed, or a task is unknown.
-        DataError: PubMedQA's rows are not where they are said to be.
+        DataError: the rows of a task cannot be had.
     """
     manager = _manager(str(config.task_files) if config.task_files else None)
     unknown = [name for name in config.tasks if name not in manager.all_tasks]
     if unknown:
         raise ConfigError(
             f"lm-evaluation-harness has no task '{unknown[0]}'",
-            where="suite.<name>.harness.tasks",
+            where="harness.tasks",
             remedy="its own list: lm-eval ls tasks; further task files: harness.task_files=<folder>",
         )
-    return Harness(config, manager, tuple(_with_data(name, config, folder) for name in config.tasks))
+    specs = [_with_data(name, config, folder) for name in config.tasks]
+    try:
+        loaded = manager.load([{"group": "medft", "task": specs}])
+    except OSError as error:  # ConnectionError among them; the libraries' own errors are kinds of it, too
+        raise DataError(
+            f"the rows of the harness' tasks cannot be had ({type(error).__name__})",
+            where=", ".join(config.tasks),
+            remedy="let the hub be reached, or harness.data=<folder with <task>.jsonl files>",
+        ) from error
+    return Harness(config, manager, loaded["groups"]["medft"])
 
 
 def write_pubmedqa(path: Path, folder: Path) -> Path:
@@ -105,8 +114,8 @@ def _with_data(name: str, config: HarnessConfig, folder: Path) -> Any:
         if name == PUBMEDQA:
             raise DataError(
                 "the task medft_pubmedqa has no rows",
-                where=str(path or "suite.<name>.harness.data is null"),
-                remedy="suite.<name>.harness.pubmedqa=<ori_pqal.json or its folder>",
+                where=str(path or "harness.data and harness.pubmedqa are null"),
+                remedy="harness.pubmedqa=<ori_pqal.json or its folder>",
             )
         return name
     return {

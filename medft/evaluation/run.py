@@ -6,6 +6,7 @@ Owns that order and what <suite>.json holds. Knows nothing of the command line.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 
 from medft.config import plain
 from medft.data.record import Record
+from medft.errors import DataError, MedftError
 from medft.evaluation import encoder, harness
 from medft.evaluation.answers import AnswerFile
 from medft.evaluation.asking import Answered, Progress, System, ask
@@ -71,9 +73,12 @@ def open_suite(name: str, config: SuiteConfig, setting: Setting) -> Suite:
     Raises:
         DataError, PromptError, ConfigError: they cannot be read or worded.
     """
-    if config.kind == "harness":
-        return HarnessSuite(name, config, setting)
-    return QuestionSuite(name, config, setting)
+    kind = HarnessSuite if config.kind == "harness" else QuestionSuite
+    try:
+        return kind(name, config, setting)
+    except MedftError as error:  # whoever raised it did not know which suite its settings belong to
+        error.remedy = re.sub(r"(?<![\w.])(?=(dataset|harness)\.\w+=)", f"suite.{name}.", error.remedy)
+        raise
 
 
 class QuestionSuite:
@@ -94,7 +99,14 @@ class QuestionSuite:
     def ask(self, system: System, progress: Progress) -> None:
         """See ``Suite``."""
         named = _named(self.name, progress)
-        self.answered[system.name] = ask(system, self.asked.questions, self._sampling, self._file, named)
+        answered = ask(system, self.asked.questions, self._sampling, self._file, named)
+        if not answered.replies:
+            raise DataError(
+                f"no item of the suite '{self.name}' fits the model",
+                where="; ".join(sorted(set(answered.not_asked.values()))),
+                remedy="raise context, or lower the suite's max_new_tokens",
+            )
+        self.answered[system.name] = answered
 
     def finish(self, progress: Progress) -> dict[str, Any]:
         """See ``Suite``; an encoder baseline is trained first."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from medft.errors import DataError, PromptError
+from medft.errors import DataError, PromptError, RunError
 from medft.inference.dialogue import Dialogue, clean
 from medft.inference.generation import Reply
 from medft.runs import write_text
@@ -45,7 +45,15 @@ def answer_file(
 
     Returns:
         How many were answered.
+
+    Raises:
+        RunError: the file cannot be written; said before anything is asked.
     """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+    except OSError as error:
+        raise RunError(f"the answers cannot be written: {error.strerror}", where=str(path)) from error
     session, name = dialogue.library.session(dialogue.model)
     rows: list[dict[str, object]] = []
     prompts: dict[int, list[int]] = {}

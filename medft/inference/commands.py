@@ -19,7 +19,7 @@ from medft.runs import write_text
 
 HELP = """\
 /help                this list
-/reset               forget the conversation
+/clear               forget the conversation
 /system [TEXT]       show or set the system text (/system default: the template's own)
 /model [NAME]        show or choose who answers
 /template [NAME]     show or choose the words around a question (/template default: those it was trained with)
@@ -43,7 +43,7 @@ def run_command(line: str, dialogue: Dialogue, open_documents: Callable[[Path], 
     word, _, rest = line[1:].partition(" ")
     commands: dict[str, Callable[[str], str]] = {
         "help": lambda _: HELP,
-        "reset": lambda _: _reset(dialogue),
+        "clear": lambda _: _clear(dialogue),
         "system": lambda text: _system(dialogue, text),
         "model": lambda name: _model(dialogue, name),
         "template": lambda name: _template(dialogue, name),
@@ -63,8 +63,8 @@ def _quit() -> str:
     raise Quit
 
 
-def _reset(dialogue: Dialogue) -> str:
-    dialogue.reset()
+def _clear(dialogue: Dialogue) -> str:
+    dialogue.clear()
     return "forgotten"
 
 

@@ -102,7 +102,7 @@ class Dialogue:
         system = [Message("system", self.system_text)] if self.system_text else []
         return [*system, self._turn(clean(question).strip())]
 
-    def reset(self) -> None:
+    def clear(self) -> None:
         """Forget the conversation."""
         self.history.clear()
         self.passages.clear()

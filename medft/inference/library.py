@@ -66,9 +66,7 @@ def read_run(run: RunDir, weights: Weights = "adapter") -> Trained:
         raise RunError(
             f"the run has no {weights} weights yet ({run.state()})",
             where=str(run.root),
-            remedy=f"medft train resume={run.root}"
-            if weights == "adapter"
-            else f"medft merge run={run.root}",
+            remedy=_way_to(weights, run),
         )
     settings = yaml.safe_load(run.config.read_text(encoding="utf-8"))
     scale = read_json(run.environment)["resolved"]["scale"]
@@ -163,6 +161,12 @@ def fingerprint(folder: Path) -> str:
                 file.seek(max(size - _MEGABYTE, 0))
                 digest.update(file.read())
     return digest.hexdigest()[:16]
+
+
+def _way_to(weights: Weights, run: RunDir) -> str:
+    if run.state() == "running":
+        return "wait until it has finished"
+    return f"medft merge run={run.root}" if weights == "merged" else f"medft train resume={run.root}"
 
 
 def _base_name(trained: Trained) -> str:

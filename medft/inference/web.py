@@ -16,7 +16,7 @@ from typing import Any
 
 import gradio as gr
 
-from medft.errors import MedftError
+from medft.errors import ConfigError, MedftError
 from medft.inference.desk import Column, Desk
 from medft.inference.generation import Sampling
 
@@ -76,27 +76,37 @@ def launch(page: Any, port: int | None, block: bool) -> str:
 
     Returns:
         Its address.
+
+    Raises:
+        ConfigError: the port is taken.
     """
     theme = gr.themes.Default(  # no font from the network; a button's white text has a contrast of 5.5
         primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["monospace"]
     ).set(button_primary_background_fill="*primary_700", button_primary_background_fill_hover="*primary_800")
-    _, address, _ = page.launch(
-        server_name="127.0.0.1",
-        server_port=port,
-        share=False,
-        inbrowser=False,
-        quiet=True,
-        prevent_thread_lock=not block,
-        show_error=True,
-        ssr_mode=False,
-        enable_monitoring=False,
-        mcp_server=False,
-        pwa=False,
-        footer_links=[],
-        run_history=False,
-        theme=theme,
-        css=_STYLE,
-    )
+    try:
+        _, address, _ = page.launch(
+            server_name="127.0.0.1",
+            server_port=port,
+            share=False,
+            inbrowser=False,
+            quiet=True,
+            prevent_thread_lock=not block,
+            show_error=True,
+            ssr_mode=False,
+            enable_monitoring=False,
+            mcp_server=False,
+            pwa=False,
+            footer_links=[],
+            run_history=False,
+            theme=theme,
+            css=_STYLE,
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"port {port or 'from 7860 on'} cannot be opened",
+            where="127.0.0.1",
+            remedy="name another port=...",
+        ) from error
     return str(address)
 
 

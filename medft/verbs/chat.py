@@ -20,7 +20,7 @@ from medft.inference.commands import Quit, run_command
 from medft.inference.dialogue import Dialogue
 from medft.inference.generation import Sampling
 from medft.inference.library import Library
-from medft.inference.retrieve import Index, Kind, open_index
+from medft.inference.retrieve import Index, Kind, check_k, open_index
 from medft.runs import find_run
 from medft.screen import Screen
 
@@ -65,6 +65,7 @@ class ChatConfig:
     """Where runs lie, and where indexes are kept."""
 
     def __post_init__(self) -> None:
+        check_k(self.k)
         if (self.questions is None) != (self.answers is None):
             raise ConfigError(
                 "'questions' and 'answers' belong together",
@@ -87,11 +88,10 @@ def run(config: ChatConfig) -> None:
         return open_index(path, config.index, config.embedder, config.artifacts / "indexes")
 
     sampling = Sampling(config.max_new_tokens, config.temperature, config.top_p, config.seed)
-    index = documents(config.docs) if config.docs else None
-    dialogue = Dialogue(library, library.names[0], sampling, index=index, k=config.k)
-    log = config.artifacts / "chat.log"
-    screen.line("loads", dialogue.model)
-    with screen.chatter_to(log):
+    dialogue = Dialogue(library, library.names[0], sampling, k=config.k)
+    with screen.chatter_to(config.artifacts / "chat.log"):
+        dialogue.index = documents(config.docs) if config.docs else None
+        screen.line("loads", dialogue.model)
         library.session(dialogue.model)
         if config.answers:
             _answer(screen, dialogue, questions, config.answers)
@@ -107,6 +107,8 @@ def _answer(screen: Screen, dialogue: Dialogue, questions: list[str], path: Path
 
         answered = answer_file(dialogue, questions, path, progress)
     screen.line("wrote", f"{path}: {answered} of {len(questions)} questions answered")
+    if answered < len(questions):
+        screen.line("note", "the rows of the others say why not")
 
 
 def _talk(screen: Screen, dialogue: Dialogue, documents: Any) -> None:

@@ -73,12 +73,11 @@ def run(config: EvaluateConfig) -> None:
     screen = Screen()
     trained = read_run(find_run(config.run, config.artifacts), config.weights)
     setting = _setting(config, trained)
-    suites = [open_suite(name, suite, setting) for name, suite in config.suite.items()]
     screen.title("medft evaluate", str(trained.run.root))
     for line in setting.remarks:
         screen.line("note", line)
-    setting.folder.mkdir(parents=True, exist_ok=True)
     with screen.chatter_to(setting.folder / "evaluate.log"), _bar(screen) as progress:
+        suites = [open_suite(name, suite, setting) for name, suite in config.suite.items()]
         for system in _systems(config, trained):
             for suite in suites:
                 suite.ask(system, progress)

@@ -14,7 +14,7 @@ from medft.errors import ConfigError
 from medft.inference.desk import Desk
 from medft.inference.generation import Sampling
 from medft.inference.library import Library
-from medft.inference.retrieve import Kind, open_index
+from medft.inference.retrieve import Kind, check_k, open_index
 from medft.runs import find_run
 from medft.screen import Screen
 
@@ -54,6 +54,9 @@ class ServeConfig:
     artifacts: Path = Path("artifacts")
     """Where runs lie, and where indexes are kept."""
 
+    def __post_init__(self) -> None:
+        check_k(self.k)
+
 
 def run(config: ServeConfig) -> None:
     """Load the first run, open the page, and serve until Ctrl-C.
@@ -64,15 +67,14 @@ def run(config: ServeConfig) -> None:
     web, screen = _web(), Screen()
     names = (config.run,) if isinstance(config.run, str) else config.run
     library = Library([find_run(name, config.artifacts) for name in names], config.artifacts, config.context)
-    index = None
-    if config.docs:
-        index = open_index(config.docs, config.index, config.embedder, config.artifacts / "indexes")
-    desk = Desk(library, index, config.k, config.seed)
     sampling = Sampling(config.max_new_tokens, config.temperature, config.top_p, config.seed)
-    screen.line("loads", library.names[0])
     with screen.chatter_to(config.artifacts / "serve.log"):
+        index = None
+        if config.docs:
+            index = open_index(config.docs, config.index, config.embedder, config.artifacts / "indexes")
+        screen.line("loads", library.names[0])
         library.session(library.names[0])
-        page = web.build_page(desk, sampling)
+        page = web.build_page(Desk(library, index, config.k, config.seed), sampling)
         address = web.launch(page, config.port, block=False)
         screen.line("open", address)
         screen.line("note", web.NOT_ADVICE)

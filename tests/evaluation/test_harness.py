@@ -35,14 +35,20 @@ metadata:
 """
 
 
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one task; the same for all tests, since the harness reads thousands of files for each."""
+    folder = tmp_path_factory.mktemp("tasks")
+    (folder / "local_pairs.yaml").write_text(LOCAL)
+    return folder
+
+
 @pytest.fixture
-def config(tmp_path: Path) -> HarnessConfig:
-    (tmp_path / "tasks").mkdir()
-    (tmp_path / "tasks" / "local_pairs.yaml").write_text(LOCAL)
-    (tmp_path / "data").mkdir()
+def config(tasks: Path, tmp_path: Path) -> HarnessConfig:
     rows = [{"question": f"Is {i} more than four?", "gold": ("yes", "no")[i < 5]} for i in range(10)]
+    (tmp_path / "data").mkdir()
     (tmp_path / "data" / "local_pairs.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    return HarnessConfig(("local_pairs",), task_files=tmp_path / "tasks", data=tmp_path / "data")
+    return HarnessConfig(("local_pairs",), task_files=tasks, data=tmp_path / "data")
 
 
 def _silent(what: str, done: int, total: int) -> None:
@@ -125,14 +131,24 @@ def test_means_over_tasks_weighted_and_not() -> None:
     assert unweighted.differences["tuned - base"].value == -0.25
 
 
-def test_an_unknown_task_is_an_error(tmp_path: Path) -> None:
+def test_an_unknown_task_is_an_error(tasks: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no task 'medmcqaa'"):
-        open_harness(HarnessConfig(("medmcqaa",)), tmp_path)
+        open_harness(HarnessConfig(("medmcqaa",), task_files=tasks), tmp_path)
 
 
-def test_pubmedqa_needs_its_rows(tmp_path: Path) -> None:
+def test_rows_that_cannot_be_had_are_an_error(
+    tasks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    with pytest.raises(DataError, match="cannot be had"):
+        open_harness(HarnessConfig(("arc_easy",), task_files=tasks), tmp_path)
+
+
+def test_pubmedqa_needs_its_rows(tasks: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no rows"):
-        open_harness(HarnessConfig((PUBMEDQA,)), tmp_path)
+        open_harness(HarnessConfig((PUBMEDQA,), task_files=tasks), tmp_path)
 
 
 def test_pubmedqa_keeps_the_test_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

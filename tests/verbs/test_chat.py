@@ -61,10 +61,10 @@ def test_the_first_prompt_is_what_training_sees(library: Library, dialogue: Dial
     assert trained.input_ids[: len(sent)] == sent
 
 
-def test_turns_are_remembered_until_reset(dialogue: Dialogue) -> None:
+def test_turns_are_remembered_until_cleared(dialogue: Dialogue) -> None:
     first = "".join(dialogue.ask("What is gout?"))
     assert dialogue.history == [Message("user", "What is gout?"), Message("assistant", first.strip())]
-    dialogue.reset()
+    dialogue.clear()
     assert dialogue.history == []
 
 
@@ -86,7 +86,7 @@ def test_commands(dialogue: Dialogue, tmp_path: Path) -> None:
     def command(line: str) -> str:
         return run_command(line, dialogue, _documents)
 
-    assert "/reset" in command("/help")
+    assert "/clear" in command("/help")
     assert command("/system Be brief.") == "Be brief."
     assert dialogue.messages("Why?")[0] == Message("system", "Be brief.")
     assert command("/system default").startswith("You are a medical professional")
@@ -101,7 +101,7 @@ def test_commands(dialogue: Dialogue, tmp_path: Path) -> None:
     "".join(dialogue.ask("Why?"))
     command(f"/save {tmp_path}/c.json")
     assert json.loads((tmp_path / "c.json").read_text())["turns"][0]["content"] == "Why?"
-    assert command("/reset") == "forgotten"
+    assert command("/clear") == "forgotten"
     with pytest.raises(Quit):
         command("/quit")
     for wrong in ("/modle", "/model nobody", "/template nothing", "/save", f"/save {tmp_path}/c.json/x"):
@@ -130,13 +130,14 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(
 ) -> None:
     session, _ = library.session(library.names[0])
     monkeypatch.setattr(session, "stop_ids", (session.tokenizer.unk_token_id,))  # it would go on and on
+    before = signal.getsignal(signal.SIGINT)
     screen = Screen()
     screen.stream = _Impatient()
     dialogue = Dialogue(library, library.names[0], Sampling(400, temperature=1.0))
     chat._reply(screen, dialogue, "Tell me everything.")
     assert "[stopped]" in screen.stream.getvalue()
     assert len(session.tokenizer(dialogue.history[-1].content)["input_ids"]) < 100
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     assert "".join(Dialogue(library, library.names[0], Sampling(4)).ask("And now?"))
 
 
@@ -200,3 +201,24 @@ def test_wrong_questions_are_one_message(
     assert main(["chat", f"run={runs[0].root}", *arguments]) != 0
     assert message in capsys.readouterr().err
     assert not (tmp_path / "a.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["questions=q.txt"], "belong together"),
+        (["k=0"], "'k' must be at least 1"),
+        (["docs={tmp}/empty"], "no documents"),
+        (["questions={tmp}/q.txt", "answers={tmp}/q.txt/a.jsonl"], "the answers cannot be written"),
+    ],
+)
+def test_wrong_settings_are_one_message(
+    runs: list[RunDir], tmp_path: Path, overrides: list[str], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "q.txt").write_text("Why?")
+    filled = [override.format(tmp=tmp_path) for override in overrides]
+    assert main(["chat", f"run={runs[0].root}", f"artifacts={runs[0].root.parents[2]}", *filled]) != 0
+    said = capfd.readouterr().err
+    assert message in said
+    assert "Traceback" not in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,11 @@ def _answers(run: RunDir) -> dict[tuple[str, str], str]:
 
 def test_wrong_input_is_one_message(run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for overrides, message in (
-        (["suite=pubmedqa", f"suite.pubmedqa.dataset.path={tmp_path}/nothing"], "there is no data"),
+        (
+            ["suite=pubmedqa", f"suite.pubmedqa.dataset.path={tmp_path}/nothing"],
+            "suite.pubmedqa.dataset.path=",
+        ),
+        (["context=20"], "fits the model"),
         (["suite=quiz"], "quiz"),
         (["suite.heldout.limt=3"], "limt"),
         (["temperature=-1"], "temperature"),
@@ -104,3 +109,17 @@ def test_wrong_input_is_one_message(run: RunDir, tmp_path: Path, capsys: pytest.
         said = capsys.readouterr().err
         assert message in said
         assert "Traceback" not in said
+
+
+def test_a_run_that_is_still_training_is_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path, "20261120-101500", 1)
+    shutil.rmtree(run.adapter)
+    run.summary.unlink()
+    with run.held():
+        run.mark("running")
+        assert _evaluate(run) != 0
+    said = capsys.readouterr().err
+    assert "no adapter weights yet (running)" in said
+    assert "wait until it has finished" in said

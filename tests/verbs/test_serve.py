@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,15 @@ def test_the_page_is_served_on_this_machine_alone(tmp_path: Path, monkeypatch: p
     assert code == 0
     assert "medft" in seen[0]
     assert seen[1].startswith("http://127.0.0.1")
+
+
+def test_a_port_that_is_taken_is_a_message(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("gradio")
+    run = make_run(tmp_path, "20261120-101500", 1)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", f"run={run.root}", f"artifacts={tmp_path}", f"port={port}"]) != 0
+    assert f"port {port} cannot be opened" in capfd.readouterr().err
 
 
 def test_without_gradio_it_says_what_to_install(
