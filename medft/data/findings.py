@@ -44,32 +44,37 @@ def findings(
             "this must not happen: please report it with the ledger",
         )
     yield from _row_findings(prepared)
-    if tokens and tokens.rows_over:
-        share = tokens.rows_over / prepared.ledger.kept().total()
-        what = f"{tokens.rows_over:,} rows ({share:.1%}) are longer than {tokens.max_length:,} tokens"
-        yield Finding("warning", what, "raise trainer.max_length; what is cut is lost to training")
-    if tokens and tokens.loss_tokens < 0.1 * tokens.tokens:
-        share = tokens.loss_tokens / tokens.tokens
-        yield Finding(
-            "warning", f"only {share:.1%} of the tokens carry loss", "answers are short for their prompts"
-        )
+    if tokens:
+        yield from _token_findings(tokens, prepared.ledger.kept().total())
     if languages.unlike > 0.02 * languages.sampled:
         what = f"{languages.unlike:,} of {languages.sampled:,} sampled rows are in another language than said"
         yield Finding("warning", what, "check dataset.language")
     if shared.near:
         yield _near_finding(prepared, shared)
-    largest, kept = (
-        prepared.ledger.figures.get("rows_in_the_largest_group", 0),
-        prepared.ledger.kept().total(),
-    )
-    if largest > max(1, _LARGE_GROUP * kept):
-        what = (
-            f"{largest:,} rows ({largest / kept:.1%}) hang together by question, answer, near copies or topic"
-        )
-        yield Finding(
-            "note", what, "they stand in one split: figures of the held-out rows do not tell of them"
-        )
+    yield from _group_findings(prepared)
     yield from (Finding("note", note) for note in prepared.ledger.notes)
+
+
+def _token_findings(tokens: Tokens, rows: int) -> Iterator[Finding]:
+    if tokens.rows_over:
+        over = f"{tokens.rows_over:,} rows ({tokens.rows_over / rows:.1%})"
+        what = f"{over} are longer than {tokens.max_length:,} tokens"
+        yield Finding("warning", what, "raise trainer.max_length; what is cut is lost to training")
+    if tokens.loss_tokens < 0.1 * tokens.tokens:
+        what = f"only {tokens.loss_tokens / tokens.tokens:.1%} of the tokens carry loss"
+        yield Finding("warning", what, "answers are short for their prompts")
+
+
+def _group_findings(prepared: Prepared) -> Iterator[Finding]:
+    largest = prepared.ledger.figures.get("rows_in_the_largest_group", 0)
+    kept = prepared.ledger.kept().total()
+    if largest > max(1, _LARGE_GROUP * kept):
+        rows = f"{largest:,} rows ({largest / kept:.1%})"
+        yield Finding(
+            "note",
+            f"{rows} hang together by question, answer, near copies or topic, and stand in one split",
+            "held-out figures do not tell of them; dataset.cleaning.near_duplicates=drop may part them",
+        )
 
 
 def _near_finding(prepared: Prepared, shared: Overlap) -> Finding:
@@ -78,9 +83,7 @@ def _near_finding(prepared: Prepared, shared: Overlap) -> Finding:
     what = f"{near} share half of their 8-grams with train"
     if shared.recurring:
         what += f", {shared.recurring:,} of them through passages that stand in over {RECURRING} train rows"
-    remedy = (
-        "a model that has learnt such passages looks better on them: compare models on the same held-out rows"
-    )
+    remedy = "who has learnt such passages looks better on them: compare models on the same held-out rows"
     if 2 * prepared.ledger.figures.get("rows_with_a_group", 0) < prepared.ledger.kept().total():
         remedy = "dataset.columns.group=... keeps a topic in one split"
     return Finding("warning" if share > 0.1 else "note", what, remedy)
