@@ -30,16 +30,21 @@ ADAM_BYTES = {32: 8.0, 8: 2 + 2 * 4 / 256}
 
 CUDA_LIBRARIES = 600_000_000
 """Kernels and work areas of cuBLAS, bitsandbytes and Triton outside of torch's allocator; an allowance."""
-CPU_LIBRARIES = 1_400_000_000
-"""Resident memory of a process that has imported torch, transformers, trl and peft; measured."""
+CPU_LIBRARIES = 1_040_000_000
+"""Resident memory of a process that has imported torch, transformers, trl and peft and trained on next to no
+tokens; measured (0.99 GB after the imports)."""
 HOST_LIBRARIES = 4_000_000_000
 """The same beside a GPU, where CUDA's libraries are loaded too; an allowance."""
+_RETAINED = 64 * 2**20
+"""Freed memory that the C library keeps at the end of its heap (mallopt(3): M_TRIM_THRESHOLD, at most twice
+32 MB)."""
 FRAGMENTATION = 1.05
 """torch's allocator holds somewhat more than it has given out."""
 
-_CHUNK_BYTES = 4 * 2**30  # a chunk of Unsloth's fused cross-entropy is made no larger than this ...
-_CHUNK_BYTES_PER_LOGIT = 16  # ... at this much per logit; chunks come in multiples of four
-_MASK_BYTES = 3  # a boolean mask and the 16-bit bias that scaled-dot-product attention makes of it
+# A chunk of Unsloth's fused cross-entropy is no larger than this, or than half of what is free,
+_CHUNK_BYTES = 4 * 2**30
+_CHUNK_BYTES_PER_LOGIT = 16  # reckoned at this much per logit; beyond one, chunks come in fours
+_CHUNK_TOKENS = 256  # of TRL's chunked cross-entropy
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,8 @@ class Workload:
     """The largest training batch."""
     evaluate: Batch
     """The largest validation batch."""
+    free: int = 2**63
+    """Bytes free before anything is loaded; Unsloth sizes its chunks of logits by what is left."""
     on_gpu: bool = True
     """Whether the model stands in a GPU's memory."""
     devices: int = 1
@@ -133,18 +140,24 @@ class Estimate:
 
 def estimate(work: Workload) -> Estimate:
     """The bytes that ``work`` needs on each device."""
-    gradients = 4 * work.adapter * (1 if work.devices == 1 else 2)  # DDP copies them into its buckets
+    weights, adapter = weight_bytes(work.shape, work.dtype, work.in_4bit), 4 * work.adapter
+    gradients = adapter * (1 if work.devices == 1 else 2)  # DDP copies them into its buckets
+    optimizer = int(ADAM_BYTES[work.optimizer_bits] * work.adapter)
     kept, offloaded = _kept(work)
+    # Before the first backward pass there are neither gradients nor states.
+    chunk = min(_CHUNK_BYTES, max(work.free - CUDA_LIBRARIES - weights - adapter, 2) // 2)
+    training = max(_logits(work, work.train, chunk, training=True), _backward(work))
+    training += _scratch(work, work.train)
+    validation = max(_logits(work, work.evaluate, chunk, training=False), _forward(work))
     return Estimate(
-        weights=weight_bytes(work.shape, work.dtype, work.in_4bit),
-        adapter=4 * work.adapter,
+        weights=weights,
+        adapter=adapter,
         gradients=gradients,
-        optimizer=int(ADAM_BYTES[work.optimizer_bits] * work.adapter),
+        optimizer=optimizer,
         activations=kept,
-        working=max(_logits(work, work.train, training=True), _backward(work)) + _scratch(work, work.train),
-        validation=max(_logits(work, work.evaluate, training=False), _forward(work))
-        + _scratch(work, work.evaluate),
-        libraries=CUDA_LIBRARIES if work.on_gpu else CPU_LIBRARIES,
+        working=training,
+        validation=validation + _scratch(work, work.evaluate),
+        libraries=CUDA_LIBRARIES if work.on_gpu else CPU_LIBRARIES + min(kept + training, _RETAINED),
         host=HOST_LIBRARIES + offloaded if work.on_gpu else 0,
     )
 
@@ -156,11 +169,14 @@ def weight_bytes(shape: ShapeConfig, dtype: Dtype, in_4bit: bool) -> int:
     return int(linear * (NF4_BYTES if in_4bit else SIZES[dtype]) + other * SIZES[dtype])
 
 
-def block_bytes_per_token(shape: ShapeConfig, targets: Collection[str], dtype: Dtype, fused: bool) -> int:
+def block_bytes_per_token(
+    shape: ShapeConfig, targets: Collection[str], dtype: Dtype, fused: bool, autocast: bool
+) -> int:
     """What one block keeps for its backward pass, per token.
 
     The frozen projections keep nothing of their input, LoRA's A keeps it. Plain modules: each norm keeps its
-    input in float32; every adapted projection a copy of its input of its own, since autocast casts it anew;
+    input in float32; every adapted projection a copy of its input of its own, since autocast casts it anew
+    to the compute type, and without autocast peft does, to the adapter's float32;
     attention keeps q, k, v (repeated to all heads), its output and a float32 log-sum-exp per head; the MLP
     keeps its gate before and after the activation, and its up half. Unsloth's kernels share the inputs of
     q, k, v and of gate, up, do not repeat k and v, and recompute the activation. The r numbers between
@@ -172,8 +188,8 @@ def block_bytes_per_token(shape: ShapeConfig, targets: Collection[str], dtype: D
     sums = 4 * shape.num_attention_heads
     if fused:
         return size * (4 * hidden + 2 * queries + 2 * keys + 2 * inner) + sums
-    inputs = sum(projections(shape)[target][0] for target in targets)
-    return 2 * 4 * hidden + size * (4 * queries + 3 * inner + inputs) + sums
+    inputs = sum(projections(shape)[target][0] for target in targets) * (size if autocast else 4)
+    return 2 * 4 * hidden + size * (4 * queries + 3 * inner) + inputs + sums
 
 
 def _kept(work: Workload) -> tuple[int, int]:
@@ -181,43 +197,58 @@ def _kept(work: Workload) -> tuple[int, int]:
     size, hidden, layers = SIZES[work.dtype], work.shape.hidden_size, work.shape.num_hidden_layers
     inputs = work.train.tokens * hidden * size  # of one block: all that checkpointing keeps
     if work.checkpointing == "off":
-        block = block_bytes_per_token(work.shape, work.targets, work.dtype, work.fused)
-        return layers * block * work.train.tokens, 0
+        return layers * _block(work), 0
     if work.checkpointing == "standard":
         return layers * inputs, 0
-    return 2 * inputs, layers * inputs  # one on its way out, one on its way back
+    # Two buffers for what is on its way, and the last block's, which stays; pinned memory in powers of 2.
+    return 3 * inputs, layers * 2 ** math.ceil(math.log2(inputs))
+
+
+def _block(work: Workload) -> int:
+    """What one block keeps for its backward pass, its copy of the attention mask included."""
+    block = block_bytes_per_token(work.shape, work.targets, work.dtype, work.fused, autocast=work.on_gpu)
+    return block * work.train.tokens + _bias(work, work.train)
 
 
 def _backward(work: Workload) -> int:
-    """The backward pass of one block: the gradients of the MLP's three inner tensors and, where the block is
-    recomputed first, what it keeps."""
-    passing = 3 * work.shape.intermediate_size * SIZES[work.dtype] * work.train.tokens
-    if work.checkpointing == "off":
-        return passing
-    block = block_bytes_per_token(work.shape, work.targets, work.dtype, work.fused)
-    return passing + block * work.train.tokens
+    """The backward pass of one block: the gradients of the MLP's three inner tensors, without autocast in
+    float32 too (Unsloth writes two of them over what it kept), and, where the block is recomputed first, what
+    it keeps."""
+    size = SIZES[work.dtype] + (0 if work.on_gpu else 4)
+    passing = (1 if work.fused else 3) * work.shape.intermediate_size * size * work.train.tokens
+    return passing if work.checkpointing == "off" else passing + _block(work)
 
 
 def _forward(work: Workload) -> int:
     """The MLP of one block, nothing kept: gate, up, their product."""
-    return 3 * work.shape.intermediate_size * SIZES[work.dtype] * work.evaluate.tokens
+    mlp = 3 * work.shape.intermediate_size * SIZES[work.dtype] * work.evaluate.tokens
+    return mlp + _bias(work, work.evaluate)
 
 
-def _logits(work: Workload, batch: Batch, training: bool) -> int:
-    """Logits and what cross-entropy makes of them.
+def _logits(work: Workload, batch: Batch, chunk: int, training: bool) -> int:
+    """Logits and what cross-entropy makes of them, a chunk of tokens at a time.
 
-    Plain: the logits in the compute type; in float32 their upcast, the log-softmax, and in training the
-    gradient. Unsloth fuses projection and loss, chunk by chunk.
+    Per logit: in the compute type; in float32 its upcast, the log-softmax, and in training the gradient.
+    Beside it, in training, the gradient of the hidden states; TRL's chunks are taken from a copy of them, and
+    give their gradient one by one.
     """
-    logits = batch.tokens * work.shape.vocab_size
+    per_logit = SIZES[work.dtype] + (3 if training else 2) * 4
+    hidden = batch.tokens * work.shape.hidden_size * SIZES[work.dtype] if training else 0
     if work.fused:
-        whole = logits * _CHUNK_BYTES_PER_LOGIT
-        return whole // (4 * math.ceil(whole / _CHUNK_BYTES / 4))
-    return logits * (SIZES[work.dtype] + (3 if training else 2) * 4)
+        reckoned = batch.tokens * work.shape.vocab_size * _CHUNK_BYTES_PER_LOGIT / chunk
+        chunks = min(4 * math.ceil(reckoned / 4), batch.tokens) if reckoned > 1 else 1
+        return math.ceil(batch.tokens / chunks) * work.shape.vocab_size * per_logit + hidden
+    return min(batch.tokens, _CHUNK_TOKENS) * work.shape.vocab_size * per_logit + 3 * hidden
 
 
 def _scratch(work: Workload, batch: Batch) -> int:
-    """The largest projection with its 4 bits unpacked, and the mask that plain attention needs."""
+    """The largest projection with its 4 bits unpacked, and the boolean mask that plain attention is given."""
     largest = max(i * o for i, o in projections(work.shape).values()) if work.in_4bit else 0
-    mask = 0 if work.fused else _MASK_BYTES * batch.rows * batch.length**2
+    mask = 0 if work.fused else batch.rows * batch.length**2
     return largest * SIZES[work.dtype] + mask
+
+
+def _bias(work: Workload, batch: Batch) -> int:
+    """What scaled-dot-product attention makes of that mask in every block: a number to be added to each
+    score, kept for the backward pass."""
+    return 0 if work.fused else batch.rows * batch.length**2 * SIZES[work.dtype]

@@ -118,7 +118,7 @@ def train(
     """Train ``model`` on ``splits['train']``, validate on the way, test at the end.
 
     Resumes from the run's last whole checkpoint where there is one. ``separate_examples`` is the engine's,
-    for padding-free batches. ``rehearse`` runs the largest batches before step 1, on a GPU.
+    for padding-free batches. ``rehearse`` runs the largest batches before step 1.
     """
     set_seed(seed)
     most = {"validation": config.validation_rows, "test": config.test_rows}
@@ -140,7 +140,7 @@ def train(
     log = LossLog(run.loss_csv, resume_step=_step(start) if start else None) if ranks.first() else None
     recorder = Recorder(log, [*listeners, stopper.watch, progress.show])
     watching = [stopper, recorder, progress, *_early_stopping(config, "validation" in rows)]
-    if rehearse and cuda:
+    if rehearse:
         watching.insert(0, Rehearsal([rows[name] for name in ("validation", "test") if name in rows]))
     trainer = Trainer(
         model=model,

@@ -73,10 +73,12 @@ def test_what_does_not_fit_is_refused_with_overrides(tmp_path: Path) -> None:
 
 
 def test_a_tight_fit_is_a_notice_and_no_refusal(tmp_path: Path) -> None:
-    roomy = plan(tmp_path, machine(T4), "trainer=published")
+    wanted = request(tmp_path, "model=mistral", "trainer=published")
+    decided = resolved(engine="transformers", gradient_checkpointing="standard")
+    roomy = make(wanted, decided, machine(T4))
     assert roomy.memory is not None
     tight = machine(replace(T4, free_bytes=int(roomy.memory.needed * 0.95)))
-    found = plan(tmp_path, tight, "trainer=published")
+    found = make(wanted, decided, tight)
     assert [problem.certain for problem in found.problems] == [False]
     found.demand_room()
 
