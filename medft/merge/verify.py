@@ -46,6 +46,7 @@ from typing import Any
 
 from medft.errors import MergeError
 from medft.merge.check import TensorReport, check_companions, check_tensors
+from medft.merge.digests import digests
 from medft.merge.logits import Difference, LogitReport, Questions, compare
 from medft.merge.stream import SHARD_BYTES, Dtype, MergeReport, Progress, write_merged
 from medft.runs import atomic_folder, read_json, write_json
@@ -62,6 +63,8 @@ class VerifyReport:
     """The exact comparison of every weight."""
     logits: LogitReport
     """The comparison of answers."""
+    files: dict[str, str]
+    """SHA-256 of each file as it was when it passed."""
     seconds: float
     """Wall time."""
 
@@ -134,7 +137,7 @@ def verify(
         raise MergeError(**found["error"])
     tensors = found["tensors"] | {"unchanged": tuple(found["tensors"]["unchanged"])}
     seconds = round(time.monotonic() - started, 2)
-    return VerifyReport(TensorReport(**tensors), _logit_report(found["logits"]), seconds)
+    return VerifyReport(TensorReport(**tensors), _logit_report(found["logits"]), found["files"], seconds)
 
 
 def examine(
@@ -154,7 +157,8 @@ def examine(
     tensors = check_tensors(base, adapter, merged)
     logits = compare(base, adapter, merged, quantised, questions)
     _judge(logits, merged)
-    return VerifyReport(tensors, logits, round(time.monotonic() - started, 2))
+    files = digests(merged)
+    return VerifyReport(tensors, logits, files, round(time.monotonic() - started, 2))
 
 
 def _judge(logits: LogitReport, merged: Path) -> None:

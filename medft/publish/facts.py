@@ -83,7 +83,12 @@ class Facts:
     @property
     def verified(self) -> bool:
         """Whether the merged weights passed their check from disk: its report exists only then."""
-        return bool(mapping(self.merge, "logits"))
+        return bool(mapping(self.merge, "logits") and self.merged_files)
+
+    @property
+    def merged_files(self) -> Mapping[str, Any]:
+        """SHA-256 by name of the merged files that passed."""
+        return mapping(self.merge, "files")
 
 
 def read_facts(run: RunDir) -> Facts:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medft.errors import ConfigError, EngineError, RunError
+from medft.merge.digests import check_digests
 from medft.models.folder import PICKLES, check_checkpoint
 from medft.publish.card import Kind, is_hub_id
 from medft.publish.facts import Facts
@@ -85,6 +86,7 @@ def check_weights(run: RunDir, facts: Facts, targets: list[Target]) -> None:
 
     Raises:
         RunError: an unfinished run, or merged weights without the record of a passed check.
+        MergeError: merged weights that changed since.
         EngineError: a folder of the run is missing, incomplete, or holds a pickle.
     """
     if not facts.finished:
@@ -102,10 +104,10 @@ def check_weights(run: RunDir, facts: Facts, targets: list[Target]) -> None:
 
 
 def check_merged(run: RunDir, facts: Facts) -> None:
-    """Refuse to hand on merged weights that are missing, not whole, or were not checked.
+    """Refuse to hand on merged weights that are missing, not whole, not checked, or changed since.
 
     Raises:
-        RunError, EngineError: which it is, and what to do.
+        RunError, EngineError, MergeError: which it is, and what to do.
     """
     if not run.merged.is_dir():
         raise RunError(
@@ -119,6 +121,7 @@ def check_merged(run: RunDir, facts: Facts) -> None:
             where=str(run.summary),
             remedy=f"medft merge run={run.root}",
         )
+    check_digests(run.merged, facts.merged_files)
 
 
 def _refuse_pickles(folder: Path) -> None:

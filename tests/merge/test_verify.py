@@ -12,6 +12,7 @@ import pytest
 
 from medft.errors import MergeError
 from medft.merge.check import check_companions, check_tensors
+from medft.merge.digests import check_digests
 from medft.merge.logits import Questions, compare
 from medft.merge.stream import merge
 from medft.merge.verify import TOLERANCE, examine, merge_and_verify
@@ -61,6 +62,8 @@ def test_a_fresh_process_judges_and_only_then_the_folder_appears(
     assert verdict.logits.rounding.relative < verdict.logits.quantised.relative
     assert (tmp_path / "out" / "model.safetensors").is_file()
     assert report.stop_ids == (2, 3)
+    check_digests(tmp_path / "out", verdict.files)
+    assert set(verdict.files) == {path.name for path in (tmp_path / "out").iterdir()}
 
 
 def test_weights_that_fail_never_get_the_name(bases: Bases, adapters: Adapters, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from medft.publish.export import Tools, commands, find_tools
 from medft.runs import RunDir
 from medft.verbs.export import ExportConfig
 from medft.verbs.export import run as run_verb
-from tests.support.run_folder import make_run
+from tests.support.run_folder import make_run, seal
 
 CONVERTER = """import sys
 model, _, out, _, kind = sys.argv[1:]
@@ -54,9 +54,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 @pytest.fixture
 def run(tmp_path: Path, model: Callable[[str], Path]) -> RunDir:
     made = make_run(tmp_path / "artifacts")
-    shutil.rmtree(made.merged)
-    shutil.copytree(model("mistral"), made.merged)
+    put(model("mistral"), made)
     return made
+
+
+def put(model: Path, run: RunDir) -> None:
+    """Let ``model`` be what was merged and checked."""
+    shutil.rmtree(run.merged)
+    shutil.copytree(model, run.merged)
+    seal(run)
 
 
 def export(run: RunDir, **changes: Any) -> None:
@@ -168,8 +174,7 @@ def test_llama_cpp_is_told_where_a_blank_goes(
         "import sys; open(sys.argv[3], 'w').write(open(sys.argv[1] + '/tokenizer_config.json').read())"
     )
     for family, told in {"llama2": False, "mistral": None, "gemma": None, "llama3_1": None}.items():
-        shutil.rmtree(run.merged)
-        shutil.copytree(model(family), run.merged)
+        put(model(family), run)
         export(run, quant="f32", llama_cpp=llama_cpp)
         settings = json.loads(next((run.root / "export" / "f32").glob("*.gguf")).read_text())
         assert settings.get("add_prefix_space") is told, family
@@ -204,8 +209,7 @@ def test_llama_cpp_says_what_transformers_says(
     """A twin, converted and quantised by the real tools: the same answers to the same text."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    shutil.rmtree(run.merged)
-    shutil.copytree(model(family), run.merged)
+    put(model(family), run)
     export(run, quant="q4_k_m", llama_cpp=real_llama_cpp)
     assert next((run.root / "export" / "q4_k_m").glob("*.gguf")).read_bytes()[:4] == b"GGUF"
     completion = real_llama_cpp / "build" / "bin" / "llama-completion"

@@ -61,6 +61,22 @@ def lose_shard(run: RunDir) -> RunDir:
     return run
 
 
+def edit_config(run: RunDir) -> RunDir:
+    (run.merged / "config.json").write_text("{}")
+    return run
+
+
+def flip_a_bit(run: RunDir) -> RunDir:
+    path = run.merged / "model-00002-of-00002.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    return run
+
+
+def add_a_file(run: RunDir) -> RunDir:
+    (run.merged / "adapter_config.json").write_text("{}")
+    return run
+
+
 def lose_adapter(run: RunDir) -> RunDir:
     (run.adapter / "adapter_config.json").unlink()
     return run
@@ -79,6 +95,9 @@ def lose_summary(run: RunDir) -> RunDir:
         (rename_tiny, "tiny twin"),
         (pickle_in, "pickle"),
         (lose_shard, "shard"),
+        (edit_config, "config.json changed since"),
+        (flip_a_bit, "model-00002-of-00002.safetensors changed since"),
+        (add_a_file, "adapter_config.json changed since"),
         (lose_adapter, "adapter_config"),
         (lose_summary, "not finished"),
     ],

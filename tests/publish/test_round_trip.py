@@ -14,7 +14,7 @@ from medft.verbs.upload import UploadConfig
 from medft.verbs.upload import run as upload
 from tests.support.hub_client import WRITE_TOKEN, Client
 from tests.support.hub_server import Hub
-from tests.support.run_folder import MODELS, make_run
+from tests.support.run_folder import MODELS, make_run, seal
 
 QUESTION = [{"role": "user", "content": "What is asthma?"}]
 
@@ -53,6 +53,7 @@ def test_uploaded_weights_load_from_the_hub(
     local = {**settings, "base_model_name_or_path": str(tmp_path / "base")}  # as training writes it
     (run.adapter / "adapter_config.json").write_text(json.dumps(local))
     adapted.merge_and_unload().save_pretrained(run.merged)
+    seal(run)
     files = {path.name: path.read_bytes() for path in (tmp_path / "base").iterdir()}
     hub.store.add(MODELS["mistral"]["base_16bit"], files)
 

@@ -10,6 +10,7 @@ import numpy
 import yaml
 from safetensors.numpy import save_file
 
+from medft.merge.digests import digests
 from medft.runs import RunDir
 
 PIXEL = bytes.fromhex(
@@ -70,6 +71,7 @@ SUMMARY: dict[str, Any] = {
     "merge": {
         "base_kind": "16-bit",
         "dtype": "bfloat16",
+        "files": {"model.safetensors": "of another folder"},
         "logits": {
             "written": {"relative": 0.0, "top1_agreement": 1.0, "kl": 0.0},
             "rounding": {"relative": 0.0123, "top1_agreement": 0.995, "kl": 1e-5},
@@ -130,6 +132,8 @@ def make_run(root: Path, model: str = "mistral", **changes: Any) -> RunDir:
         "scale": "full",
         "seed": 3407,
     }  # fmt: skip
+    make_adapter(run.adapter)
+    make_merged(run.merged)
     files: dict[Path, Any] = {
         run.config: changes.get("config", config),
         run.summary: changes.get("summary", SUMMARY),
@@ -142,9 +146,15 @@ def make_run(root: Path, model: str = "mistral", **changes: Any) -> RunDir:
         if content is not None:
             _write(path, content)
     run.loss_png.write_bytes(PIXEL)
-    make_adapter(run.adapter)
-    make_merged(run.merged)
+    if "summary" not in changes:
+        seal(run)
     return run
+
+
+def seal(run: RunDir) -> None:
+    """Note what merged/ holds now as what passed its check."""
+    summary = json.loads(run.summary.read_text())
+    _write(run.summary, {**summary, "merge": summary["merge"] | {"files": digests(run.merged)}})
 
 
 def make_adapter(folder: Path) -> None:
