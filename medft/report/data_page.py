@@ -6,7 +6,7 @@ somebody asked to see.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from medft.data.select import SPLIT_NAMES
 from medft.prompt.preview import Kind, Preview
 from medft.report.data_bars import draw_bars
 from medft.report.data_figure import draw_lengths
-from medft.report.data_words import Prompts, lines, summed
+from medft.report.data_words import Prompts, lines
 from medft.report.html import Block, Marked, Notice, Picture, Section, Table, Text, page
 from medft.runs import write_json, write_text
 
@@ -72,7 +72,7 @@ def sections(
     for number, preview in enumerate(previews, 1):
         yield Section(f"Row {number}: {preview.id}", list(_preview(preview)))
     yield Section("In words", [Table(("", "found"), tuple(_named(report, prompts)))])
-    yield Section("Accounts", [_rows(report), _tasks(report), *_reasons(report)])
+    yield Section("Accounts", [_rows(report), _tasks(report)])
     yield Section("How to read this", [Text(_READING)])
 
 
@@ -110,19 +110,6 @@ def _tasks(report: Report) -> Table:
     names = sorted({task for tasks in report.tasks.values() for task in tasks})
     rows = ((name, *(f"{report.tasks[split].get(name, 0):,}" for split in SPLIT_NAMES)) for name in names)
     return Table(("task", *SPLIT_NAMES), tuple(rows))
-
-
-def _reasons(report: Report) -> Iterator[Table]:
-    """Tables of what was dropped, repaired and looks like an identifier, where there is any."""
-    for heading, figure in (
-        ("rows dropped because of", "dropped"),
-        ("rows repaired: what", "repaired"),
-        ("patterned identifiers by kind", "identifiers"),
-    ):
-        counts: Mapping[str, int] = summed(report, figure)
-        if counts:
-            rows = tuple((name.replace("_", " "), f"{count:,}") for name, count in counts.items())
-            yield Table((heading, "count"), rows)
 
 
 def _lengths(report: Report) -> Table:

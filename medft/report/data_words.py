@@ -66,7 +66,8 @@ def _repeats(report: Report) -> str:
     repeats, near = report.repeats, report.ledger["figures"]["near_duplicate_pairs"]
     told = "no two rows share an answer"
     if repeats.answers:
-        told = f"{repeats.answers:,} answers stand in {repeats.rows:,} rows, one of them in {repeats.most:,}"
+        told = f"{repeats.rows:,} rows share their answer with others: {repeats.answers:,} different ones, "
+        told += f"the most common in {repeats.most:,}"
     return told + (f"; {near:,} pairs of near copies are kept in one split" if near else "")
 
 
