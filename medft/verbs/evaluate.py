@@ -78,9 +78,12 @@ def run(config: EvaluateConfig) -> None:
         screen.line("note", line)
     with screen.chatter_to(setting.folder / "evaluate.log"), _bar(screen) as progress:
         suites = [open_suite(name, suite, setting) for name, suite in config.suite.items()]
-        for system in _systems(config, trained):
-            for suite in suites:
-                suite.ask(system, progress)
+        try:
+            for system in _systems(config, trained):
+                for suite in suites:
+                    suite.ask(system, progress)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("what was answered is kept: the same command goes on") from None
         results = [suite.finish(progress) for suite in suites]
     written = write_report(setting.folder, f"Evaluation of {trained.name}")
     for result in results:

@@ -61,6 +61,28 @@ def test_bootstrap_agrees_with_scipy() -> None:
     assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=0.02)
 
 
+def test_paired_bootstrap_agrees_with_scipy() -> None:
+    import numpy as np
+    from scipy.stats import bootstrap
+
+    rng = np.random.default_rng(4)
+    first, weights = rng.normal(2, 1, 150), rng.integers(1, 40, 150)
+    second = first + rng.normal(0.1, 0.5, 150)
+
+    def ratio(a, b, w, axis=-1):  # type: ignore[no-untyped-def]
+        return ((b - a) * w).sum(axis) / w.sum(axis)
+
+    ours = statistics.compare_means(list(first), list(second), list(weights), seed=1)
+    theirs = bootstrap(
+        (first, second, weights), ratio, paired=True, method="percentile", rng=2
+    ).confidence_interval
+    assert ours.value == pytest.approx(ratio(first, second, weights))
+    assert (ours.low, ours.high) == (
+        pytest.approx(theirs.low, abs=0.015),
+        pytest.approx(theirs.high, abs=0.015),
+    )
+
+
 def test_a_weighted_mean_is_a_ratio_of_sums() -> None:
     nats, size = [3.0, 8.0, 2.0], [10.0, 20.0, 5.0]
     estimate = statistics.mean([a / b for a, b in zip(nats, size, strict=True)], size)

@@ -14,12 +14,15 @@ from medft.data.record import Message, Record
 from medft.errors import ConfigError, DataError
 from medft.evaluation.asking import Answered, System
 from medft.evaluation.config import SuiteConfig
+from medft.evaluation.metrics import UNPARSABLE
 from medft.evaluation.questions import SEEN, Items, collect
 from medft.evaluation.run import QuestionSuite, Setting
 from medft.evaluation.suites import KINDS, Result
+from medft.evaluation.suites.labels import _macro_f1
 from medft.inference.dialogue import templates
 from medft.inference.generation import Reply, Sampling
 from medft.inference.likelihood import Likelihood
+from tests.support.killed import die, until_killed
 
 QA = templates()["medical_qa"]
 LABELS = ("yes", "no", "maybe")
@@ -154,6 +157,54 @@ def test_text_figures_by_hand() -> None:
     assert _value(result, "termination rate", "base") == pytest.approx(2 / 3)
 
 
+def test_heldout_figures_against_transformers_own_loss(tmp_path: Path, systems: list[System]) -> None:
+    """Loss, perplexity and termination from a loop over items with nothing of medft but the token ids."""
+    import torch
+
+    suite = QuestionSuite("heldout", _suite("heldout", max_new_tokens=30), _setting(tmp_path, _own(6)))
+    for system in systems:
+        suite.ask(system, lambda *_: None)
+    figures = {f["name"]: f["systems"] for f in suite.finish(lambda *_: None)["figures"]}
+    for system in systems:
+        session, nats, tokens, ended, bits = system.session, 0.0, 0, 0, 0.0
+        answers = [q.candidates[0] for q in suite.asked.questions]
+        for question, answer in zip(suite.asked.questions, answers, strict=True):
+            row = session.encoder.encode([(*question.prompt, Message("assistant", answer))])[0]
+            learnt = sum(label != -100 for label in row.labels)
+            with session.using(system.model) as model, torch.no_grad():
+                ids = torch.tensor([row.input_ids])
+                loss = float(model(input_ids=ids, labels=torch.tensor([row.labels])).loss)
+                stop = torch.tensor([[-100] * (len(row.labels) - 1) + row.labels[-1:]])
+                of_stop = float(model(input_ids=ids, labels=stop).loss)
+                prompt = torch.tensor([session.prompt(question.prompt, 30)])
+                said = model.generate(prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=30,
+                                      do_sample=False, eos_token_id=list(session.stop_ids))  # fmt: skip
+            nats, tokens, bits = nats + loss * learnt, tokens + learnt, bits + loss * learnt - of_stop
+            ended += int(said[0, -1]) in session.stop_ids
+        assert figures["loss"][system.name]["value"] == pytest.approx(nats / tokens, rel=1e-4)
+        assert figures["perplexity"][system.name]["value"] == pytest.approx(math.exp(nats / tokens), rel=1e-3)
+        size = sum(len(answer.encode()) for answer in answers)
+        assert figures["bits per byte"][system.name]["value"] == pytest.approx(
+            bits / math.log(2) / size, rel=1e-4
+        )
+        assert figures["termination rate"][system.name]["value"] == pytest.approx(ended / 6)
+
+
+def test_fast_macro_f1_is_that_of_scikit_learn() -> None:
+    import numpy as np
+    from sklearn.metrics import f1_score
+
+    rng = np.random.default_rng(0)
+    gold = [str(label) for label in rng.choice(LABELS, 60)]
+    said = [str(label) for label in rng.choice([*LABELS, UNPARSABLE], 60)]
+    of = _macro_f1(LABELS, gold, said)
+    for rows in (np.arange(60), rng.integers(0, 60, 60), rng.integers(0, 3, 5)):
+        g, s = [gold[i] for i in rows], [said[i] for i in rows]
+        present = [label for label in LABELS if label in g or label in s]
+        expected = f1_score(g, s, labels=present, average="macro", zero_division=0.0)
+        assert of(rows) == pytest.approx(expected)
+
+
 def test_items_seen_in_training_are_not_asked(tmp_path: Path) -> None:
     path = tmp_path / "own.jsonl"
     path.write_text(
@@ -184,18 +235,13 @@ def test_a_killed_suite_asks_nothing_twice(tmp_path: Path, systems: list[System]
         whole.ask(system, lambda *_: None)
     expected = whole.finish(lambda *_: None)
 
-    class KilledError(Exception):
-        pass
-
     def kill(what: str, done: int, total: int) -> None:
         if "tuned answers" in what and done:
-            raise KilledError
+            die()
 
     setting = _setting(tmp_path / "killed", _own(8))
     first = QuestionSuite("heldout", config, setting)
-    with pytest.raises(KilledError):
-        for system in systems:
-            first.ask(system, kill)
+    until_killed(lambda: [first.ask(system, kill) for system in systems])
     again = QuestionSuite("heldout", config, setting)
     asked: list[str] = []
     for system in systems:
