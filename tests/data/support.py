@@ -11,6 +11,7 @@ from medft.config import build
 from medft.data.config import DatasetConfig
 from medft.data.prepare import Prepared, prepare
 from medft.data.record import Record
+from medft.data.sources import Row, RowError, read_rows
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "data"
 QA = {"question": "question", "answer": "answer"}
@@ -48,3 +49,24 @@ def prepared(config: DatasetConfig, folder: Path, seed: int = 1) -> Prepared:
 
 def everything(done: Prepared) -> dict[str, list[Record]]:
     return {split: list(done.records(split)) for split in ("train", "validation", "test")}
+
+
+def write(path: Path, text: str | bytes) -> Path:
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def rows_of(config: DatasetConfig) -> list[tuple[str, dict[str, Any]]]:
+    """The good rows, with the names of their places."""
+    return [(i.place.rsplit("/")[-1], dict(i.values)) for i in read_rows(config) if isinstance(i, Row)]
+
+
+def bad(config: DatasetConfig) -> RowError:
+    """The one row that cannot be read."""
+    (error,) = [item for item in read_rows(config) if isinstance(item, RowError)]
+    return error
+
+
+def lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """Rows as the JSON lines of a file on a hub."""
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()

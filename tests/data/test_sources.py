@@ -12,47 +12,7 @@ from medft.data import sources, tables
 from medft.data.columns import check_columns, to_record
 from medft.data.sources import Row, RowError, read_rows
 from medft.errors import DataError
-from tests.data.support import FIXTURES, dataset, jsonl
-
-
-def rows_of(config):
-    """The good rows, with the names of their places."""
-    return [(i.place.rsplit("/")[-1], dict(i.values)) for i in read_rows(config) if isinstance(i, Row)]
-
-
-def bad(config) -> RowError:
-    (error,) = [item for item in read_rows(config) if isinstance(item, RowError)]
-    return error
-
-
-def write(path: Path, text: str | bytes) -> Path:
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return path
-
-
-def test_csv_has_quotes_line_ends_and_a_bom(tmp_path):
-    text = '\ufeffquestion,answer\r\n"a, b?","two\r\nlines"\r\n\r\nc?,d\r\n'
-    assert rows_of(dataset("csv", write(tmp_path / "x.csv", text))) == [
-        ("x.csv:2", {"question": "a, b?", "answer": "two\r\nlines"}),
-        ("x.csv:5", {"question": "c?", "answer": "d"}),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        ("a?,b,c", "shifted_columns"),
-        ("a?", "shifted_columns"),
-        ('a?,"b"c', "malformed_csv"),
-        ('a?,"never closed', "malformed_csv"),
-    ],
-)
-def test_a_bad_csv_row_is_named_by_its_line_and_the_next_is_read(tmp_path, line, reason):
-    path = write(tmp_path / "x.csv", f"question,answer\nq?,a\n{line}\n")
-    error = bad(dataset("csv", path))
-    assert (error.reason, error.where) == (reason, f"{path}:3")
-    path = write(tmp_path / "y.csv", "question,answer\na?,b,c\nq?,a\n")
-    assert [type(item) for item in read_rows(dataset("csv", path))] == [RowError, Row]
+from tests.data.support import FIXTURES, bad, dataset, jsonl, rows_of, write
 
 
 def test_a_field_of_a_hundred_megabytes_is_refused_in_bounded_memory(tmp_path, monkeypatch):
@@ -66,64 +26,6 @@ def test_a_field_of_a_hundred_megabytes_is_refused_in_bounded_memory(tmp_path, m
     assert "1000" in error.what
     long = jsonl(tmp_path / "x.jsonl", [{"question": "q?", "answer": "x" * 100_000}, {"question": "r?"}])
     assert [type(item) for item in read_rows(dataset("jsonl", long))] == [RowError, Row]
-
-
-@pytest.mark.parametrize("line", ['{"question": "a?", "ans', "[1, 2]", "{'a': 1}", "[" * 100_000])
-def test_a_bad_json_line_is_named_and_the_next_is_read(tmp_path, line):
-    path = write(tmp_path / "x.jsonl", f'{{"question": "a?"}}\n{line}\n\n{{"question": "b?"}}\n')
-    assert bad(dataset("jsonl", path)).where == f"{path}:2"
-    assert [row[0] for row in rows_of(dataset("jsonl", path))] == ["x.jsonl:1", "x.jsonl:4"]
-
-
-@pytest.mark.parametrize("indent", [None, 2])
-@pytest.mark.parametrize("chunk", [16, 2**20])
-def test_a_json_array_is_read_one_object_at_a_time(tmp_path, monkeypatch, indent, chunk):
-    monkeypatch.setattr("medft.data.jsonl.CHUNK", chunk)
-    made = [{"question": f"Frage {n}, [ü] ?", "answer": ["a", {"b": "]}"}]} for n in range(50)]
-    text = json.dumps(made, indent=indent, ensure_ascii=False)
-    path = write(tmp_path / "x.json", f"\ufeff\n {text} \n")
-    assert [values for _, values in rows_of(dataset("jsonl", path))] == made
-
-
-@pytest.mark.parametrize(
-    ("text", "good"),
-    [
-        ('[{"q": 1}, {"q": 2', 1),
-        ('[{"q": 1}, 7, {"q": 2}]', 2),
-        ('[{"q": 1}] {"q": 2}', 1),
-        ('[{"q": 1}, {\'q\': 2}, {"q": 3}]', 1),
-        ("[1, 2]\n", 0),
-        ("[" * 100_000, 0),
-    ],
-)
-def test_an_array_that_breaks_off_is_named_by_its_row_and_good_rows_survive(tmp_path, text, good):
-    path = write(tmp_path / "x.json", text)
-    errors = [item for item in read_rows(dataset("jsonl", path)) if isinstance(item, RowError)]
-    assert len(rows_of(dataset("jsonl", path))) == good
-    assert errors[0].where == f"{path} row {min(good, 1) + 1}"
-    assert {error.reason for error in errors} == {"malformed_json"}
-
-
-@pytest.mark.parametrize("mark", [";", "\t"])
-def test_a_header_without_commas_is_separated_by_semicolons_or_tabs(tmp_path, mark):
-    path = write(tmp_path / "x.csv", f'question{mark}answer\na, b?{mark}"c{mark} d"\n')
-    assert rows_of(dataset("csv", path)) == [("x.csv:2", {"question": "a, b?", "answer": f"c{mark} d"})]
-
-
-def test_parquet_rows_keep_their_types_and_a_truncated_file_is_named(tmp_path):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = tmp_path / "x.parquet"
-    pq.write_table(pa.table({"question": ["a?", None], "context": [{"contexts": ["p"]}, None]}), path)
-    assert rows_of(dataset("parquet", path)) == [
-        ("x.parquet row 1", {"question": "a?", "context": {"contexts": ["p"]}}),
-        ("x.parquet row 2", {"question": None, "context": None}),
-    ]
-    path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(DataError, match="not a whole parquet file") as error:
-        rows_of(dataset("parquet", path))
-    assert str(path) in error.value.where
 
 
 def test_text_lines_are_taken_apart_by_a_pattern(tmp_path):
