@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medft.config import build
 from medft.data.prepare import prepare
-from medft.errors import ConfigError, RunError
+from medft.errors import RunError
 from medft.models.bases import training_base
 from medft.runs import find_run, read_json, write_json
 from medft.screen import Screen
@@ -32,10 +32,6 @@ class MergeConfig:
     artifacts: Path = Path("artifacts")
     """Where runs stand."""
 
-    def __post_init__(self) -> None:
-        if not self.max_shard_gb > 0:
-            raise ConfigError("'max_shard_gb' must be more than 0", remedy="max_shard_gb=5")
-
 
 def run(config: MergeConfig) -> None:
     """Merge, judge, and write the judgement into the run's summary.
@@ -59,7 +55,5 @@ def run(config: MergeConfig) -> None:
         report = merge(trained, scale, found, base, encode(trained, prepared, base.folder), screen)
     if found.summary.is_file():
         write_json(found.summary, {**read_json(found.summary), "merge": report})
-    share = (
-        "medft export run={} format=ollama" if scale == "tiny" else "medft upload run={} repo=<you>/<name>"
-    )
-    screen.line("next", share.format(found.root))
+    tiny, real = "export run={} format=ollama", "upload run={} repo=<you>/<name> dry_run=true"
+    screen.line("next", f"medft {(tiny if scale == 'tiny' else real).format(found.root)}")

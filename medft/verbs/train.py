@@ -116,6 +116,8 @@ class TrainConfig:
     """The command line that the settings came from."""
 
     def __post_init__(self) -> None:
+        if not self.max_shard_gb > 0:
+            raise ConfigError(f"'max_shard_gb' must be above 0, not {self.max_shard_gb}")
         if self.upload.repo and self.sweep.folder:
             raise ConfigError(
                 "the jobs of a sweep would all go to one repository",
