@@ -14,11 +14,9 @@ from medft.data.record import Message, Record
 from medft.errors import ConfigError, DataError
 from medft.evaluation.asking import Answered, System
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.metrics import UNPARSABLE
 from medft.evaluation.questions import SEEN, Items, collect
 from medft.evaluation.run import QuestionSuite, Setting
 from medft.evaluation.suites import KINDS, Result
-from medft.evaluation.suites.labels import _macro_f1
 from medft.inference.dialogue import templates
 from medft.inference.generation import Reply, Sampling
 from medft.inference.likelihood import Likelihood
@@ -188,21 +186,6 @@ def test_heldout_figures_against_transformers_own_loss(tmp_path: Path, systems: 
             bits / math.log(2) / size, rel=1e-4
         )
         assert figures["termination rate"][system.name]["value"] == pytest.approx(ended / 6)
-
-
-def test_fast_macro_f1_is_that_of_scikit_learn() -> None:
-    import numpy as np
-    from sklearn.metrics import f1_score
-
-    rng = np.random.default_rng(0)
-    gold = [str(label) for label in rng.choice(LABELS, 60)]
-    said = [str(label) for label in rng.choice([*LABELS, UNPARSABLE], 60)]
-    of = _macro_f1(LABELS, gold, said)
-    for rows in (np.arange(60), rng.integers(0, 60, 60), rng.integers(0, 3, 5)):
-        g, s = [gold[i] for i in rows], [said[i] for i in rows]
-        present = [label for label in LABELS if label in g or label in s]
-        expected = f1_score(g, s, labels=present, average="macro", zero_division=0.0)
-        assert of(rows) == pytest.approx(expected)
 
 
 def test_items_seen_in_training_are_not_asked(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def classified(
     """Accuracy, macro F1 and, for generated text, the share without a label."""
     hits = {s: [a == b for a, b in zip(gold, said, strict=True)] for s, said in predictions.items()}
     yield figure(Measure(f"accuracy, {way}", "share", hits, group=group), seed)
-    of = {system: _macro_f1(labels, gold, said) for system, said in predictions.items()}
+    of = {system: metrics.macro_f1(gold, said, labels) for system, said in predictions.items()}
     yield statistic(f"macro F1, {way}", of, [range(len(gold))], seed, group)
     if way == "generated":
         lost = {s: [label == metrics.UNPARSABLE for label in said] for s, said in predictions.items()}
@@ -105,24 +105,6 @@ def _each(
     answered: Mapping[str, Answered], questions: Sequence[Question], read: Callable[[Answered, Question], str]
 ) -> dict[str, list[str]]:
     return {name: [read(each, question) for question in questions] for name, each in answered.items()}
-
-
-def _macro_f1(labels: Sequence[str], gold: Sequence[str], predicted: Sequence[str]) -> Callable[[Any], float]:
-    """``metrics.macro_f1`` of any selection of items, from counts, since a bootstrap asks for it thousands of
-    times."""
-    import numpy as np
-
-    codes = {label: i for i, label in enumerate([*labels, metrics.UNPARSABLE])}
-    k = len(codes)
-    cells = np.array([codes[g] * k + codes[p] for g, p in zip(gold, predicted, strict=True)])
-
-    def of(rows: Any) -> float:
-        counts = np.bincount(cells[rows], minlength=k * k).reshape(k, k)
-        hits, total = np.diag(counts)[:-1], (counts.sum(0) + counts.sum(1))[:-1]
-        present = total > 0
-        return float(np.mean(2 * hits[present] / total[present]))
-
-    return of
 
 
 def _demand_no_prefix(texts: Sequence[str]) -> None:
