@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import socket
 import time
@@ -242,17 +243,40 @@ def read_json(path: Path) -> Any:
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A new folder that takes the name ``path`` when the block ends well, replacing what was there; on an
-    error nothing is left behind and the old folder stays."""
+    error nothing is left behind and the old folder stays. What a killed process left is cleared away."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    _clear_abandoned(path)
+    aside, old = (path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("part", "old"))
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
         yield aside
-        old = path.with_name(f".{path.name}.{os.getpid()}.old")
         if path.exists():
             path.rename(old)
         aside.rename(path)
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _clear_abandoned(path: Path) -> None:
+    """Remove the halves of ``path`` whose process is gone; one killed between its two renames gets its old
+    folder back."""
+    for left in path.parent.glob(".*"):
+        found = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.(part|old)", left.name)
+        if found is None or _lives(int(found[1])):
+            continue
+        if found[2] == "old" and not path.exists():
+            left.rename(path)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
