@@ -5,10 +5,12 @@ The story of the command, top to bottom; every room it joins is named where it e
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -84,9 +86,8 @@ def run(config: PrepareConfig) -> None:
     from medft.report.data_page import NAME, write_data_report
 
     screen = Screen()
-    folder = _new_folder(config)
-    screen.title(f"{config.dataset.name} x {config.template.name} x {config.model.name}", str(folder))
-    with atomic_folder(folder) as aside, screen.chatter_to(aside / "log.txt"):
+    with _report_folder(config) as (folder, aside), screen.chatter_to(aside / "log.txt"):
+        screen.title(f"{config.dataset.name} x {config.template.name} x {config.model.name}", str(folder))
         with screen.bar(None, "reading") as advance:
             prepared = prepare(config.dataset, seed=config.seed, processed=config.processed, progress=advance)
         previewer, prompts = _tokenizer(config)
@@ -102,11 +103,31 @@ def run(config: PrepareConfig) -> None:
     screen.line("wrote", f"{folder / NAME}.html, .json")
 
 
-def _new_folder(config: PrepareConfig) -> Path:
-    """``prepare/<dataset>-<stamp>``, with a number behind it when this second has one already."""
+@contextmanager
+def _report_folder(config: PrepareConfig) -> Iterator[tuple[Path, Path]]:
+    """``prepare/<dataset>-<stamp>``, and the folder to fill that takes this name in the end.
+
+    The name is taken at once, with a number behind it where this second has one already: two that start
+    together have two reports.
+    """
     first = config.artifacts / "prepare" / f"{config.dataset.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    candidates = (first, *(first.with_name(f"{first.name}-{number}") for number in range(2, 1000)))
-    return next(path for path in candidates if not path.exists())
+    first.parent.mkdir(parents=True, exist_ok=True)
+    others = (first.with_name(f"{first.name}-{number}") for number in itertools.count(2))
+    folder = next(path for path in itertools.chain([first], others) if _taken(path))
+    try:
+        with atomic_folder(folder) as aside:
+            yield folder, aside
+    except BaseException:
+        folder.rmdir()
+        raise
+
+
+def _taken(path: Path) -> bool:
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 def _tokenizer(config: PrepareConfig) -> tuple[Previewer | None, Prompts]:
