@@ -4,8 +4,9 @@ Owns batching, sampling settings and where a reply ends. Knows nothing of messag
 asked.
 
 Prompts are sorted by length, so that a batch holds little padding, and padded on the left, so that every
-reply starts at the same column. Under greedy decoding the replies are those of one prompt at a time in float32;
-in bfloat16 a batch rounds otherwise, which now and then tips a near tie (on a tiny twin in 3 of 96 replies).
+reply starts at the same column. Under greedy decoding the replies are those of one prompt at a time in
+float32; in bfloat16 a batch rounds otherwise, which now and then tips a near tie (on a tiny twin in 3 of 96
+replies).
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ AT_ONCE = 32
 
 _STYLE = """
 footer { display: none !important }
+.html-container { padding: 0 !important }
 #notice { padding: .55rem .9rem; border-left: 4px solid #e69f00; border-radius: 0 4px 4px 0;
   background: #fff4e2; color: #7a3b00; font-weight: 600 }
 .dark #notice { background: #33270f; color: #ffd49a }
@@ -82,7 +83,12 @@ def launch(page: Any, port: int | None, block: bool) -> str:
     """
     theme = gr.themes.Default(  # no font from the network; a button's white text has a contrast of 5.5
         primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["monospace"]
-    ).set(button_primary_background_fill="*primary_700", button_primary_background_fill_hover="*primary_800")
+    ).set(
+        **{
+            f"button_primary_background_fill{when}": "*primary_700"
+            for when in ("", "_dark", "_hover", "_hover_dark")
+        }
+    )
     try:
         _, address, _ = page.launch(
             server_name="127.0.0.1",
