@@ -10,6 +10,8 @@ from medft.publish.export import export_gguf, export_ollama, find_tools
 from medft.publish.facts import read_facts
 from medft.publish.preflight import check_merged
 from medft.runs import find_run
+from medft.screen import Screen
+from medft.verbs.upload import size
 
 EXAMPLES = (
     "medft export quant=q4_k_m llama_cpp=~/llama.cpp",
@@ -39,21 +41,18 @@ def run(config: ExportConfig) -> None:
     Raises:
         MedftError: there are no merged weights that passed their check, or a tool is missing or failed.
     """
-    found = find_run(config.run, config.artifacts)
+    screen, found = Screen(), find_run(config.run, config.artifacts)
     check_merged(found, read_facts(found))
+    name = found.root.parent.name
     if config.format == "ollama":
         written = export_ollama(found.merged, found.root / "export" / "ollama")
-        print(f"  wrote   {written}\n  next    ollama create {found.root.parent.name.lower()} -f {written}")
+        screen.line("wrote", str(written))
+        screen.line("next", f"ollama create {name.lower()} -f {written}")
         return
     tools = find_tools(config.quant, config.llama_cpp)
     folder = found.root / "export" / config.quant
     written = export_gguf(
-        found.merged,
-        folder,
-        found.root.parent.name,
-        config.quant,
-        tools,
-        say=lambda command: print(f"  runs    {command}", flush=True),
+        found.merged, folder, name, config.quant, tools, lambda command: screen.line("runs", command)
     )
-    print(f"  wrote   {written} ({written.stat().st_size / 1e9:.2f} GB) and {folder / 'Modelfile'}")
-    print(f"  next    llama-cli -m {written}")
+    screen.line("wrote", f"{written} ({size(written.stat().st_size)}) and {folder / 'Modelfile'}")
+    screen.line("next", f"llama-cli -m {written}")
