@@ -2,12 +2,14 @@
 
     python -m tests.benchmarks.bench_training                  tiny twin, a minute or two on a CPU
     python -m tests.benchmarks.bench_training --full           7B in NF4 with random weights, on a CUDA GPU
+    ... --full --folder DIR --rounds 1 --contenders "medft fast"    one at a time; DIR keeps base and rows
     python -m tests.benchmarks.bench_training --padding        padding of MedQuAD at 2048 tokens alone
 
 Every contender trains in a process of its own, one after the other in every round; medians are compared.
 Rows have MedQuAD's lengths: those of the csv where MEDFT_REAL_DATA names its folder, else drawn from its
 quantiles. Their ids are random: speed does not depend on them. Steps 1 and 2, in which kernels are compiled,
-are left out. --full builds a checkpoint of Mistral-7B's shape, a shard at a time, and needs 15 GB of disk.
+are left out. --full builds a checkpoint of Mistral-7B's shape, a shard at a time, and needs 19 GB of disk.
+Every result is printed when it is there, so that a time limit leaves those before it.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from medft.plan.lengths import padding_ratio
-from tests.benchmarks.contenders import CONTENDERS, Setting, measure
+from tests.benchmarks.contenders import CONTENDERS, Setting, measure, prepare
 from tests.benchmarks.medquad_lengths import grouped_ratio, medquad_lengths
 
 TINY = Setting(steps=12, max_length=256, scale="tiny")
@@ -41,29 +43,26 @@ def padding() -> None:
 def run(setting: Setting, names: list[str], rounds: int, folder: Path) -> dict[str, list[dict[str, Any]]]:
     """Measure every contender ``rounds`` times, in turn."""
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-    for _ in range(rounds):
-        for name in names:
-            command = [
-                sys.executable,
-                "-m",
-                "tests.benchmarks.bench_training",
-                "--one",
-                name,
-                "--folder",
-                folder,
-            ]
-            done = subprocess.run(
-                [*map(str, command), *(["--full"] if setting.scale == "full" else [])],
-                stdout=subprocess.PIPE,
-                stderr=(folder / f"{name}.log").open("w"),
-                text=True,
-                env={"OMP_NUM_THREADS": "1", **os.environ},
-            )
-            if done.returncode:
-                print(f"{name} failed:", (folder / f"{name}.log").read_text()[-800:])
-                continue
-            found[name].append(json.loads(done.stdout.splitlines()[-1]))
+    _child(setting, folder, "--prepare")
+    for name in [name for _ in range(rounds) for name in names]:
+        if (result := _child(setting, folder, "--one", name)) is not None:
+            found[name].append(result)
+            print(name, json.dumps(result), flush=True)
     return {name: results for name, results in found.items() if results}
+
+
+def _child(setting: Setting, folder: Path, *arguments: str) -> dict[str, Any] | None:
+    """What a process of its own prints last; None, and the end of its log, where it failed."""
+    log = folder / f"{'-'.join(arguments).strip('-').replace(' ', '_')}.log"
+    command = [sys.executable, "-m", "tests.benchmarks.bench_training", *arguments, "--folder", str(folder)]
+    command += ["--full"] if setting.scale == "full" else []
+    environment = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **os.environ}
+    with log.open("w") as errors:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
+    if done.returncode:
+        print(f"{arguments[-1]} failed:\n{log.read_text()[-1500:]}", flush=True)
+        return None
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def table(found: dict[str, list[dict[str, Any]]]) -> None:
@@ -98,9 +97,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--contenders", default=",".join(CONTENDERS))
     parser.add_argument("--one")
+    parser.add_argument("--prepare", action="store_true")
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
     setting = FULL if arguments.full else TINY
+    if arguments.prepare:
+        prepare(setting, arguments.folder)
+        print("{}")
+        return
     if arguments.one:
         print(json.dumps(measure(arguments.one, setting, arguments.folder)))
         return
@@ -112,8 +116,10 @@ def main() -> None:
     if setting.scale == "full" and not probe().gpus:
         sys.exit("--full needs a CUDA GPU")
     names = [name for name in arguments.contenders.split(",") if CONTENDERS[name].runs_here()]
-    with tempfile.TemporaryDirectory() as folder:
-        table(run(setting, names, arguments.rounds, arguments.folder or Path(folder)))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder: Path = arguments.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        table(run(setting, names, arguments.rounds, folder))
 
 
 if __name__ == "__main__":

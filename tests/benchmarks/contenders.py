@@ -21,6 +21,7 @@ from medft.prompt.tokens import EncodedSplit
 from medft.runs import RunDir
 from tests.benchmarks.medquad_lengths import medquad_lengths
 
+TWINS = Path("artifacts/tiny").absolute()
 WARM = 2  # steps in which kernels are compiled and caches filled
 
 
@@ -61,8 +62,20 @@ class Base:
     plan: Plan
 
 
+def prepare(setting: Setting, folder: Path) -> None:
+    """Put base and rows into ``folder``, where they are not; apart, so that no contender pays for it."""
+    if setting.scale == "full":
+        from tests.benchmarks.random_base import build
+
+        build(folder / "base", settings("train", ["model=mistral"]).model.shape)
+    else:
+        twin("mistral", TWINS)
+    if not (folder / f"{setting.scale}.arrow").is_file():
+        _write_rows(folder, setting)
+
+
 def measure(name: str, setting: Setting, folder: Path) -> dict[str, Any]:
-    """Train once with contender ``name`` and say how long its steps took."""
+    """Train once with contender ``name`` on what `prepare` made, and say how long its steps took."""
     contender = CONTENDERS[name]
     code = engine(contender.chosen)
     code.activate()
@@ -74,7 +87,7 @@ def measure(name: str, setting: Setting, folder: Path) -> dict[str, Any]:
     if setting.scale == "tiny":
         use_one_thread()
     base = _base(setting, folder)
-    rows = _rows(folder, setting)
+    rows = _rows(setting, folder)
     plan = _plan(setting, base, rows, contender, folder)
     kind = plan.resolved.gradient_checkpointing
     spec = LoadSpec(base, plan.resolved.dtype, load_in_4bit=True, max_length=setting.max_length,
@@ -117,24 +130,20 @@ def _plan(setting: Setting, base: Path, rows: EncodedSplit, contender: Contender
 
 
 def _base(setting: Setting, folder: Path) -> Path:
-    if setting.scale == "tiny":
-        return twin("mistral", Path("artifacts/tiny").absolute()).nf4
-    from tests.benchmarks.random_base import build
-
-    return build(folder / "base", settings("train", ["model=mistral"]).model.shape)
+    return folder / "base" / "nf4" if setting.scale == "full" else twin("mistral", TWINS).nf4
 
 
-def _rows(folder: Path, setting: Setting) -> EncodedSplit:
+def _write_rows(folder: Path, setting: Setting) -> None:
     """As many rows as the steps take, of MedQuAD's lengths, in a file like those that medft encodes."""
     import random
 
     import pyarrow as pa
 
-    path = folder / f"{setting.scale}.arrow"
     draw = random.Random(1)
     lengths = draw.sample(medquad_lengths(setting.max_length), setting.steps * setting.rows_per_step)
     ids = pa.list_(pa.int32())
     schema = pa.schema([("input_ids", ids), ("labels", ids), ("answer_bytes", ids), ("length", pa.int32())])
+    path = folder / f"{setting.scale}.arrow"
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
         for length in lengths:
             tokens = [draw.randrange(300, 2000) for _ in range(length)]
@@ -142,6 +151,14 @@ def _rows(folder: Path, setting: Setting) -> EncodedSplit:
             labels = [-100] * asked + tokens[asked:]
             sizes = [0] * asked + [3] * (length - asked - 1) + [-1]
             writer.write_batch(pa.record_batch([[tokens], [labels], [sizes], [length]], schema=schema))
+
+
+def _rows(setting: Setting, folder: Path) -> EncodedSplit:
+    import pyarrow as pa
+
+    path = folder / f"{setting.scale}.arrow"
+    with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as reader:
+        lengths = [length for batch in reader for length in batch.column("length").to_pylist()]
     return EncodedSplit(path, len(lengths), sum(lengths), 0, 0, max(lengths), (), {})
 
 
@@ -231,7 +248,7 @@ def medft(model: Any, tokenizer: Any, setting: Setting, base: Base, out: Path) -
         model, tokenizer, {"train": base.rows}, base.plan.trainer, run, seed=1,
         dtype=base.plan.resolved.dtype, checkpointing=base.plan.resolved.gradient_checkpointing,
         loss_type=code.loss_type(model), listeners=[], progress=Clock(io.StringIO()), stopper=Stopper(),
-        separate_examples=code.separate_examples,
+        separate_examples=code.separate_examples, rehearse=True,  # the largest batch, which the plan counts
     )  # fmt: skip
     with run.loss_csv.open() as file:
         so_far = [0] + [int(row["tokens"]) for row in csv.DictReader(file) if row["split"] == "train"]

@@ -3,28 +3,62 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
+from medft.models import tiny_family, tiny_tokenizer
 from medft.models.registry import ShapeConfig, projections
-from medft.models.tiny import twin
+from medft.paths import samples_dir
 
 
 def build(folder: Path, shape: ShapeConfig) -> Path:
-    """The 16-bit checkpoint of Mistral's architecture in ``folder``, a shard per block; found there if built.
+    """The NF4 checkpoint of Mistral's architecture under ``folder``, made of a 16-bit one; found if built.
 
-    Its tokenizer is the tiny twin's: ids are given, so that only its special tokens matter.
+    The tokenizer is a small one trained here: ids are given, so that only its special tokens matter.
     """
-    if (folder / "model.safetensors.index.json").is_file():
-        return folder
+    nf4 = folder / "nf4"
+    if (nf4 / "tokenizer.json").is_file():
+        return nf4
+    _write_16bit(folder / "bits16", shape)
+    _quantise(folder / "bits16", nf4)
+    for place in (folder / "bits16", nf4):
+        _write_tokenizer(place)
+    return nf4
+
+
+def _quantise(bits16: Path, nf4: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype="bfloat16",
+    )
+    place = 0 if torch.cuda.is_available() else "cpu"
+    model = AutoModelForCausalLM.from_pretrained(
+        bits16, quantization_config=config, dtype=torch.bfloat16, device_map={"": place}
+    )
+    model.save_pretrained(nf4)
+
+
+def _write_tokenizer(folder: Path) -> None:
+    rows = (samples_dir() / "medical_qa.jsonl").read_text(encoding="utf-8").splitlines()
+    tiny_family.save("mistral", tiny_tokenizer.train("mistral", rows), folder)
+
+
+def _write_16bit(folder: Path, shape: ShapeConfig) -> None:
+    """A shard per block."""
     import torch
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    hidden, generator = shape.hidden_size, torch.Generator().manual_seed(1)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    hidden, generator = shape.hidden_size, torch.Generator(device).manual_seed(1)
 
     def random(*size: int) -> torch.Tensor:
-        return (torch.randn(*size, generator=generator, dtype=torch.float32) * 0.02).to(torch.bfloat16)
+        drawn = torch.randn(*size, generator=generator, dtype=torch.float32, device=device) * 0.02
+        return drawn.to(torch.bfloat16).cpu()
 
     def block(layer: int) -> dict[str, torch.Tensor]:
         prefix = f"model.layers.{layer}."
@@ -49,11 +83,7 @@ def build(folder: Path, shape: ShapeConfig) -> Path:
     for layer in range(shape.num_hidden_layers):
         write(block(layer), f"model-{layer:03d}.safetensors")
     (folder / "config.json").write_text(json.dumps(_config(shape)))
-    tiny = twin("mistral", Path("artifacts/tiny").absolute()).bits16
-    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"):
-        shutil.copy(tiny / name, folder / name)
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": index}))
-    return folder
 
 
 def _config(shape: ShapeConfig) -> dict[str, object]:
