@@ -40,7 +40,7 @@ def address(desk: Desk) -> Iterator[str]:
     gradio = pytest.importorskip("gradio")
     from medft.inference import web
 
-    page = web.build_page(desk, Sampling(max_new_tokens=40, temperature=1.0))
+    page = web.build_page(desk, Sampling(max_new_tokens=16, temperature=1.0))
     yield web.launch(page, None, block=False)
     page.close()
     del gradio
@@ -96,7 +96,7 @@ def _shot(page: Any, name: str, tmp_path_factory: pytest.TempPathFactory) -> Non
 def test_ask_and_see_an_answer(page: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
     assert "not medical advice" in page.get_by_role("note").inner_text()
     _ask(page, "What is asthma?")
-    assert "[cut at 40 tokens" in _answer(page)
+    assert "[cut at 16 tokens" in _answer(page)
     assert "What is asthma?" in page.locator("#chat0").inner_text()
     assert "asthma.md" in page.locator("#passages0 textarea").input_value()
     assert page.locator("#question textarea").input_value() == ""
