@@ -28,7 +28,7 @@ def test_it_says_what_would_run_and_runs_nothing(workplace: Path, capsys: pytest
         "engine  transformers",
         "plan    60 steps x 8 rows, ",
         "adamw_torch: there is no GPU to page to",
-        "padding (trainer=fast has none)",
+        "padding (trainer=fast has less)",
         "memory  ",
         "disk    ",
         "time    unknown before the first run of this model here",
