@@ -44,6 +44,12 @@ def token_f1(answer: str, reference: str) -> float:
     return 2 * common / (len(given) + len(wanted))
 
 
+def chrf(answer: str, reference: str) -> float:
+    """chrF2, the F-score of character n-grams up to 6 (Popovic 2015), 0 to 1: no word has to be found first, so
+    that it suits languages whose words are inflected or glued together."""
+    return float(_chrf().sentence_score(answer, [reference]).score) / 100
+
+
 def repetition(answer: str, n: int = 4) -> float:
     """Share of an answer's word n-grams that are repeats: 1 - distinct / all (seq-rep-n of Welleck et al.
     2020, section 6, with n = 4). 0 for answers of fewer than n words."""
@@ -99,6 +105,13 @@ def _scorer() -> Any:
     from rouge_score.rouge_scorer import RougeScorer
 
     return RougeScorer(["rougeL"], tokenizer=_Words())
+
+
+@functools.cache
+def _chrf() -> Any:
+    from sacrebleu.metrics import CHRF
+
+    return CHRF()
 
 
 def _squad_words(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -51,6 +52,26 @@ def test_rouge_l_agrees_with_the_library_default_on_ascii() -> None:
 def test_rouge_l_sees_korean() -> None:
     assert metrics.rouge_l("천식은 만성 폐 질환이다", "천식은 만성 폐 질환이다") == 1.0
     assert 0 < metrics.rouge_l("천식은 급성 질환이다", "천식은 만성 폐 질환이다") < 1
+
+
+def test_chrf_is_popovics_formula() -> None:
+    for answer, reference in zip(_sentences(7), _sentences(8), strict=True):
+        given, wanted = answer.replace(" ", ""), reference.replace(" ", "")
+        precisions, recalls = [], []
+        for n in range(1, min(6, len(given), len(wanted)) + 1):
+            a, b = (Counter(t[i : i + n] for i in range(len(t) - n + 1)) for t in (given, wanted))
+            common = (a & b).total()
+            precisions.append(common / a.total())
+            recalls.append(common / b.total())
+        p, r = np.mean(precisions), np.mean(recalls)
+        expected = 5 * p * r / (4 * p + r) if p + r else 0.0
+        assert metrics.chrf(answer, reference) == pytest.approx(expected)
+
+
+def test_chrf_sees_parts_of_words() -> None:
+    assert metrics.chrf("천식은 질환이다", "천식은 질환이다") == 1.0
+    assert metrics.rouge_l("천식이", "천식은") == 0.0 < metrics.chrf("천식이", "천식은") < 1
+    assert metrics.chrf("", "천식은") == 0.0
 
 
 def test_repetition_counts_repeated_four_grams() -> None:

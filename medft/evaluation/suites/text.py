@@ -59,6 +59,7 @@ def _measures(
     bits = per(lambda each, q: each.likelihoods[q.id][0].answer_nats / math.log(2) / _bytes(each, q))
     yield Measure("bits per byte", "mean", bits, size, higher_is_better=False, group=group)
     yield Measure("ROUGE-L", "mean", said(metrics.rouge_l), group=group)
+    yield Measure("chrF", "mean", said(metrics.chrf), group=group)
     yield Measure("token F1", "mean", said(metrics.token_f1), group=group)
     yield Measure("termination rate", "share", per(lambda each, q: each.replies[q.id].stopped), group=group)
     repeats = said(lambda text, _: metrics.repetition(text))
