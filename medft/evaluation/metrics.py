@@ -45,8 +45,8 @@ def token_f1(answer: str, reference: str) -> float:
 
 
 def chrf(answer: str, reference: str) -> float:
-    """chrF2, the F-score of character n-grams up to 6 (Popovic 2015), 0 to 1: no word has to be found first, so
-    that it suits languages whose words are inflected or glued together."""
+    """chrF2, the F-score of character n-grams up to 6 (Popovic 2015), 0 to 1: no word has to be found first,
+    which suits languages whose words are inflected or glued together."""
     return float(_chrf().sentence_score(answer, [reference]).score) / 100
 
 
