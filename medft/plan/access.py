@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medft.errors import RunError
+from medft.errors import HubError, RunError
 from medft.models.hub import check_access, fetch
 from medft.models.registry import ModelConfig
 from medft.plan.disk import free_bytes, local_folder, to_download
@@ -22,7 +22,12 @@ def check(model: ModelConfig, in_4bit: bool, merge: bool) -> None:
     """
     for name, revision in _wanted(model, in_4bit, merge).items():
         if local_folder(name) is None:
-            _demand(name, revision)
+            try:
+                _demand(name, revision)
+            except HubError as error:
+                if in_4bit and name == model.base_16bit:
+                    error.remedy += "; or preflight=false, which merges into the 4-bit base, dequantised"
+                raise
     _demand_room(model, in_4bit, merge)
 
 

@@ -48,8 +48,9 @@ def test_the_base_to_merge_into_is_missed_before_training(
     if not refused:
         access.check(model, in_4bit=True, merge=merge)
         return
-    with pytest.raises(HubError, match="owner/sixteen"):
+    with pytest.raises(HubError, match="owner/sixteen") as error:
         access.check(model, in_4bit=True, merge=merge)
+    assert error.value.remedy.endswith("; or preflight=false, which merges into the 4-bit base, dequantised")
 
 
 def test_a_gated_base_is_asked_for_before_training(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
