@@ -6,10 +6,7 @@ Owns the order of training, testing and saving. Import it only after ``engine.ac
 from __future__ import annotations
 
 import copy
-import gc
-import resource
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from trl.data_utils import pack_dataset
 from medft import ranks
 from medft.engine import compat
 from medft.engine.base import Checkpointing, LossType
+from medft.engine.device import peak_memory_bytes
 from medft.models.registry import Dtype
 from medft.prompt.tokens import EncodedSplit
 from medft.runs import RunDir, atomic_folder, read_json
@@ -28,41 +26,10 @@ from medft.training.arguments import Schedule, schedule, sft_config
 from medft.training.callbacks import Listener, Progress, Recorder, Stopper
 from medft.training.config import TrainerConfig
 from medft.training.losslog import LossLog, read_rows
+from medft.training.outcome import Outcome
 from medft.training.preflight import Rehearsal
 from medft.training.sampler import GroupedByLength
 from medft.training.trainer import AnswerCollator, Trainer
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a training came to."""
-
-    steps: int
-    """Optimiser steps done, resumed ones included."""
-    stopped_by: str
-    """Empty when it ran to its end; else signal, early stopping or divergence, in words."""
-    interrupted: bool
-    """Whether a signal stopped it; it can then be resumed."""
-    diverged: bool
-    """Whether the loss stopped being a number."""
-    best_step: int | None
-    """The step whose weights were kept, where that is not the last."""
-    test: dict[str, float]
-    """Loss and bits per byte on the test split; empty without one."""
-    seconds: float
-    """Wall time, validation, saving and earlier halves included."""
-    step_seconds: float
-    """Wall time of optimiser steps in this process."""
-    tokens: int
-    """Tokens trained on, padding left out."""
-    tokens_per_second: float
-    """In optimiser steps of this process, padding left out."""
-    padding_ratio: float
-    """Processed over real tokens; 1 is no padding."""
-    peak_memory_bytes: int
-    """On the GPU where there is one, else resident host memory."""
-    bits_known: bool
-    """Whether bits per byte could be told for this model."""
 
 
 def load_rows(split: EncodedSplit, most: int | None = None) -> Any:
@@ -228,6 +195,8 @@ def _outcome(
         test={name: test[f"test_{name}"] for name in ("loss", "bits_per_byte") if f"test_{name}" in test},
         seconds=totals.seconds,
         step_seconds=totals.step_seconds,
+        validation_seconds=trainer.clock["validation"],
+        saving_seconds=trainer.clock["saving"],
         tokens=int(totals.real),
         tokens_per_second=totals.session_real / totals.step_seconds if totals.step_seconds else 0.0,
         padding_ratio=totals.processed / totals.session_real if totals.session_real else 1.0,
@@ -242,23 +211,3 @@ def _stopped_by(stopper: Stopper, step: int, planned: int) -> str:
     if stopper.diverged_at is not None:
         return f"the loss was not a number at step {stopper.diverged_at}"
     return f"early stopping at step {step} of {planned}" if step < planned else ""
-
-
-def peak_memory_bytes() -> int:
-    """Peak of the GPU's allocator where there is one, else of this process's resident memory."""
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def release() -> None:
-    """Give back what a model that nothing refers to any more held, on the GPU too."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
-def use_one_thread() -> None:
-    """Compute on one thread: a tiny twin's matrices are too small to share, and threads that wait for each
-    other on a busy machine made a step five times slower."""
-    torch.set_num_threads(1)

@@ -10,16 +10,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from medft.config import plain
 from medft.data.ledger import Ledger
 from medft.prompt.config import TemplateConfig
 from medft.prompt.tokens import EncodedSplit
 from medft.runs import RunDir
-
-if TYPE_CHECKING:
-    from medft.training.run import Outcome
+from medft.training.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +97,8 @@ def summarise(
         "non_pad_share": round(1 / outcome.padding_ratio, 4),
         "seconds": round(outcome.seconds, 2),
         "step_seconds": round(outcome.step_seconds, 2),
+        "validation_seconds": round(outcome.validation_seconds, 2),
+        "saving_seconds": round(outcome.saving_seconds, 2),
         "peak_memory_bytes": outcome.peak_memory_bytes,
         "fingerprints": plain(prints),
         "merge": merge,

@@ -8,6 +8,9 @@ name.
 from __future__ import annotations
 
 import itertools
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -46,11 +49,14 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
 
     Args:
         order: of the training rows; None draws them at random.
+
+    ``clock`` holds the seconds that validation (and test) and the saving of checkpoints took.
     """
 
     def __init__(self, *args: Any, order: Sampler[int] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._order = order
+        self.clock = {"validation": 0.0, "saving": 0.0}
         self.train_tally, self.eval_tally = Tally(), Tally()
         self.stop_loss = StopTokenLoss(self.model)
 
@@ -121,12 +127,23 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> Any:
         """As in Trainer, with the loss weighted by tokens and bits per byte among the metrics."""
         self.read(self.eval_tally)
-        with phase("validation"):
+        with phase("validation"), self._timed("validation"):
             output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
-        reading = self.read(self.eval_tally)
+            reading = self.read(self.eval_tally)
         output.metrics[f"{metric_key_prefix}_loss"] = reading.loss
         output.metrics[f"{metric_key_prefix}_bits_per_byte"] = reading.bits_per_byte
         return output
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        with self._timed("saving"):
+            super()._save_checkpoint(*args, **kwargs)
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        """Add the block's wall time to ``clock``."""
+        began = time.perf_counter()
+        yield
+        self.clock[what] += time.perf_counter() - began
 
     def read(self, tally: Tally) -> Reading:
         """The sums since the last reading, over all devices."""

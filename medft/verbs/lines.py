@@ -17,7 +17,7 @@ from medft.runs import RunDir
 from medft.screen import Screen
 
 if TYPE_CHECKING:
-    from medft.training.run import Outcome
+    from medft.training.outcome import Outcome
     from medft.verbs.train import TrainConfig
 
 

@@ -15,6 +15,7 @@ from medft.config import plain
 from medft.data.config import DatasetConfig
 from medft.data.prepare import Prepared, prepare
 from medft.engine.base import EngineConfig, LoadSpec, LoraConfig, engine
+from medft.engine.device import peak_memory_bytes, release, use_one_thread
 from medft.errors import ConfigError, HubError, MedftError
 from medft.models.bases import training_base
 from medft.models.registry import ModelConfig
@@ -174,7 +175,7 @@ def _run(
     code.activate()
     from medft.report.curves import draw_run
     from medft.training.callbacks import Progress, Stopper
-    from medft.training.run import release, save_adapter, train, use_one_thread
+    from medft.training.run import save_adapter, train
 
     if resolved.scale == "tiny":
         use_one_thread()
@@ -270,7 +271,6 @@ def _upload(config: TrainConfig, folder: RunDir, screen: Screen) -> None:
 
 def _start_wandb(config: TrainConfig, resolved: Resolved, folder: RunDir, screen: Screen) -> Any:
     """The W&B run; its id is kept in the folder, so that a resumed run continues it."""
-    from medft.training.run import peak_memory_bytes
     from medft.training.wandb_log import WandbRun
 
     before = folder.root / "wandb.json"

@@ -108,6 +108,8 @@ def test_the_summary_gives_the_figures(trained: tuple[RunDir, Any]) -> None:
     assert summary["merge"]["logits"]["quantised"]["relative"] < 0.5
     assert 0.3 < summary["non_pad_share"] <= 1
     assert summary["peak_memory_bytes"] < 4e9
+    parts = [summary[f"{what}_seconds"] for what in ("step", "validation", "saving")]
+    assert all(part > 0 for part in parts) and sum(parts) <= summary["seconds"]
 
 
 def test_no_record_text_reaches_the_log(trained: tuple[RunDir, Any]) -> None:

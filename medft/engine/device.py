@@ -1,0 +1,68 @@
+"""What a process takes of its device: threads, memory, and what is said where memory does not suffice.
+
+Owns the recognition of that failure. Knows nothing of what was being done: who is told says what helps.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from medft.errors import EngineError
+
+
+def use_one_thread() -> None:
+    """Compute on one thread: a tiny twin's matrices are too small to share, and threads that wait for each
+    other on a busy machine made a step five times slower."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def peak_memory_bytes() -> int:
+    """Peak of the GPU's allocator where there is one, else of this process's resident memory."""
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def release() -> None:
+    """Give back what a model that nothing refers to any more held, on the GPU too."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def out_of_memory(error: BaseException, doing: str, remedy: str, where: str = "") -> EngineError | None:
+    """What to say of ``error`` where it is torch's OutOfMemoryError; None of any other.
+
+    Args:
+        error: known by its name, so that nobody waits for torch to ask.
+        doing: when it was met, such as ``in training``; may be empty.
+        remedy: the settings that need less.
+        where: see ``MedftError``.
+    """
+    if type(error).__name__ != "OutOfMemoryError":
+        return None
+    return EngineError(f"the GPU ran out of memory {doing}".rstrip(), where=where, remedy=remedy)
+
+
+@contextmanager
+def in_memory(doing: str, remedy: str) -> Iterator[None]:
+    """Raise what ``out_of_memory`` makes of an error of the block.
+
+    Raises:
+        EngineError: in place of torch's OutOfMemoryError.
+    """
+    try:
+        yield
+    except Exception as error:
+        if known := out_of_memory(error, doing, remedy):
+            raise known from error
+        raise

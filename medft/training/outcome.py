@@ -1,0 +1,44 @@
+"""What a training came to.
+
+Owns the figures that a run's summary takes from it. Knows nothing of how they were measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a training came to."""
+
+    steps: int
+    """Optimiser steps done, resumed ones included."""
+    stopped_by: str
+    """Empty when it ran to its end; else signal, early stopping or divergence, in words."""
+    interrupted: bool
+    """Whether a signal stopped it; it can then be resumed."""
+    diverged: bool
+    """Whether the loss stopped being a number."""
+    best_step: int | None
+    """The step whose weights were kept, where that is not the last."""
+    test: dict[str, float]
+    """Loss and bits per byte on the test split; empty without one."""
+    seconds: float
+    """Wall time, validation, saving and earlier halves included."""
+    step_seconds: float
+    """Wall time of optimiser steps in this process."""
+    validation_seconds: float
+    """Wall time of validation and test in this process."""
+    saving_seconds: float
+    """Wall time of writing checkpoints in this process."""
+    tokens: int
+    """Tokens trained on, padding left out."""
+    tokens_per_second: float
+    """In optimiser steps of this process, padding left out."""
+    padding_ratio: float
+    """Processed over real tokens; 1 is no padding."""
+    peak_memory_bytes: int
+    """On the GPU where there is one, else resident host memory."""
+    bits_known: bool
+    """Whether bits per byte could be told for this model."""
