@@ -17,7 +17,8 @@ from typing import Any
 
 import yaml
 
-from medft.errors import EngineError, MedftError, RunError
+from medft.engine.device import out_of_memory
+from medft.errors import MedftError, RunError
 from medft.runs import RunDir, write_json, write_text
 from medft.training.phases import Phase, phase_of
 from medft.training.resume import demand_same
@@ -27,18 +28,17 @@ def open_folder(values: Mapping[str, Any], environment: Mapping[str, Any]) -> Ru
     """The run folder ``values["run_dir"]``: a new one, or an interrupted one (``values["resume"]``).
 
     Args:
-        values: the configuration in plain values; written to config.yaml.
-        environment: written to environment.json.
+        values: the configuration in plain values; written to a new run's config.yaml.
+        environment: written to a new run's environment.json.
 
     Raises:
         RunError: it cannot be made, or it is to be resumed with other settings than it began with.
     """
     path = Path(values["run_dir"])
+    if values["resume"]:
+        demand_same(RunDir(path), values)
+        return RunDir(path)
     try:
-        if values["resume"]:
-            demand_same(RunDir(path), values)
-            _describe(RunDir(path), path, values, environment)
-            return RunDir(path)
         return _new(path, values, environment)
     except OSError as error:
         raise RunError(
@@ -54,7 +54,7 @@ def _new(path: Path, values: Mapping[str, Any], environment: Mapping[str, Any]) 
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-") as name:
         aside = RunDir(Path(name) / path.name)
         for candidate in (path, *(path.with_name(f"{path.name}-{n}") for n in range(2, 1000))):
-            _describe(aside, candidate, values, environment)
+            describe(aside, values, environment, candidate)
             try:
                 aside.root.rename(candidate)  # over an empty folder, never over a run
             except OSError as error:
@@ -65,15 +65,26 @@ def _new(path: Path, values: Mapping[str, Any], environment: Mapping[str, Any]) 
     raise RunError("there are a thousand runs of this name already", where=str(path))
 
 
-def _describe(run: RunDir, place: Path, values: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
-    settings = {**values, "run_dir": str(place), "resume": None}
+def describe(
+    run: RunDir, values: Mapping[str, Any], environment: Mapping[str, Any], place: Path | None = None
+) -> None:
+    """Write down the settings that a run, or its next half, has and the machine that it has found.
+
+    Args:
+        run: the folder to write to.
+        values: the configuration in plain values.
+        environment: of this machine.
+        place: where the folder will stand, where that is not where it stands now.
+    """
+    settings = {**values, "run_dir": str(place or run.root), "resume": None}
     write_text(run.config, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     write_json(run.environment, environment)
 
 
 @contextmanager
 def keeping_state(folder: RunDir, owner: bool = True) -> Iterator[None]:
-    """Say in the folder what became of the run; a run that failed before its first line leaves none.
+    """Say in the folder what became of the run. A new run that is refused before its first line leaves none;
+    a resumed one that is refused stays what it was.
 
     Args:
         folder: the run's.
@@ -88,13 +99,15 @@ def keeping_state(folder: RunDir, owner: bool = True) -> Iterator[None]:
             yield
         return
     with folder.held(), _terminable():
+        before = folder.status.read_text(encoding="utf-8") if folder.status.is_file() else None
         folder.mark("running")
-        with _judged(folder):
+        with _judged(folder, before):
             yield
 
 
 @contextmanager
-def _judged(folder: RunDir) -> Iterator[None]:
+def _judged(folder: RunDir, before: str | None) -> Iterator[None]:
+    lines = _written(folder.loss_csv)
     try:
         yield
     except KeyboardInterrupt:
@@ -103,11 +116,19 @@ def _judged(folder: RunDir) -> Iterator[None]:
     except BaseException as error:
         traceback.print_exc()  # into the run's log
         known = as_medft_error(error, folder)
-        if isinstance(error, MedftError) and not folder.loss_csv.exists():
+        refused = isinstance(error, MedftError) and _written(folder.loss_csv) == lines
+        if refused and before is not None:
+            write_text(folder.status, before)
+        elif refused and lines is None:
             shutil.rmtree(folder.root, ignore_errors=True)
         else:
             folder.mark("failed", known.what)
         raise known from error
+
+
+def _written(path: Path) -> int | None:
+    """When a file was last written, in nanoseconds; None where there is none."""
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 @contextmanager
@@ -133,12 +154,22 @@ def _translated(folder: RunDir) -> Iterator[None]:
         raise as_medft_error(error, folder) from error
 
 
+_ADVICE: dict[Phase | None, str] = {
+    "training": "halve trainer.per_device_batch_size and double trainer.gradient_accumulation_steps "
+    "(the same mathematics), or engine.gradient_checkpointing=standard, or lower trainer.max_length",
+    "validation": "halve trainer.per_device_eval_batch_size (the figures stay the same)",
+    None: "free the GPU of other processes (nvidia-smi), or engine.load_in_4bit=true",
+}
+
+
 def as_medft_error(error: BaseException, folder: RunDir) -> MedftError:
     """``error`` in the words of the one family of errors, with what to do about it."""
     if isinstance(error, MedftError):
         return error
-    if type(error).__name__ == "OutOfMemoryError":
-        return _out_of_memory(phase_of(error), folder)
+    met = phase_of(error)
+    advice = f"{_ADVICE[met]}; then medft train resume={folder.root} with that setting"
+    if known := out_of_memory(error, f"in {met}" if met else "", advice, where=str(folder.log)):
+        return known
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return RunError(
             "the disk is full",
@@ -149,20 +180,4 @@ def as_medft_error(error: BaseException, folder: RunDir) -> MedftError:
         f"training failed: {type(error).__name__}",
         where=str(folder.log),
         remedy="the log's last lines say where",
-    )
-
-
-_ADVICE: dict[Phase | None, str] = {
-    "training": "halve trainer.per_device_batch_size and double trainer.gradient_accumulation_steps "
-    "(the same mathematics), or engine.gradient_checkpointing=standard, or lower trainer.max_length",
-    "validation": "halve trainer.per_device_eval_batch_size (the figures stay the same)",
-    None: "free the GPU of other processes (nvidia-smi), or engine.load_in_4bit=true",
-}
-
-
-def _out_of_memory(phase: Phase | None, folder: RunDir) -> EngineError:
-    return EngineError(
-        f"the GPU ran out of memory in {phase}" if phase else "the GPU ran out of memory",
-        where=str(folder.log),
-        remedy=f"{_ADVICE[phase]}; then medft train resume={folder.root} with that setting",
     )

@@ -28,7 +28,8 @@ class GroupedByLength(Sampler[int]):
     """
 
     def __init__(self, lengths: Sequence[int], per_step: int, seed: int) -> None:
-        self._lengths, self._per_step, self._seed, self._epoch = lengths, per_step, seed, 0
+        self._lengths = list(lengths)  # a column of datasets would be read from the disk row by row
+        self._per_step, self._seed, self._epoch = per_step, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order comes next."""

@@ -32,7 +32,7 @@ from medft.publish.preflight import preflight, repositories
 from medft.runs import RunDir, read_json, write_json
 from medft.screen import Screen
 from medft.training.config import LoggerConfig, TrainerConfig
-from medft.training.lifecycle import keeping_state, open_folder
+from medft.training.lifecycle import describe, keeping_state, open_folder
 from medft.training.resume import demand_same_data, demand_same_steps, expand
 from medft.training.summary import Fingerprints, ledger_json, summarise
 from medft.verbs.lines import announce, say_end, say_plan, say_stopped, size
@@ -197,7 +197,7 @@ def _run(
     if ranks.first():
         write_json(folder.ledger, ledger)
         write_json(folder.plan, plan.to_json())
-        write_json(folder.environment, snapshot(probe(), resolved, config.seed))
+        describe(folder, plain(config), snapshot(probe(), resolved, config.seed))
 
     spec = LoadSpec(
         base.folder, resolved.dtype, config.engine.load_in_4bit, config.trainer.max_length,

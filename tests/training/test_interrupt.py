@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from medft.cli import main
 from medft.models.registry import Family
 from medft.models.tiny import Twin
+from medft.paths import samples_dir
 from medft.runs import RunDir, read_json
 from medft.training.losslog import read_rows
 from tests.support.training import ARGUMENTS, compared, start, until_step
@@ -62,6 +64,20 @@ def test_resuming_with_another_model_is_refused_by_name(stopped: RunDir, workpla
     assert stopped.state() == "interrupted"
 
 
+def test_a_refusal_leaves_the_run_as_it_was(
+    stopped: RunDir, workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Other rows are found out only when they have been read."""
+    rows = (samples_dir() / "medical_qa.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (workplace / "fewer.jsonl").write_text("".join(rows[5:]), encoding="utf-8")
+    before = [path.read_bytes() for path in (stopped.config, stopped.environment, stopped.status)]
+    monkeypatch.chdir(workplace)
+    assert main(["train", f"resume={stopped.root}", "dataset.path=fewer.jsonl"]) == 1
+    assert "changed since it began" in capsys.readouterr().err
+    assert [path.read_bytes() for path in (stopped.config, stopped.environment, stopped.status)] == before
+    assert stopped.state() == "interrupted"
+
+
 def test_twenty_steps_equal_stop_resume_kill_resume(stopped: RunDir, whole: RunDir, workplace: Path) -> None:
     process = start(workplace, f"resume={stopped.root}")
     until_step(stopped, 11, process)
@@ -95,3 +111,17 @@ def test_a_kill_after_the_last_step_trains_no_further(whole: RunDir, workplace: 
     assert start(workplace, f"resume={killed.root}").wait(200) == 0
     assert compared(killed) == compared(whole)
     assert read_json(killed.summary)["steps"] == 20
+
+
+def test_grouped_steps_are_the_same_after_a_kill(workplace: Path, tmp_path: Path) -> None:
+    """Killed in the second epoch, whose order a resumed run must find again."""
+    recipe = ("trainer.group_by_length=true", "trainer.eval_steps=7", "trainer.save_steps=7",
+              "dataset.limit=60", "trainer.max_steps=20")  # fmt: skip
+    whole, killed = RunDir(tmp_path / "whole"), RunDir(tmp_path / "killed")
+    assert start(workplace, *ARGUMENTS, *recipe, f"run_dir={whole.root}").wait(200) == 0
+    shutil.copytree(whole.root, killed.root)
+    killed.summary.unlink()
+    shutil.rmtree(killed.checkpoints / "checkpoint-20")
+    killed.mark("running")
+    assert start(workplace, f"resume={killed.root}").wait(200) == 0
+    assert compared(killed) == compared(whole)

@@ -63,6 +63,26 @@ def test_a_refusal_before_the_first_line_leaves_no_folder(folder: RunDir) -> Non
     assert not folder.root.exists()
 
 
+@pytest.mark.parametrize("lines", [True, False])
+def test_a_resumed_run_that_is_refused_stays_what_it_was(folder: RunDir, lines: bool) -> None:
+    if lines:
+        folder.loss_csv.write_text("step\n")
+    folder.mark("interrupted", "stopped at step 3 of 20")
+    before = folder.status.read_text()
+    with pytest.raises(ConfigError), keeping_state(folder):
+        raise ConfigError("no")
+    assert folder.status.read_text() == before
+
+
+def test_a_resumed_run_that_ends_in_an_error_has_failed(folder: RunDir) -> None:
+    folder.loss_csv.write_text("step\n")
+    folder.mark("interrupted", "stopped at step 3 of 20")
+    with pytest.raises(EngineError), keeping_state(folder):
+        folder.loss_csv.write_text("step\n4\n")
+        raise EngineError("the loss was not a number")
+    assert folder.state() == "failed"
+
+
 def test_a_process_that_does_not_own_the_folder_writes_nothing(folder: RunDir) -> None:
     with pytest.raises(MedftError), keeping_state(folder, owner=False):
         raise OutOfMemoryError
