@@ -80,7 +80,7 @@ def compare(
     stored = _config(merged).dtype
     compute = _compute_dtype(merged, stored)
     model = _load(base, compute, "auto")
-    devices, places = _devices(model), getattr(model, "hf_device_map", None)
+    places = _places(model)
     plain = _ask(model, questions)
     model = PeftModel.from_pretrained(model, adapter).eval()
     adapted = _ask(model, questions)
@@ -99,7 +99,7 @@ def compare(
     losses = {"base": plain, "adapted": adapted, "merged": written, "quantised": trained_on}
     return LogitReport(
         compute_dtype=str(compute).removeprefix("torch."),
-        devices=devices,
+        devices=tuple(sorted({f"cuda:{at}" if isinstance(at, int) else str(at) for at in places.values()})),
         positions=len(written.logits),
         written=_difference(written, in_memory, merged_effect),
         rounding=_difference(written, adapted, effect),
@@ -125,7 +125,7 @@ def _compute_dtype(merged: Path, stored: torch.dtype) -> torch.dtype:
     return torch.float32 if size * 4 * 1.25 < free else stored
 
 
-def _load(folder: Path, compute: torch.dtype | None, places: str | dict[str, Any] | None) -> Any:
+def _load(folder: Path, compute: torch.dtype | None, places: str | dict[str, Any]) -> Any:
     """The model in ``folder``; a 4-bit one is dequantised first, unless ``compute`` is None.
 
     Args:
@@ -147,9 +147,9 @@ def _load(folder: Path, compute: torch.dtype | None, places: str | dict[str, Any
     return model.eval()
 
 
-def _devices(model: Any) -> tuple[str, ...]:
-    places = (getattr(model, "hf_device_map", None) or {"": model.device}).values()
-    return tuple(sorted({f"cuda:{place}" if isinstance(place, int) else str(place) for place in places}))
+def _places(model: Any) -> dict[str, Any]:
+    """Which layer of a model stands where; transformers keeps no map of one that stands in one place."""
+    return getattr(model, "hf_device_map", None) or {"": model.device}
 
 
 def _ask(model: Any, questions: Questions) -> _Answers:
