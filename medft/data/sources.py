@@ -29,10 +29,10 @@ _UTF16 = "UTF-16", "iconv -f UTF-16 -t UTF-8 FILE > NEW, then dataset.path=NEW"
 NO_TEXT = {
     codecs.BOM_UTF16_LE: _UTF16,
     codecs.BOM_UTF16_BE: _UTF16,
-    b"PK": ("an Excel workbook or zip archive", "save the sheet as CSV UTF-8, or unpack the archive"),
+    b"PK\x03\x04": ("an Excel workbook or zip archive", "save the sheet as CSV UTF-8, or unpack the archive"),
     b"\x1f\x8b": ("compressed by gzip", "gunzip FILE"),
 }
-"""What a file is by its first two bytes, and what to do about it."""
+"""What a file is by its first bytes, and what to do about it."""
 SPLITS = {
     "train": "train", "training": "train",
     "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
@@ -169,8 +169,9 @@ def open_text(path: Path) -> Iterator[TextIO]:
     """
     try:
         with path.open("rb") as file:
-            if found := NO_TEXT.get(file.read(2)):
-                what, remedy = found
+            start = file.read(max(map(len, NO_TEXT)))
+        for mark, (what, remedy) in NO_TEXT.items():
+            if start.startswith(mark):
                 raise DataError(f"the file is {what}, not UTF-8 text", where=str(path), remedy=remedy)
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
             yield text

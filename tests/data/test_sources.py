@@ -66,6 +66,11 @@ def test_a_file_that_is_no_utf8_text_is_refused_with_the_way_out(tmp_path, reade
     assert remedy in error.value.remedy and error.value.where == str(path)
 
 
+def test_a_header_that_begins_like_an_archive_is_a_header(tmp_path):
+    path = write(tmp_path / "x.csv", b"PK,question,answer\n1,q?,a\n")
+    assert [row.values["question"] for row in read_rows(dataset("csv", path))] == ["q?"]
+
+
 def test_a_data_set_without_a_path_says_which_setting_is_missing():
     with pytest.raises(DataError) as error:
         list(read_rows(dataset("csv")))
