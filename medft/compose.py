@@ -113,7 +113,7 @@ def with_config_dir(arguments: Sequence[str]) -> list[str]:
         ConfigError: the flag names no folder.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--config-dir", "-cd", type=Path, action="append", default=[])
+    parser.add_argument("--config-dir", type=Path, action="append", default=[])
     try:
         known, rest = parser.parse_known_args(list(arguments))
     except argparse.ArgumentError:
