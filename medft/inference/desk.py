@@ -91,10 +91,10 @@ class Desk:
         room = self._rooms[visitor]
         room.stop = stop = threading.Event()
         columns = {name: room.columns.setdefault(name, Column()) for name in models}
-        for column in columns.values():
+        answers = {name: {"role": "assistant", "content": ""} for name in models}
+        for name, column in columns.items():
             column.passages = ""
-            column.turns.append({"role": "user", "content": _short(clean(question))})
-            column.turns.append({"role": "assistant", "content": ""})
+            column.turns += [{"role": "user", "content": _short(clean(question))}, answers[name]]
         yield room.shown()
         for name, column in columns.items():
             dialogue = Dialogue(
@@ -106,7 +106,7 @@ class Desk:
                 k=self.k,
                 history=column.history,
             )
-            for _ in _answer(dialogue, question, column, stop):
+            for _ in _answer(dialogue, question, column, answers[name], stop):
                 yield room.shown()
 
     def stop(self, visitor: str) -> None:
@@ -127,9 +127,10 @@ class Desk:
         self._rooms.pop(visitor, None)
 
 
-def _answer(dialogue: Dialogue, question: str, column: Column, stop: threading.Event) -> Iterator[None]:
-    """Write the answer into the last turn of ``column``, a piece per step."""
-    turn = column.turns[-1]
+def _answer(
+    dialogue: Dialogue, question: str, column: Column, turn: dict[str, str], stop: threading.Event
+) -> Iterator[None]:
+    """Write the answer into ``turn`` of ``column``, piece by piece; the next question may be there already."""
     try:
         if not stop.is_set():
             for piece in dialogue.ask(question, stop):

@@ -223,6 +223,21 @@ def test_stop_ends_every_answer_of_the_question(desk: Desk) -> None:
     assert all(last[name].turns[-1]["content"].endswith("[stopped]") for name in names)
 
 
+def test_a_question_in_between_leaves_every_answer_in_its_place(desk: Desk) -> None:
+    names = desk.library.names[:2]
+    first = desk.ask("i", "First?", names, "", False, Sampling(300, temperature=1.0))
+    for _ in range(3):
+        next(first)
+    second = desk.ask("i", "Second?", names, "", False, Sampling(4))
+    next(second)
+    assert list(first), "it ends, and says so in its own turns"
+    *_, last = second
+    for name in names:
+        asked, one, again, other = (turn["content"] for turn in last[name].turns)
+        assert (asked, again) == ("First?", "Second?")
+        assert one.endswith("[stopped]") and "[stopped]" not in other and other
+
+
 def test_a_failure_is_a_message(desk: Desk) -> None:
     last = _said(desk, "e", "Why?", ["nobody"])
     assert "no model is called 'nobody'" in last["nobody"].turns[-1]["content"]
