@@ -90,7 +90,7 @@ def panels(report: Report) -> Iterator[Panel]:
     shared = report.repeats.rows
     answers = [Bar("of one row", kept - shared), Bar("of several rows", shared, OUT)]
     yield Panel(f"Answers of {kept:,} rows", answers, kept)
-    yield _held_out(report)
+    yield from _held_out(report)
     sampled = report.languages.sampled
     yield Panel(f"Languages of {sampled:,} rows", _bars(report.languages.found), sampled)
     yield Panel("Patterned identifiers", _bars(summed(report, "identifiers"), OUT), 0)
@@ -104,17 +104,19 @@ def _tokens(report: Report) -> Panel:
     return Panel(f"{whole:,} tokens", [Bar("carry loss", loss, GOOD), Bar("prompt", whole - loss)], whole)
 
 
-def _held_out(report: Report) -> Panel:
-    """What of the held-out rows stands in train; the near ones are counted in a sample."""
+def _held_out(report: Report) -> Iterator[Panel]:
+    """What of the held-out rows stands in train, in all of them and nearly in a sample."""
     found = report.overlap
-    bars = [
-        Bar("same question", found.same_question, OUT),
-        Bar("same answer", found.same_answer, OUT),
+    same = [Bar("same question", found.same_question, OUT), Bar("same answer", found.same_answer, OUT)]
+    near = [
         Bar("half of its 8-grams", found.near - found.recurring, OUT),
         Bar("recurring passages", found.recurring),
     ]
-    title = f"Of {found.sampled:,} held-out rows, in train too"
-    return Panel(title, bars if found.sampled else [], found.sampled)
+    for bars, whole, how in (
+        (same, found.held_out_rows, "in train too"),
+        (near, found.sampled, "near train"),
+    ):
+        yield Panel(f"Of {whole:,} held-out rows, {how}", bars if whole else [], whole)
 
 
 def _by_source(report: Report) -> dict[str, int]:

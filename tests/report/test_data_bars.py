@@ -42,7 +42,15 @@ def test_every_kind_of_figure_has_its_bars(report: Report) -> None:
     assert counts(found["Answers of 65 rows"]) == {"of one row": 60, "of several rows": 5}
     assert counts(found["Patterned identifiers"]) == {"date": 8}
     assert set(counts(found["Of 12 held-out rows, in train too"]).values()) == {0}
+    assert set(counts(found["Of 12 held-out rows, near train"]).values()) == {0}
     assert not [title for title in found if title.startswith(("Sources", "Tasks"))], "one is no comparison"
+
+
+def test_shares_are_of_the_rows_that_were_looked_at(report: Report) -> None:
+    found = replace(report.overlap, held_out_rows=3000, same_question=300, sampled=2000, near=100)
+    panels_ = drawn(replace(report, overlap=found))
+    assert counts(panels_["Of 3,000 held-out rows, in train too"])["same question"] == 300
+    assert counts(panels_["Of 2,000 held-out rows, near train"])["half of its 8-grams"] == 100
 
 
 def test_what_was_not_counted_has_no_panel(report: Report) -> None:
