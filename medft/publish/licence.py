@@ -136,7 +136,7 @@ RESTRICTIONS = (
     ),
     Restriction(
         "attribution",
-        r"\bby\b",
+        r"\b(?:cc|odc)[- ]by\b|\battribution\b",
         "must be named wherever this model is passed on.",
     ),
 )

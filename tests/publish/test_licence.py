@@ -15,6 +15,8 @@ from medft.publish.licence import forbids_sharing, narrows, restrictions, terms_
         ("gpl-3.0", "", ["share-alike"]),
         ("cc-by-nd-4.0", "", ["no-derivatives", "attribution"]),
         ("CC-BY-4.0", "", ["attribution"]),
+        ("ODC-By", "", ["attribution"]),
+        ("MIT, by source", "Collected by hand.", []),
         ("MIT", "", []),
         ("apache-2.0", "", []),
         ("unknown", "", ["unknown"]),
