@@ -130,7 +130,7 @@ class Desk:
 def _answer(
     dialogue: Dialogue, question: str, column: Column, turn: dict[str, str], stop: threading.Event
 ) -> Iterator[None]:
-    """Write the answer into ``turn`` of ``column``, piece by piece; the next question may be there already."""
+    """Write the answer into ``turn`` of ``column``, piece by piece; the next question may stand below."""
     try:
         if not stop.is_set():
             for piece in dialogue.ask(question, stop):
