@@ -5,6 +5,7 @@ Owns what may differ between the two halves of a run. Loads no model.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ FIXED = ("model", "dataset", "template", "lora", "seed", "scale")
 """Sections of the configuration that shape every step; the rest may change between the halves."""
 _ROWS = ("max_length", "too_long", "packing", "group_by_length")
 """Settings of the trainer that decide which tokens meet in which step."""
-_PLACES = ("dataset.path", "dataset.obtain")  # where a file stands; its content is compared instead
+_PLACES = re.compile(
+    r"dataset\.(sources\.[^.]+\.)?(path|revision|decontaminate|obtain|homepage|licence_note)"
+)  # where rows are found, and words for people: the rows themselves are compared instead
 
 
 def expand(overrides: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
@@ -83,7 +86,7 @@ def _shaping(values: Mapping[str, Any]) -> dict[str, Any]:
     if "per_device_batch_size" in trainer:
         batch, times = trainer["per_device_batch_size"], trainer["gradient_accumulation_steps"]
         rows["rows per step"] = batch * times
-    return {key: value for key, value in (fixed | rows).items() if key not in _PLACES}
+    return {key: value for key, value in (fixed | rows).items() if not _PLACES.fullmatch(key)}
 
 
 def demand_same_data(run: RunDir, before: Mapping[str, str], now: Mapping[str, str]) -> None:

@@ -66,6 +66,17 @@ def test_other_trainer_settings_and_places_may_change(interrupted: RunDir) -> No
     assert demand_same(interrupted, now) is None
 
 
+def test_a_branch_may_be_pinned_to_the_commit_that_it_stood_for(interrupted: RunDir) -> None:
+    member = {"repo": "o/n", "revision": "main", "path": None}
+    mixture = {"name": "both", "revision": None, "sources": {"one": member}}
+    interrupted.config.write_text(yaml.safe_dump({**BEFORE, "dataset": mixture}))
+    now = {**mixture, "revision": "a" * 40, "sources": {"one": {**member, "revision": "a" * 40, "path": "x"}}}
+    assert demand_same(interrupted, {**BEFORE, "dataset": now}) is None
+    other = {**mixture, "sources": {"one": {**member, "repo": "o/m"}}}
+    with pytest.raises(RunError, match=r"one\.repo"):
+        demand_same(interrupted, {**BEFORE, "dataset": other})
+
+
 def test_changed_rows_are_refused(interrupted: RunDir) -> None:
     with pytest.raises(RunError, match="data changed"):
         demand_same_data(interrupted, {"data": "a", "tokenizer": "t"}, {"data": "b", "tokenizer": "t"})
