@@ -62,7 +62,7 @@ class ModelConfig:
     gated: bool = False
     """Whether the 16-bit repository asks for an accepted licence and a token."""
     context_length: int | None = None
-    """Longest sequence it was trained for, in tokens; null: as its config.json says."""
+    """Longest sequence it was trained for, in tokens; null: not known."""
     dtype: Dtype | None = None
     """Compute type; null: bfloat16 where the hardware has it, else float16."""
     forbids_float16: bool = False

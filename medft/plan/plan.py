@@ -142,10 +142,18 @@ def make(request: Request, resolved: Resolved, machine: Machine) -> Plan:
         flops_per_token=_flops(request), padding_ratio=cost.padding_of(trainer, rows),
         memory=needs, memory_free=free, disk=room, disk_free=there,
         seconds=seconds, rate=rate,
-        problems=problems.find(
-            recipe, memory, resolved.engine == "unsloth", free, machine, room, there, request.artifacts
+        problems=(
+            *problems.beyond_context(_longest(rows, trainer), request.model.context_length),
+            *problems.find(
+                recipe, memory, resolved.engine == "unsloth", free, machine, room, there, request.artifacts
+            ),
         ),
     )  # fmt: skip
+
+
+def _longest(rows: tuple[int, ...], trainer: TrainerConfig) -> int:
+    """Tokens of the longest row that is trained on; joined rows count positions of their own."""
+    return min(max(rows, default=0), trainer.max_length)
 
 
 def _flops(request: Request) -> float | None:

@@ -1,4 +1,4 @@
-"""What stands in the way of a run: memory, disk, host memory that do not suffice, and what to do about it.
+"""What stands in the way of a run: memory, disk or a context that do not suffice, and what to do about it.
 
 Owns the comparison of what is needed with what there is. Knows nothing of how either was counted.
 """
@@ -55,6 +55,19 @@ def find(
     if memory is not None:
         found += _memory(recipe, memory, offloads, free, machine) + _host(memory(recipe), machine)
     return tuple(found)
+
+
+def beyond_context(longest: int, context: int | None) -> list[Problem]:
+    """Rows longer than what the base was trained for.
+
+    Args:
+        longest: tokens of the longest row, as it is trained on.
+        context: the longest sequence that the base has seen; None where that is not known.
+    """
+    if context is None or longest <= context:
+        return []
+    what = f"rows of up to {longest:,} tokens, and the base was trained on {context:,} at most"
+    return [Problem(what, f"trainer.max_length={context}", certain=False)]
 
 
 def _memory(recipe: Recipe, memory: Memory, offloads: bool, free: int, machine: Machine) -> list[Problem]:

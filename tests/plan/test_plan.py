@@ -72,6 +72,16 @@ def test_what_does_not_fit_is_refused_with_overrides(tmp_path: Path) -> None:
     assert "preflight=false" in error.value.remedy
 
 
+def test_rows_beyond_the_context_of_the_base_are_told_of(tmp_path: Path) -> None:
+    rows = Lengths((5000, 20, 20), (), (), exact=True)
+    beyond = request(tmp_path, "model=llama2", "trainer.max_length=8192", lengths=rows)
+    (problem,) = make(beyond, resolved(), machine(H200)).problems
+    assert problem.what == "rows of up to 5,000 tokens, and the base was trained on 4,096 at most"
+    assert problem.remedy == "trainer.max_length=4096" and not problem.certain
+    within = request(tmp_path, "model=llama2", "trainer.max_length=4096", lengths=rows)
+    assert make(within, resolved(), machine(H200)).problems == ()
+
+
 def test_a_tight_fit_is_a_notice_and_no_refusal(tmp_path: Path) -> None:
     wanted = request(tmp_path, "model=mistral", "trainer=published")
     decided = resolved(engine="transformers", gradient_checkpointing="standard")
