@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medft.data.prepare import Prepared
+from medft.engine.compat import outside_tested
 from medft.errors import EngineError
 from medft.plan.plan import Plan
 from medft.plan.resolve import Resolved
@@ -30,7 +31,7 @@ def announce(
     screen.line("engine", resolved.engine, resolved.reasons["engine"])
     screen.line("scale", "tiny twin" if resolved.scale == "tiny" else "full", resolved.reasons["scale"])
     screen.line("data", prepared.ledger.summary())
-    for note in prepared.ledger.notes:
+    for note in (*prepared.ledger.notes, *outside_tested()):
         screen.line("notice", note)
     for split, most in (("validation", config.trainer.validation_rows), ("test", config.trainer.test_rows)):
         if most is not None and most < prepared.rows(split):
