@@ -265,7 +265,7 @@ def _upload(config: TrainConfig, folder: RunDir, screen: Screen) -> None:
         raise HubError(
             f"the run has finished; its upload has not: {error.what}",
             where=error.where,
-            remedy=f"{error.remedy}; then {command}{private}",
+            remedy="; then ".join(filter(None, (error.remedy, f"{command}{private}"))),
         ) from error
 
 
