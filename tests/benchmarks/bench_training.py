@@ -1,15 +1,19 @@
 """Training speed: medft beside a plain TRL script and the published recipe, on the same base and rows.
 
-    python -m tests.benchmarks.bench_training                  tiny twin, a minute or two on a CPU
+    python -m tests.benchmarks.bench_training                  two narrow layers, a minute or two on a CPU
     python -m tests.benchmarks.bench_training --full           7B in NF4 with random weights, on a CUDA GPU
-    ... --full --folder DIR --rounds 1 --contenders "medft fast"    one at a time; DIR keeps base and rows
-    python -m tests.benchmarks.bench_training --padding        padding of MedQuAD at 2048 tokens alone
+    ... --full --model llama3_1 --folder DIR    another architecture; DIR keeps base, rows, adapters, figures
+    ... --full --folder DIR --rounds 1 --contenders "medft fast" --merge ""       one at a time
+    ... --full --folder DIR --rounds 0 --merge "medft fast"    only the merge of the adapter that DIR holds
+    ... --full --shape tiny                                    all that --full does, with narrow layers
+    ... --padding                                              padding of MedQuAD at 2048 tokens alone
 
 Every contender trains in a process of its own, one after the other in every round; medians are compared.
 Rows have MedQuAD's lengths: those of the csv where MEDFT_REAL_DATA names its folder, else drawn from its
 quantiles. Their ids are random: speed does not depend on them. Steps 1 and 2, in which kernels are compiled,
-are left out. --full builds a checkpoint of Mistral-7B's shape, a shard at a time, and needs 19 GB of disk.
-Every result is printed when it is there, so that a time limit leaves those before it.
+are left out. Then an adapter is merged into the base, and the result judged from disk as `medft merge` does.
+--full writes a checkpoint of the model's shape, a shard at a time, and needs 25 GB of disk at most.
+DIR/results.json and DIR/results.md hold what was found so far, with machine and versions.
 """
 
 from __future__ import annotations
@@ -17,19 +21,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from medft.errors import RunError
 from medft.plan.lengths import padding_ratio
-from tests.benchmarks.contenders import CONTENDERS, Setting, measure, prepare
+from medft.plan.machine import probe
+from tests.benchmarks import training_figures
+from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.medquad_lengths import grouped_ratio, medquad_lengths
+from tests.benchmarks.training_setting import Setting
 
-TINY = Setting(steps=12, max_length=256, scale="tiny")
-FULL = Setting(steps=30, max_length=2048, scale="full")
+FAMILIES = ("mistral", "gemma", "llama2", "llama3_1")
 
 
 def padding() -> None:
@@ -40,86 +46,102 @@ def padding() -> None:
         print(f"{rows} rows a batch: random {padding_ratio(lengths, rows):.3f}, grouped {grouped:.3f}")
 
 
-def run(setting: Setting, names: list[str], rounds: int, folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Measure every contender ``rounds`` times, in turn."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-    _child(setting, folder, "--prepare")
-    for name in [name for _ in range(rounds) for name in names]:
-        if (result := _child(setting, folder, "--one", name)) is not None:
-            found[name].append(result)
-            print(name, json.dumps(result), flush=True)
-    return {name: results for name, results in found.items() if results}
+def run(folder: Path, setting: Setting, rounds: int, names: list[str], merged: list[str]) -> bool:
+    """Train as every contender ``rounds`` times, in turn, and merge the adapters of ``merged``.
+
+    Returns:
+        Whether nothing failed.
+    """
+    results = training_figures.opened(folder, setting)
+    jobs = [["prepare"], *[["train", name] for _ in range(rounds) for name in names]]
+    failures = 0
+    for job in [*jobs, *[["merge", name] for name in merged]]:
+        found = _child(folder, *job)
+        if found is None:
+            failures += 1
+            continue
+        print(*job, json.dumps(found), flush=True)
+        _enter(results, job, training_figures.stamped(found))
+        training_figures.keep(folder, results)
+    print(training_figures.table(results))
+    return not failures
 
 
-def _child(setting: Setting, folder: Path, *arguments: str) -> dict[str, Any] | None:
+def _enter(results: dict[str, Any], job: list[str], found: dict[str, Any]) -> None:
+    match job:
+        case ["prepare"]:
+            results["prepared"] = results["prepared"] or found  # a later call finds everything there
+        case ["train", name]:
+            results["contenders"].setdefault(name, []).append(found)
+        case ["merge", name]:
+            results["merges"][name] = found
+
+
+def _child(folder: Path, *job: str) -> dict[str, Any] | None:
     """What a process of its own prints last; None, and the end of its log, where it failed."""
-    log = folder / f"{'-'.join(arguments).strip('-').replace(' ', '_')}.log"
-    command = [sys.executable, "-m", "tests.benchmarks.bench_training", *arguments, "--folder", str(folder)]
-    command += ["--full"] if setting.scale == "full" else []
+    log = folder / f"{'_'.join(job).replace(' ', '_')}.log"
+    command = [sys.executable, "-m", "tests.benchmarks.training_child", str(folder), *job]
     environment = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **os.environ}
     with log.open("w") as errors:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
     if done.returncode:
-        print(f"{arguments[-1]} failed:\n{log.read_text()[-1500:]}", flush=True)
+        print(f"{' '.join(job)} failed:\n{log.read_text()[-1500:]}", flush=True)
         return None
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def table(found: dict[str, list[dict[str, Any]]]) -> None:
-    """Medians over the rounds, and ratios to the first contender."""
-    speeds = {name: _median(results, "tokens_per_second") for name, results in found.items()}
-    first = next(iter(speeds.values()))
-    for name, results in found.items():
-        cells = [
-            f"{speeds[name]:>9,.0f} tok/s",
-            f"{speeds[name] / first:5.2f}x",
-            f"{_median(results, 'step_seconds') * 1e3:>9,.1f} ms/step",
-            f"peak {_median(results, 'peak') / 1e9:5.2f} GB",
-            f"host {_median(results, 'host') / 1e9:5.2f} GB",
-        ]
-        if results[0].get("planned"):
-            cells.append(f"planned {_median(results, 'planned') / 1e9:5.2f} GB")
-        if results[0].get("overhead"):
-            cells.append(f"medft's own share {_median(results, 'overhead'):.2%}")
-        if results[0]["mfu"]:
-            cells.append(f"MFU {_median(results, 'mfu'):.1%}")
-        print(f"{name:<18}", "  ".join(cells))
+def _setting(arguments: argparse.Namespace) -> Setting:
+    usual: Literal["model", "tiny"] = "model" if arguments.full else "tiny"
+    shape: Literal["model", "tiny"] = arguments.shape if arguments.shape else usual
+    if shape == "model" and not probe().gpus:
+        sys.exit("the model's own shape needs a CUDA GPU; --shape tiny does not")
+    if arguments.full:
+        return Setting(arguments.model, shape, "full", steps=30, max_length=2048)
+    return Setting(arguments.model, shape, "tiny", steps=12, max_length=256)
 
 
-def _median(results: list[dict[str, Any]], key: str) -> float:
-    return statistics.median(result[key] for result in results)
+def _names(given: str) -> list[str]:
+    """The contenders in a list with commas that can run here; the others are named."""
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    if unknown := set(names) - CONTENDERS.keys():
+        sys.exit(f"no such contender: {', '.join(sorted(unknown))}; there are {', '.join(CONTENDERS)}")
+    for name in names:
+        if why := CONTENDERS[name].why_not():
+            print(f"{name} is left out: {why}")
+    return [name for name in names if CONTENDERS[name].why_not() is None]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--full", action="store_true", help="30 steps of rows up to 2048 tokens, recomputed")
+    parser.add_argument("--model", choices=FAMILIES, default="mistral", help="whose architecture")
+    parser.add_argument("--shape", choices=("model", "tiny"), help="sizes; model with --full, else tiny")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--contenders", default=",".join(CONTENDERS))
+    parser.add_argument(
+        "--merge", default="medft fast", help="contenders whose adapters are merged and judged"
+    )
+    parser.add_argument("--folder", type=Path, help="what is found here is used again")
+    parser.add_argument("--padding", action="store_true", help="nothing but the padding of MedQuAD")
+    return parser.parse_args()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--full", action="store_true")
-    parser.add_argument("--padding", action="store_true")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--contenders", default=",".join(CONTENDERS))
-    parser.add_argument("--one")
-    parser.add_argument("--prepare", action="store_true")
-    parser.add_argument("--folder", type=Path)
-    arguments = parser.parse_args()
-    setting = FULL if arguments.full else TINY
-    if arguments.prepare:
-        prepare(setting, arguments.folder)
-        print("{}")
-        return
-    if arguments.one:
-        print(json.dumps(measure(arguments.one, setting, arguments.folder)))
-        return
-    padding()
+    arguments = _arguments()
     if arguments.padding:
+        padding()
         return
-    from medft.plan.machine import probe
-
-    if setting.scale == "full" and not probe().gpus:
-        sys.exit("--full needs a CUDA GPU")
-    names = [name for name in arguments.contenders.split(",") if CONTENDERS[name].runs_here()]
+    names, merged = _names(arguments.contenders), _names(arguments.merge)
     with tempfile.TemporaryDirectory() as temporary:
         folder: Path = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        table(run(setting, names, arguments.rounds, folder))
+        try:
+            well = run(folder, _setting(arguments), arguments.rounds, names, merged)
+        except RunError as error:
+            sys.exit(str(error))
+    sys.exit(0 if well else 1)
 
 
 if __name__ == "__main__":

@@ -1,98 +1,113 @@
-"""A full-size base with random weights: nothing to download, and as slow and as large as the real one."""
+"""A base of a family's architecture with random weights: nothing to download, as large as the real one.
+
+Owns the NF4 checkpoint on disk. Knows nothing of training.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from medft.models import tiny_family, tiny_tokenizer
-from medft.models.registry import ShapeConfig, projections
+from medft.models import tiny_family, tiny_model, tiny_tokenizer
+from medft.models.registry import Family, ShapeConfig
 from medft.paths import samples_dir
+from medft.runs import atomic_folder
+
+if TYPE_CHECKING:
+    import torch
 
 
-def build(folder: Path, shape: ShapeConfig) -> Path:
-    """The NF4 checkpoint of Mistral's architecture under ``folder``, made of a 16-bit one; found if built.
+def tiny(shape: ShapeConfig) -> ShapeConfig:
+    """Two narrow layers in place of ``shape``; keys grouped and output layer tied where they are there."""
+    grouped = shape.num_key_value_heads < shape.num_attention_heads
+    return replace(
+        shape, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, head_dim=16,
+        num_key_value_heads=2 if grouped else 4, intermediate_size=192, vocab_size=tiny_tokenizer.SIZE,
+    )  # fmt: skip
+
+
+def build(nf4: Path, family: Family, shape: ShapeConfig) -> None:
+    """Write the checkpoint into ``nf4``, whole or not at all, by way of a 16-bit one that is deleted.
 
     The tokenizer is a small one trained here: ids are given, so that only its special tokens matter.
     """
-    nf4 = folder / "nf4"
-    if (nf4 / "tokenizer.json").is_file():
-        return nf4
-    _write_16bit(folder / "bits16", shape)
-    _quantise(folder / "bits16", nf4)
-    for place in (folder / "bits16", nf4):
-        _write_tokenizer(place)
-    return nf4
+    rows = (samples_dir() / "medical_qa.jsonl").read_text(encoding="utf-8").splitlines()
+    words = tiny_tokenizer.train(family, rows)
+    special = tiny_family.SPECIALS[family]
+    config = tiny_model.config(
+        family,
+        **asdict(shape),
+        bos_token_id=words.token_to_id(special.bos),
+        eos_token_id=[words.token_to_id(token) for token in special.stop],
+        pad_token_id=words.token_to_id(special.pad),
+    )
+    with atomic_folder(nf4) as aside:
+        bits16 = aside / "bits16"
+        _write_16bit(bits16, config)
+        _quantise(bits16, aside)
+        shutil.rmtree(bits16)
+        tiny_family.save(family, words, aside)
 
 
 def _quantise(bits16: Path, nf4: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    config = BitsAndBytesConfig(
+    quantisation = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype="bfloat16",
     )
-    place = 0 if torch.cuda.is_available() else "cpu"
     model = AutoModelForCausalLM.from_pretrained(
-        bits16, quantization_config=config, dtype=torch.bfloat16, device_map={"": place}
+        bits16, quantization_config=quantisation, dtype="bfloat16", device_map={"": _device(torch)}
     )
     model.save_pretrained(nf4)
 
 
-def _write_tokenizer(folder: Path) -> None:
-    rows = (samples_dir() / "medical_qa.jsonl").read_text(encoding="utf-8").splitlines()
-    tiny_family.save("mistral", tiny_tokenizer.train("mistral", rows), folder)
+def _device(torch: Any) -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _write_16bit(folder: Path, shape: ShapeConfig) -> None:
-    """A shard per block."""
+def _write_16bit(folder: Path, config: Any) -> None:
+    """A shard per block, and no more than a shard in memory."""
     import torch
     from safetensors.torch import save_file
+    from transformers import AutoModelForCausalLM
 
-    folder.mkdir(parents=True, exist_ok=True)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    hidden, generator = shape.hidden_size, torch.Generator(device).manual_seed(1)
-
-    def random(*size: int) -> torch.Tensor:
-        drawn = torch.randn(*size, generator=generator, dtype=torch.float32, device=device) * 0.02
-        return drawn.to(torch.bfloat16).cpu()
-
-    def block(layer: int) -> dict[str, torch.Tensor]:
-        prefix = f"model.layers.{layer}."
-        tensors = {
-            f"{prefix}{'mlp' if name[:2] in ('ga', 'up', 'do') else 'self_attn'}.{name}.weight": random(
-                out, into
-            )
-            for name, (into, out) in projections(shape).items()
-        }
-        norms = ("input_layernorm", "post_attention_layernorm")
-        return tensors | {f"{prefix}{n}.weight": torch.ones(hidden, dtype=torch.bfloat16) for n in norms}
-
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    config.architectures = [type(model).__name__]
+    config.save_pretrained(folder)
     index: dict[str, str] = {}
-
-    def write(tensors: dict[str, torch.Tensor], name: str) -> None:
-        save_file(tensors, folder / name, metadata={"format": "pt"})
-        index.update(dict.fromkeys(tensors, name))
-
-    ends = {f"{name}.weight": random(shape.vocab_size, hidden) for name in ("model.embed_tokens", "lm_head")}
-    ends["model.norm.weight"] = torch.ones(hidden, dtype=torch.bfloat16)
-    write(ends, "model-ends.safetensors")
-    for layer in range(shape.num_hidden_layers):
-        write(block(layer), f"model-{layer:03d}.safetensors")
-    (folder / "config.json").write_text(json.dumps(_config(shape)))
+    weights = _random(model.state_dict(), config)
+    for number, (_, tensors) in enumerate(itertools.groupby(weights, lambda each: _block(each[0]))):
+        name, shard = f"model-{number:03d}.safetensors", dict(tensors)
+        save_file(shard, folder / name, metadata={"format": "pt"})
+        index.update(dict.fromkeys(shard, name))
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": index}))
 
 
-def _config(shape: ShapeConfig) -> dict[str, object]:
-    return {
-        "architectures": ["MistralForCausalLM"], "model_type": "mistral", "dtype": "bfloat16",
-        "hidden_size": shape.hidden_size, "num_hidden_layers": shape.num_hidden_layers,
-        "num_attention_heads": shape.num_attention_heads, "num_key_value_heads": shape.num_key_value_heads,
-        "head_dim": shape.head_dim, "intermediate_size": shape.intermediate_size,
-        "vocab_size": shape.vocab_size, "tie_word_embeddings": shape.tie_word_embeddings,
-        "max_position_embeddings": 32768, "rms_norm_eps": 1e-5, "sliding_window": None,
-        "rope_parameters": {"rope_type": "default", "rope_theta": 1e6}, "bos_token_id": 1, "eos_token_id": 2,
-    }  # fmt: skip
+def _block(name: str) -> str:
+    return name.split(".")[2] if name.startswith("model.layers.") else ""
+
+
+def _random(shapes: dict[str, torch.Tensor], config: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Normal numbers of the families' usual spread; norms that change nothing (Gemma's multiply by 1 + w)."""
+    import torch
+
+    place = _device(torch)
+    generator = torch.Generator(place).manual_seed(1)
+    for name, like in shapes.items():
+        if name == "lm_head.weight" and config.tie_word_embeddings:
+            continue
+        if like.dim() == 1:
+            yield name, torch.full(like.shape, 0.0 if config.model_type == "gemma" else 1.0).bfloat16()
+        else:
+            drawn = torch.randn(like.shape, generator=generator, device=place) * config.initializer_range
+            yield name, drawn.bfloat16().cpu()
