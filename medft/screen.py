@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -108,11 +109,18 @@ def _descriptor_to(log: TextIO, descriptor: int, stream: TextIO) -> Iterator[Non
         os.close(kept)
 
 
+class _WithoutQueries(logging.Formatter):
+    """Leaves out the query of addresses, which httpx logs whole: that of a large file is a pass to it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return re.sub(r"(https?://[^\s?\"']+)\?[^\s\"']*", r"\1", super().format(record))
+
+
 @contextmanager
 def _logging_to(log: TextIO) -> Iterator[None]:
     """Write log records from INFO on to ``log``."""
     root, handler = logging.getLogger(), logging.StreamHandler(log)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    handler.setFormatter(_WithoutQueries("%(asctime)s %(name)s %(levelname)s %(message)s"))
     level = root.level
     root.addHandler(handler)
     root.setLevel(logging.INFO)

@@ -53,6 +53,14 @@ def test_a_process_of_its_own(tmp_path: Path) -> None:
     assert "later" not in written
 
 
+def test_the_pass_in_an_address_is_not_logged(tmp_path: Path) -> None:
+    with Screen().chatter_to(tmp_path / "run.log"):
+        logging.getLogger("httpx").info(
+            'HTTP Request: %s %s "%s"', "GET", "https://x.y/z?sig=pass&e=1", "200"
+        )
+    assert 'GET https://x.y/z "200"' in (tmp_path / "run.log").read_text()
+
+
 def test_where_standard_output_is_no_descriptor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _chatter(Screen(), tmp_path / "run.log")
     assert capsys.readouterr().out == "printed\nours\n"

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -92,6 +94,24 @@ def hub_errors(repo: str, revision: str | None = None) -> Iterator[None]:
         yield
     except known as error:
         raise explain(error, repo, revision) from None
+
+
+@contextlib.contextmanager
+def without_queries() -> Iterator[None]:
+    """Keep the query of addresses out of the library's warnings: a large file's is a pass to it."""
+
+    def clean(record: logging.LogRecord) -> bool:
+        record.msg, record.args = re.sub(r"\?\S+", "", record.getMessage()), ()
+        return True
+
+    loggers = [logging.getLogger(f"huggingface_hub.{name}") for name in ("utils._http", "lfs")]
+    for logger in loggers:
+        logger.addFilter(clean)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(clean)
 
 
 def explain(error: Exception, repo: str, revision: str | None = None) -> MedftError:
@@ -192,7 +212,7 @@ def _looks_like_path(name: str) -> bool:
 def _download(repo: str, revision: str | None, patterns: Sequence[str]) -> Path:
     from huggingface_hub import constants, snapshot_download
 
-    with hub_errors(repo, revision):
+    with hub_errors(repo, revision), without_queries():
         return Path(
             snapshot_download(
                 repo,

@@ -1,13 +1,12 @@
 """Calling a hub that may be busy, break off or refuse: what is tried again, and what is said in the end.
 
-Owns the waiting between attempts, the words for what huggingface_hub raises while it writes, and keeping the
-passes of large files out of its warnings. Knows nothing of what is sent.
+Owns the waiting between attempts, and the words for what huggingface_hub raises while it writes. Knows
+nothing of what is sent.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -87,21 +86,3 @@ def _broken_off(error: RuntimeError, repo: str) -> HubError:
         where=reason.where if reason else repo,
         remedy="repeat the same command: what has arrived is not sent again",
     )
-
-
-@contextlib.contextmanager
-def without_queries() -> Iterator[None]:
-    """Keep the query of addresses out of the library's warnings: a large file's is a pass to write it."""
-
-    def clean(record: logging.LogRecord) -> bool:
-        record.msg, record.args = re.sub(r"\?\S+", "", record.getMessage()), ()
-        return True
-
-    loggers = [logging.getLogger(f"huggingface_hub.{name}") for name in ("utils._http", "lfs")]
-    for logger in loggers:
-        logger.addFilter(clean)
-    try:
-        yield
-    finally:
-        for logger in loggers:
-            logger.removeFilter(clean)

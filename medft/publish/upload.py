@@ -16,7 +16,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medft.publish.calls import Say, again, refusals, without_queries
+from medft.models.hub import without_queries
+from medft.publish.calls import Say, again, refusals
 from medft.publish.package import Package
 
 if TYPE_CHECKING:
