@@ -10,7 +10,6 @@ plus the index.
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -94,8 +93,6 @@ def prepare(
     with cache.writing(processed), cache.lock(processed / f".{folder.name}.lock"):
         if found := _find(folder):
             return Prepared(folder, found, reused=True)
-        for abandoned in processed.glob(f".{folder.name}.*.part"):  # by a process that was killed
-            shutil.rmtree(abandoned)
         with atomic_folder(folder) as aside:
             ledger = _prepare(config, seed, sources, aside, progress)
             write_json(aside / LEDGER, ledger.to_json())

@@ -110,7 +110,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
 def test_what_a_killed_process_left_is_cleared_away(tmp_path):
     config = dataset(path=jsonl(tmp_path / "x.jsonl", qa(20)))
     done = prepared(config, tmp_path)
-    left = done.folder.rename(done.folder.with_name(f".{done.folder.name}.4711.part"))
+    left = done.folder.rename(done.folder.with_name(f".{done.folder.name}.{2**22 + 1}.part")  # above Linux's last process id)
     assert not prepared(config, tmp_path).reused
     assert not left.exists()
 
