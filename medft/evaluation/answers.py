@@ -3,9 +3,9 @@
 Owns <suite>.answers.jsonl: one JSON object per question, system and kind of asking, appended and flushed
 batch by batch. Knows nothing of how an answer is scored.
 
-A line is found again by its key, the digest of what the answer depends on: the weights, the prompt ids, what
-was asked, and the settings of the generation. Whatever changes one of them changes the key, and the line is
-asked again.
+A line is found again by its key, the digest of what the answer depends on: the weights and the type they are
+computed in, the prompt ids, what was asked, and the settings of the generation. Whatever changes one of them
+changes the key, and the line is asked again.
 """
 
 from __future__ import annotations

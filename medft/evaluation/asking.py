@@ -34,7 +34,7 @@ class System:
     model: str
     """Which model of the session it is."""
     fingerprint: str
-    """Identifies the weights: answers of other weights are never reused."""
+    """Identifies the weights and how they are computed: answers of others are never reused."""
 
 
 @dataclass(slots=True)

@@ -1,21 +1,17 @@
 """One suite from its settings to its files: opened before any model is loaded, asked system by system,
 finished.
 
-Owns that order and what <suite>.json holds. Knows nothing of the command line.
+Owns that order. Knows nothing of the command line.
 """
 
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
-from medft.config import plain
-from medft.data.record import Record
+from medft.engine.device import in_memory
 from medft.errors import DataError, MedftError
 from medft.evaluation import encoder, harness
 from medft.evaluation.answers import AnswerFile
@@ -23,38 +19,11 @@ from medft.evaluation.asking import Answered, Progress, System, ask
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.encoder import Baseline
 from medft.evaluation.harness_tasks import open_harness
-from medft.evaluation.measures import Figure
 from medft.evaluation.questions import Items, Question, collect, training_records
+from medft.evaluation.setting import Setting
 from medft.evaluation.suites import KINDS
-from medft.inference.generation import Sampling
-from medft.prompt.config import TemplateConfig
-from medft.runs import write_json
 
 ENCODER = "encoder"
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What all suites of one evaluation share."""
-
-    template: TemplateConfig
-    """The run's own words."""
-    own: Sequence[Record]
-    """The run's test split."""
-    trained_on: Sequence[Record]
-    """The run's training split."""
-    sampling: Sampling
-    """How answers are generated; each suite sets its own length."""
-    folder: Path
-    """Where results are written."""
-    seed: int
-    """Of the items that are drawn, and of the bootstrap."""
-    tiny: bool
-    """Whether a tiny twin answers."""
-    about: dict[str, Any]
-    """Further entries of every result: the run, and which weights."""
-    remarks: Sequence[str] = ()
-    """What a reader must know of every suite."""
 
 
 class Suite(Protocol):
@@ -64,7 +33,7 @@ class Suite(Protocol):
         """Let one system answer; what was answered before is not asked again."""
 
     def finish(self, progress: Progress) -> dict[str, Any]:
-        """Score the answers of all systems and write <suite>.json."""
+        """Score the answers of all systems and write <suite>.json (of merged weights <suite>.merged.json)."""
 
 
 def open_suite(name: str, config: SuiteConfig, setting: Setting) -> Suite:
@@ -93,7 +62,7 @@ class QuestionSuite:
         if config.encoder is not None:
             train = training_records(config, setting.trained_on)
             self._baseline = encoder.open_baseline(config.encoder, train, config.labels, setting.tiny)
-        self._file = AnswerFile(setting.folder / f"{name}.answers.jsonl")
+        self._file = AnswerFile(setting.folder / f"{setting.named(name)}.answers.jsonl")
         self._sampling = replace(setting.sampling, max_new_tokens=config.max_new_tokens)
 
     def ask(self, system: System, progress: Progress) -> None:
@@ -116,10 +85,9 @@ class QuestionSuite:
         score = KINDS[self.config.kind].score
         result = score(self.config, self.asked, self.answered, self.setting.seed)
         self._file.keep(self._about_answers())
-        return _write(
+        return self.setting.write(
             self.name,
             self.config,
-            self.setting,
             asked=len(self.asked.questions),
             left_out={**self.items.left_out, **self._not_asked()},
             notes=[*self.asked.notes, *self._cut_answers()],
@@ -133,7 +101,9 @@ class QuestionSuite:
         records, questions, seed = self.items.records, self.asked.questions, self.setting.seed
         keys = [baseline.key(record, seed) for record in records]
         if any(self._file.get(key) is None for key in keys):
-            predicted, training = encoder.predict(baseline, records, seed, _named(self.name, progress))
+            lower = f"lower suite.{self.name}.encoder.batch_size or suite.{self.name}.encoder.max_length"
+            with in_memory("while training the encoder", lower):
+                predicted, training = encoder.predict(baseline, records, seed, _named(self.name, progress))
             about = {"system": ENCODER, "kind": "predicted", "training": training}
             self._file.add(
                 {key: {**about, "text": label} for key, label in zip(keys, predicted, strict=True)}
@@ -172,7 +142,7 @@ class HarnessSuite:
         assert config.harness is not None  # noqa: S101
         self.name, self.config, self.setting = name, config, setting
         self._harness = open_harness(config.harness, setting.folder / name)
-        self._file = AnswerFile(setting.folder / f"{name}.answers.jsonl")
+        self._file = AnswerFile(setting.folder / f"{setting.named(name)}.answers.jsonl")
         self._judged: dict[str, harness.Judged] = {}
 
     def ask(self, system: System, progress: Progress) -> None:
@@ -181,9 +151,10 @@ class HarnessSuite:
         named(
             f"{system.name} in lm-evaluation-harness", 0, 0
         )  # it reads its tasks first, which takes a while
-        self._judged[system.name] = harness.ask(
-            self._harness, system, self.config.limit, self.setting.seed, self._file, named
-        )
+        with in_memory("while answering", f"lower suite.{self.name}.harness.batch_size, or context"):
+            self._judged[system.name] = harness.ask(
+                self._harness, system, self.config.limit, self.setting.seed, self._file, named
+            )
 
     def finish(self, progress: Progress) -> dict[str, Any]:
         """See ``Suite``."""
@@ -195,10 +166,9 @@ class HarnessSuite:
             notes.append(f"The first {self.config.limit} items of each task.")
         if cut := max(judged.cut for judged in self._judged.values()):
             notes.append(f"{cut:,} requests were longer than the model takes; their beginning was cut.")
-        return _write(
+        return self.setting.write(
             self.name,
             self.config,
-            self.setting,
             asked=sum(len(values) for values in next(iter(scores.values())).values()),
             left_out={},
             notes=notes,
@@ -208,35 +178,6 @@ class HarnessSuite:
             ),
             sampling=None,
         )
-
-
-def _write(
-    name: str,
-    config: SuiteConfig,
-    setting: Setting,
-    *,
-    asked: int,
-    left_out: dict[str, int],
-    notes: Sequence[str],
-    figures: Sequence[Figure],
-    extras: dict[str, Any],
-    sampling: dict[str, Any] | None,
-) -> dict[str, Any]:
-    """Write <suite>.json; ``sampling`` is None where answers are not generated by medft."""
-    written = {
-        "suite": name,
-        "date": time.strftime("%Y-%m-%d"),
-        "tiny": setting.tiny,
-        **setting.about,
-        "asked": asked,
-        "left_out": left_out,
-        "notes": [*setting.remarks, *notes],
-        "figures": [figure.to_json() for figure in figures],
-        "extras": extras,
-        "settings": {"suite": plain(config), "sampling": sampling, "seed": setting.seed},
-    }
-    write_json(setting.folder / f"{name}.json", written)
-    return written
 
 
 def _named(suite: str, progress: Progress) -> Progress:

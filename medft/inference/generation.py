@@ -18,8 +18,9 @@ from typing import Any
 from medft.errors import ConfigError
 
 BATCH_TOKENS = 8_192
-"""Tokens in a batch, prompts and replies. The KV cache of Llama-2-7B, the largest of the families with 0.5 MB
-a token in 16 bits, then takes 4 GB, which fits beside its 4-bit weights on a GPU of 16 GB."""
+"""Tokens in a batch, prompts and replies, unless asked otherwise. The KV cache of Llama-2-7B, the largest of
+the families with 0.5 MB a token in 16 bits, then takes 4 GB, which fits beside its 4-bit weights on a GPU of
+16 GB."""
 MAX_BATCH = 32
 
 
@@ -69,6 +70,7 @@ def generate(
     stop_ids: Sequence[int],
     sampling: Sampling,
     on_batch: Callable[[dict[int, Reply]], None] = lambda replies: None,
+    batch_tokens: int = BATCH_TOKENS,
 ) -> list[Reply]:
     """The reply to each prompt, in the order of ``prompts``.
 
@@ -79,9 +81,10 @@ def generate(
         stop_ids: ids that end a reply.
         sampling: how to choose tokens.
         on_batch: called after each batch with its replies, by index into ``prompts``.
+        batch_tokens: most tokens of a batch, padding and replies included.
     """
     replies: dict[int, Reply] = {}
-    for rows in batches([len(prompt) for prompt in prompts], sampling.max_new_tokens):
+    for rows in batches([len(prompt) for prompt in prompts], sampling.max_new_tokens, batch_tokens):
         batch = _generate(model, tokenizer, [prompts[i] for i in rows], stop_ids, sampling)
         done = dict(zip(rows, batch, strict=True))
         replies |= done
@@ -90,7 +93,7 @@ def generate(
 
 
 def batches(
-    lengths: Sequence[int], extra: int, max_tokens: int = BATCH_TOKENS, max_rows: int = MAX_BATCH
+    lengths: Sequence[int], extra: int, max_tokens: int, max_rows: int = MAX_BATCH
 ) -> Iterator[list[int]]:
     """Indices in batches of similar length, longest first, so that what does not fit in memory fails at once
     and not at the end. ``extra`` tokens are added to each row's length; a row longer than ``max_tokens`` is a

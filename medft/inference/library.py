@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 from medft.config import build
 from medft.engine.base import EngineConfig, LoadSpec, engine
+from medft.engine.device import in_memory
 from medft.errors import RunError
+from medft.inference.generation import BATCH_TOKENS
 from medft.inference.session import BASE, Session
 from medft.models.bases import Base, merging_base, training_base
 from medft.models.registry import ModelConfig
@@ -25,6 +27,8 @@ from medft.prompt.config import TemplateConfig
 from medft.runs import RunDir, read_json
 
 Weights = Literal["adapter", "merged"]
+
+FREE = "free the GPU of other processes (nvidia-smi)"
 
 _MEGABYTE = 1 << 20
 
@@ -84,12 +88,15 @@ class Library:
         runs: folders with an adapter.
         artifacts: where tiny twins are kept.
         context: longest prompt and reply together, in tokens; a model that takes less has less.
+        batch_tokens: most tokens that are computed at once where many are asked for.
 
     Raises:
         RunError, EngineError: as ``read_run``.
     """
 
-    def __init__(self, runs: Sequence[RunDir], artifacts: Path, context: int) -> None:
+    def __init__(
+        self, runs: Sequence[RunDir], artifacts: Path, context: int, batch_tokens: int = BATCH_TOKENS
+    ) -> None:
         trained = [read_run(run) for run in dict.fromkeys(runs)]
         counts = Counter(each.run.root.parent.name for each in trained)
         self._trained = {
@@ -97,7 +104,7 @@ class Library:
             for each in trained
         }
         self._artifacts = artifacts
-        self._context = context
+        self._limits = context, batch_tokens
         self._sessions: dict[Path, Session] = {}
         self._lock = threading.Lock()
 
@@ -115,19 +122,26 @@ class Library:
         raise RunError(f"no model is called '{name}'", where=f"there are: {', '.join(self.names)}")
 
     def session(self, name: str) -> tuple[Session, str]:
-        """The session that holds the model called ``name``, loading what is missing, and its name there."""
+        """The session that holds the model called ``name``, loading what is missing, and its name there.
+
+        Raises:
+            RunError, EngineError: no such name, or it cannot be loaded.
+        """
         trained = self.trained(name)
         base = training_base(trained.model, trained.resolved.scale, trained.load_in_4bit, self._artifacts)
         with self._lock:  # two who ask at once must not load it twice
             if base.folder not in self._sessions:
-                self._sessions[base.folder] = open_session(trained, base, self._context)
+                with in_memory("while loading a model", f"{FREE}, or load fewer models"):
+                    self._sessions[base.folder] = open_session(trained, base, *self._limits)
             session = self._sessions[base.folder]
             if name in self._trained and name not in session.names:
                 session.add(name, trained.run.adapter)
         return session, name if name in self._trained else BASE
 
 
-def open_session(trained: Trained, base: Base, context: int, *, load_in_4bit: bool | None = None) -> Session:
+def open_session(
+    trained: Trained, base: Base, context: int, batch_tokens: int, *, load_in_4bit: bool | None = None
+) -> Session:
     """Load the base model of a run, without an adapter."""
     code = engine(trained.resolved.engine)
     code.activate()
@@ -137,15 +151,23 @@ def open_session(trained: Trained, base: Base, context: int, *, load_in_4bit: bo
     tokenizer = tokenizers.load(base.folder)
     model = code.load_for_generation(LoadSpec(base.folder, trained.resolved.dtype, four, context), None)
     longest = min(context, getattr(model.config, "max_position_embeddings", context))
-    return Session(model, tokenizer, tokenizers.stop_ids(tokenizer, base.folder), longest)
+    return Session(model, tokenizer, tokenizers.stop_ids(tokenizer, base.folder), longest,
+                   batch_tokens=batch_tokens)  # fmt: skip
 
 
-def open_merged(trained: Trained, which: Literal["base", "tuned"], artifacts: Path, context: int) -> Session:
-    """Load the 16-bit base of a run, or the weights merged from it."""
+def open_merged(
+    trained: Trained, which: Literal["base", "tuned"], artifacts: Path, context: int, batch_tokens: int
+) -> Session:
+    """Load the 16-bit base of a run, or the weights merged from it.
+
+    Raises:
+        EngineError: they do not fit the GPU.
+    """
     base = merging_base(trained.model, trained.resolved.scale, artifacts)
     if which == "tuned":
         base = Base(trained.run.merged, str(trained.run.merged), base.tiny)
-    return open_session(trained, base, context, load_in_4bit=False)
+    with in_memory("while loading 16-bit weights", f"{FREE}, or weights=adapter, on a base in 4 bits"):
+        return open_session(trained, base, context, batch_tokens, load_in_4bit=False)
 
 
 def fingerprint(folder: Path) -> str:

@@ -9,11 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from medft.inference.generation import batches, left_padded
+from medft.inference.generation import BATCH_TOKENS, batches, left_padded
 from medft.prompt.encode import IGNORE, Encoded
-
-BATCH_TOKENS = 8_192
-"""Tokens in a batch; the logits of the answers alone are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +34,7 @@ def likelihoods(
     pad: int,
     rows: Sequence[Encoded],
     on_batch: Callable[[dict[int, Likelihood]], None] = lambda done: None,
+    batch_tokens: int = BATCH_TOKENS,
 ) -> list[Likelihood]:
     """The likelihood of each row's answer, in the order of ``rows``; every row must be usable.
 
@@ -45,9 +43,10 @@ def likelihoods(
         pad: any id; padded positions are masked.
         rows: whole conversations with labels.
         on_batch: called after each batch with its likelihoods, by index into ``rows``.
+        batch_tokens: most tokens of a batch, padding included; the logits of the answers alone are kept.
     """
     scored: dict[int, Likelihood] = {}
-    for indices in batches([len(row.input_ids) for row in rows], 0, BATCH_TOKENS):
+    for indices in batches([len(row.input_ids) for row in rows], 0, batch_tokens):
         done = dict(zip(indices, _score(model, pad, [rows[i] for i in indices]), strict=True))
         scored |= done
         on_batch(done)

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from medft.data.record import Message
+from medft.engine.device import in_memory, out_of_memory
 from medft.errors import EngineError, PromptError
-from medft.inference.generation import Reply, Sampling, generate, settings
+from medft.inference.generation import BATCH_TOKENS, Reply, Sampling, generate, settings
 from medft.inference.likelihood import Likelihood, likelihoods
 from medft.prompt.encode import Encoded, Encoder
 
@@ -33,15 +34,23 @@ class Session:
         stop_ids: ids that end an assistant turn.
         max_length: longest prompt and reply together, in tokens.
         adapter: what to call the adapter that ``model`` already carries; None when it has none.
+        batch_tokens: most tokens that are computed at once where many are asked for.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, stop_ids: Sequence[int], max_length: int, adapter: str | None = None
+        self,
+        model: Any,
+        tokenizer: Any,
+        stop_ids: Sequence[int],
+        max_length: int,
+        adapter: str | None = None,
+        batch_tokens: int = BATCH_TOKENS,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.stop_ids = tuple(stop_ids)
         self.encoder = Encoder(tokenizer, max_length, stop_ids)
+        self.batch_tokens = batch_tokens
         self._peft_names = {adapter: model.active_adapter} if adapter else {}
         self._lock = threading.RLock()
 
@@ -67,7 +76,7 @@ class Session:
                     self.model = PeftModel.from_pretrained(self.model, str(folder), adapter_name=peft_name)
                 self.model.eval()
             except Exception as error:  # torch, peft and safetensors each raise their own kinds
-                raise EngineError(
+                raise out_of_memory(error, "while loading an adapter", "load fewer models") or EngineError(
                     f"the adapter cannot be put on this base ({type(error).__name__})",
                     where=str(folder),
                     remedy="an adapter works on the base it was trained on only",
@@ -113,9 +122,15 @@ class Session:
         sampling: Sampling,
         on_batch: Callable[[dict[int, Reply]], None] = lambda done: None,
     ) -> list[Reply]:
-        """What the model called ``name`` says to each prompt, in batches."""
-        with self.using(name) as model:
-            return generate(model, self.tokenizer, prompts, self.stop_ids, sampling, on_batch)
+        """What the model called ``name`` says to each prompt, in batches.
+
+        Raises:
+            EngineError: no such name, or a batch does not fit the GPU.
+        """
+        with self.using(name) as model, self._batched():
+            return generate(
+                model, self.tokenizer, prompts, self.stop_ids, sampling, on_batch, self.batch_tokens
+            )
 
     def likelihoods(
         self,
@@ -123,9 +138,17 @@ class Session:
         rows: Sequence[Encoded],
         on_batch: Callable[[dict[int, Likelihood]], None] = lambda done: None,
     ) -> list[Likelihood]:
-        """How probable the model called ``name`` finds the answers of ``rows``, in batches."""
-        with self.using(name) as model:
-            return likelihoods(model, self.tokenizer.pad_token_id, rows, on_batch)
+        """How probable the model called ``name`` finds the answers of ``rows``, in batches.
+
+        Raises:
+            EngineError: as ``replies``.
+        """
+        with self.using(name) as model, self._batched():
+            return likelihoods(model, self.tokenizer.pad_token_id, rows, on_batch, self.batch_tokens)
+
+    def _batched(self) -> contextlib.AbstractContextManager[None]:
+        now = f"batch_tokens ({self.batch_tokens:,} now)"
+        return in_memory("while answering", f"lower {now}; where one prompt alone is too long, lower context")
 
     def stream(
         self,
@@ -161,9 +184,9 @@ class Session:
             left.set()
             writer.join()
         if isinstance(outcome[0], BaseException):
-            raise EngineError(
-                f"the model could not answer ({type(outcome[0]).__name__})",
-                remedy="on a full GPU, ask for fewer tokens or load fewer models",
+            advice = "lower max_new_tokens or context, begin a new conversation, or load fewer models"
+            raise out_of_memory(outcome[0], "while answering", advice) or EngineError(
+                f"the model could not answer ({type(outcome[0]).__name__})"
             ) from outcome[0]
         if len(outcome[0]) == sampling.max_new_tokens and outcome[0][-1] not in self.stop_ids:
             on_cut()

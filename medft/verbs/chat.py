@@ -18,7 +18,7 @@ from medft.errors import ConfigError, MedftError
 from medft.inference.batch import answer_file, read_questions
 from medft.inference.commands import Quit, run_command
 from medft.inference.dialogue import Dialogue
-from medft.inference.generation import Sampling
+from medft.inference.generation import BATCH_TOKENS, Sampling
 from medft.inference.library import Library
 from medft.inference.retrieve import Index, Kind, check_k, open_index
 from medft.runs import find_run
@@ -61,6 +61,8 @@ class ChatConfig:
     """Of the sampling."""
     context: int = 4096
     """Longest conversation and answer together, in tokens."""
+    batch_tokens: int = BATCH_TOKENS
+    """Tokens of a file's questions and answers that are computed at once; fewer need less memory."""
     artifacts: Path = Path("artifacts")
     """Where runs lie, and where indexes are kept."""
 
@@ -81,7 +83,8 @@ def run(config: ChatConfig) -> None:
     """
     screen = Screen()
     names = (config.run,) if isinstance(config.run, str) else config.run
-    library = Library([find_run(name, config.artifacts) for name in names], config.artifacts, config.context)
+    runs = [find_run(name, config.artifacts) for name in names]
+    library = Library(runs, config.artifacts, config.context, config.batch_tokens)
     questions = read_questions(config.questions) if config.questions else []
 
     def documents(path: Path) -> Index:

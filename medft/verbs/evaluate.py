@@ -6,7 +6,7 @@ The story of the command, top to bottom.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +18,16 @@ from medft.config import build
 from medft.data.config import DatasetConfig
 from medft.data.prepare import prepare
 from medft.data.record import Record
-from medft.errors import MedftError
+from medft.engine.device import release
+from medft.errors import EngineError, MedftError
 from medft.evaluation.asking import Progress, System
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.report import figure_table, remarks, write_report
-from medft.evaluation.run import Setting, open_suite
-from medft.inference.generation import Sampling
+from medft.evaluation.run import Suite, open_suite
+from medft.evaluation.setting import Setting
+from medft.inference.generation import BATCH_TOKENS, Sampling
 from medft.inference.library import Library, Trained, Weights, fingerprint, open_merged, read_run
-from medft.inference.session import BASE
+from medft.inference.session import BASE, Session
 from medft.models.bases import merging_base, training_base
 from medft.report.terminal import fitted
 from medft.runs import find_run
@@ -38,6 +40,7 @@ EXAMPLES = (
     "medft evaluate run=latest suite=multimedqa weights=merged",
 )
 TUNED = "tuned"
+KEPT = "what was answered is kept: the next call goes on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class EvaluateConfig:
     """Sample from the smallest set of tokens with this much probability."""
     context: int = 4096
     """Longest prompt and answer together, in tokens."""
+    batch_tokens: int = BATCH_TOKENS
+    """Tokens of prompts and answers that are computed at once; fewer need less memory."""
     seed: int = 3407
     """Of the items that are drawn, of the bootstrap, and of sampling."""
     artifacts: Path = Path("artifacts")
@@ -78,13 +83,9 @@ def run(config: EvaluateConfig) -> None:
         screen.line("note", line)
     with screen.chatter_to(setting.folder / "evaluate.log"), _bar(screen) as progress:
         suites = [open_suite(name, suite, setting) for name, suite in config.suite.items()]
-        try:
-            for system in _systems(config, trained):
-                for suite in suites:
-                    suite.ask(system, progress)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt("what was answered is kept: the same command goes on") from None
-        results = [suite.finish(progress) for suite in suites]
+        with _kept():
+            _ask(suites, _systems(config, trained), progress)
+            results = [suite.finish(progress) for suite in suites]
     written = write_report(setting.folder, f"Evaluation of {trained.name}")
     for result in results:
         screen.say(f"\n{result['suite']}: {result['asked']} items")
@@ -92,6 +93,26 @@ def run(config: EvaluateConfig) -> None:
         for remark in remarks(result):
             screen.say(f"  {remark}")
     screen.line("wrote", ", ".join(str(path) for path in written))
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Say of a stop or a lack of memory within the block that the answers so far are on disk."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(KEPT) from None
+    except EngineError as error:
+        error.remedy = "; ".join(filter(None, (error.remedy, KEPT)))
+        raise
+
+
+def _ask(suites: Sequence[Suite], systems: Iterator[System], progress: Progress) -> None:
+    for system in systems:
+        for suite in suites:
+            suite.ask(system, progress)
+        del system  # or it would lie in memory beside the next one
+        release()
 
 
 def _table(result: Mapping[str, Any]) -> str:
@@ -113,7 +134,8 @@ def _setting(config: EvaluateConfig, trained: Trained) -> Setting:
         folder=trained.run.evaluation,
         seed=config.seed,
         tiny=trained.resolved.scale == "tiny",
-        about={"run": trained.name, "weights": config.weights},
+        run=trained.name,
+        weights=config.weights,
         remarks=remarks,
     )
 
@@ -137,21 +159,23 @@ def _records(
 
 def _systems(config: EvaluateConfig, trained: Trained) -> Iterator[System]:
     """Base, then tuned. An adapter is switched off and on; merged weights are loaded one after the other."""
-    scale, artifacts = trained.resolved.scale, config.artifacts
+    scale, artifacts, limits = trained.resolved.scale, config.artifacts, (config.context, config.batch_tokens)
+    held = "4-bit, " if trained.load_in_4bit and config.weights == "adapter" else ""
+
+    def system(name: str, session: Session, model: str, *weights: Path) -> System:
+        prints = "+".join(map(fingerprint, weights))
+        return System(name, session, model, f"{prints}, {held}{trained.resolved.dtype}")
+
     if config.weights == "merged":
         base = merging_base(trained.model, scale, artifacts)
-        yield System(
-            BASE, open_merged(trained, "base", artifacts, config.context), BASE, fingerprint(base.folder)
-        )
-        tuned = open_merged(trained, "tuned", artifacts, config.context)
-        yield System(TUNED, tuned, BASE, fingerprint(trained.run.merged))
+        yield system(BASE, open_merged(trained, "base", artifacts, *limits), BASE, base.folder)
+        yield system(TUNED, open_merged(trained, "tuned", artifacts, *limits), BASE, trained.run.merged)
         return
     base = training_base(trained.model, scale, trained.load_in_4bit, artifacts)
-    library = Library([trained.run], artifacts, config.context)
+    library = Library([trained.run], artifacts, *limits)
     session, name = library.session(library.names[0])
-    weights = fingerprint(base.folder)
-    yield System(BASE, session, BASE, weights)
-    yield System(TUNED, session, name, f"{weights}+{fingerprint(trained.run.adapter)}")
+    yield system(BASE, session, BASE, base.folder)
+    yield system(TUNED, session, name, base.folder, trained.run.adapter)
 
 
 @contextmanager

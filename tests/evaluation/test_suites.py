@@ -15,7 +15,8 @@ from medft.errors import ConfigError, DataError
 from medft.evaluation.asking import Answered, System
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.questions import SEEN, Items, collect
-from medft.evaluation.run import QuestionSuite, Setting
+from medft.evaluation.run import QuestionSuite
+from medft.evaluation.setting import Setting
 from medft.evaluation.suites import KINDS, Result
 from medft.inference.dialogue import templates
 from medft.inference.generation import Reply, Sampling
@@ -202,7 +203,7 @@ def test_items_seen_in_training_are_not_asked(tmp_path: Path) -> None:
 
 
 def _setting(folder: Path, own: tuple[Record, ...]) -> Setting:
-    return Setting(QA, own, (), Sampling(), folder, 0, True, {"run": "r"})
+    return Setting(QA, own, (), Sampling(), folder, 0, True, "r")
 
 
 def _own(n: int) -> tuple[Record, ...]:

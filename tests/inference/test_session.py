@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,6 +172,48 @@ def test_what_fails_while_streaming_is_an_error(session: Session) -> None:
         list(session.replies("c", [[1]], GREEDY))
     with pytest.raises(EngineError, match="could not answer"):
         list(session.stream("c", _messages("Why?"), GREEDY))
+
+
+def test_a_gpu_without_room_is_named_with_the_setting_that_needs_less(session: Session) -> None:
+    import torch
+
+    def forward(module: Any, args: Any) -> None:
+        raise torch.OutOfMemoryError("planted")
+
+    prompts, messages = _prompts(session), (*_messages("Why?"), Message("assistant", "So."))
+    asked = {
+        "batch_tokens": lambda: session.replies("a", prompts, GREEDY),
+        "batch_tokens (8,192 now)": lambda: session.likelihoods("a", session.encoder.encode([messages])),
+        "max_new_tokens": lambda: list(session.stream("a", _messages("Why?"), GREEDY)),
+    }
+    hook = session.model.get_base_model().register_forward_pre_hook(forward)
+    try:
+        for setting, ask in asked.items():
+            with pytest.raises(EngineError, match="out of memory while answering") as error:
+                ask()
+            assert setting in error.value.remedy
+    finally:
+        hook.remove()
+    assert session.replies("a", prompts[:1], GREEDY)  # the lock is free
+
+
+def test_no_batch_has_more_tokens_than_asked_for(session: Session) -> None:
+    prompts, sizes = _prompts(session), []
+
+    def forward(module: Any, args: Any, values: dict[str, Any]) -> None:
+        sizes.append(values["attention_mask"].numel())
+
+    small = Session(
+        session.model.get_base_model(), session.tokenizer, session.stop_ids, 512,
+        batch_tokens=2 * (max(map(len, prompts)) + GREEDY.max_new_tokens),
+    )  # fmt: skip
+    hook = small.model.register_forward_pre_hook(forward, with_kwargs=True)
+    try:
+        small.replies(BASE, prompts, GREEDY)
+    finally:
+        hook.remove()
+    assert len(prompts) > 2
+    assert max(sizes) <= small.batch_tokens
 
 
 def test_a_prompt_that_does_not_fit_is_refused(session: Session) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from medft.cli import main
+from medft.inference import generation, likelihood
+from medft.publish.parts import read_scores
 from medft.runs import RunDir, read_json
 from tests.support.trained_run import add_merged, make_run
 
@@ -76,10 +80,14 @@ def test_merged_weights_answer_as_the_adapter_does(tmp_path: Path) -> None:
     figures, answers = {}, {}
     for weights in ("adapter", "merged"):
         assert _evaluate(run, *small, f"weights={weights}") == 0
-        written = read_json(run.evaluation / "heldout.json")
-        assert written["weights"] == weights
+    for weights, name in (("adapter", "heldout"), ("merged", "heldout.merged")):  # neither replaces the other
+        written = read_json(run.evaluation / f"{name}.json")
+        assert (written["suite"], written["weights"]) == (name, weights)
         figures[weights] = written["figures"][0]["systems"]
-        answers[weights] = _answers(run)
+        answers[weights] = _answers(run.evaluation / f"{name}.answers.jsonl")
+    report = (run.evaluation / "report.md").read_text()
+    assert "## heldout\n" in report and "## heldout.merged\n" in report
+    assert {score.suite for score in read_scores(run.evaluation)} == {"heldout", "heldout.merged"}
     assert figures["merged"]["base"] == figures["adapter"]["base"]  # the same 16-bit weights
     tuned = figures["adapter"]["tuned"]["value"]
     assert abs(tuned - figures["adapter"]["base"]["value"]) > 0.01
@@ -87,10 +95,56 @@ def test_merged_weights_answer_as_the_adapter_does(tmp_path: Path) -> None:
     assert answers["merged"] == answers["adapter"]
 
 
-def _answers(run: RunDir) -> dict[tuple[str, str], str]:
-    lines = (run.evaluation / "heldout.answers.jsonl").read_text().splitlines()
-    rows = [row for row in map(json.loads, lines) if row["kind"] == "generated"]
+def _answers(path: Path) -> dict[tuple[str, str], str]:
+    rows = [row for row in map(json.loads, path.read_text().splitlines()) if row["kind"] == "generated"]
     return {(row["system"], row["item"]): row["text"] for row in rows}
+
+
+def test_another_compute_type_is_asked_again(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "20261120-101502", 3)
+    small = ["suite=heldout", "suite.heldout.limit=2", "suite.heldout.max_new_tokens=4"]
+    config, keys = run.config.read_text(), []
+    for dtype in ("float32", "bfloat16", "bfloat16"):
+        run.config.write_text(yaml.safe_dump(_in_type(yaml.safe_load(config), dtype)))
+        assert _evaluate(run, *small) == 0
+        lines = (run.evaluation / "heldout.answers.jsonl").read_text().splitlines()
+        keys.append({json.loads(line)["key"] for line in lines})
+    assert not keys[0] & keys[1]
+    assert keys[1] == keys[2]
+
+
+def _in_type(config: dict[str, Any], dtype: str) -> dict[str, Any]:
+    return {**config, "model": {**config["model"], "dtype": dtype}}
+
+
+def test_a_gpu_without_room_is_advised_on_and_what_was_answered_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A GPU that holds two rows: the answers come in batches of six, then of two."""
+    import torch
+
+    run, scored = make_run(tmp_path, "20261120-101503", 4), []
+    generate, score = generation._generate, likelihood._score
+
+    def no_room(model: Any, tokenizer: Any, prompts: list[Any], *rest: Any) -> Any:
+        if len(prompts) > 2:
+            raise torch.OutOfMemoryError("planted")
+        return generate(model, tokenizer, prompts, *rest)
+
+    def counted(model: Any, pad: int, rows: list[Any]) -> Any:
+        scored.extend(rows)
+        return score(model, pad, rows)
+
+    monkeypatch.setattr(generation, "_generate", no_room)
+    monkeypatch.setattr(likelihood, "_score", counted)
+    small = ["suite=heldout", "suite.heldout.limit=6", "suite.heldout.max_new_tokens=8"]
+    assert _evaluate(run, *small) == 1
+    said = capsys.readouterr().err
+    assert "out of memory while answering" in said
+    assert "lower batch_tokens (8,192 now)" in said and "what was answered is kept" in said
+    assert len(scored) == 6  # by the base, before it answered
+    assert _evaluate(run, *small, "batch_tokens=1") == 0
+    assert len(scored) == 12  # by the tuned model; the base is not asked again
 
 
 def test_wrong_input_is_one_message(run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
