@@ -110,7 +110,8 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
 def test_what_a_killed_process_left_is_cleared_away(tmp_path):
     config = dataset(path=jsonl(tmp_path / "x.jsonl", qa(20)))
     done = prepared(config, tmp_path)
-    left = done.folder.rename(done.folder.with_name(f".{done.folder.name}.{2**22 + 1}.part")  # above Linux's last process id)
+    dead = 2**22 + 1  # above Linux's last process id
+    left = done.folder.rename(done.folder.with_name(f".{done.folder.name}.{dead}.part"))
     assert not prepared(config, tmp_path).reused
     assert not left.exists()
 
