@@ -46,6 +46,8 @@ class Prepared:
     """Holds one parquet file per split, and the ledger."""
     ledger: Ledger
     """The account of every row."""
+    config: DatasetConfig
+    """What was read, with the commit of every hub data set in place of a branch or tag."""
     reused: bool
     """Whether the folder was there already."""
 
@@ -92,11 +94,11 @@ def prepare(
     folder = processed / f"{config.name}-{made_from[:12]}"
     with cache.writing(processed), cache.lock(processed / f".{folder.name}.lock"):
         if found := _find(folder):
-            return Prepared(folder, found, reused=True)
+            return Prepared(folder, found, config, reused=True)
         with atomic_folder(folder) as aside:
             ledger = _prepare(config, seed, sources, aside, progress)
             write_json(aside / LEDGER, ledger.to_json())
-    return Prepared(folder, ledger, reused=False)
+    return Prepared(folder, ledger, config, reused=False)
 
 
 def _prepare(

@@ -153,6 +153,7 @@ def run(config: TrainConfig) -> int:
         access.check(config.model, config.engine.load_in_4bit, config.merge)
     with screen.bar(None, "reading") as advance:
         prepared = prepare(config.dataset, seed=config.seed, processed=config.processed, progress=advance)
+    config = replace(config, dataset=prepared.config)  # so that the run's record names commits, not branches
     folder = ranks.share(lambda: open_folder(plain(config), snapshot(probe(), resolved, config.seed)))
     announce(screen, config, resolved, prepared, str(folder.root))
     with screen.chatter_to(ranks.own(folder.log)), keeping_state(folder, ranks.first()):

@@ -18,7 +18,8 @@ def config(**settings) -> DatasetConfig:
 def test_the_commit_of_a_branch_is_written_down_and_a_moved_branch_needs_a_word(dataset_hub, tmp_path):
     repo = dataset_hub.store.add("ward/qa", {"train.jsonl": lines(qa(20))}, kind="dataset")
     first = repo.head.sha
-    assert prepared(config(), tmp_path).ledger.sources[0].fingerprint == first
+    done = prepared(config(), tmp_path)
+    assert done.ledger.sources[0].fingerprint == done.config.revision == first
     assert json.loads((tmp_path / "processed" / "hub.json").read_text()) == {"ward/qa@main": first}
     repo.commit({"train.jsonl": lines(qa(30))}, frozenset())
     _builder.cache_clear()

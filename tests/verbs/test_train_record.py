@@ -1,0 +1,31 @@
+"""What a training writes down of the data it reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medft.cli import settings
+from medft.config import build
+from medft.training.resume import read_config
+from medft.verbs import train
+from tests.data.conftest import dataset_hub
+from tests.data.support import lines, qa
+from tests.support.hub_client import client, hub
+from tests.support.hub_server import Hub
+
+__all__ = ["client", "dataset_hub", "hub"]  # fixtures
+
+
+def test_a_runs_settings_name_the_commit_of_its_data(
+    tmp_path: Path, dataset_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = dataset_hub.store.add("ward/qa", {"train.jsonl": lines(qa(40))}, kind="dataset")
+    places = [f"artifacts={tmp_path / 'artifacts'}", f"processed={tmp_path / 'processed'}"]
+    asked = ["dataset.reader=hub", "dataset.repo=ward/qa", "dataset.revision=main"]
+    written: list[dict[str, Any]] = []
+    monkeypatch.setattr(train, "_run", lambda *given: written.append(read_config(given[3])) or 0)
+    train.run(settings("train", ["model=mistral", "scale=tiny", "dataset=jsonl", *asked, *places]))
+    assert build(train.TrainConfig, written[0]).dataset.revision == repo.head.sha
