@@ -60,6 +60,6 @@ def rehearse(trainer: Trainer, judged: Sequence[Any]) -> None:
 
 def _largest(trainer: Trainer, rows: Any, count: int) -> Any:
     """A batch of the longest rows, on the trainer's device."""
-    lengths = rows["length"]
+    lengths = rows["length"][:]  # at once; row by row takes 0.2 ms each
     longest = sorted(range(len(lengths)), key=lambda index: lengths[index], reverse=True)[:count]
     return trainer._prepare_inputs(trainer.data_collator([rows[index] for index in longest]))
