@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+import weakref
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
 from medft.cli import main
+from medft.evaluation.asking import System
 from medft.inference import generation, likelihood
 from medft.publish.parts import read_scores
 from medft.runs import RunDir, read_json
+from medft.verbs import evaluate
 from tests.support.trained_run import add_merged, make_run
 
 
@@ -145,6 +149,21 @@ def test_a_gpu_without_room_is_advised_on_and_what_was_answered_is_kept(
     assert len(scored) == 6  # by the base, before it answered
     assert _evaluate(run, *small, "batch_tokens=1") == 0
     assert len(scored) == 12  # by the tuned model; the base is not asked again
+
+
+def test_a_model_is_let_go_before_the_next_is_loaded() -> None:
+    """Merged weights and their base, of 16 bits each, would not fit a GPU together."""
+    loaded: list[weakref.ref[Any]] = []
+
+    def load(name: str) -> System:
+        assert not any(each() for each in loaded)
+        session: Any = type("Session", (), {})()
+        loaded.append(weakref.ref(session))
+        return System(name, session, name, name)
+
+    suite: Any = SimpleNamespace(ask=lambda system, progress: None)
+    evaluate._ask([suite, suite], map(load, ("base", "tuned")), lambda *_: None)
+    assert len(loaded) == 2 and not loaded[1]()
 
 
 def test_wrong_input_is_one_message(run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
