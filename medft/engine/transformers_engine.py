@@ -5,6 +5,7 @@ Owns how those three load a base and attach LoRA. Knows nothing of Unsloth, toke
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from medft.engine import checkpoint, compat, isolation, modules
 from medft.engine.base import EngineName, LoadSpec, LoraConfig, LossType
 from medft.errors import EngineError
+
+_log = logging.getLogger(__name__)
 
 
 class TransformersEngine:
@@ -46,7 +49,10 @@ class TransformersEngine:
     def loss_type(self, model: Any) -> LossType:
         """See ``Engine``. The chunked loss leaves out prompts and padding and never holds all logits; it is
         exact where logits are the output layer's and nothing more."""
-        return "chunked_nll" if modules.has_plain_head(model) else "nll"
+        if modules.has_plain_head(model):
+            return "chunked_nll"
+        _log.info("logits are more than the output layer's: the loss takes them all at once")
+        return "nll"
 
     def separate_examples(self, trainer: Any) -> None:
         """See ``Engine``. Position ids that start again say it; transformers makes a block mask from them."""

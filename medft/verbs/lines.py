@@ -19,7 +19,7 @@ from medft.screen import Screen
 
 if TYPE_CHECKING:
     from medft.training.outcome import Outcome
-    from medft.verbs.train import TrainConfig
+    from medft.verbs.train_config import TrainConfig
 
 
 def announce(

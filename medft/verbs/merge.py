@@ -13,7 +13,7 @@ from medft.runs import find_run, read_json, write_json
 from medft.screen import Screen
 from medft.training.resume import read_config
 from medft.verbs.steps import encode, merge
-from medft.verbs.train import TrainConfig
+from medft.verbs.train_config import TrainConfig
 
 EXAMPLES = (
     "medft merge run=latest",

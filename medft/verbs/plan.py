@@ -17,9 +17,10 @@ from medft.plan.memory import Estimate
 from medft.plan.plan import Plan, duration
 from medft.plan.resolve import Resolved, resolve
 from medft.screen import Screen
+from medft.training.resume import expand
 from medft.verbs.lines import announce, say_plan
 from medft.verbs.steps import SPLITS, encode, plan_of
-from medft.verbs.train import TrainConfig, expand
+from medft.verbs.train_config import TrainConfig
 
 __all__ = ["EXAMPLES", "PlanConfig", "expand", "run"]
 

@@ -29,7 +29,7 @@ from medft.screen import Screen
 from medft.verbs.lines import say_merged
 
 if TYPE_CHECKING:
-    from medft.verbs.train import TrainConfig
+    from medft.verbs.train_config import TrainConfig
 
 SPLITS = ("train", "validation", "test")
 

@@ -6,38 +6,29 @@ The story of the command, top to bottom; every room it joins is named where it e
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from medft import ranks
 from medft.config import plain
-from medft.data.config import DatasetConfig
 from medft.data.prepare import Prepared, prepare
-from medft.engine.base import EngineConfig, LoadSpec, LoraConfig, engine
+from medft.engine.base import LoadSpec, engine
 from medft.engine.device import peak_memory_bytes, release, use_one_thread
-from medft.errors import ConfigError, HubError, MedftError
 from medft.models.bases import training_base
-from medft.models.registry import ModelConfig
 from medft.plan import access
 from medft.plan.environment import snapshot
 from medft.plan.lengths import read as read_lengths
 from medft.plan.machine import probe
-from medft.plan.resolve import Resolved, Scale, resolve
-from medft.prompt.config import TemplateConfig
-from medft.prompt.template import check_fields
-from medft.publish.card import Kind
-from medft.publish.facts import read_facts
-from medft.publish.preflight import preflight, repositories
+from medft.plan.resolve import Resolved, resolve
 from medft.runs import RunDir, read_json, write_json
 from medft.screen import Screen
-from medft.training.config import LoggerConfig, TrainerConfig
 from medft.training.lifecycle import describe, keeping_state, open_folder
 from medft.training.resume import demand_same_data, demand_same_steps, expand
 from medft.training.summary import Fingerprints, ledger_json, summarise
+from medft.verbs import train_upload
 from medft.verbs.lines import announce, say_end, say_plan, say_stopped, size
 from medft.verbs.steps import SPLITS, encode, merge, plan_of
-from medft.verbs.upload import UploadConfig, publish
+from medft.verbs.train_config import TrainConfig
 
 __all__ = ["EXAMPLES", "TrainConfig", "expand", "run"]
 
@@ -49,93 +40,6 @@ EXAMPLES = (
     "medft train resume=artifacts/runs/mistral-tiny-sample-medical_qa/20261120-101500",
     "medft train -m model=gemma,llama2,mistral,llama3_1 seed=1,2,3",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SweepConfig:
-    """A run's place in a sweep (`medft train -m`)."""
-
-    folder: Path | None = None
-    """The folder of the sweep that a run is a job of."""
-    resume: Path | None = None
-    """With -m: a sweep's folder, to run only what is missing there."""
-
-
-@dataclass(frozen=True, slots=True)
-class UploadTarget:
-    """Where a run's weights go when it has ended well; what would forbid that is asked before step 1."""
-
-    repo: str | None = None
-    """Hub repository, owner/name; null: nowhere."""
-    what: Kind = "adapter"
-    """adapter, merged, or both (merged to `repo`, the adapter to `repo`-adapter)."""
-    private: bool = True
-    """Only its owner sees a repository that is made for this."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainConfig:
-    """The settings of one training run."""
-
-    model: ModelConfig
-    """The base model."""
-    dataset: DatasetConfig
-    """The records."""
-    template: TemplateConfig
-    """The words around them."""
-    trainer: TrainerConfig
-    """The recipe."""
-    lora: LoraConfig
-    """The adapter."""
-    engine: EngineConfig
-    """Which code trains."""
-    logger: LoggerConfig
-    """Where figures go besides loss.csv."""
-    run_dir: Path
-    """The run folder."""
-    scale: Scale = "auto"
-    """full: the real base; tiny: its two-layer twin; auto: full on a CUDA GPU, tiny elsewhere."""
-    seed: int = 3407
-    """Of the split, the adapter's start, batch order and noise."""
-    resume: str | None = None
-    """A run folder to go on with, by path, name or `latest`."""
-    artifacts: Path = Path("artifacts")
-    """Where runs, sweeps and comparisons are written."""
-    processed: Path = Path("data/processed")
-    """Where prepared records and token ids are kept."""
-    max_shard_gb: float = 5.0
-    """Size of the files of merged weights, in GB."""
-    merge: bool = True
-    """Write merged/ besides adapter/."""
-    preflight: bool = True
-    """Check access, memory, disk and the upload's target before step 1, and refuse what cannot succeed."""
-    upload: UploadTarget = field(default_factory=UploadTarget)
-    """Where the weights go in the end."""
-    sweep: SweepConfig = field(default_factory=SweepConfig)
-    """Where this run stands in a sweep."""
-    overrides: tuple[str, ...] = ()
-    """The command line that the settings came from."""
-
-    def __post_init__(self) -> None:
-        if not self.max_shard_gb > 0:
-            raise ConfigError(f"'max_shard_gb' must be above 0, not {self.max_shard_gb}")
-        if self.upload.repo and self.sweep.folder:
-            raise ConfigError(
-                "the jobs of a sweep would all go to one repository",
-                where=f"upload.repo={self.upload.repo}",
-                remedy="leave upload.repo out, and send the best one: medft upload run=... repo=...",
-            )
-        if self.upload.repo and self.upload.what != "adapter" and not self.merge:
-            raise ConfigError(
-                f"upload.what={self.upload.what} needs merged weights, and merge=false makes none",
-                remedy="merge=true, or upload.what=adapter",
-            )
-        for member in self.dataset.members().values():
-            if member.columns.task is None:
-                present = {name for name, column in plain(member.columns).items() if column is not None}
-                present |= set(member.fixed)
-                if "turns" not in present:
-                    check_fields(self.template, member.task, member.language, present, member.name)
 
 
 def run(config: TrainConfig) -> int:
@@ -158,14 +62,8 @@ def run(config: TrainConfig) -> int:
     announce(screen, config, resolved, prepared, str(folder.root))
     with screen.chatter_to(ranks.own(folder.log)), keeping_state(folder, ranks.first()):
         if config.preflight:
-            ranks.share(lambda: _demand_upload(config.upload, folder))
+            ranks.share(lambda: train_upload.demand(config.upload, folder))
         return _run(config, resolved, prepared, folder, screen, began)
-
-
-def _demand_upload(target: UploadTarget, folder: RunDir) -> None:
-    """Refuse now what would be refused when the run has ended: token, rights, name, a tiny twin."""
-    if target.repo:
-        preflight(read_facts(folder), repositories(target.repo, target.what, together=False), target.private)
 
 
 def _run(
@@ -243,31 +141,8 @@ def _run(
     write_json(folder.summary, summary)
     wandb.finish(summary, ledger, folder.loss_png)
     say_end(screen, summary, time.perf_counter() - began)
-    _upload(config, folder, screen)
+    train_upload.send(config.upload, folder, screen)
     return 0
-
-
-def _upload(config: TrainConfig, folder: RunDir, screen: Screen) -> None:
-    """Send what was asked for.
-
-    Raises:
-        HubError: broken off or refused; the run has finished all the same.
-    """
-    target = config.upload
-    if target.repo is None:
-        return
-    sending = UploadConfig(target.repo, str(folder.root), target.what, False, target.private, False,
-                           config.artifacts)  # fmt: skip
-    try:
-        publish(folder, sending, screen)
-    except MedftError as error:
-        command = f"medft upload run={folder.root} repo={target.repo} what={target.what}"
-        private = "" if target.private else " private=false"
-        raise HubError(
-            f"the run has finished; its upload has not: {error.what}",
-            where=error.where,
-            remedy="; then ".join(filter(None, (error.remedy, f"{command}{private}"))),
-        ) from error
 
 
 def _start_wandb(config: TrainConfig, resolved: Resolved, folder: RunDir, screen: Screen) -> Any:

@@ -11,6 +11,7 @@ from medft.cli import settings
 from medft.config import build
 from medft.training.resume import read_config
 from medft.verbs import train
+from medft.verbs.train_config import TrainConfig
 from tests.data.conftest import dataset_hub
 from tests.data.support import lines, qa
 from tests.support.hub_client import client, hub
@@ -28,4 +29,4 @@ def test_a_runs_settings_name_the_commit_of_its_data(
     written: list[dict[str, Any]] = []
     monkeypatch.setattr(train, "_run", lambda *given: written.append(read_config(given[3])) or 0)
     train.run(settings("train", ["model=mistral", "scale=tiny", "dataset=jsonl", *asked, *places]))
-    assert build(train.TrainConfig, written[0]).dataset.revision == repo.head.sha
+    assert build(TrainConfig, written[0]).dataset.revision == repo.head.sha

@@ -10,7 +10,8 @@ import pytest
 from medft.cli import settings
 from medft.errors import ConfigError, HubError, RunError
 from medft.screen import Screen
-from medft.verbs import train
+from medft.verbs import train, train_upload
+from medft.verbs.train_config import UploadTarget
 from tests.support.hub_client import READ_TOKEN, WRITE_TOKEN, Client, client, hub
 from tests.support.hub_server import Hub
 from tests.support.run_folder import make_run
@@ -40,7 +41,7 @@ def test_what_the_hub_would_refuse_in_the_end_is_refused_at_the_beginning(
     begun = make_run(tmp_path / "artifacts")
     begun.summary.unlink()
     with pytest.raises((HubError, ConfigError), match=reason) as error:
-        train._demand_upload(train.UploadTarget(repo), begun)
+        train_upload.demand(UploadTarget(repo), begun)
     assert str(token) not in str(error.value)
 
 
@@ -50,9 +51,9 @@ def test_a_good_target_is_asked_for_and_nothing_is_made(
     monkeypatch.setenv("HF_TOKEN", WRITE_TOKEN)
     begun = make_run(tmp_path / "artifacts")
     begun.summary.unlink()
-    train._demand_upload(train.UploadTarget("ward/net", "both"), begun)
+    train_upload.demand(UploadTarget("ward/net", "both"), begun)
     assert hub.count("GET /api/models/ward/net") == 2 and not hub.store.repos
-    train._demand_upload(train.UploadTarget(), begun)  # nowhere: nothing to ask
+    train_upload.demand(UploadTarget(), begun)  # nowhere: nothing to ask
 
 
 def test_a_tiny_twin_is_refused_before_anything_is_loaded(
@@ -69,7 +70,7 @@ def test_a_finished_run_is_sent(
     tmp_path: Path, hub: Hub, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", WRITE_TOKEN)
-    train._upload(config(tmp_path), make_run(tmp_path / "artifacts"), Screen())
+    train_upload.send(config(tmp_path).upload, make_run(tmp_path / "artifacts"), Screen())
     sent = hub.store.repos["model", "ward/net"]
     assert sent.private and "adapter_model.safetensors" in sent.head.files
 
@@ -80,7 +81,7 @@ def test_a_broken_upload_says_that_the_run_has_finished_and_how_to_send_it(
     monkeypatch.setenv("HF_TOKEN", READ_TOKEN)
     run = make_run(tmp_path / "artifacts")
     with pytest.raises(HubError, match="the run has finished; its upload has not") as error:
-        train._upload(config(tmp_path, "upload.private=false"), run, Screen())
+        train_upload.send(config(tmp_path, "upload.private=false").upload, run, Screen())
     assert f"medft upload run={run.root} repo=ward/net what=adapter private=false" in error.value.remedy
 
 

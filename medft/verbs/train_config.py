@@ -1,0 +1,107 @@
+"""The settings of `medft train`: the groups that a run is composed of, and what must not meet among them.
+
+Owns these dataclasses. Runs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from medft.config import plain
+from medft.data.config import DatasetConfig
+from medft.engine.base import EngineConfig, LoraConfig
+from medft.errors import ConfigError
+from medft.models.registry import ModelConfig
+from medft.plan.resolve import Scale
+from medft.prompt.config import TemplateConfig
+from medft.prompt.template import check_fields
+from medft.publish.card import Kind
+from medft.training.config import LoggerConfig, TrainerConfig
+
+
+@dataclass(frozen=True, slots=True)
+class SweepConfig:
+    """A run's place in a sweep (`medft train -m`)."""
+
+    folder: Path | None = None
+    """The folder of the sweep that a run is a job of."""
+    resume: Path | None = None
+    """With -m: a sweep's folder, to run only what is missing there."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadTarget:
+    """Where a run's weights go when it has ended well; what would forbid that is asked before step 1."""
+
+    repo: str | None = None
+    """Hub repository, owner/name; null: nowhere."""
+    what: Kind = "adapter"
+    """adapter, merged, or both (merged to `repo`, the adapter to `repo`-adapter)."""
+    private: bool = True
+    """Only its owner sees a repository that is made for this."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """The settings of one training run."""
+
+    model: ModelConfig
+    """The base model."""
+    dataset: DatasetConfig
+    """The records."""
+    template: TemplateConfig
+    """The words around them."""
+    trainer: TrainerConfig
+    """The recipe."""
+    lora: LoraConfig
+    """The adapter."""
+    engine: EngineConfig
+    """Which code trains."""
+    logger: LoggerConfig
+    """Where figures go besides loss.csv."""
+    run_dir: Path
+    """The run folder."""
+    scale: Scale = "auto"
+    """full: the real base; tiny: its two-layer twin; auto: full on a CUDA GPU, tiny elsewhere."""
+    seed: int = 3407
+    """Of the split, the adapter's start, batch order and noise."""
+    resume: str | None = None
+    """A run folder to go on with, by path, name or `latest`."""
+    artifacts: Path = Path("artifacts")
+    """Where runs, sweeps and comparisons are written."""
+    processed: Path = Path("data/processed")
+    """Where prepared records and token ids are kept."""
+    max_shard_gb: float = 5.0
+    """Size of the files of merged weights, in GB."""
+    merge: bool = True
+    """Write merged/ besides adapter/."""
+    preflight: bool = True
+    """Check access, memory, disk and the upload's target before step 1, and refuse what cannot succeed."""
+    upload: UploadTarget = field(default_factory=UploadTarget)
+    """Where the weights go in the end."""
+    sweep: SweepConfig = field(default_factory=SweepConfig)
+    """Where this run stands in a sweep."""
+    overrides: tuple[str, ...] = ()
+    """The command line that the settings came from."""
+
+    def __post_init__(self) -> None:
+        if not self.max_shard_gb > 0:
+            raise ConfigError(f"'max_shard_gb' must be above 0, not {self.max_shard_gb}")
+        if self.upload.repo and self.sweep.folder:
+            raise ConfigError(
+                "the jobs of a sweep would all go to one repository",
+                where=f"upload.repo={self.upload.repo}",
+                remedy="leave upload.repo out, and send the best one: medft upload run=... repo=...",
+            )
+        if self.upload.repo and self.upload.what != "adapter" and not self.merge:
+            raise ConfigError(
+                f"upload.what={self.upload.what} needs merged weights, and merge=false makes none",
+                remedy="merge=true, or upload.what=adapter",
+            )
+        for member in self.dataset.members().values():
+            if member.columns.task is None:
+                present = {name for name, column in plain(member.columns).items() if column is not None}
+                present |= set(member.fixed)
+                if "turns" not in present:
+                    check_fields(self.template, member.task, member.language, present, member.name)

@@ -1,0 +1,45 @@
+"""The upload at the end of a training: its obstacles are looked for before step 1, it is sent after the last.
+
+Owns these two moments; what an upload is, `medft upload` knows.
+"""
+
+from __future__ import annotations
+
+from medft.errors import HubError, MedftError
+from medft.publish.facts import read_facts
+from medft.publish.preflight import preflight, repositories
+from medft.runs import RunDir
+from medft.screen import Screen
+from medft.verbs.train_config import UploadTarget
+from medft.verbs.upload import UploadConfig, publish
+
+
+def demand(target: UploadTarget, folder: RunDir) -> None:
+    """Refuse now what would be refused when the run has ended: token, rights, name, a tiny twin.
+
+    Raises:
+        HubError, RunError: one of them.
+    """
+    if target.repo:
+        preflight(read_facts(folder), repositories(target.repo, target.what, together=False), target.private)
+
+
+def send(target: UploadTarget, folder: RunDir, screen: Screen) -> None:
+    """Send what was asked for.
+
+    Raises:
+        HubError: broken off or refused; the run has finished all the same.
+    """
+    if target.repo is None:
+        return
+    wanted = UploadConfig(repo=target.repo, run=str(folder.root), what=target.what, private=target.private)
+    try:
+        publish(folder, wanted, screen)
+    except MedftError as error:
+        command = f"medft upload run={folder.root} repo={target.repo} what={target.what}"
+        private = "" if target.private else " private=false"
+        raise HubError(
+            f"the run has finished; its upload has not: {error.what}",
+            where=error.where,
+            remedy="; then ".join(filter(None, (error.remedy, f"{command}{private}"))),
+        ) from error
