@@ -32,9 +32,9 @@ CUDA_LIBRARIES = 600_000_000
 """Kernels and work areas of cuBLAS, bitsandbytes and Triton outside of torch's allocator; an allowance."""
 CPU_LIBRARIES = 1_040_000_000
 """Resident memory of a process that has imported torch, transformers, trl and peft and trained on next to no
-tokens; measured (0.99 GB after the imports). What batches of ever new lengths leave behind, mostly in oneDNN's
-cache of kernels, is not counted: measured on a twin, 0.1 GB after 30 of them, 0.6 GB after 250, then no
-more."""
+tokens; measured (0.99 GB after the imports). What batches of ever new lengths leave behind, mostly in
+oneDNN's cache of kernels, is not counted: measured on a twin, 0.1 GB after 30 of them, 0.6 GB after 250, then
+no more."""
 HOST_LIBRARIES = 4_000_000_000
 """The same beside a GPU, where CUDA's libraries are loaded too; an allowance."""
 _RETAINED = 64 * 2**20

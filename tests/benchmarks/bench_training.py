@@ -130,8 +130,8 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = _arguments()
+    padding()
     if arguments.padding:
-        padding()
         return
     names, merged = _names(arguments.contenders), _names(arguments.merge)
     with tempfile.TemporaryDirectory() as temporary:

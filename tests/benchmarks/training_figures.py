@@ -5,6 +5,7 @@ Knows nothing of how they were measured.
 
 from __future__ import annotations
 
+import os
 import platform
 import statistics
 from dataclasses import asdict
@@ -73,7 +74,7 @@ def _head(results: Results) -> str:
     return "\n".join(
         [
             f"{setting.model}, {setting.shape} shape, {setting.steps} steps of {ROWS_PER_STEP} rows of up to "
-            f"{setting.max_length} tokens",
+            f"{setting.max_length} tokens, lengths: {results['lengths']}",
             f"{', '.join(results['gpus']) or 'no GPU'}; {results['cpu_cores']} cores of {results['cpu']}; "
             + ", ".join(f"{name} {packages[name]}" for name in names),
         ]
@@ -153,6 +154,7 @@ def _surroundings() -> dict[str, Any]:
         "cpu": _cpu(),
         "cpu_cores": machine.cpu_cores,
         "host_memory": machine.ram_total,
+        "lengths": "MedQuAD" if os.environ.get("MEDFT_REAL_DATA") else "drawn from MedQuAD's quantiles",
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": versions(),
