@@ -116,6 +116,7 @@ def medft(model: Any, tokenizer: Any, job: Job) -> dict[str, Any]:
 
     own = _timed_callbacks()
     durations: list[float] = []
+    spent: list[float] = []
 
     class Clock(Progress):
         def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
@@ -124,6 +125,7 @@ def medft(model: Any, tokenizer: Any, job: Job) -> dict[str, Any]:
         def on_log(self, args: Any, state: Any, *rest: Any, **kwargs: Any) -> None:
             if len(durations) < state.global_step:
                 durations.append(_now() - self.step_began)
+                spent.append(own())
 
     run = RunDir(job.out / "run")
     run.root.mkdir()
@@ -143,7 +145,7 @@ def medft(model: Any, tokenizer: Any, job: Job) -> dict[str, Any]:
         planned = memory.training if memory.host else memory.training + memory.libraries
     return {
         **_speed(durations, tokens),
-        "overhead": own() / sum(durations),
+        "overhead": (spent[-1] - spent[WARM - 1]) / sum(durations[WARM:]),
         "planned": planned,
     }
 
