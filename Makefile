@@ -12,7 +12,7 @@ CHOICES = model=$(MODEL) $(if $(DATASET),dataset=$(DATASET)) $(if $(TEMPLATE),te
 LAUNCH = $(if $(filter-out 1,$(GPUS)),$(BIN)/torchrun --standalone --nproc_per_node=$(GPUS) -m medft,$(BIN)/medft)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train plan prepare sweep compare runs evaluate chat upload test lint bench lock clean
+.PHONY: help setup train plan prepare sweep compare runs evaluate chat upload test lint bench docs lock clean
 
 help: ## this list
 	@echo "medft: fine-tune open LLMs on medical data"
@@ -78,6 +78,9 @@ lint: $(READY) ## format and fix what can be fixed
 
 bench: $(READY) ## measure; prints tables, asserts nothing
 	@for file in tests/benchmarks/bench_*.py; do HF_HUB_OFFLINE=1 $(BIN)/python -m "$$(echo $${file%.py} | tr / .)"; done
+
+docs: $(READY) ## bring the generated parts of docs/ up to date
+	@$(BIN)/python docs/make_tree.py
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/uv pip compile -q --universal --all-extras --python-version 3.11 --generate-hashes \

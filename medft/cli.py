@@ -12,7 +12,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
 
 from medft.errors import ConfigError, MedftError
 
@@ -87,7 +86,7 @@ def _dispatch(arguments: list[str]) -> int:
             f"unknown command '{verb}'." + (f" Did you mean '{near}'?" if near else ""),
             remedy=f"commands: {', '.join(VERBS)}",
         )
-    from medft.compose import group_options, with_config_dir
+    from medft.compose import group_options, settings, with_config_dir
 
     overrides = with_config_dir(arguments[1:])
     module = import_module(f"medft.verbs.{verb}")
@@ -102,22 +101,6 @@ def _dispatch(arguments: list[str]) -> int:
         return hydra_main(verb, overrides)
     code: int | None = module.run(settings(verb, overrides))
     return code or 0
-
-
-def settings(verb: str, overrides: Sequence[str]) -> Any:
-    """The configuration dataclass of ``verb``, composed and built.
-
-    Raises:
-        ConfigError: whatever is wrong with the command line.
-    """
-    from medft.compose import compose
-    from medft.config import build
-
-    module = import_module(f"medft.verbs.{verb}")
-    fixed: dict[str, Any] = {}
-    if hasattr(module, "expand"):  # a resumed run brings the command line it was started with
-        overrides, fixed = module.expand(overrides)
-    return build(getattr(module, f"{verb.capitalize()}Config"), {**compose(verb, overrides), **fixed})
 
 
 def _usage() -> str:

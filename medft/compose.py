@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Collection, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from medft.config import nearest
+from medft.config import build, nearest
 from medft.errors import ConfigError
 from medft.paths import conf_dir
 
@@ -24,6 +25,19 @@ DEFAULTS = {
 }
 SEARCHPATH = "hydra.searchpath="
 """Hydra's override for folders of YAML files beside conf/."""
+
+
+def settings(verb: str, overrides: Sequence[str]) -> Any:
+    """The configuration dataclass of ``verb``, composed and built.
+
+    Raises:
+        ConfigError: whatever is wrong with the command line.
+    """
+    module = import_module(f"medft.verbs.{verb}")
+    fixed: dict[str, Any] = {}
+    if hasattr(module, "expand"):  # a resumed run brings the command line it was started with
+        overrides, fixed = module.expand(overrides)
+    return build(getattr(module, f"{verb.capitalize()}Config"), {**compose(verb, overrides), **fixed})
 
 
 def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
@@ -67,7 +81,7 @@ def register_resolvers() -> None:
 
 def effective_scale(scale: str) -> str:
     """full or tiny; ``auto`` is full where there is a CUDA GPU."""
-    from medft.plan.machine import probe
+    from medft.machine import probe
 
     if scale != "auto":
         return scale

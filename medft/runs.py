@@ -1,25 +1,21 @@
-"""Run folders: their layout, their states, how one is named on the command line, and writing without loss.
+"""Run folders: their layout, their states, and how one is named on the command line.
 
-Owns the names of the files inside a run folder and the promise that a file appears whole or not at all. Knows
-nothing of what the files mean.
+Owns the names of the files inside a run folder. Knows nothing of what the files mean.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import os
-import re
-import shutil
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Literal
 
 from medft.errors import RunError
+from medft.files import read_json, take, write_json
 
 State = Literal["finished", "running", "interrupted", "failed", "killed"]
 
@@ -192,91 +188,3 @@ def find_run(name: str, artifacts: Path) -> RunDir:
 def _names(run: RunDir, name: str) -> bool:
     full = f"{run.root.parent.name}/{run.root.name}"
     return full.startswith(name) or run.root.name.startswith(name)
-
-
-def take(file: TextIO, *, shared: bool = False) -> bool:
-    """Lock an open file if nobody holds it; ``shared`` only looks, beside others who look.
-
-    The kernel gives the lock back when the last process that inherited the file ends, however it ends: unlike
-    a process id, it means nothing else later, or in another container.
-    """
-    try:
-        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a whole UTF-8 file: aside first, then renamed, so that no reader sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Mapping[str, Any] | list[Any]) -> None:
-    """``write_text`` of ``value`` as indented JSON; NaN is refused, since JSON has none."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """The JSON in ``path``.
-
-    Raises:
-        RunError: the file is missing or not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{path.name} is missing", where=str(path), remedy="is this a medft folder?") from None
-    except ValueError as error:
-        raise RunError(f"{path.name} is damaged: {error}", where=str(path)) from None
-
-
-@contextlib.contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """A new folder that takes the name ``path`` when the block ends well, replacing what was there; on an
-    error nothing is left behind and the old folder stays. What a killed process left is cleared away."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _clear_abandoned(path)
-    aside, old = (path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("part", "old"))
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
-    try:
-        yield aside
-        if path.exists():
-            path.rename(old)
-        aside.rename(path)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _clear_abandoned(path: Path) -> None:
-    """Remove the halves of ``path`` whose process is gone; one killed between its two renames gets its old
-    folder back."""
-    for left in path.parent.glob(".*"):
-        found = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.(part|old)", left.name)
-        if found is None or _lives(int(found[1])):
-            continue
-        if found[2] == "old" and not path.exists():
-            left.rename(path)
-        else:
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from medft.cli import main, settings
-from medft.compose import group_options, with_config_dir
+from medft.cli import main
+from medft.compose import group_options, settings, with_config_dir
 from medft.errors import ConfigError
 from medft.paths import conf_dir
 from medft.sweep.grid import read_grid

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from medft.cli import VERBS, settings
-from medft.compose import group_options
+from medft.cli import VERBS
+from medft.compose import group_options, settings
 from medft.errors import ConfigError, EngineError, MedftError
+from medft.machine import Machine
 from medft.paths import conf_dir
-from medft.plan.machine import Machine
 from medft.plan.resolve import resolve
 
 FILES = [path for path in sorted(conf_dir().rglob("*.yaml")) if path.parent.name != "base"]

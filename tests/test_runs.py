@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from medft.runs import atomic_folder
+from medft.files import atomic_folder
 
 
 @pytest.fixture

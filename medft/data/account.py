@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from medft.data.cache import digest, without_places
+from medft.data.cleaning.select import SPLIT_NAMES, Index, Mask, Selection
 from medft.data.config import DatasetConfig
 from medft.data.ledger import Ledger, SourceLedger
-from medft.data.select import SPLIT_NAMES, Index, Mask, Selection
-from medft.data.split import Splits
+from medft.data.splitting.split import Splits
 from medft.data.stage import Tally
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from medft.config import plain
 from medft.data.config import DatasetConfig
-from medft.data.sources import files_of
+from medft.data.readers.sources import files_of
 from medft.errors import DataError
 
 
@@ -70,7 +70,7 @@ def _file_digest(path: Path) -> str:
 @lru_cache
 def code_version(package: Path) -> str:
     """A digest of the source of a package, so that a changed rule never meets old results."""
-    files = sorted(package.glob("*.*"))
+    files = sorted(path for path in package.rglob("*.*") if path.suffix != ".pyc")
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 

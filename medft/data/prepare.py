@@ -19,17 +19,17 @@ import numpy as np
 
 from medft.data import cache
 from medft.data.account import account
+from medft.data.cleaning.keys import ABSENT
+from medft.data.cleaning.select import SPLIT_NAMES, Selection, select
 from medft.data.config import DatasetConfig
-from medft.data.keys import ABSENT
 from medft.data.ledger import Ledger
-from medft.data.pins import pinned
+from medft.data.readers.pins import pinned
 from medft.data.record import Record
-from medft.data.select import SPLIT_NAMES, Selection, select
-from medft.data.split import TRAIN, Splits, groups, split
+from medft.data.splitting.split import TRAIN, Splits, groups, split
 from medft.data.stage import Progress, Tally, stage
 from medft.data.store import batches, count_records, read_records, schema
 from medft.errors import DataError, MedftError
-from medft.runs import atomic_folder, read_json, write_json
+from medft.files import atomic_folder, read_json, write_json
 
 LEDGER = "ledger.json"
 CONTAMINATED = "contaminated.json"

@@ -11,16 +11,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from medft.data.clean import clean
-from medft.data.columns import NOT_SELECTED, check_columns, selected, split_of, to_record
+from medft.data.cleaning.benchmarks import HeldOutTexts, benchmark_of
+from medft.data.cleaning.identifiers import redact
+from medft.data.cleaning.keys import keys_of
+from medft.data.cleaning.near import Signatures
+from medft.data.cleaning.repair import clean
+from medft.data.cleaning.select import Index
 from medft.data.config import DatasetConfig
-from medft.data.heldout import HeldOutTexts, benchmark_of
-from medft.data.identifiers import redact
-from medft.data.keys import keys_of
-from medft.data.near import Signatures
+from medft.data.readers.columns import NOT_SELECTED, check_columns, selected, split_of, to_record
+from medft.data.readers.rows import Row, RowError
+from medft.data.readers.sources import read_rows
 from medft.data.record import Record
-from medft.data.select import Index
-from medft.data.sources import Row, RowError, read_rows
 from medft.data.store import RecordWriter
 from medft.errors import DataError
 

@@ -155,14 +155,3 @@ class Engine(Protocol):
         Raises:
             EngineError: a folder that cannot be used.
         """
-
-
-def engine(name: EngineName) -> Engine:
-    """The engine called ``name``; nothing heavy is imported before ``activate``."""
-    if name == "unsloth":
-        from medft.engine.unsloth_engine import UnslothEngine
-
-        return UnslothEngine()
-    from medft.engine.transformers_engine import TransformersEngine
-
-    return TransformersEngine()

@@ -14,7 +14,7 @@ from typing import Any
 
 from medft.engine import checkpoint, compat, isolation, modules
 from medft.engine.base import Checkpointing, EngineName, LoadSpec, LoraConfig, LossType
-from medft.plan.machine import probe
+from medft.machine import probe
 
 _log = logging.getLogger(__name__)
 _OLDEST_CAPABILITY = (7, 0)  # Volta: what Unsloth's Triton kernels compile for

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from medft.runs import write_text
+from medft.files import write_text
 
 
 class AnswerFile:

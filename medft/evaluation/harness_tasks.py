@@ -13,7 +13,7 @@ from typing import Any
 
 from medft.errors import ConfigError, DataError
 from medft.evaluation.config import HarnessConfig
-from medft.runs import write_text
+from medft.files import write_text
 
 TASKS = Path(__file__).with_name("tasks")
 """medft's own task files."""
@@ -69,10 +69,10 @@ def write_pubmedqa(path: Path, folder: Path) -> Path:
     Raises:
         DataError: it is not there, or holds none of the test questions.
     """
-    from medft.data.heldout import benchmark_questions
-    from medft.data.keys import same_words
-    from medft.data.pubmedqa import read
-    from medft.data.sources import RowError
+    from medft.data.cleaning.benchmarks import benchmark_questions
+    from medft.data.cleaning.keys import same_words
+    from medft.data.readers.pubmedqa import read
+    from medft.data.readers.rows import RowError
 
     source = path / "ori_pqal.json" if path.is_dir() else path
     if not source.is_file():

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from medft.data import keys
-from medft.data.columns import check_columns, selected, split_of, to_record
+from medft.data.cleaning import keys
+from medft.data.cleaning.benchmarks import benchmark_of
 from medft.data.config import DatasetConfig
-from medft.data.heldout import benchmark_of
+from medft.data.readers.columns import check_columns, selected, split_of, to_record
+from medft.data.readers.rows import RowError
+from medft.data.readers.sources import read_rows
 from medft.data.record import Message, Record
-from medft.data.sources import RowError, read_rows
 from medft.errors import DataError, PromptError
 from medft.evaluation.config import SuiteConfig
 from medft.prompt.config import TemplateConfig, WordingConfig

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medft.files import read_json, write_text
 from medft.report.html import Notice, Section, Table, Text, page
-from medft.runs import read_json, write_text
 
 NOT_ADVICE = "These figures describe answers of a language model. They do not make it fit for clinical use."
 BASELINE = "majority baseline"

@@ -17,10 +17,10 @@ from medft.evaluation import encoder, harness
 from medft.evaluation.answers import AnswerFile
 from medft.evaluation.asking import Answered, Progress, System, ask
 from medft.evaluation.config import SuiteConfig
+from medft.evaluation.context import Setting
 from medft.evaluation.encoder import Baseline
 from medft.evaluation.harness_tasks import open_harness
 from medft.evaluation.questions import Items, Question, collect, training_records
-from medft.evaluation.setting import Setting
 from medft.evaluation.suites import KINDS
 
 ENCODER = "encoder"

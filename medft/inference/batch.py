@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from medft.errors import DataError, PromptError, RunError
+from medft.files import write_text
 from medft.inference.dialogue import Dialogue, clean
 from medft.inference.generation import Reply
-from medft.runs import write_text
 
 
 def read_questions(path: Path) -> list[str]:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from medft.config import nearest
 from medft.errors import RunError
+from medft.files import write_text
 from medft.inference.dialogue import Dialogue, templates
-from medft.inference.retrieve import Index
-from medft.runs import write_text
+from medft.inference.documents import Index
 
 HELP = """\
 /help                this list

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medft.errors import ConfigError, EngineError
-from medft.inference.documents import Passage
-from medft.inference.retrieve import Hit
+from medft.inference.documents import Hit, Passage
 
 _FILE = "vectors.faiss"
 

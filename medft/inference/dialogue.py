@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from medft.config import build
 from medft.data.record import Message, Record
 from medft.errors import ConfigError, PromptError
+from medft.inference.documents import Hit, Index
 from medft.inference.generation import Sampling
 from medft.inference.library import Library
-from medft.inference.retrieve import Hit, Index
 from medft.paths import conf_dir
 from medft.prompt.config import TemplateConfig, WordingConfig
 from medft.prompt.template import fill, wording

@@ -1,16 +1,14 @@
-"""Files of text -> passages that can be found and shown.
-
-Owns what a passage is and how long it is. Knows nothing of search or of models.
-"""
+"""Files of text -> passages that can be found and shown, and what any index over them offers."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 from medft.errors import DataError
 
@@ -29,6 +27,28 @@ class Passage:
     """The document: file name, or file name and the id of the row."""
     text: str
     """What it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that was found."""
+
+    passage: Passage
+    """The passage."""
+    score: float
+    """Higher is closer; comparable within one query only."""
+
+
+class Index(Protocol):
+    """Passages that can be searched."""
+
+    passages: Sequence[Passage]
+
+    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
+        """The best passages of each query, best first; at most ``k``, fewer where fewer match."""
+
+    def save(self, folder: Path) -> None:
+        """Write the index, without its passages, into an existing folder."""
 
 
 def read_passages(path: Path, max_words: int = MAX_WORDS) -> list[Passage]:
@@ -119,8 +139,8 @@ def _rows(text: str, file: Path, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _pubmedqa(file: Path) -> Iterator[tuple[str, str]]:
-    from medft.data.pubmedqa import read
-    from medft.data.sources import RowError
+    from medft.data.readers.pubmedqa import read
+    from medft.data.readers.rows import RowError
 
     for row in read(file):
         if isinstance(row, RowError):

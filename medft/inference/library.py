@@ -14,17 +14,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medft.config import build
-from medft.engine.base import EngineConfig, LoadSpec, engine
+from medft.engine import engine
+from medft.engine.base import EngineConfig, LoadSpec
 from medft.engine.device import in_memory
 from medft.errors import RunError
+from medft.files import read_json
 from medft.inference.generation import BATCH_TOKENS
 from medft.inference.session import BASE, Session
-from medft.models.bases import Base, merging_base, training_base
+from medft.machine import probe
+from medft.models.base_models import Base, merging_base, training_base
 from medft.models.registry import ModelConfig
-from medft.plan.machine import probe
 from medft.plan.resolve import Resolved, resolve
 from medft.prompt.config import TemplateConfig
-from medft.runs import RunDir, read_json
+from medft.runs import RunDir
 
 Weights = Literal["adapter", "merged"]
 

@@ -8,37 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from medft.errors import ConfigError, DataError
-from medft.inference.documents import Passage, read_passages
-from medft.runs import atomic_folder, write_text
+from medft.files import atomic_folder, write_text
+from medft.inference.documents import Hit, Index, Passage, read_passages
 
 Kind = Literal["bm25", "dense"]
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A passage that was found."""
-
-    passage: Passage
-    """The passage."""
-    score: float
-    """Higher is closer; comparable within one query only."""
-
-
-class Index(Protocol):
-    """Passages that can be searched."""
-
-    passages: Sequence[Passage]
-
-    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """The best passages of each query, best first; at most ``k``, fewer where fewer match."""
-
-    def save(self, folder: Path) -> None:
-        """Write the index, without its passages, into an existing folder."""
 
 
 class Bm25:

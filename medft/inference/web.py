@@ -17,7 +17,7 @@ from typing import Any
 import gradio as gr
 
 from medft.errors import ConfigError, MedftError
-from medft.inference.desk import Column, Desk
+from medft.inference.chat_server import Column, Desk
 from medft.inference.generation import Sampling
 
 NOT_ADVICE = "A language model answers. It can be wrong. This is not medical advice."

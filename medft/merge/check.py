@@ -21,7 +21,8 @@ from medft.errors import MergeError
 from medft.merge.adapter import Adapter, Change, LowRank, Replacement
 from medft.merge.base import FLOATS, Base
 from medft.merge.checkpoint import Checkpoint, read_object
-from medft.merge.companions import (
+from medft.merge.shards import Spec
+from medft.merge.sidecar_files import (
     CONFIG,
     GENERATION,
     TOKENIZER_FILES,
@@ -30,7 +31,6 @@ from medft.merge.companions import (
     merged_generation,
     tokenizer_files,
 )
-from medft.merge.shards import Spec
 from medft.merge.stream import blocks, check_fit, one_thread
 
 if TYPE_CHECKING:

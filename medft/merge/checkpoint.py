@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medft.errors import MergeError, RunError
+from medft.files import read_json
 from medft.models.folder import PICKLES
-from medft.runs import read_json
 
 if TYPE_CHECKING:
     import torch

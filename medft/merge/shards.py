@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medft.errors import MergeError
+from medft.files import write_json
 from medft.merge.checkpoint import DTYPES, INDEX, SINGLE, nbytes
-from medft.runs import write_json
 
 if TYPE_CHECKING:
     import torch

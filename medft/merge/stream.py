@@ -29,11 +29,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from medft.errors import MergeError
+from medft.files import atomic_folder
 from medft.merge.adapter import Adapter, Change
 from medft.merge.base import EMBEDDING, FLOATS, OUTPUT, Base, BaseKind
-from medft.merge.companions import write_companions
 from medft.merge.shards import Spec, shard_names, split, sync, write_index, write_shard
-from medft.runs import atomic_folder
+from medft.merge.sidecar_files import write_companions
 
 if TYPE_CHECKING:
     import torch

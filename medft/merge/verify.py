@@ -45,11 +45,11 @@ from pathlib import Path
 from typing import Any
 
 from medft.errors import MergeError
+from medft.files import atomic_folder, read_json, write_json
 from medft.merge.check import TensorReport, check_companions, check_tensors
 from medft.merge.digests import digests
 from medft.merge.logits import Difference, LogitReport, Questions, compare
 from medft.merge.stream import SHARD_BYTES, Dtype, MergeReport, Progress, write_merged
-from medft.runs import atomic_folder, read_json, write_json
 
 TOLERANCE = 0.05
 """Largest distance to peft's merge, as a share of what the merge changes in the logits."""

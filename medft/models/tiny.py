@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from medft.errors import DataError
+from medft.files import atomic_folder, write_json
 from medft.models import tiny_family, tiny_model, tiny_tokenizer
 from medft.models.registry import Family
 from medft.paths import samples_dir
-from medft.runs import atomic_folder, write_json
 
 MARK = "medft_tiny_twin"
 """Key of config.json that a twin, and every model merged from it, carries."""

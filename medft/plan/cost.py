@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from medft.engine.base import Checkpointing
+from medft.machine import Machine
 from medft.models.registry import Dtype, ShapeConfig, parameters
 from medft.plan import lengths
 from medft.plan.fit import Recipe
 from medft.plan.flops import flops_per_token, peak_flops
-from medft.plan.machine import Machine
 from medft.training.config import TrainerConfig
 
 _UNPACKING = 100  # tokens

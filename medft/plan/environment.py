@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from medft.config import plain
-from medft.plan.machine import Machine
+from medft.machine import Machine
 from medft.plan.resolve import Resolved
 
 PACKAGES = (

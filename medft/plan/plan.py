@@ -12,12 +12,12 @@ from typing import Any
 from medft.config import plain
 from medft.engine.base import Checkpointing
 from medft.errors import EngineError
+from medft.machine import Machine
 from medft.plan import cost, fit, lengths, problems
 from medft.plan.disk import Disk, free_bytes
 from medft.plan.fit import Memory, Recipe
 from medft.plan.flops import flops_per_token, peak_flops, utilisation
 from medft.plan.lengths import Lengths
-from medft.plan.machine import Machine
 from medft.plan.memory import Estimate
 from medft.plan.problems import Problem
 from medft.plan.rate import Rate, last_rate

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from medft.machine import Machine
 from medft.plan.disk import Disk
 from medft.plan.fit import Memory, Recipe
-from medft.plan.machine import Machine
 from medft.plan.memory import Estimate
 from medft.plan.remedies import remedies
 

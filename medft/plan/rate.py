@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from medft.errors import MedftError
-from medft.plan.machine import Machine
-from medft.runs import RunDir, all_runs, read_json
+from medft.files import read_json
+from medft.machine import Machine
+from medft.runs import RunDir, all_runs
 
 _VALIDATION_PER_TOKEN = 1 / 3  # a forward pass, of forward and backward
 

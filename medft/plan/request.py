@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medft.engine.base import EngineConfig, LoraConfig
+from medft.machine import Machine
 from medft.models.registry import ModelConfig, ShapeConfig, lora_parameters
 from medft.plan import lengths
 from medft.plan.disk import Disk, disk, to_download
 from medft.plan.fit import Memory, Recipe
 from medft.plan.lengths import Lengths
-from medft.plan.machine import Machine
 from medft.plan.memory import Estimate, Workload, estimate
 from medft.plan.resolve import Resolved
 from medft.training.config import TrainerConfig

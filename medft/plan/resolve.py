@@ -10,8 +10,8 @@ from typing import Literal
 
 from medft.engine.base import Checkpointing, EngineConfig, EngineName
 from medft.errors import ConfigError, EngineError
+from medft.machine import Machine
 from medft.models.registry import Dtype, ModelConfig
-from medft.plan.machine import Machine
 
 Scale = Literal["auto", "full", "tiny"]
 
@@ -77,7 +77,7 @@ def _scale(
 
 
 def _engine(config: EngineConfig, machine: Machine, reasons: dict[str, str]) -> EngineName:
-    from medft.engine.base import engine
+    from medft.engine import engine
 
     if config.name == "transformers":
         reasons["engine"] = "engine=transformers was asked for"

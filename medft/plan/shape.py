@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from medft.files import read_json
 from medft.models.registry import ShapeConfig
-from medft.runs import read_json
 
 _TIED = (
     "gemma",

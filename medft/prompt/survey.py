@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from medft.data.findings import Finding
-from medft.data.keys import answer_text, question_text
+from medft.data.cleaning.keys import answer_text, question_text
+from medft.data.examination.findings import Finding
 from medft.data.record import Message, Record
 from medft.errors import PromptError
 from medft.prompt.config import TemplateConfig

@@ -18,10 +18,10 @@ from medft.config import plain
 from medft.data.cache import code_version, digest, lock
 from medft.data.record import Record
 from medft.errors import PromptError
+from medft.files import atomic_folder, read_json, write_json
 from medft.prompt.config import TemplateConfig
 from medft.prompt.encode import IGNORE, Encoded, Encoder
 from medft.prompt.template import messages
-from medft.runs import atomic_folder, read_json, write_json
 
 _BATCH = 512
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from medft.errors import ConfigError
+from medft.publish.card_sections import Source, mapping, strings
 from medft.publish.facts import Facts
 from medft.publish.licence import PERMISSIVE, narrows, restrictions
-from medft.publish.parts import Source, mapping, strings
 from medft.report.subject import number
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from medft.errors import ConfigError, EngineError
+from medft.files import atomic_folder, read_json, write_json, write_text
 from medft.publish.modelfile import modelfile, turns_of
-from medft.runs import atomic_folder, read_json, write_json, write_text
 
 CONVERTER, QUANTISER = "convert_hf_to_gguf.py", "llama-quantize"
 DIRECT = ("f32", "f16", "bf16", "q8_0")

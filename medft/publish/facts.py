@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medft.publish.licence import Terms, terms_of
-from medft.publish.parts import (
+from medft.publish.card_sections import (
     Score,
     Source,
     mapping,
@@ -28,6 +27,7 @@ from medft.publish.parts import (
     strings,
     text,
 )
+from medft.publish.licence import Terms, terms_of
 from medft.report.subject import identify, number, read_figures, read_settings
 from medft.runs import RunDir
 

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from medft.errors import RunError
-from medft.merge.companions import LICENCE_FILES
+from medft.files import atomic_folder, read_json, write_json, write_text
+from medft.merge.sidecar_files import LICENCE_FILES
 from medft.models.hub import CHECKPOINT_FILES
 from medft.publish.card import Kind, is_hub_id, write_card
 from medft.publish.facts import Facts
 from medft.publish.licence import forbids_sharing
 from medft.publish.preflight import Target
-from medft.runs import RunDir, atomic_folder, read_json, write_json, write_text
+from medft.runs import RunDir
 
 # Keys of configuration files in which libraries write down where a model lay on this machine.
 _PATH_KEYS = ("base_model_name_or_path", "_name_or_path", "name_or_path")

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from medft.files import read_json
 from medft.report.html import Table
-from medft.runs import RunDir, read_json
+from medft.runs import RunDir
 
 _SHOWN = 16  # characters of a fingerprint
 PRINTS = ("data", "split", "tokenizer", "template")

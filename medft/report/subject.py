@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from medft.errors import RunError
+from medft.files import read_json
 from medft.report.series import Curve, read_curve
-from medft.runs import RunDir, read_json
+from medft.runs import RunDir
 
 FINGERPRINTS = ("data", "split", "template", "tokenizer")
 

@@ -17,8 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from medft.cli import settings
-from medft.compose import SEARCHPATH, compose, register_resolvers
+from medft.compose import SEARCHPATH, compose, register_resolvers, settings
 from medft.errors import ConfigError, RunError
 from medft.paths import conf_dir
 from medft.screen import Screen

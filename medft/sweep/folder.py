@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from medft.runs import RunDir, read_json, take, write_json
+from medft.files import read_json, take, write_json
+from medft.runs import RunDir
 
 INDEX = "index.json"
 State = Literal["to do", "running", "done", "failed"]

@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from medft.plan.machine import probe
-from medft.runs import read_json, take, write_text
+from medft.files import read_json, take, write_text
+from medft.machine import probe
 from medft.sweep.folder import Job, SweepDir
 
 _TAIL = 6  # lines of a failed job that are shown

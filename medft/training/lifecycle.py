@@ -19,7 +19,8 @@ import yaml
 
 from medft.engine.device import out_of_memory
 from medft.errors import MedftError, RunError
-from medft.runs import RunDir, write_json, write_text
+from medft.files import write_json, write_text
+from medft.runs import RunDir
 from medft.training.phases import Phase, phase_of
 from medft.training.resume import demand_same
 

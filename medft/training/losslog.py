@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from medft.runs import write_text
+from medft.files import write_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from medft.errors import RunError
-from medft.runs import RunDir, find_run, read_json
+from medft.files import read_json
+from medft.runs import RunDir, find_run
 
 FIXED = ("model", "dataset", "template", "lora", "seed", "scale")
 """Sections of the configuration that shape every step; the rest may change between the halves."""

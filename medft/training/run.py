@@ -19,15 +19,16 @@ from medft import ranks
 from medft.engine import compat
 from medft.engine.base import Checkpointing, LossType
 from medft.engine.device import peak_memory_bytes
+from medft.files import atomic_folder, read_json
 from medft.models.registry import Dtype
 from medft.prompt.tokens import EncodedSplit
-from medft.runs import RunDir, atomic_folder, read_json
+from medft.runs import RunDir
 from medft.training.arguments import Schedule, schedule, sft_config
 from medft.training.callbacks import Listener, Progress, Recorder, Stopper
 from medft.training.config import TrainerConfig
 from medft.training.losslog import LossLog, read_rows
-from medft.training.outcome import Outcome
 from medft.training.preflight import Rehearsal
+from medft.training.result import Outcome
 from medft.training.sampler import GroupedByLength
 from medft.training.trainer import AnswerCollator, Trainer
 

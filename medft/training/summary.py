@@ -17,7 +17,7 @@ from medft.data.ledger import Ledger
 from medft.prompt.config import TemplateConfig
 from medft.prompt.tokens import EncodedSplit
 from medft.runs import RunDir
-from medft.training.outcome import Outcome
+from medft.training.result import Outcome
 
 
 @dataclass(frozen=True, slots=True)

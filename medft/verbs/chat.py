@@ -18,9 +18,10 @@ from medft.errors import ConfigError, MedftError
 from medft.inference.batch import answer_file, read_questions
 from medft.inference.commands import Quit, run_command
 from medft.inference.dialogue import Dialogue
+from medft.inference.documents import Index
 from medft.inference.generation import BATCH_TOKENS, Sampling
 from medft.inference.library import Library
-from medft.inference.retrieve import Index, Kind, check_k, open_index
+from medft.inference.retrieve import Kind, check_k, open_index
 from medft.runs import find_run
 from medft.screen import Screen
 

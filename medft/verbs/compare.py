@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from medft.report.compare import NAME, write_comparison
-from medft.report.comparison import Axis, Comparison, compare
+from medft.report.comparison.page import NAME, write_comparison
+from medft.report.comparison.rules import Axis, Comparison, compare
+from medft.report.comparison.selection import select
+from medft.report.comparison.table import pairs, results
 from medft.report.html import Table
-from medft.report.selection import select
-from medft.report.table import pairs, results
 from medft.report.terminal import fitted, narrowed
 
 SHOWN = ("run", "evaluated on", "bits per byte", "validation loss", "train loss", "steps", "time")

@@ -22,13 +22,13 @@ from medft.engine.device import release
 from medft.errors import EngineError, MedftError
 from medft.evaluation.asking import Progress, System
 from medft.evaluation.config import SuiteConfig
+from medft.evaluation.context import Setting
 from medft.evaluation.report import figure_table, remarks, write_report
 from medft.evaluation.run import Suite, open_suite
-from medft.evaluation.setting import Setting
 from medft.inference.generation import BATCH_TOKENS, Sampling
 from medft.inference.library import Library, Trained, Weights, fingerprint, open_merged, read_run
 from medft.inference.session import BASE, Session
-from medft.models.bases import merging_base, training_base
+from medft.models.base_models import merging_base, training_base
 from medft.report.terminal import fitted
 from medft.runs import find_run
 from medft.screen import Screen

@@ -18,7 +18,7 @@ from medft.runs import RunDir
 from medft.screen import Screen
 
 if TYPE_CHECKING:
-    from medft.training.outcome import Outcome
+    from medft.training.result import Outcome
     from medft.verbs.train_config import TrainConfig
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from medft.config import build
 from medft.data.prepare import prepare
 from medft.errors import RunError
-from medft.models.bases import training_base
-from medft.runs import find_run, read_json, write_json
+from medft.files import read_json, write_json
+from medft.models.base_models import training_base
+from medft.runs import find_run
 from medft.screen import Screen
 from medft.training.resume import read_config
 from medft.verbs.steps import encode, merge

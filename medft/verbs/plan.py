@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from medft.data.prepare import Prepared, prepare
-from medft.models.bases import training_base
+from medft.machine import probe
+from medft.models.base_models import training_base
 from medft.plan.disk import local_folder
 from medft.plan.lengths import Lengths, bound, read
-from medft.plan.machine import probe
 from medft.plan.memory import Estimate
 from medft.plan.plan import Plan, duration
 from medft.plan.resolve import Resolved, resolve

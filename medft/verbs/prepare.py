@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medft.data.config import DatasetConfig
-from medft.data.doctor import Report, examine
+from medft.data.examination.doctor import Report, examine
 from medft.data.prepare import Prepared, prepare
 from medft.data.record import Record
 from medft.data.stage import redact_record
 from medft.errors import ConfigError, MedftError, PromptError
+from medft.files import atomic_folder
 from medft.models.hub import fetch
 from medft.models.registry import ModelConfig
 from medft.plan.resolve import Scale
@@ -27,9 +28,8 @@ from medft.prompt.config import TemplateConfig
 from medft.prompt.preview import Preview, Previewer
 from medft.prompt.survey import Survey
 from medft.prompt.template import messages
-from medft.report.data_preview import painted
-from medft.report.data_words import Prompts, lines, worst_first
-from medft.runs import atomic_folder
+from medft.report.dataset.preview import painted
+from medft.report.dataset.text import Prompts, lines, worst_first
 from medft.screen import Screen
 from medft.training.config import TrainerConfig
 
@@ -83,7 +83,7 @@ def run(config: PrepareConfig) -> None:
     Raises:
         MedftError: a source, row or setting that cannot be used, or a named tokenizer that cannot be had.
     """
-    from medft.report.data_page import NAME, write_data_report
+    from medft.report.dataset.page import NAME, write_data_report
 
     screen = Screen()
     with _report_folder(config) as (folder, aside), screen.chatter_to(aside / "log.txt"):

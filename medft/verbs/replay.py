@@ -9,9 +9,10 @@ from pathlib import Path
 
 from medft.config import build
 from medft.errors import ConfigError, RunError
+from medft.files import write_json
 from medft.report.replay import agree, as_table, compare_replay
 from medft.report.terminal import fitted
-from medft.runs import RunDir, find_run, write_json
+from medft.runs import RunDir, find_run
 from medft.training.resume import read_config
 from medft.verbs import train
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 from medft.errors import ConfigError, MedftError
+from medft.format import UNKNOWN, count, decimal, duration
 from medft.report.html import Table
 from medft.report.series import read_curve
 from medft.report.subject import identify, number, read_figures
 from medft.report.terminal import fitted
-from medft.report.words import UNKNOWN, count, decimal, duration
 from medft.runs import RunDir, State, all_runs
 
 EXAMPLES = (

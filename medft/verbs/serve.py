@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from medft.errors import ConfigError
-from medft.inference.desk import Desk
+from medft.inference.chat_server import Desk
 from medft.inference.generation import Sampling
 from medft.inference.library import Library
 from medft.inference.retrieve import Kind, check_k, open_index

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from medft import ranks
 from medft.data.prepare import Prepared
 from medft.errors import HubError
-from medft.merge.ofrun import merge_run
-from medft.models.bases import Base, merging_base
+from medft.machine import probe
+from medft.merge.run import merge_run
+from medft.models.base_models import Base, merging_base
 from medft.plan.lengths import Lengths
-from medft.plan.machine import probe
 from medft.plan.plan import Plan
 from medft.plan.plan import make as make_plan
 from medft.plan.request import Request

@@ -12,15 +12,17 @@ from typing import Any
 from medft import ranks
 from medft.config import plain
 from medft.data.prepare import Prepared, prepare
-from medft.engine.base import LoadSpec, engine
+from medft.engine import engine
+from medft.engine.base import LoadSpec
 from medft.engine.device import peak_memory_bytes, release, use_one_thread
-from medft.models.bases import training_base
-from medft.plan import access
+from medft.files import read_json, write_json
+from medft.machine import probe
+from medft.models.base_models import training_base
+from medft.plan import downloads as access
 from medft.plan.environment import snapshot
 from medft.plan.lengths import read as read_lengths
-from medft.plan.machine import probe
 from medft.plan.resolve import Resolved, resolve
-from medft.runs import RunDir, read_json, write_json
+from medft.runs import RunDir
 from medft.screen import Screen
 from medft.training.lifecycle import describe, keeping_state, open_folder
 from medft.training.resume import demand_same_data, demand_same_steps, expand

@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from medft.cli import settings
+from medft.compose import settings
 from medft.data.prepare import prepare
 from medft.data.record import Record
 from medft.models import tokenizer as tokenizers

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from medft.data.record import Message
-from medft.engine.base import LoadSpec, engine
+from medft.engine import engine
+from medft.engine.base import LoadSpec
 from medft.inference.generation import Sampling
 from medft.inference.session import BASE, Session
 from medft.models import tokenizer as tokenizers

@@ -62,7 +62,8 @@ def families(folder: Path) -> None:
 
 def _plain(twins: dict[str, Twin], folder: Path) -> Iterator[tuple[str, str, Path, Path]]:
     """(family, kind, adapter, peft's merge) of the transformers engine."""
-    from medft.engine.base import LoadSpec, engine
+    from medft.engine import engine
+    from medft.engine.base import LoadSpec
     from tests.engine import scenarios
 
     for family, bases in twins.items():

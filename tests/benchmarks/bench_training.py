@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medft.errors import RunError
+from medft.machine import probe
 from medft.plan.lengths import padding_ratio
-from medft.plan.machine import probe
 from tests.benchmarks import training_figures
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.medquad_lengths import grouped_ratio, medquad_lengths

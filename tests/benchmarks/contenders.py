@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from medft.engine.base import EngineName, engine
+from medft.engine import engine
+from medft.engine.base import EngineName
 from medft.plan.plan import Plan
 from medft.prompt.tokens import EncodedSplit
 from medft.runs import RunDir

@@ -13,10 +13,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medft.files import atomic_folder
 from medft.models import tiny_family, tiny_model, tiny_tokenizer
 from medft.models.registry import Family, ShapeConfig
 from medft.paths import samples_dir
-from medft.runs import atomic_folder
 
 if TYPE_CHECKING:
     import torch

@@ -17,10 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from medft.engine.base import LoadSpec, LoraConfig, engine
-from medft.merge.ofrun import merge_run
+from medft.engine import engine
+from medft.engine.base import LoadSpec, LoraConfig
+from medft.machine import probe
+from medft.merge.run import merge_run
 from medft.merge.stream import SHARD_BYTES
-from medft.plan.machine import probe
 from medft.runs import RunDir
 from tests.benchmarks.contenders import CONTENDERS, Job
 from tests.benchmarks.training_figures import read_setting

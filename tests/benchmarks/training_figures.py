@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from medft.errors import RunError
+from medft.files import read_json, write_json, write_text
+from medft.machine import probe
 from medft.plan.environment import commit, versions
-from medft.plan.machine import probe
-from medft.runs import read_json, write_json, write_text
 from tests.benchmarks.training_setting import ROWS_PER_STEP, Setting
 
 Results = dict[str, Any]

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from medft.cli import settings
+from medft.compose import settings
 from medft.engine.base import Checkpointing, EngineName
+from medft.files import atomic_folder
+from medft.machine import probe
 from medft.models.registry import ModelConfig
 from medft.plan.lengths import read
-from medft.plan.machine import probe
 from medft.plan.plan import Plan, make
 from medft.plan.request import Request
 from medft.plan.resolve import Resolved
 from medft.plan.shape import read_shape
 from medft.prompt.tokens import EncodedSplit
-from medft.runs import atomic_folder
 from tests.benchmarks import random_base
 from tests.benchmarks.medquad_lengths import medquad_lengths
 

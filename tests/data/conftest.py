@@ -13,7 +13,7 @@ def dataset_hub(hub: Hub, client: Client, monkeypatch: pytest.MonkeyPatch, tmp_p
     """The loopback hub, for the datasets library too."""
     import datasets
 
-    from medft.data.hub import _builder
+    from medft.data.readers.hub import _builder
 
     monkeypatch.setattr(datasets.config, "HF_ENDPOINT", hub.url)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "datasets")

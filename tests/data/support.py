@@ -10,8 +10,9 @@ from typing import Any
 from medft.config import build
 from medft.data.config import DatasetConfig
 from medft.data.prepare import Prepared, prepare
+from medft.data.readers.rows import Row, RowError
+from medft.data.readers.sources import read_rows
 from medft.data.record import Record
-from medft.data.sources import Row, RowError, read_rows
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "data"
 QA = {"question": "question", "answer": "answer"}

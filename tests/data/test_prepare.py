@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from medft.data import keys
+from medft.data.cleaning import keys
 from medft.data.config import DatasetConfig
-from medft.data.doctor import examine
+from medft.data.examination.doctor import examine
 from medft.data.prepare import CONTAMINATED, LEDGER, SKIPPED
 from medft.errors import DataError
 from tests.data.support import FIXTURES, dataset, everything, jsonl, prepared, qa
@@ -281,7 +281,7 @@ def test_a_benchmarks_test_split_is_not_trained_on_unless_allowed(tmp_path):
 
 def test_known_test_questions_within_other_data_are_held_out(tmp_path, monkeypatch):
     known = {keys.same_words(row["question"]): "SomeBench" for row in qa(5)}
-    monkeypatch.setattr("medft.data.heldout.benchmark_questions", lambda: known)
+    monkeypatch.setattr("medft.data.cleaning.benchmarks.benchmark_questions", lambda: known)
     done = prepared(dataset(path=jsonl(tmp_path / "x.jsonl", qa(40))), tmp_path)
     assert {r.question for r in done.records("test")} == {row["question"] for row in qa(5)}
     assert "5 test questions of SomeBench stand in the test split" in done.ledger.notes[0]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from medft.data import keys
+from medft.data.cleaning import keys
 from tests.data.support import everything, prepared
 from tests.data.test_shapes import composed
 

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from medft.config import build, plain
 from medft.data.config import DatasetConfig
-from medft.data.hub import COMMIT
+from medft.data.readers.hub import COMMIT
 from medft.errors import ConfigError
 from medft.paths import conf_dir
 from tests.data.support import FIXTURES, dataset, everything, jsonl, prepared

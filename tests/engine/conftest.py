@@ -54,7 +54,8 @@ def unsloth(unsloth_folder: Path) -> Callable[[str], Any]:
 @pytest.fixture(scope="session")
 def plain(twins: Twins, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """``plain(family, quantised, dtype)``: the same short run with the transformers engine."""
-    from medft.engine.base import LoadSpec, engine
+    from medft.engine import engine
+    from medft.engine.base import LoadSpec
     from tests.engine import scenarios
 
     out = tmp_path_factory.mktemp("plain")
@@ -69,7 +70,8 @@ def plain(twins: Twins, tmp_path_factory: pytest.TempPathFactory) -> Callable[..
 @pytest.fixture
 def quantised_model(twins: Twins) -> Any:
     """A QLoRA model of the transformers engine."""
-    from medft.engine.base import LoadSpec, LoraConfig, engine
+    from medft.engine import engine
+    from medft.engine.base import LoadSpec, LoraConfig
     from tests.engine import scenarios
 
     spec = LoadSpec(twins("mistral").nf4, "float32", True, 128)

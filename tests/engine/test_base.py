@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from medft.config import build
-from medft.engine.base import EngineConfig, LoraConfig, engine
+from medft.engine import engine
+from medft.engine.base import EngineConfig, LoraConfig
 from medft.errors import ConfigError
 
 

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from medft.engine.base import LoadSpec, engine
+from medft.engine import engine
+from medft.engine.base import LoadSpec
 from tests.engine import scenarios
 from tests.engine.conftest import FAMILIES, Twins
 from tests.support import sft

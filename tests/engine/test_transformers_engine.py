@@ -10,8 +10,8 @@ import pytest
 import torch
 from bitsandbytes.nn import Linear4bit
 
-from medft.engine import modules
-from medft.engine.base import LoadSpec, LoraConfig, engine
+from medft.engine import engine, modules
+from medft.engine.base import LoadSpec, LoraConfig
 from medft.errors import EngineError
 from tests.engine import scenarios
 from tests.engine.conftest import FAMILIES, Twins

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from medft.engine.base import LoadSpec, engine
-from medft.plan.machine import Gpu, Machine
+from medft.engine import engine
+from medft.engine.base import LoadSpec
+from medft.machine import Gpu, Machine
 from tests.engine import scenarios
 from tests.engine.conftest import FAMILIES, ROOT, Twins, base_of
 from tests.support.asked import asked

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from medft.engine.base import Engine, LoadSpec, LoraConfig, engine
+from medft.engine import engine
+from medft.engine.base import Engine, LoadSpec, LoraConfig
 from medft.models.tiny import Twin, twin
 from tests.engine import scenarios
 from tests.engine.conftest import FAMILIES

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medft.data.heldout import benchmark_questions
+from medft.data.cleaning.benchmarks import benchmark_questions
 from medft.errors import ConfigError, DataError
 from medft.evaluation import harness
 from medft.evaluation.answers import AnswerFile
@@ -152,7 +152,7 @@ def test_pubmedqa_needs_its_rows(tasks: Path, tmp_path: Path) -> None:
 
 
 def test_pubmedqa_keeps_the_test_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from medft.data.keys import same_words
+    from medft.data.cleaning.keys import same_words
 
     row = {"CONTEXTS": ["c"], "final_decision": "yes", "LONG_ANSWER": "l"}
     rows = {"1": {**row, "QUESTION": "Does it help?"}, "2": {**row, "QUESTION": "Does it harm?"}}

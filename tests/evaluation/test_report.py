@@ -9,7 +9,7 @@ import pytest
 
 from medft.evaluation import report
 from medft.evaluation.measures import Measure, figure, perplexity
-from medft.runs import write_json
+from medft.files import write_json
 
 BASE, TUNED = [True] * 10 + [False] * 30, [True] * 39 + [False]
 

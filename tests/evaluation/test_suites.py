@@ -14,9 +14,9 @@ from medft.data.record import Message, Record
 from medft.errors import ConfigError, DataError
 from medft.evaluation.asking import Answered, System
 from medft.evaluation.config import SuiteConfig
+from medft.evaluation.context import Setting
 from medft.evaluation.questions import SEEN, Items, collect
 from medft.evaluation.run import QuestionSuite
-from medft.evaluation.setting import Setting
 from medft.evaluation.suites import KINDS, Result
 from medft.inference.dialogue import templates
 from medft.inference.generation import Reply, Sampling

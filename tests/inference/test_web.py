@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from medft.inference.desk import Column, Desk
+from medft.inference.chat_server import Column, Desk
 from medft.inference.documents import Passage
 from medft.inference.generation import Sampling
 from medft.inference.library import Library

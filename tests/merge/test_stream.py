@@ -13,13 +13,13 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from medft.errors import MergeError
+from medft.files import read_json
 from medft.merge.adapter import LowRank
 from medft.merge.checkpoint import Checkpoint
 from medft.merge.logits import Questions
 from medft.merge.shards import Spec
 from medft.merge.stream import blocks, merge
 from medft.merge.verify import examine
-from medft.runs import read_json
 from tests.merge.small import FAMILIES, PROJECTIONS, peft_merge, quantise
 
 Bases = Callable[..., Path]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from medft.cli import settings
+from medft.compose import settings
+from medft.machine import Gpu, Machine
 from medft.plan.lengths import Lengths
-from medft.plan.machine import Gpu, Machine
 from medft.plan.request import Request
 from medft.plan.resolve import Resolved
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from medft.cli import settings
+from medft.compose import settings
 from medft.plan.cost import batch_price, padding_of, step_cost
 from medft.plan.fit import Recipe
 from medft.training.config import TrainerConfig

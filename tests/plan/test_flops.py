@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from medft.cli import settings
+from medft.compose import settings
 from medft.models.registry import parameters
 from medft.plan.flops import flops_per_token, peak_flops, utilisation
 

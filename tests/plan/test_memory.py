@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from medft.cli import settings
-from medft.engine.base import PROJECTIONS, LoadSpec, LoraConfig, engine
+from medft.compose import settings
+from medft.engine import engine
+from medft.engine.base import PROJECTIONS, LoadSpec, LoraConfig
 from medft.models.registry import ShapeConfig, lora_parameters, parameters
 from medft.plan.memory import ADAM_BYTES, Batch, Workload, block_bytes_per_token, estimate, weight_bytes
 from medft.plan.shape import read_shape

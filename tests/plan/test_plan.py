@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from medft.errors import EngineError
+from medft.machine import Machine
 from medft.models.registry import ShapeConfig
 from medft.plan.lengths import Lengths, bound
-from medft.plan.machine import Machine
 from medft.plan.plan import Plan, make
 from tests.plan.support import CPU, H200, T4, machine, request, resolved
 

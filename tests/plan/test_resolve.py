@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from medft.cli import settings
+from medft.compose import settings
 from medft.engine.unsloth_engine import UnslothEngine
 from medft.errors import ConfigError, EngineError
-from medft.plan.machine import Machine
+from medft.machine import Machine
 from medft.plan.resolve import Resolved, resolve
 from tests.plan.support import CPU, H200, P100, T4, machine
 

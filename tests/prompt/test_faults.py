@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from medft.cli import settings
-from medft.compose import group_options
+from medft.compose import group_options, settings
 from medft.data.record import Message, Record
 from medft.prompt.config import TemplateConfig
 from medft.prompt.faults import ANSWER_IN_PROMPT, FAULTS, LOSS_ON_PROMPT, REMEDIES, faults

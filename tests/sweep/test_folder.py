@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from medft.errors import RunError
-from medft.runs import write_json
+from medft.files import write_json
 from medft.sweep.folder import SweepDir
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from medft.plan.machine import Gpu, Machine
+from medft.machine import Gpu, Machine
 from medft.sweep import job
 from medft.sweep.folder import SweepDir
 

@@ -14,8 +14,9 @@ import pytest
 
 from medft import ranks
 from medft.errors import ConfigError
+from medft.files import read_json
 from medft.models.tiny import Twin
-from medft.runs import RunDir, read_json
+from medft.runs import RunDir
 from medft.training.losslog import read_rows
 from tests.support.training import until_step
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from medft.engine.base import LoadSpec, LoraConfig, engine
+from medft.engine import engine
+from medft.engine.base import LoadSpec, LoraConfig
 from medft.models.tiny import Twin
 from medft.plan.lengths import Lengths
 from medft.plan.plan import Plan, make

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from medft.cli import main
+from medft.files import read_json
 from medft.models.registry import Family
 from medft.models.tiny import Twin
 from medft.paths import samples_dir
-from medft.runs import RunDir, read_json
+from medft.runs import RunDir
 from medft.training.losslog import read_rows
 from tests.support.training import ARGUMENTS, compared, start, until_step
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from medft.engine.base import LoadSpec, LoraConfig, engine
+from medft.engine import engine
+from medft.engine.base import LoadSpec, LoraConfig
 from medft.errors import EngineError
 from medft.models.tiny import Twin
 from medft.prompt.tokens import EncodedSplit

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from medft.engine.base import LoadSpec, LoraConfig, engine
+from medft.engine import engine
+from medft.engine.base import LoadSpec, LoraConfig
 from medft.models.tiny import Twin
 from medft.training.phases import phase_of
 from tests.support import sft

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from medft.errors import RunError
-from medft.runs import RunDir, write_json
+from medft.files import write_json
+from medft.runs import RunDir
 from medft.training.resume import demand_same, demand_same_data, demand_same_steps, expand
 
 BEFORE = {

@@ -67,7 +67,7 @@ def test_validation_equals_the_sums_by_hand_whatever_the_batches(
         model, tokenizer, rows, tmp_path, per_device_eval_batch_size=3, padding_free=padding_free
     )
     if padding_free:
-        from medft.engine.base import engine
+        from medft.engine import engine
 
         engine("transformers").separate_examples(trainer)
     found = trainer.evaluate(Dataset.from_list(rows))  # batches of three and one

@@ -9,7 +9,7 @@ import pytest
 
 from medft.config import build
 from medft.errors import DataError, RunError
-from medft.report.selection import select
+from medft.report.comparison.selection import select
 from medft.verbs import compare
 from tests.support.runs import make_run
 

@@ -14,9 +14,10 @@ import yaml
 
 from medft.cli import main
 from medft.evaluation.asking import System
+from medft.files import read_json
 from medft.inference import generation, likelihood
-from medft.publish.parts import read_scores
-from medft.runs import RunDir, read_json
+from medft.publish.card_sections import read_scores
+from medft.runs import RunDir
 from medft.verbs import evaluate
 from tests.support.trained_run import add_merged, make_run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medft.cli import settings
+from medft.compose import settings
 from medft.engine import compat
 from medft.screen import Screen
 from medft.verbs.lines import announce

@@ -10,7 +10,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from medft.errors import HubError, RunError
-from medft.runs import RunDir, read_json
+from medft.files import read_json
+from medft.runs import RunDir
 from medft.verbs import steps
 from medft.verbs.merge import MergeConfig
 from medft.verbs.merge import run as merge

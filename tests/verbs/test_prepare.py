@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from medft.cli import main, settings
+from medft.cli import main
+from medft.compose import settings
 from medft.verbs.prepare import _report_folder
 from tests.data.support import FIXTURES, jsonl, qa
 

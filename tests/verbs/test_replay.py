@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from medft.cli import main
+from medft.files import read_json
 from medft.models.registry import Family
 from medft.models.tiny import Twin
 from medft.report.replay import Finding, agree, as_table, compare_replay
-from medft.runs import RunDir, read_json
+from medft.runs import RunDir
 from tests.support.runs import make_run
 from tests.support.training import start
 

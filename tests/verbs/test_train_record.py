@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from medft.cli import settings
+from medft.compose import settings
 from medft.config import build
 from medft.training.resume import read_config
 from medft.verbs import train

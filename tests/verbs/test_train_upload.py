@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from medft.cli import settings
+from medft.compose import settings
 from medft.errors import ConfigError, HubError, RunError
 from medft.screen import Screen
 from medft.verbs import train, train_upload

@@ -15,8 +15,8 @@ from medft.evaluation.config import RetrievalConfig, SuiteConfig
 from medft.evaluation.questions import Items, Question, label_text, prompt, words_for
 from medft.evaluation.suites import labels
 from medft.evaluation.suites.base import Asked, Result, demand_label, wording_note
-from medft.inference.documents import Passage
-from medft.inference.retrieve import Hit, build_index
+from medft.inference.documents import Hit, Passage
+from medft.inference.retrieve import build_index
 from medft.prompt.config import TemplateConfig
 
 DEPTH = 10

@@ -1,0 +1,1 @@
+"""Files and hub repositories become rows, and rows become records."""

@@ -1,0 +1,149 @@
+"""Rows -> records, by the column map of a data set.
+
+Owns what a column may hold and how nested values are flattened. Knows nothing of files, cleaning or splits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, replace
+from hashlib import blake2b
+from itertools import chain, islice
+from typing import Any, Literal
+
+from medft.config import nearest
+from medft.data.config import ColumnsConfig, DatasetConfig
+from medft.data.readers.rows import SPLITS, Row, RowError, Rows
+from medft.data.readers.text import MAX_FIELD
+from medft.data.readers.turns import read_turns
+from medft.data.record import Message, Record
+from medft.errors import DataError
+
+PEEK = 100
+"""Rows whose keys together are the columns of a source whose rows may leave keys out."""
+
+NOT_SELECTED: Literal["not_selected"] = "not_selected"
+
+
+def check_columns(rows: Rows, config: DatasetConfig) -> Rows:
+    """The same rows, after a look at the first of them.
+
+    Raises:
+        DataError: a mapped column does not exist; names those that do, and the nearest.
+    """
+    rows = iter(rows)
+    head = list(islice(rows, PEEK))
+    known = {name for item in head if isinstance(item, Row) for name in _paths(item.values)}
+    wanted = {f.name: getattr(config.columns, f.name) for f in fields(ColumnsConfig)}
+    for meaning, column in [*wanted.items(), *((f"keep.{name}", name) for name in config.keep)]:
+        if known and column and column not in known:
+            raise _missing_column(config, meaning, column, known)
+    return chain(head, rows)
+
+
+def to_record(row: Row, number: int, name: str, config: DatasetConfig) -> Record:
+    """The record in ``row``, the ``number``-th (from 1) of the data set called ``name``.
+
+    Raises:
+        RowError: a value is no text, not UTF-8, has null bytes, is too long, or a label is outside the set.
+    """
+    columns = config.columns
+
+    def text(column: str | None) -> str:
+        return _text(_value(row.values, column), row.place, column) if column else ""
+
+    def field(name: str) -> str:
+        return text(getattr(columns, name)) or config.fixed.get(name, "")
+
+    label = field("label").strip()
+    if config.labels and label not in config.labels:
+        what = f"the label in column '{columns.label}' is none of {', '.join(config.labels)}"
+        raise RowError("unknown_label", what, where=row.place)
+    turns: tuple[Message, ...] = ()
+    if columns.turns:
+        turns = read_turns(_value(row.values, columns.turns), row.place, config.learn)
+    return Record(
+        id=f"{name}:{text(columns.id).strip() or number}",
+        source=name,
+        task=text(columns.task).strip() or ("conversation" if turns else config.task),
+        language=config.language,
+        question="" if turns else field("question"),
+        context=field("context"),
+        answer="" if turns else field("answer"),
+        label=label,
+        group=_short(text(columns.group).strip()),
+        turns=tuple(replace(t, content=_text(t.content, row.place, str(columns.turns))) for t in turns),
+    )
+
+
+def selected(row: Row, config: DatasetConfig) -> bool:
+    """Whether ``config.keep`` takes this row."""
+    return all(str(_value(row.values, name)) in values for name, values in config.keep.items())
+
+
+def split_of(row: Row, config: DatasetConfig) -> str:
+    """The split that the source itself puts the row in; empty when it says nothing."""
+    if config.columns.split is None:
+        return row.split
+    word = str(_value(row.values, config.columns.split) or "").strip().lower()
+    if word and word not in SPLITS:
+        what = f"column '{config.columns.split}' must say train, validation or test"
+        raise RowError("unknown_split", what, where=row.place)
+    return SPLITS.get(word, "")
+
+
+def _value(values: Mapping[str, Any], column: str | None) -> Any:
+    if column is None or column in values:
+        return values.get(column or "")
+    value: Any = values
+    for part in column.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _text(value: Any, place: str, column: str) -> str:
+    if value is None or value != value:  # NaN is how some writers spell "nothing"
+        return ""
+    if isinstance(value, list):
+        return "\n\n".join(filter(None, (_text(part, place, column) for part in value)))
+    if isinstance(value, Mapping):
+        raise RowError("not_text", f"column '{column}' holds nested values, not text", where=place)
+    text = str(value)
+    if len(text) > MAX_FIELD:
+        what = f"column '{column}' has {len(text):,} characters; {MAX_FIELD:,} are the most"
+        raise RowError("oversized_field", what, where=place)
+    if "\0" in text:
+        raise RowError("null_bytes", f"column '{column}' contains null bytes", where=place)
+    if not text.isascii() and not _encodable(text):
+        remedy = "convert the file, for example: iconv -f WINDOWS-1252 -t UTF-8; or dataset.on_error=skip"
+        raise RowError("not_utf8", f"column '{column}' is not UTF-8 text", where=place, remedy=remedy)
+    return text
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _short(group: str) -> str:
+    """A group as it is, or its digest when it is a whole document."""
+    return group if len(group) <= 64 else blake2b(group.encode(), digest_size=16).hexdigest()
+
+
+def _paths(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        yield prefix + name
+        if isinstance(value, Mapping):
+            yield from _paths(value, f"{prefix}{name}.")
+
+
+def _missing_column(config: DatasetConfig, meaning: str, column: str, known: Iterable[str]) -> DataError:
+    near = nearest(column, known) or nearest(column.lower(), known)
+    return DataError(
+        f"data set '{config.name}' has no column '{column}'." + (f" Did you mean '{near}'?" if near else ""),
+        where=f"dataset.columns.{meaning}" if not meaning.startswith("keep") else f"dataset.{meaning}",
+        remedy=f"the columns are: {', '.join(sorted(known))}".encode(errors="replace").decode(),
+    )

@@ -1,0 +1,82 @@
+"""JSON -> rows: one object a line, or one array of objects.
+
+Owns the two layouts. Knows nothing of what a key means. Memory is one object, however large the file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from medft.data.readers.rows import Row, RowError, Rows
+from medft.data.readers.text import MAX_LINE, open_text, read_lines
+
+CHUNK = 2**20
+_BETWEEN = re.compile(r"[\s,]*")
+
+
+def read(path: Path) -> Rows:
+    """The objects of a file; a line or an array that breaks off is told by its place."""
+    with open_text(path) as file:
+        is_array = file.read(CHUNK).lstrip().startswith("[")
+    yield from _array(path) if is_array else _lines(path)
+
+
+def _lines(path: Path) -> Rows:
+    for number, line in enumerate(read_lines(path), 1):
+        place = f"{path}:{number}"
+        if not line.strip():
+            continue
+        if len(line) >= MAX_LINE:
+            yield RowError("oversized_field", f"the line is longer than {MAX_LINE:,} characters", where=place)
+            continue
+        try:
+            yield _row(place, json.loads(line))
+        except (ValueError, RecursionError):
+            yield RowError("malformed_json", "the line is not one whole JSON object", where=place)
+
+
+def _array(path: Path) -> Rows:
+    number = 0
+    with open_text(path) as file:
+        try:
+            for number, values in enumerate(_elements(file), 1):
+                yield _row(f"{path} row {number}", values)
+        except (ValueError, RecursionError):
+            what = "the JSON array is not whole from here on"
+            yield RowError("malformed_json", what, where=f"{path} row {number + 1}")
+
+
+def _elements(file: TextIO) -> Iterator[Any]:
+    """The values of an array, one at a time.
+
+    Raises:
+        ValueError: it breaks off or is not all there is, or a value is longer than ``MAX_LINE`` characters.
+    """
+    decoder = json.JSONDecoder()
+    text = file.read(CHUNK)
+    at = text.index("[") + 1
+    while True:
+        at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing, too
+        if text.startswith("]", at):
+            if (text[at + 1 :] + file.read(CHUNK)).strip():
+                raise ValueError("more stands behind the array")
+            return
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except ValueError:
+            more = file.read(max(CHUNK, len(text) - at))
+            if not more or len(text) - at > MAX_LINE:
+                raise
+            text, at = text[at:] + more, 0
+        else:
+            yield value
+
+
+def _row(place: str, values: Any) -> Row | RowError:
+    if isinstance(values, dict):
+        return Row(place, values)
+    return RowError("malformed_json", "the value is JSON, but not an object {...}", where=place)

@@ -1,0 +1,47 @@
+"""PubMedQA's original JSON -> rows.
+
+Owns the shape of ``ori_pqal.json``: one object, PMID -> example (Jin et al. 2019, "PubMedQA: a dataset for
+biomedical research question answering"), and of the list of test ids beside it. Knows nothing of what
+becomes of the rows.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from medft.data.readers.rows import Row, RowError, Rows
+from medft.errors import DataError
+
+TEST_IDS = "test_ground_truth.json"
+
+
+def read(path: Path) -> Rows:
+    """The examples of one file, with their PMID in the column ``PMID``; the test split is the ids in the file
+    ``test_ground_truth.json`` beside it, when there is one.
+
+    Raises:
+        DataError: a file is not one whole JSON object.
+    """
+    beside = path.with_name(TEST_IDS)
+    test = _object(beside) if beside.is_file() else {}
+    for number, (pmid, example) in enumerate(_object(path).items(), 1):
+        place = f"{path} row {number}"
+        if isinstance(example, dict):
+            yield Row(place, {"PMID": pmid, **example}, "test" if pmid in test else "")
+        else:
+            yield RowError("malformed_json", "the example is no object", where=place)
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise DataError("the file is not UTF-8 text", where=str(path), remedy="download it again") from None
+    except ValueError as error:
+        where = f"{path}:{getattr(error, 'lineno', 1)}"
+        raise DataError("the file is not whole JSON", where=where, remedy="download it again") from None
+    if not isinstance(values, dict):
+        raise DataError("the file must hold one object, PMID -> example", where=f"{path}:1")
+    return values

@@ -1,0 +1,1 @@
+"""Records become train, validation and test."""

@@ -1,0 +1,82 @@
+"""What all suites of one evaluation share, and what is written of each.
+
+Owns <suite>.json: its name and its entries. Knows nothing of how a suite asks or scores.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medft.config import plain
+from medft.data.record import Record
+from medft.evaluation.config import SuiteConfig
+from medft.evaluation.measures import Figure
+from medft.files import write_json
+from medft.inference.generation import Sampling
+from medft.inference.library import Weights
+from medft.prompt.config import TemplateConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all suites of one evaluation share."""
+
+    template: TemplateConfig
+    """The run's own words."""
+    own: Sequence[Record]
+    """The run's test split."""
+    trained_on: Sequence[Record]
+    """The run's training split."""
+    sampling: Sampling
+    """How answers are generated; each suite sets its own length."""
+    folder: Path
+    """Where results are written."""
+    seed: int
+    """Of the items that are drawn, and of the bootstrap."""
+    tiny: bool
+    """Whether a tiny twin answers."""
+    run: str
+    """The run's name."""
+    weights: Weights = "adapter"
+    """Which of its weights answer."""
+    remarks: Sequence[str] = ()
+    """What a reader must know of every suite."""
+
+    def named(self, suite: str) -> str:
+        """What a suite's files are called: those of merged weights stand beside the adapter's."""
+        return suite if self.weights == "adapter" else f"{suite}.{self.weights}"
+
+    def write(
+        self,
+        suite: str,
+        config: SuiteConfig,
+        *,
+        asked: int,
+        left_out: dict[str, int],
+        notes: Sequence[str],
+        figures: Sequence[Figure],
+        extras: dict[str, Any],
+        sampling: dict[str, Any] | None,
+    ) -> dict[str, Any]:
+        """Write <suite>.json and return what it holds; ``sampling`` is None where answers are not generated
+        by medft."""
+        name = self.named(suite)
+        written = {
+            "suite": name,
+            "date": time.strftime("%Y-%m-%d"),
+            "tiny": self.tiny,
+            "run": self.run,
+            "weights": self.weights,
+            "asked": asked,
+            "left_out": left_out,
+            "notes": [*self.remarks, *notes],
+            "figures": [figure.to_json() for figure in figures],
+            "extras": extras,
+            "settings": {"suite": plain(config), "sampling": sampling, "seed": self.seed},
+        }
+        write_json(self.folder / f"{name}.json", written)
+        return written

@@ -1,0 +1,106 @@
+"""Writing without loss: files and folders that appear whole or not at all, and locks on open files.
+
+Where to look for: ``write_text``, ``write_json``, ``read_json``, ``atomic_folder``, ``take``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from medft.errors import RunError
+
+
+def take(file: TextIO, *, shared: bool = False) -> bool:
+    """Lock an open file if nobody holds it; ``shared`` only looks, beside others who look.
+
+    The kernel gives the lock back when the last process that inherited the file ends, however it ends: unlike
+    a process id, it means nothing else later, or in another container.
+    """
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole UTF-8 file: aside first, then renamed, so that no reader sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with aside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Mapping[str, Any] | list[Any]) -> None:
+    """``write_text`` of ``value`` as indented JSON; NaN is refused, since JSON has none."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in ``path``.
+
+    Raises:
+        RunError: the file is missing or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{path.name} is missing", where=str(path), remedy="is this a medft folder?") from None
+    except ValueError as error:
+        raise RunError(f"{path.name} is damaged: {error}", where=str(path)) from None
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A new folder that takes the name ``path`` when the block ends well, replacing what was there; on an
+    error nothing is left behind and the old folder stays. What a killed process left is cleared away."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _clear_abandoned(path)
+    aside, old = (path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("part", "old"))
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    try:
+        yield aside
+        if path.exists():
+            path.rename(old)
+        aside.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _clear_abandoned(path: Path) -> None:
+    """Remove the halves of ``path`` whose process is gone; one killed between its two renames gets its old
+    folder back."""
+    for left in path.parent.glob(".*"):
+        found = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.(part|old)", left.name)
+        if found is None or _lives(int(found[1])):
+            continue
+        if found[2] == "old" and not path.exists():
+            left.rename(path)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True

@@ -1,0 +1,156 @@
+"""Questions from any number of visitors to any number of models, side by side.
+
+Owns what is kept of each visitor and what their columns show. Knows nothing of how a page is made.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from medft.data.record import Message
+from medft.errors import MedftError
+from medft.inference.dialogue import Dialogue, clean, templates
+from medft.inference.documents import Hit, Index
+from medft.inference.generation import Sampling
+from medft.inference.library import Library
+
+SHOWN = 2_000
+"""Characters of a question that the page repeats; the model gets all of it."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Column:
+    """One visitor's conversation with one model."""
+
+    history: list[Message] = field(default_factory=list)
+    """The turns as the model saw them."""
+    turns: list[dict[str, str]] = field(default_factory=list)
+    """The turns as the page shows them: ``role`` and ``content``."""
+    passages: str = ""
+    """What the last answer was given from."""
+
+
+@dataclass(slots=True)
+class Room:
+    """What one visitor has going on; kept by the server under the visitor's session."""
+
+    columns: dict[str, Column] = field(default_factory=dict)
+    """By model."""
+    chosen: tuple[str, ...] = ()
+    """The models whose columns are shown."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set to end the answers that are being written."""
+
+    def shown(self) -> dict[str, Column]:
+        """The columns of the chosen models."""
+        return {name: self.columns.get(name) or Column() for name in self.chosen}
+
+
+class Desk:
+    """Takes questions from any number of visitors.
+
+    Args:
+        library: the models.
+        index: documents to answer from, if any.
+        k: passages per question.
+        seed: of the sampling.
+    """
+
+    def __init__(self, library: Library, index: Index | None, k: int, seed: int) -> None:
+        self.library, self.index, self.k, self.seed = library, index, k, seed
+        self.templates = templates()
+        self._rooms: dict[str, Room] = {}
+
+    def choose(self, visitor: str, models: Sequence[str]) -> dict[str, Column]:
+        """Show the columns of ``models`` from now on, with the conversations they have had."""
+        room = self._rooms.setdefault(visitor, Room())
+        room.chosen = tuple(models)
+        return room.shown()
+
+    def ask(
+        self,
+        visitor: str,
+        question: str,
+        models: Sequence[str],
+        template: str,
+        use_documents: bool,
+        sampling: Sampling,
+    ) -> Iterator[dict[str, Column]]:
+        """What the visitor's columns show, again and again as the answers of ``models`` grow, one after the
+        other. Ends what was being written for the visitor.
+
+        Errors are part of the conversation that is shown; none is raised.
+        """
+        self.stop(visitor)
+        self.choose(visitor, models)
+        room = self._rooms[visitor]
+        room.stop = stop = threading.Event()
+        columns = {name: room.columns.setdefault(name, Column()) for name in models}
+        answers = {name: {"role": "assistant", "content": ""} for name in models}
+        for name, column in columns.items():
+            column.passages = ""
+            column.turns += [{"role": "user", "content": _short(clean(question))}, answers[name]]
+        yield room.shown()
+        for name, column in columns.items():
+            dialogue = Dialogue(
+                self.library,
+                name,
+                sampling,
+                template=self.templates.get(template),
+                index=self.index if use_documents else None,
+                k=self.k,
+                history=column.history,
+            )
+            for _ in _answer(dialogue, question, column, answers[name], stop):
+                yield room.shown()
+
+    def stop(self, visitor: str) -> None:
+        """End the answers that are being written for ``visitor``."""
+        if visitor in self._rooms:
+            self._rooms[visitor].stop.set()
+
+    def reset(self, visitor: str) -> dict[str, Column]:
+        """End what is being written and begin new conversations with the chosen models."""
+        self.stop(visitor)
+        room = self._rooms.setdefault(visitor, Room())
+        room.columns = {}
+        return room.shown()
+
+    def forget(self, visitor: str) -> None:
+        """End what is being written, and drop everything known of ``visitor``."""
+        self.stop(visitor)
+        self._rooms.pop(visitor, None)
+
+
+def _answer(
+    dialogue: Dialogue, question: str, column: Column, turn: dict[str, str], stop: threading.Event
+) -> Iterator[None]:
+    """Write the answer into ``turn`` of ``column``, piece by piece; the next question may stand below."""
+    try:
+        if not stop.is_set():
+            for piece in dialogue.ask(question, stop):
+                turn["content"] += piece
+                column.passages = _passages(dialogue.passages)
+                yield
+        notes = [*dialogue.remarks(), *(["stopped"] if stop.is_set() else [])]
+        turn["content"] = "\n".join([turn["content"], *(f"[{note}]" for note in notes)]).strip()
+    except MedftError as error:
+        turn["content"] = f"error: {error.what}" + (f" ({error.remedy})" if error.remedy else "")
+    except Exception as error:
+        log.exception("a question could not be answered")
+        turn["content"] = f"error: something went wrong ({type(error).__name__}); see the server's log"
+    yield
+
+
+def _passages(hits: Sequence[Hit]) -> str:
+    return "\n\n".join(f"[{n}] {hit.passage.source}\n{hit.passage.text}" for n, hit in enumerate(hits, 1))
+
+
+def _short(text: str) -> str:
+    rest = len(text) - SHOWN
+    return text if rest <= 0 else f"{text[:SHOWN]} ... [{rest:,} more characters]"

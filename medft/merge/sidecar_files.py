@@ -1,0 +1,100 @@
+"""The files that stand beside merged weights, so that plain transformers needs nothing else.
+
+Owns config.json, generation_config.json, the files of tokenizer and licence: which are copied from where, and
+what must be changed in them. Knows nothing of weights.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from medft.errors import MergeError
+from medft.files import write_json
+from medft.merge.checkpoint import read_object
+
+CONFIG, GENERATION, SENTENCEPIECE = "config.json", "generation_config.json", "tokenizer.model"
+# What transformers' tokenizers read, over all families.
+TOKENIZER_FILES = (
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    SENTENCEPIECE,
+    "tokenizer_config.json",
+    "vocab.json",
+)
+LICENCE_FILES = ("LICENSE*", "NOTICE*", "USE_POLICY*")
+"""What licences ask to be handed on with the weights."""
+# What a base says of its own storage or of where it lay; untrue of the merged weights.
+_NOT_OURS = ("quantization_config", "torch_dtype", "_name_or_path", "_pre_quantization_dtype")
+
+
+def merged_config(base: Path, dtype: str) -> dict[str, Any]:
+    """The base's config.json with the merged weights' ``dtype`` and without a trace of quantisation."""
+    config = {key: value for key, value in read_object(base / CONFIG).items() if key not in _NOT_OURS}
+    return config | {"dtype": dtype}
+
+
+def merged_generation(base: Path, stop_ids: Iterable[int]) -> dict[str, Any]:
+    """The base's generation settings, stopping at its own stop ids and at ``stop_ids``.
+
+    Raises:
+        MergeError: there is no stop id at all.
+    """
+    settings = read_object(base / GENERATION) if (base / GENERATION).is_file() else {}
+    config = read_object(base / CONFIG)
+    for key in ("bos_token_id", "pad_token_id"):
+        if settings.get(key) is None and config.get(key) is not None:
+            settings[key] = config[key]
+    own = settings.get("eos_token_id", config.get("eos_token_id"))
+    stops = list(dict.fromkeys([*as_ids(own), *stop_ids]))
+    if not stops:
+        raise MergeError("no stop id is known: generation would never end", where=str(base / GENERATION))
+    settings.pop("_from_model_config", None)
+    return settings | {"eos_token_id": stops if len(stops) > 1 else stops[0]}
+
+
+def as_ids(value: Any) -> list[int]:
+    """``eos_token_id`` as a list: configs hold an int, a list, or null."""
+    if value is None:
+        return []
+    return [int(entry) for entry in value] if isinstance(value, list) else [int(value)]
+
+
+def tokenizer_files(adapter: Path, base: Path) -> dict[str, Path]:
+    """The tokenizer that merged weights need: file name -> the file it is a copy of.
+
+    They are the adapter's, since it was trained with them, or the base's where the adapter has none; and the
+    base's SentencePiece model, which transformers 5 does not save again. Without that, converters to GGUF
+    refuse Gemma, and give the others pieces without scores, which llama.cpp then joins otherwise.
+
+    Raises:
+        MergeError: neither has a tokenizer.
+    """
+    for folder in (adapter, base):
+        if (folder / "tokenizer_config.json").is_file():
+            sources = {name: folder / name for name in TOKENIZER_FILES}
+            if not sources[SENTENCEPIECE].is_file():
+                sources[SENTENCEPIECE] = base / SENTENCEPIECE
+            return {name: path for name, path in sources.items() if path.is_file()}
+    raise MergeError("neither the adapter nor the base holds a tokenizer", where=str(adapter))
+
+
+def write_companions(
+    base: Path, adapter: Path, out: Path, dtype: str, stop_ids: Iterable[int]
+) -> tuple[int, ...]:
+    """Write all of them into ``out``; returns the ids that end a generation."""
+    generation = merged_generation(base, stop_ids)
+    write_json(out / CONFIG, merged_config(base, dtype))
+    write_json(out / GENERATION, generation)
+    for name, source in tokenizer_files(adapter, base).items():
+        shutil.copyfile(source, out / name)
+    for pattern in LICENCE_FILES:
+        for source in base.glob(pattern):
+            shutil.copyfile(source, out / source.name)
+    return tuple(as_ids(generation["eos_token_id"]))

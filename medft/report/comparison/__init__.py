@@ -1,0 +1,1 @@
+"""Several runs side by side: what may be compared, its plot, tables and page."""

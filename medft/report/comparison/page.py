@@ -1,0 +1,92 @@
+"""The folder that a comparison leaves: figure, tables and one page that holds them all.
+
+Owns the names of its files and what stands on its page. The rules of comparison stand in comparison.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medft.files import atomic_folder
+from medft.format import UNKNOWN
+from medft.report.comparison import table
+from medft.report.comparison.plot import draw
+from medft.report.comparison.rules import Comparison
+from medft.report.comparison.seeds import RULE
+from medft.report.html import Block, Notice, Picture, Section, Table, Text, page
+from medft.report.subject import FINGERPRINTS, Subject
+
+NAME = "comparison"
+
+
+def write_comparison(comparison: Comparison, folder: Path, title: str) -> Path:
+    """Write comparison.png, .svg, .csv, .md and .html into a new ``folder``, all of them or none.
+
+    Returns:
+        ``folder``.
+    """
+    with atomic_folder(folder) as aside:
+        png, svg = aside / f"{NAME}.png", aside / f"{NAME}.svg"
+        draw(comparison, title, [png, svg])
+        (aside / f"{NAME}.csv").write_text(table.to_csv(comparison), encoding="utf-8")
+        (aside / f"{NAME}.md").write_text(table.to_markdown(comparison, title), encoding="utf-8")
+        html = page(title, sections(comparison, svg.read_bytes()))
+        (aside / f"{NAME}.html").write_text(html, encoding="utf-8")
+    return folder
+
+
+def sections(comparison: Comparison, svg: bytes) -> list[Section]:
+    """The page of a comparison: warnings, figure, results, what differs, tests, runs, how to read it."""
+    alt = "Training and validation curves of " + ", ".join(line.label for line in comparison.lines)
+    opening: list[Block] = [Notice(warning) for warning in comparison.warnings]
+    parts = [
+        Section("", [*opening, Picture(svg, "image/svg+xml", alt)]),
+        Section("Results", [table.results(comparison)]),
+        Section("What differs between the configurations", _differing(comparison)),
+    ]
+    if (tests := table.pairs(comparison)) is not None:
+        parts.append(Section("Differences and the spread of seeds", [tests, Text(RULE)]))
+    return [
+        *parts,
+        Section("Runs", [_runs(comparison)]),
+        Section("How to read this", [Text(_reading(comparison))]),
+    ]
+
+
+def _differing(comparison: Comparison) -> list[Block]:
+    differing, implied = table.settings(comparison), comparison.differs.implied
+    blocks: list[Block] = [differing or Text("No setting differs, but for the seed.")]
+    if not any(subject.settings for subject in comparison.subjects):
+        blocks = [
+            Text("The settings of these curves are not known: they come from files of another trainer.")
+        ]
+    if implied:
+        blocks.append(
+            Text(f"{len(implied)} facts that follow from these names are left out; {NAME}.csv has them.")
+        )
+    return blocks
+
+
+def _runs(comparison: Comparison) -> Table:
+    rows = [
+        (line.label, run.seed or UNKNOWN, run.state, *_prints(run), str(run.path))
+        for line in comparison.lines
+        for run in comparison.members(line)
+    ]
+    return Table(("run", "seed", "state", *FINGERPRINTS, "folder"), tuple(rows))
+
+
+def _prints(run: Subject) -> list[str]:
+    return [run.fingerprints.get(kind, UNKNOWN)[:8] for kind in FINGERPRINTS]
+
+
+def _reading(comparison: Comparison) -> str:
+    said = [
+        "Bits per byte: nats summed over the answer tokens / ln 2 / UTF-8 bytes of the same answers. It "
+        "does not depend on how a tokenizer cuts the text, so it ranks models of different vocabularies.",
+        "Smoothed lines: local linear regression (LOWESS, Cleveland 1979) over a tenth of the points, "
+        "without lag. Raw lines go through the first, last, lowest and highest point of each pixel column, "
+        "so that no extreme is lost.",
+        "Validation values are those of the last validation.",
+    ]
+    return "\n".join([*said, *comparison.notes])

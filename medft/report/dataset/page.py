@@ -1,0 +1,159 @@
+"""The folder that the examination of a data set leaves: one page, its figures, and the same as JSON.
+
+Owns the names of its files and what stands on its page. Text of the data stands there only in the rows that
+somebody asked to see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from medft.config import plain
+from medft.data.cleaning.select import SPLIT_NAMES
+from medft.data.examination.doctor import Report
+from medft.files import write_json, write_text
+from medft.prompt.preview import Kind, Preview
+from medft.report.dataset.bars import draw_bars
+from medft.report.dataset.histograms import draw_lengths
+from medft.report.dataset.text import Prompts, lines
+from medft.report.html import Block, Marked, Notice, Picture, Section, Table, Text, page
+
+NAME = "report"
+LOOKS: dict[Kind, Literal["", "mark", "strong", "faint"]] = {
+    "prompt": "", "special": "faint", "learnt": "mark", "stop": "strong",
+}  # fmt: skip
+
+NAMES = {
+    "repeats": "Repeated answers", "asked": "Length of questions", "context": "Length of contexts",
+    "answer": "Length of answers", "length": "Length of rows", "lang": "Languages",
+    "phi": "Patterned identifiers", "overlap": "Held-out rows in train",
+}  # fmt: skip
+"""Labels of the terminal that the page has room to spell out."""
+
+WITH_TEXT = (
+    "This page shows rows of the data, because they were asked for with show=N. Share it like the data "
+    "itself. Patterned identifiers are masked in these rows; names are not."
+)
+WITHOUT_TEXT = "No text of the data stands on this page: only counts and lengths."
+
+
+def write_data_report(report: Report, prompts: Prompts, previews: Sequence[Preview], folder: Path) -> None:
+    """Write report.html, report.json, overview.svg and lengths.svg into ``folder``.
+
+    Args:
+        report: the examination.
+        prompts: what its tokens are of.
+        previews: rows to show; their text stands in both files, and no other text of the data does.
+        folder: where; it must be there.
+    """
+    figures = (
+        Picture(draw_bars(report, folder / "overview.svg").read_bytes(), "image/svg+xml", _OVERVIEW),
+        Picture(
+            draw_lengths(report.lengths, prompts.max_length, folder / "lengths.svg").read_bytes(),
+            "image/svg+xml",
+            f"Histograms of the lengths of {', '.join(report.lengths)}; the table above has the figures.",
+        ),
+    )
+    title = f"Data set {report.ledger['dataset']}"
+    write_text(folder / f"{NAME}.html", page(title, list(sections(report, prompts, previews, *figures))))
+    write_json(folder / f"{NAME}.json", _values(report, prompts, previews))
+
+
+def sections(
+    report: Report, prompts: Prompts, previews: Sequence[Preview], overview: Picture, lengths: Picture
+) -> Iterator[Section]:
+    """The page: findings, figures, lengths, the rows to show, and the accounts for those who want them."""
+    yield Section("", [Notice(WITH_TEXT) if previews else Text(WITHOUT_TEXT), *_noted(prompts)])
+    yield Section("Findings", [_findings(report)])
+    yield Section("At a glance", [overview, Text(_COLOURS)])
+    yield Section("Lengths", [_lengths(report), lengths, Text(_LENGTHS)])
+    for number, preview in enumerate(previews, 1):
+        yield Section(f"Row {number}: {preview.id}", list(_preview(preview)))
+    yield Section("In words", [Table(("", "found"), tuple(_named(report, prompts)))])
+    yield Section("Accounts", [_rows(report), _tasks(report)])
+    yield Section("How to read this", [Text(_READING)])
+
+
+def _noted(prompts: Prompts) -> list[Block]:
+    return [Notice(prompts.note)] if prompts.note else []
+
+
+def _findings(report: Report) -> Block:
+    if not report.findings:
+        return Text("Nothing to mend.")
+    rows = tuple((finding.level, finding.what, finding.remedy) for finding in report.findings)
+    return Table(("level", "finding", "what to do"), rows)
+
+
+def _named(report: Report, prompts: Prompts) -> Iterator[tuple[str, str]]:
+    """The lines of the terminal under names that have room."""
+    for label, words in lines(report, prompts):
+        yield NAMES.get(label, label.capitalize()), words
+
+
+def _rows(report: Report) -> Table:
+    columns = ("source", "licence", "version", "in", *SPLIT_NAMES, "dropped")
+    rows = tuple(
+        (
+            source["name"], source["licence"], source["fingerprint"][:12], f"{source['rows_in']:,}",
+            *(f"{source['kept'].get(split, 0):,}" for split in SPLIT_NAMES),
+            f"{sum(source['dropped'].values()):,}",
+        )
+        for source in report.ledger["sources"]
+    )  # fmt: skip
+    return Table(columns, rows)
+
+
+def _tasks(report: Report) -> Table:
+    names = sorted({task for tasks in report.tasks.values() for task in tasks})
+    rows = ((name, *(f"{report.tasks[split].get(name, 0):,}" for split in SPLIT_NAMES)) for name in names)
+    return Table(("task", *SPLIT_NAMES), tuple(rows))
+
+
+def _lengths(report: Report) -> Table:
+    shares = next(iter(report.lengths.values())).percentiles
+    return Table(
+        ("", "unit", *shares),
+        tuple(
+            (name, lengths.unit, *(f"{mark:,}" for mark in lengths.percentiles.values()))
+            for name, lengths in report.lengths.items()
+        ),
+    )
+
+
+def _preview(preview: Preview) -> Iterator[Block]:
+    if preview.note:
+        yield Notice(preview.note)
+    yield Text(f"{preview.tokens:,} tokens, {preview.loss_tokens:,} of them carry loss (marked).")
+    yield Marked(tuple((piece.text, LOOKS[piece.kind]) for piece in preview.pieces))
+    rows = ((check.name, "yes" if check.passed else "NO", check.found) for check in preview.checks)
+    yield Table(("check", "holds", "found"), tuple(rows))
+
+
+def _values(report: Report, prompts: Prompts, previews: Sequence[Preview]) -> dict[str, Any]:
+    shown = {"shown": plain(list(previews))} if previews else {}
+    return {"prompts": plain(prompts), **report.to_json(), **shown}
+
+
+_OVERVIEW = (
+    "Bars of rows kept and dropped by reason, tokens with loss, repeated answers, held-out rows in train, "
+    "languages and identifiers; the tables below have the figures."
+)
+_COLOURS = (
+    "Dark blue: kept, and tokens that are learnt. Orange: left out, or worth a look. Light blue: the rest."
+)
+_LENGTHS = (
+    "The dashed line is the median. The last bin holds everything that is longer than 99% of the rows, so "
+    "that a few long ones do not flatten the rest."
+)
+_READING = (
+    "The version of a source is the commit of a hub data set, or the digest of a file's bytes.\n"
+    "Rows in = rows kept + rows dropped by reason, to the row. Repairs change a row and keep it.\n"
+    "Tokens are counted on whole rows: the template's words, the chat template's markers and the answer, not "
+    "cut. Loss falls on the answers and the stop token after each, nothing else.\n"
+    "Overlap: a held-out row is near train when at least half of its 8-grams of words stand there.\n"
+    "Identifiers are told by their form (the kinds of the HIPAA Safe Harbor list that have one). Names and "
+    "most addresses have none: no findings are no proof of de-identification."
+)

@@ -1,0 +1,108 @@
+"""The figures of a data set in words: the lines that stand on the terminal and on the page alike.
+
+Owns their wording. Computes no figure and knows nothing of where the lines are shown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from medft.data.examination.doctor import Report
+from medft.data.examination.findings import Finding
+from medft.data.examination.statistics import Lengths
+
+LEVELS = ("problem", "warning", "note")
+LABELS = {"question": "asked", "context": "context", "answer": "answer", "row": "length"}
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """What prompts and tokens the figures are of."""
+
+    template: str
+    """Name of the template."""
+    max_length: int
+    """Longest row in tokens that training takes."""
+    tokenizer: str
+    """Whose tokenizer counted; empty when none did."""
+    note: str = ""
+    """Why it is not the tokenizer of the real model, or why there are no tokens."""
+
+
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Problems, then warnings, then notes, each as they came."""
+    return tuple(sorted(findings, key=lambda finding: LEVELS.index(finding.level)))
+
+
+def lines(report: Report, prompts: Prompts) -> Iterator[tuple[str, str]]:
+    """(label, words) for everything that was found, in reading order; a label of at most seven letters."""
+    totals = report.ledger["totals"]
+    yield "rows", f"{totals['rows_in']:,} in -> {_counts(totals['kept'])}"
+    yield "dropped", _counts(totals["dropped"]) or "none"
+    yield "repairs", _counts(summed(report, "repaired")) or "none"
+    yield "repeats", _repeats(report)
+    for name, lengths in report.lengths.items():
+        yield LABELS[name], _length(lengths)
+    yield "tokens", _tokens(report, prompts)
+    yield "lang", _languages(report)
+    yield "phi", _counts(summed(report, "identifiers")) or "no patterned identifiers; names have no pattern"
+    yield "overlap", _overlap(report)
+
+
+def summed(report: Report, figure: str) -> dict[str, int]:
+    """A figure of the ledger over all sources, the largest first."""
+    total = sum((Counter(source[figure]) for source in report.ledger["sources"]), Counter[str]())
+    return dict(total.most_common())
+
+
+def _counts(counts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
+
+
+def _repeats(report: Report) -> str:
+    repeats, near = report.repeats, report.ledger["figures"]["near_duplicate_pairs"]
+    told = "no two rows share an answer"
+    if repeats.answers:
+        told = f"{repeats.rows:,} rows share their answer with others: {repeats.answers:,} different ones, "
+        told += f"the most common in {repeats.most:,}"
+    return told + (f"; {near:,} pairs of near copies are kept in one split" if near else "")
+
+
+def _length(lengths: Lengths) -> str:
+    at = lengths.percentiles
+    return f"{at['50%']:,} {lengths.unit} at the median, {at['95%']:,} at 95%, {at['100%']:,} at most"
+
+
+def _tokens(report: Report, prompts: Prompts) -> str:
+    tokens = report.tokens
+    if tokens is None:
+        return "not counted"
+    share = tokens.loss_tokens / max(tokens.tokens, 1)
+    over = f"{tokens.rows_over:,} rows are longer than {tokens.max_length:,}"
+    return f"{tokens.tokens:,} by {prompts.tokenizer}, {share:.1%} of them carry loss; {over}"
+
+
+def _languages(report: Report) -> str:
+    languages = report.languages
+    if not languages.sampled:
+        return "no text is long enough to tell"
+    most = list(languages.found.items())[:4]
+    shares = ", ".join(f"{name} {count / languages.sampled:.1%}" for name, count in most)
+    rest = len(languages.found) - len(most)
+    return f"{shares}" + (f", {rest} more" if rest else "") + f" (of {languages.sampled:,} sampled rows)"
+
+
+def _overlap(report: Report) -> str:
+    found = report.overlap
+    if not found.held_out_rows:
+        return "nothing is held out"
+    near = f"{found.near:,} of {found.sampled:,} share half of their 8-grams with it"
+    if found.recurring:
+        near += f", {found.recurring:,} of them through passages that recur"
+    return (
+        f"{found.same_question:,} questions and {found.same_answer:,} answers of {found.held_out_rows:,} "
+        f"held-out rows stand in train; {near}"
+    )

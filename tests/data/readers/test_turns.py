@@ -1,0 +1,74 @@
+"""Conversations of every shape, what is learnt of them, and those that nothing can be learnt from."""
+
+import pytest
+
+from medft.data.readers.rows import RowError
+from medft.data.readers.turns import read_turns
+from medft.data.record import Message
+from tests.data.support import dataset, everything, jsonl, prepared
+
+Q, A = {"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}
+
+
+@pytest.mark.parametrize(
+    "names", [("role", "content", "user", "assistant"), ("from", "value", "human", "gpt")]
+)
+def test_both_shapes_become_messages(names):
+    role, content, asks, answers = names
+    turns = [{role: "system", content: "S"}, {role: asks, content: "Q"}, {role: answers, content: "A"}]
+    made = (Message("system", "S"), Message("user", "Q"), Message("assistant", "A"))
+    assert read_turns(turns, "f:7", "all") == made
+
+
+def test_in_a_csv_column_it_is_json():
+    text = '[{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]'
+    assert read_turns(text, "f:7", "all") == (Message("user", "Q"), Message("assistant", "A"))
+
+
+@pytest.mark.parametrize(
+    ("turns", "learn", "learnt"),
+    [
+        ([Q, A, Q, A], "all", [True, True]),
+        ([Q, A, Q, A], "last", [False, True]),
+        ([Q, {**A, "weight": 0}, Q, {**A, "weight": 1}], "all", [False, True]),
+        ([Q, A, Q, {**A, "weight": 0}], "all", [True, False]),
+    ],
+)
+def test_which_answers_are_learnt(turns, learn, learnt):
+    assert [turn.learnt for turn in read_turns(turns, "f:7", learn) if turn.role == "assistant"] == learnt
+
+
+@pytest.mark.parametrize(
+    ("turns", "what"),
+    [
+        (None, "not a list"),
+        ("no list", "not a list"),
+        ("[half a", "not a list"),
+        ([], "does not end with the assistant"),
+        ([Q], "does not end with the assistant"),
+        ([Q, A, Q], "does not end with the assistant"),
+        ([A], "turn 1 of the conversation is of the assistant"),
+        ([Q, Q], "turn 2 of the conversation is of the user"),
+        ([Q, {"role": "system", "content": "S"}, A], "turn 2 of the conversation is of the system"),
+        ([{"role": "tool", "content": "Q"}, A], "a role of user, assistant or system"),
+        ([{"role": "user"}, A], "needs role and content"),
+        ([Q, {**A, "weight": 0.5}], "weight of a message is 0 or 1"),
+        ([Q, {**A, "weight": 0}], "no turn of the assistant"),
+    ],
+)
+def test_one_that_cannot_be_learnt_from_is_refused_by_its_fault(turns, what):
+    with pytest.raises(RowError, match=what) as error:
+        read_turns(turns, "f:7", "all")
+    assert (error.value.reason, error.value.where) == ("malformed_turns", "f:7")
+
+
+def test_what_is_learnt_survives_cleaning_redaction_and_the_way_to_disk(tmp_path):
+    talk = [{**Q, "content": f"Seen  on 2020-01-31 {n}?"} for n in range(9)]
+    rows = [
+        {"t": [ask, {**A, "content": f"A {n}"}, Q, {**A, "content": f"B {n}"}]} for n, ask in enumerate(talk)
+    ]
+    path = jsonl(tmp_path / "x.jsonl", rows)
+    config = dataset(path=path, columns={"turns": "t"}, learn="last", phi="redact")
+    (first, *_) = everything(prepared(config, tmp_path))["train"]
+    assert [turn.learnt for turn in first.turns] == [False, False, False, True]
+    assert first.turns[0].content.startswith("Seen on [DATE]")
