@@ -61,7 +61,7 @@ def _modules(path: Path) -> set[str]:
 
 
 def _walk(tree: ast.Module) -> Iterator[str]:
-    """The modules of medft that are imported, also lazily: ``from medft.x import y`` may mean ``medft.x.y``."""
+    """The modules of medft that a file imports; ``from medft.x import y`` may mean ``medft.x.y``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "medft":
             for name in node.names:
