@@ -18,16 +18,16 @@ from pathlib import Path
 import numpy as np
 
 from medft.data import cache
-from medft.data.account import account
+from medft.data.build_ledger import account
 from medft.data.cleaning.keys import ABSENT
 from medft.data.cleaning.select import SPLIT_NAMES, Selection, select
 from medft.data.config import DatasetConfig
+from medft.data.ingest import Progress, Tally, stage
 from medft.data.ledger import Ledger
 from medft.data.readers.pins import pinned
 from medft.data.record import Record
+from medft.data.record_files import batches, count_records, read_records, schema
 from medft.data.splitting.split import TRAIN, Splits, groups, split
-from medft.data.stage import Progress, Tally, stage
-from medft.data.store import batches, count_records, read_records, schema
 from medft.errors import DataError, MedftError
 from medft.files import atomic_folder, read_json, write_json
 

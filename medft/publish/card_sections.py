@@ -165,7 +165,7 @@ def _figures(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def read_decontamination(dataset: Mapping[str, Any], ledger: Mapping[str, Any]) -> Iterator[str]:
     """How benchmarks were kept out, as far as configuration and ledger say it."""
-    from medft.data.stage import CONTAMINATED
+    from medft.data.ingest import CONTAMINATED
 
     if dataset.get("decontaminate") and ledger:
         dropped = sum(

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medft.data.config import DatasetConfig
-from medft.data.examination.doctor import Report, examine
+from medft.data.examination.examine import Report, examine
+from medft.data.ingest import redact_record
 from medft.data.prepare import Prepared, prepare
 from medft.data.record import Record
-from medft.data.stage import redact_record
 from medft.errors import ConfigError, MedftError, PromptError
 from medft.files import atomic_folder
 from medft.models.hub import fetch

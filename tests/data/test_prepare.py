@@ -9,7 +9,7 @@ import pytest
 
 from medft.data.cleaning import keys
 from medft.data.config import DatasetConfig
-from medft.data.examination.doctor import examine
+from medft.data.examination.examine import examine
 from medft.data.prepare import CONTAMINATED, LEDGER, SKIPPED
 from medft.errors import DataError
 from tests.data.support import FIXTURES, dataset, everything, jsonl, prepared, qa

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medft.data.cleaning.keys import ABSENT, Keys
-from medft.data.cleaning.near import Edges, Signatures
+from medft.data.cleaning.near_duplicates import Edges, Signatures
 from medft.data.config import DatasetConfig
 
 Column = npt.NDArray[np.uint64]

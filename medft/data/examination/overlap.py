@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from medft.data.cleaning.keys import ABSENT, keys_of
-from medft.data.cleaning.near import shingles
+from medft.data.cleaning.near_duplicates import shingles
 from medft.data.record import Record
 
 GRAM = 8

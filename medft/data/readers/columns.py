@@ -14,8 +14,8 @@ from typing import Any, Literal
 from medft.config import nearest
 from medft.data.config import ColumnsConfig, DatasetConfig
 from medft.data.readers.rows import SPLITS, Row, RowError, Rows
-from medft.data.readers.text import MAX_FIELD
 from medft.data.readers.turns import read_turns
+from medft.data.readers.utf8 import MAX_FIELD
 from medft.data.record import Message, Record
 from medft.errors import DataError
 

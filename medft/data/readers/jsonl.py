@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from medft.data.readers.rows import Row, RowError, Rows
-from medft.data.readers.text import MAX_LINE, open_text, read_lines
+from medft.data.readers.utf8 import MAX_LINE, open_text, read_lines
 
 CHUNK = 2**20
 _BETWEEN = re.compile(r"[\s,]*")

@@ -12,7 +12,7 @@ from pathlib import Path
 from medft import paths
 from medft.data.config import DatasetConfig
 from medft.data.readers.rows import SPLITS, Row, RowError, Rows
-from medft.data.readers.text import read_text
+from medft.data.readers.utf8 import read_text
 from medft.errors import DataError
 
 SAMPLES = "samples:"
@@ -71,12 +71,12 @@ SUFFIXES = {
 
 def _reader(name: str) -> Callable[[Path], Rows]:
     """What reads one file."""
-    from medft.data.readers import jsonl, medquad, pubmedqa, tables
+    from medft.data.readers import csv_file, jsonl, medquad, pubmedqa
 
     readers: dict[str, Callable[[Path], Rows]] = {
-        "csv": tables.read_csv,
+        "csv": csv_file.read_csv,
         "jsonl": jsonl.read,
-        "parquet": tables.read_parquet,
+        "parquet": csv_file.read_parquet,
         "text": read_text,
         "medquad_xml": medquad.read,
         "pubmedqa_json": pubmedqa.read,

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medft.data.cleaning.keys import ABSENT
-from medft.data.cleaning.near import Edges
+from medft.data.cleaning.near_duplicates import Edges
 from medft.data.cleaning.select import HELD_OUT, UNSPLIT, Column, Index, Mask, Selection, seeded
 from medft.data.config import SplitConfig
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medft.data.cleaning.select import SPLIT_NAMES
-from medft.data.examination.doctor import Report
+from medft.data.examination.examine import Report
 from medft.report.dataset.text import summed
 from medft.report.style import INK, PALETTE, RC, WIDTH, save
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from medft.config import plain
 from medft.data.cleaning.select import SPLIT_NAMES
-from medft.data.examination.doctor import Report
+from medft.data.examination.examine import Report
 from medft.files import write_json, write_text
 from medft.prompt.preview import Kind, Preview
 from medft.report.dataset.bars import draw_bars

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from medft.data.examination.doctor import Report
+from medft.data.examination.examine import Report
 from medft.data.examination.findings import Finding
 from medft.data.examination.statistics import Lengths
 

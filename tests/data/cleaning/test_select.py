@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from medft.data.cleaning.keys import keys_of
-from medft.data.cleaning.near import Signatures
+from medft.data.cleaning.near_duplicates import Signatures
 from medft.data.cleaning.select import (
     BOILERPLATE,
     DUPLICATE,

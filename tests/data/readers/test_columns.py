@@ -4,7 +4,7 @@ import pytest
 
 from medft.data.readers.columns import check_columns, selected, split_of, to_record
 from medft.data.readers.rows import Row, RowError
-from medft.data.readers.text import MAX_FIELD
+from medft.data.readers.utf8 import MAX_FIELD
 from medft.data.record import Message
 from medft.errors import DataError
 from tests.data.support import dataset

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medft.data.readers import sources, tables
+from medft.data.readers import csv_file, utf8
 from medft.data.readers.columns import check_columns, to_record
 from medft.data.readers.rows import Row, RowError
 from medft.data.readers.sources import read_rows
@@ -17,11 +17,11 @@ from tests.data.support import FIXTURES, bad, dataset, jsonl, rows_of, write
 
 
 def test_a_field_of_a_hundred_megabytes_is_refused_in_bounded_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "MAX_FIELD", 1000)
-    monkeypatch.setattr(sources, "MAX_LINE", 4000)
+    monkeypatch.setattr(csv_file, "MAX_FIELD", 1000)
+    monkeypatch.setattr(utf8, "MAX_LINE", 4000)
     path = tmp_path / "x.csv"
     path.write_text("question,answer\nq?," + "x" * 100_000 + "\nr?,b\n")
-    assert max(map(len, sources.read_lines(path))) == 4000
+    assert max(map(len, utf8.read_lines(path))) == 4000
     error = bad(dataset("csv", path))
     assert error.where == f"{path}:2"
     assert "1000" in error.what

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medft.data.examination.doctor import Report, examine
+from medft.data.examination.examine import Report, examine
 from medft.data.examination.findings import Finding
 from medft.prompt.preview import Check, Piece, Preview
 from medft.report.dataset.page import WITH_TEXT, WITHOUT_TEXT, write_data_report

@@ -14,7 +14,7 @@ from pathlib import Path
 from medft.data.cleaning.benchmarks import HeldOutTexts, benchmark_of
 from medft.data.cleaning.identifiers import redact
 from medft.data.cleaning.keys import keys_of
-from medft.data.cleaning.near import Signatures
+from medft.data.cleaning.near_duplicates import Signatures
 from medft.data.cleaning.repair import clean
 from medft.data.cleaning.select import Index
 from medft.data.config import DatasetConfig
@@ -22,7 +22,7 @@ from medft.data.readers.columns import NOT_SELECTED, check_columns, selected, sp
 from medft.data.readers.rows import Row, RowError
 from medft.data.readers.sources import read_rows
 from medft.data.record import Record
-from medft.data.store import RecordWriter
+from medft.data.record_files import RecordWriter
 from medft.errors import DataError
 
 CONTAMINATED = "contaminated"

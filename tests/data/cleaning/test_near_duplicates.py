@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 
-from medft.data.cleaning.near import THRESHOLD, Signatures, shingles
+from medft.data.cleaning.near_duplicates import THRESHOLD, Signatures, shingles
 
 
 def edited(words, share, draw):

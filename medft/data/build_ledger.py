@@ -13,9 +13,9 @@ from typing import Any
 from medft.data.cache import digest, without_places
 from medft.data.cleaning.select import SPLIT_NAMES, Index, Mask, Selection
 from medft.data.config import DatasetConfig
+from medft.data.ingest import Tally
 from medft.data.ledger import Ledger, SourceLedger
 from medft.data.splitting.split import Splits
-from medft.data.stage import Tally
 
 
 def account(

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from medft.data.examination.doctor import Report, examine
+from medft.data.examination.examine import Report, examine
 from medft.data.examination.overlap import RECURRING, overlap
 from tests.data.support import FIXTURES, dataset, jsonl, prepared, qa, record
 

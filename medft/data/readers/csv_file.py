@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from medft.data.readers.rows import Row, RowError, Rows
-from medft.data.readers.text import MAX_FIELD, read_lines
+from medft.data.readers.utf8 import MAX_FIELD, read_lines
 from medft.errors import DataError
 
 
