@@ -1,7 +1,6 @@
 """Which prepared folder belongs to which data and settings, and who may write it now.
 
-Owns the fingerprint of everything that a prepared data set is made from, and the lock. Knows nothing of what
-is in the folder.
+The fingerprint covers everything that a prepared data set is made from.
 """
 
 from __future__ import annotations
@@ -14,12 +13,15 @@ import json
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from medft.config import plain
 from medft.data.config import DatasetConfig
+from medft.data.readers.registry import HUB
 from medft.data.readers.sources import files_of
 from medft.errors import DataError
+
+NOT_COUNTED = frozenset({"path", "decontaminate", "homepage", "obtain", "licence_note"})
+"""Settings that change no row: places of files, whose bytes are what counts, and words for people."""
 
 
 def fingerprint(config: DatasetConfig, seed: int, sources: dict[str, str]) -> str:
@@ -36,7 +38,7 @@ def fingerprint(config: DatasetConfig, seed: int, sources: dict[str, str]) -> st
 
 def source_fingerprint(config: DatasetConfig) -> str:
     """A digest of the bytes of a data set's files, or the commit of a hub data set (see ``pins``)."""
-    if config.reader == "hub":
+    if config.reader == HUB:
         return config.revision or ""
     total = hashlib.sha256()
     for path in files_of(config):
@@ -45,16 +47,14 @@ def source_fingerprint(config: DatasetConfig) -> str:
     return total.hexdigest()
 
 
-def without_places(config: DatasetConfig) -> Any:
-    """Settings without the places of files, whose bytes are what counts, and without words for people."""
-    values = plain(config)
-    for part in (values, *values["sources"].values()):
-        for name in ("path", "decontaminate", "homepage", "obtain", "licence_note"):
-            del part[name]
-    return values
+def without_places(config: DatasetConfig) -> dict[str, object]:
+    """Settings that decide what rows there are."""
+    values: dict[str, object] = plain(config)
+    values["sources"] = {name: without_places(member) for name, member in config.sources.items()}
+    return {name: value for name, value in values.items() if name not in NOT_COUNTED}
 
 
-def digest(value: Any) -> str:
+def digest(value: object) -> str:
     """SHA-256 of a value as JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 

@@ -1,7 +1,4 @@
-"""The settings of a data set: one source of rows, or a mixture of data sets.
-
-Owns the classes that conf/dataset/*.yaml is built into. Knows nothing of how sources are read.
-"""
+"""The settings of a data set, one source of rows or a mixture: what conf/dataset/*.yaml is built into."""
 
 from __future__ import annotations
 
@@ -11,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from medft.config import unknown_key
+from medft.config import nearest, unknown_key
+from medft.data.readers.registry import HUB, READERS
 from medft.errors import ConfigError
 
 FIXABLE = ("question", "context", "answer", "label")
-
-Reader = Literal["csv", "jsonl", "parquet", "hub", "text", "medquad_xml", "pubmedqa_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +91,7 @@ class DatasetConfig:
     """Where the data set is described."""
     obtain: str = ""
     """How to get the file, said when it is not there."""
-    reader: Reader | None = None
+    reader: str | None = None
     """How to read it; null for a mixture."""
     path: Path | None = None
     """File, or folder of files (a folder's train/dev/test files keep their split); `samples:NAME` is a
@@ -145,6 +141,7 @@ class DatasetConfig:
                 f"data set '{self.name}' must have either a reader or sources, not both and not none",
                 remedy="dataset=csv dataset.path=... for a file of yours, or a mixture with sources",
             )
+        self._check_reader()
         self._check_members()
         if self.limit is not None and self.limit < 1:
             raise ConfigError(
@@ -155,6 +152,16 @@ class DatasetConfig:
                 raise unknown_key(f"dataset.fixed.{name}", [f"dataset.fixed.{known}" for known in FIXABLE])
         self._check_weights()
         self._check_pattern()
+
+    def _check_reader(self) -> None:
+        known = [*READERS, HUB]
+        if self.reader is not None and self.reader not in known:
+            near = nearest(self.reader, known)
+            raise ConfigError(
+                f"'dataset.reader' cannot be {self.reader!r}." + (f" Did you mean '{near}'?" if near else ""),
+                where=self.name,
+                remedy=f"choose one of: {', '.join(known)}",
+            )
 
     def _check_members(self) -> None:
         for name, member in self.sources.items():

@@ -1,7 +1,4 @@
-"""The account of a data set: rows in = rows kept + rows dropped by reason, to the row.
-
-Owns the figures, their check and their JSON. Knows nothing of why a row was dropped.
-"""
+"""The account of a data set, checked to the row: rows in = rows kept + rows dropped by reason."""
 
 from __future__ import annotations
 
@@ -51,7 +48,7 @@ class Ledger:
     """Digest of the content of each split, in order, and of the settings (``config``)."""
     notes: tuple[str, ...] = ()
     """What else a reader must know: held-out benchmark rows, shares that could not be met, ..."""
-    figures: dict[str, int] = field(default_factory=dict)
+    statistics: dict[str, int] = field(default_factory=dict)
     """Counts that are no rows in or out: near-duplicate clusters, the largest group, ..."""
 
     @property
@@ -87,13 +84,14 @@ class Ledger:
         """Plain values with the totals first."""
         totals = {"rows_in": self.rows_in, "kept": dict(self.kept()), "dropped": dict(self.dropped())}
         rest: dict[str, Any] = plain(self)
-        return {"dataset": rest.pop("dataset"), "totals": totals, **rest}
+        statistics = rest.pop("statistics")
+        return {"dataset": rest.pop("dataset"), "totals": totals, **rest, "figures": statistics}
 
     @staticmethod
-    def from_json(values: Mapping[str, Any]) -> Ledger:
+    def from_json(values: Mapping[str, object]) -> Ledger:
         """The inverse of ``to_json``."""
-        names = {f.name for f in dataclasses.fields(Ledger)}
-        return build(Ledger, {name: value for name, value in values.items() if name in names}).check()
+        names = {field.name: field.name for field in dataclasses.fields(Ledger)} | {"statistics": "figures"}
+        return build(Ledger, {name: values[key] for name, key in names.items() if key in values}).check()
 
     def summary(self) -> str:
         """One line: ``212 rows -> 170 train, 21 validation, 21 test; 0 dropped``."""

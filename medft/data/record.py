@@ -1,7 +1,4 @@
-"""The pivot type between data sources and prompts.
-
-Owns what a record is. Knows nothing of where it came from or how it will be worded.
-"""
+"""The pivot type between data sources and prompts, and the names of the splits that records stand in."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["system", "user", "assistant"]
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)

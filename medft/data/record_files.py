@@ -1,7 +1,4 @@
-"""Records on disk: parquet files written and read in batches.
-
-Owns the columns of the file. Knows nothing of splits or of where records come from. Memory is one batch.
-"""
+"""Records on disk: parquet files written and read in batches, in the memory of one batch."""
 
 from __future__ import annotations
 
@@ -9,16 +6,19 @@ from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from medft.data.record import Message, Record
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 COLUMNS = tuple(f.name for f in fields(Record))
 BATCH_ROWS = 2048
 BATCH_CHARACTERS = 8 * 2**20
 
 
-def schema() -> Any:
+def schema() -> pa.Schema:
     """The arrow schema of a file of records."""
     import pyarrow as pa
 
@@ -68,7 +68,7 @@ class RecordWriter:
         self._buffer, self._characters = [], 0
 
 
-def batches(path: Path) -> Iterator[Any]:
+def batches(path: Path) -> Iterator[pa.RecordBatch]:
     """The arrow record batches of a file, as they were written or smaller."""
     import pyarrow.parquet as pq
 
@@ -95,7 +95,7 @@ def count_records(path: Path) -> int:
     return int(pq.read_metadata(path).num_rows)
 
 
-def _cell(record: Record, name: str) -> Any:
+def _cell(record: Record, name: str) -> object:
     if name == "turns":
         return [asdict(turn) for turn in record.turns]
     return getattr(record, name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from medft.data.record import SPLITS
 from medft.engine.base import EngineConfig, LoraConfig
 from medft.machine import Machine
 from medft.models.registry import ModelConfig, ShapeConfig, lora_parameters
@@ -63,10 +64,7 @@ def memory_of(request: Request, resolved: Resolved, machine: Machine) -> Memory 
     def needs(recipe: Recipe) -> Estimate:
         trainer = recipe.trainer
         joined = bool(trainer.padding_free or trainer.packing)
-        cut = {
-            name: [min(n, trainer.max_length) for n in getattr(request.lengths, name)]
-            for name in ("train", "validation", "test")
-        }
+        cut = {name: [min(n, trainer.max_length) for n in getattr(request.lengths, name)] for name in SPLITS}
         if trainer.packing:
             cut["train"] = [trainer.max_length] * trainer.per_device_batch_size
         judged = sorted(cut["validation"] + cut["test"], reverse=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from medft.data.cleaning.keys import answer_text, question_text
-from medft.data.examination.findings import Finding
+from medft.data.examination.findings import DatasetFinding
 from medft.data.record import Message, Record
 from medft.errors import PromptError
 from medft.prompt.config import TemplateConfig
@@ -64,16 +64,16 @@ class Survey:
         """Rows that have a wording."""
         return self.rows - self.unworded.total()
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[DatasetFinding]:
         """What was found, in sentences."""
         for (what, remedy), count in self.unworded.most_common():
-            yield Finding("problem", f"{_rows(count)} cannot be worded: {what}", remedy)
+            yield DatasetFinding("problem", f"{_rows(count)} cannot be worded: {what}", remedy)
         for name, count in self.faults.most_common():
             level = "problem" if count >= _SERIOUS * self.rows else "warning"
-            yield Finding(level, f"prompt fault in {_rows(count)}: {name}", REMEDIES[name])
+            yield DatasetFinding(level, f"prompt fault in {_rows(count)}: {name}", REMEDIES[name])
         for problem, count in self.problems.most_common():
             what = f"training drops {_rows(count)}: {problem}"
-            yield Finding("warning", what, "raise trainer.max_length, or shorten the template")
+            yield DatasetFinding("warning", what, "raise trainer.max_length, or shorten the template")
 
     def _worded(self, record: Record) -> tuple[Message, ...] | None:
         try:

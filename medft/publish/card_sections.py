@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medft.data.record import SPLITS
 from medft.report.subject import number, read_figures
 
 
@@ -119,7 +120,7 @@ def read_losses(path: Path) -> dict[str, tuple[float, float]]:
     except DataError:
         return {}  # an empty loss.csv proves nothing, and the card then claims nothing
     found = {}
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         _, losses = curve.points(split, "step", "loss")
         if len(losses):
             found[split] = (float(losses[0]), float(losses[-1]))
@@ -165,7 +166,7 @@ def _figures(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def read_decontamination(dataset: Mapping[str, Any], ledger: Mapping[str, Any]) -> Iterator[str]:
     """How benchmarks were kept out, as far as configuration and ledger say it."""
-    from medft.data.ingest import CONTAMINATED
+    from medft.data.cleaning.contamination import CONTAMINATED
 
     if dataset.get("decontaminate") and ledger:
         dropped = sum(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medft.data.prepare import Prepared, prepare
+from medft.data.record import SPLITS
 from medft.machine import probe
 from medft.models.base_models import training_base
 from medft.plan.disk import local_folder
@@ -19,7 +20,7 @@ from medft.plan.resolve import Resolved, resolve
 from medft.screen import Screen
 from medft.training.resume import expand
 from medft.verbs.lines import announce, say_plan
-from medft.verbs.steps import SPLITS, encode, plan_of
+from medft.verbs.steps import encode, plan_of
 from medft.verbs.train_config import TrainConfig
 
 __all__ = ["EXAMPLES", "PlanConfig", "expand", "run"]

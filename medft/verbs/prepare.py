@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from medft.data.cleaning.identifiers import redact_record
 from medft.data.config import DatasetConfig
 from medft.data.examination.examine import Report, examine
-from medft.data.ingest import redact_record
 from medft.data.prepare import Prepared, prepare
 from medft.data.record import Record
 from medft.errors import ConfigError, MedftError, PromptError

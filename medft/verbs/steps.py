@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from medft import ranks
 from medft.data.prepare import Prepared
+from medft.data.record import SPLITS
 from medft.errors import HubError
 from medft.machine import probe
 from medft.merge.run import merge_run
@@ -30,8 +31,6 @@ from medft.verbs.lines import say_merged
 
 if TYPE_CHECKING:
     from medft.verbs.train_config import TrainConfig
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)

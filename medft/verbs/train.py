@@ -12,6 +12,7 @@ from typing import Any
 from medft import ranks
 from medft.config import plain
 from medft.data.prepare import Prepared, prepare
+from medft.data.record import SPLITS
 from medft.engine import engine
 from medft.engine.base import LoadSpec
 from medft.engine.device import peak_memory_bytes, release, use_one_thread
@@ -29,7 +30,7 @@ from medft.training.resume import demand_same_data, demand_same_steps, expand
 from medft.training.summary import Fingerprints, ledger_json, summarise
 from medft.verbs import train_upload
 from medft.verbs.lines import announce, say_end, say_plan, say_stopped, size
-from medft.verbs.steps import SPLITS, encode, merge, plan_of
+from medft.verbs.steps import encode, merge, plan_of
 from medft.verbs.train_config import TrainConfig
 
 __all__ = ["EXAMPLES", "TrainConfig", "expand", "run"]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from medft.config import build
+from medft.data.cleaning.key_index import KeyIndex
+from medft.data.cleaning.keys import keys_of
+from medft.data.cleaning.near_duplicates import Signatures
+from medft.data.cleaning.select import select
+from medft.data.cleaning.selection import Selection
 from medft.data.config import DatasetConfig
 from medft.data.prepare import Prepared, prepare
-from medft.data.readers.rows import Row, RowError
+from medft.data.readers.rows import RowError, SourceRow
 from medft.data.readers.sources import read_rows
 from medft.data.record import Record
 
@@ -44,6 +49,22 @@ def record(
     return Record(question=question, answer=answer, **values)
 
 
+def records(count: int, start: int = 0) -> list[Record]:
+    return [record(row["question"], row["answer"]) for row in qa(count, start)]
+
+
+def select_from(
+    rows: Sequence[Record], config: DatasetConfig, seed: int = 1, sources: Sequence[int] = ()
+) -> Selection:
+    """What stays of `rows`; `sources` are the positions of their members."""
+    index, signatures = KeyIndex(), Signatures()
+    for number, row in enumerate(rows):
+        keys = keys_of(row)
+        index.add(keys, sources[number] if sources else 0, "")
+        signatures.add(keys.words)
+    return select(index, config, seed, signatures)
+
+
 def prepared(config: DatasetConfig, folder: Path, seed: int = 1) -> Prepared:
     return prepare(config, seed=seed, processed=folder / "processed")
 
@@ -59,7 +80,7 @@ def write(path: Path, text: str | bytes) -> Path:
 
 def rows_of(config: DatasetConfig) -> list[tuple[str, dict[str, Any]]]:
     """The good rows, with the names of their places."""
-    return [(i.place.rsplit("/")[-1], dict(i.values)) for i in read_rows(config) if isinstance(i, Row)]
+    return [(i.place.rsplit("/")[-1], dict(i.values)) for i in read_rows(config) if isinstance(i, SourceRow)]
 
 
 def bad(config: DatasetConfig) -> RowError:

@@ -35,4 +35,5 @@ def test_json_and_back():
         "kept": {"train": 12, "test": 2},
         "dropped": {"blank_answer": 6},
     }
+    assert values["figures"] == {"pairs": 2}, "the key by which run folders have it"
     assert Ledger.from_json(values) == LEDGER

@@ -10,7 +10,8 @@ import pytest
 from medft.data.cleaning import keys
 from medft.data.config import DatasetConfig
 from medft.data.examination.examine import examine
-from medft.data.prepare import CONTAMINATED, LEDGER, SKIPPED
+from medft.data.pipeline import CONTAMINATED, SKIPPED
+from medft.data.prepare import LEDGER
 from medft.errors import DataError
 from tests.data.support import FIXTURES, dataset, everything, jsonl, prepared, qa
 

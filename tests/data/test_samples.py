@@ -24,10 +24,10 @@ COLUMNS = {
 BARELY_RELATED = 0.6
 """Share of common words over which two questions count as the same one asked twice."""
 
-Row = dict[str, str | int]
+SourceRow = dict[str, str | int]
 
 
-def rows(name: str) -> list[Row]:
+def rows(name: str) -> list[SourceRow]:
     return [json.loads(line) for line in (SAMPLES / name).read_text(encoding="utf-8").splitlines()]
 
 

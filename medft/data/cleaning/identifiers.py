@@ -1,7 +1,6 @@
 """Identifiers that have a pattern: dates, telephone numbers, record numbers and the like.
 
-Owns the patterns, and their replacement by the name of their kind. Knows nothing of records. What is found
-never leaves this module: only kinds and counts do.
+Each is replaced by the name of its kind. What is found never leaves this module: only kinds and counts do.
 
 The kinds are those of the HIPAA Safe Harbor list (45 CFR 164.514(b)(2)) that can be told by their form, and
 Korea's resident number, telephone numbers and dates. Names and most addresses cannot: an absence of findings
@@ -12,16 +11,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from medft.data.record import Record
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    pattern: re.Pattern[str]
+class _Pattern:
+    regex: re.Pattern[str]
     needs: tuple[str, ...] = ()
-    """One of these stands in the lower-case text wherever the pattern does; others are not searched."""
+    """One of these stands in the lower-case text wherever the identifier does; others are not searched."""
     needs_run: bool = False
-    """The pattern lies within a run of digits and separators."""
+    """The identifier lies within a run of digits and separators."""
 
 
 _RUN = re.compile(r"\d[\d ().+/-]{4,}\d")
@@ -30,22 +31,22 @@ _NUMBER = r"[\s:#=.]{0,3}(?=[\w-]*\d)[\w-]{4,}"
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 
 
-def _of_words(words: str, needs: tuple[str, ...]) -> _Kind:
-    return _Kind(re.compile(words, re.IGNORECASE), needs)
+def _of_words(words: str, needs: tuple[str, ...]) -> _Pattern:
+    return _Pattern(re.compile(words, re.IGNORECASE), needs)
 
 
-KINDS: tuple[tuple[str, _Kind], ...] = (
-    ("email", _Kind(re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w"), needs=("@",))),
+PATTERNS: tuple[tuple[str, _Pattern], ...] = (
+    ("email", _Pattern(re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w"), needs=("@",))),
     ("url", _of_words(r"\b(?:https?://|www\.)[^\s<>\"')\]]+(?<![.,;:!?])", needs=("://", "www."))),
     (
         "ip_address",
-        _Kind(
+        _Pattern(
             re.compile(rf"(?<![\d.]){_OCTET}(?:\.{_OCTET}){{3}}(?![\d.]*\d)"), needs=(".",), needs_run=True
         ),
     ),
     (
         "ssn",
-        _Kind(
+        _Pattern(
             re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])"),
             needs=("-",),
             needs_run=True,
@@ -53,7 +54,7 @@ KINDS: tuple[tuple[str, _Kind], ...] = (
     ),
     (
         "resident_number",  # of the Republic of Korea: date of birth, then seven digits
-        _Kind(
+        _Pattern(
             re.compile(r"(?<![\d-])\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6}(?![\d-])"),
             needs=("-",),
             needs_run=True,
@@ -61,7 +62,7 @@ KINDS: tuple[tuple[str, _Kind], ...] = (
     ),
     (
         "phone",
-        _Kind(
+        _Pattern(
             re.compile(
                 r"(?<![\w.-])(?:\+\d{1,3}[ .-]?|1[ .-])?(?:\(\d{3}\)[ .-]?|\d{3}[ .-])"
                 r"\d{3}[ .-]\d{4}(?![\w-])"
@@ -101,7 +102,7 @@ KINDS: tuple[tuple[str, _Kind], ...] = (
     ),
     (
         "date",
-        _Kind(
+        _Pattern(
             re.compile(
                 r"(?<![\d/.-])(?:(?:19|20)\d\d([-/.])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])"
                 r"|(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:19|20)?\d\d)(?![\d/-]|\.\d)"
@@ -117,8 +118,8 @@ KINDS: tuple[tuple[str, _Kind], ...] = (
             needs=("19", "20"),
         ),
     ),
-    ("date", _Kind(re.compile(r"(?<!\d)(?:19|20)\d\d년 ?\d{1,2}월 ?\d{1,2}일"), needs=("년",))),
-    ("zip_code", _Kind(re.compile(r"\b[A-Z]{2} \d{5}(?:-\d{4})?(?![\w-])"), needs_run=False)),
+    ("date", _Pattern(re.compile(r"(?<!\d)(?:19|20)\d\d년 ?\d{1,2}월 ?\d{1,2}일"), needs=("년",))),
+    ("zip_code", _Pattern(re.compile(r"\b[A-Z]{2} \d{5}(?:-\d{4})?(?![\w-])"), needs_run=False)),
     ("age_over_89", _of_words(r"\b(?:9\d|1[01]\d)[ -]years?[ -](?:old|of age)\b", needs=("year",))),
 )
 """By kind, in the order in which they are replaced: an e-mail address is no URL, a number no telephone."""
@@ -132,12 +133,33 @@ def redact(text: str) -> tuple[str, Counter[str]]:
     if not _HINT.search(text):
         return text, found
     lower, run = text.lower(), _RUN.search(text)
-    for name, kind in KINDS:
-        if kind.needs_run and not run:
+    for kind, pattern in PATTERNS:
+        if pattern.needs_run and not run:
             continue
-        if kind.needs and not any(word in lower for word in kind.needs):
+        if pattern.needs and not any(word in lower for word in pattern.needs):
             continue
-        text, count = kind.pattern.subn(f"[{name.upper()}]", text)
+        text, count = pattern.regex.subn(f"[{kind.upper()}]", text)
         if count:
-            found[name] += count
+            found[kind] += count
     return text, found
+
+
+def redact_record(record: Record) -> tuple[Record, Counter[str]]:
+    """``record`` with its patterned identifiers replaced by their kinds, and how many there were of each."""
+    found: Counter[str] = Counter()
+
+    def replaced(text: str) -> str:
+        text, counts = redact(text)
+        found.update(counts)
+        return text
+
+    return (
+        replace(
+            record,
+            question=replaced(record.question),
+            context=replaced(record.context),
+            answer=replaced(record.answer),
+            turns=tuple(replace(turn, content=replaced(turn.content)) for turn in record.turns),
+        ),
+        found,
+    )

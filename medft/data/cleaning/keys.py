@@ -1,8 +1,5 @@
 """What makes two records the same: 64-bit keys of their question, answer, document and whole content.
 
-Owns the normalisation under which questions and answers are compared. Knows nothing of what follows from two
-records being the same.
-
 Keys are BLAKE2b digests of 8 bytes. Among n records a false match has a probability of n^2 / 2^65: below one
 in ten million for 1.6 million records.
 """

@@ -1,11 +1,9 @@
 """Near duplicates: which records say almost the same.
 
-Owns the signatures (400 bytes a row) and the search for similar ones. Knows nothing of what follows from it.
-
 Texts are sets of 5-word shingles. MinHash (Broder 1997, "On the resemblance and containment of documents")
-estimates their Jaccard similarity from 100 permutations with a standard error of 0.05 at 0.7. Banding in 25
-bands of 4 rows (Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", 3.4) finds a pair of similarity
-0.7 with probability 0.999 and one of 0.6 with 0.97.
+estimates their Jaccard similarity from 100 permutations, 400 bytes a row, with a standard error of 0.05 at
+0.7. Banding in 25 bands of 4 rows (Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", 3.4) finds a
+pair of similarity 0.7 with probability 0.999 and one of 0.6 with 0.97.
 
 Why 0.7: MedQuAD's answers are built from passages that recur. A threshold of 0.7, 0.6 or 0.5 leaves 16, 10 or
 7% of its held-out rows with half of their 8-grams in train, but the largest group then holds 21, 33 or 48% of
@@ -29,8 +27,8 @@ SEED = 1997
 BATCH = 512
 CHUNK = 2**14
 
-Rows = npt.NDArray[np.int64]
-Edges = tuple[Rows, Rows]
+RowNumbers = npt.NDArray[np.int64]
+Pairs = tuple[RowNumbers, RowNumbers]
 """Pairs of rows, as two arrays."""
 
 
@@ -54,7 +52,7 @@ class Signatures:
         if len(self._waiting) == BATCH:
             self._sign()
 
-    def pairs(self, rows: Rows, order: npt.NDArray[np.uint64]) -> Edges:
+    def pairs(self, rows: RowNumbers, order: npt.NDArray[np.uint64]) -> Pairs:
         """Pairs among ``rows`` with an estimated similarity of at least ``THRESHOLD``.
 
         Not all pairs of a cluster, but enough to connect it.
@@ -83,7 +81,7 @@ class Signatures:
 
 
 def _similar(
-    signatures: npt.NDArray[np.uint32], rows: Rows, order: npt.NDArray[np.uint64], band: int
+    signatures: npt.NDArray[np.uint32], rows: RowNumbers, order: npt.NDArray[np.uint64], band: int
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Similar pairs among rows that agree in one band: each with the next and the first of its bucket."""
     bucket = _mix(signatures, rows, band)
@@ -99,7 +97,7 @@ def _similar(
             yield np.stack([a[alike], b[alike]])
 
 
-def _mix(signatures: npt.NDArray[np.uint32], rows: Rows, band: int) -> npt.NDArray[np.uint64]:
+def _mix(signatures: npt.NDArray[np.uint32], rows: RowNumbers, band: int) -> npt.NDArray[np.uint64]:
     mixed = np.zeros(len(rows), dtype=np.uint64)
     for column in range(band * BAND, (band + 1) * BAND):
         mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + signatures[rows, column]

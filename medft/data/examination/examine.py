@@ -1,7 +1,6 @@
-"""What a person should know of a data set before training on it.
+"""What a person should know of a data set before training on it: statistics of every row, and what they mean.
 
-Owns the figures of a prepared data set and what they mean. Prints nothing; text of the data, identifiers
-above all, never enters the report. Knows tokens only through a function that counts them.
+Text of the data, identifiers above all, never enters the report.
 """
 
 from __future__ import annotations
@@ -15,22 +14,19 @@ from typing import Any
 
 from medft.config import plain
 from medft.data.cleaning.keys import answer_text, question_text, same_words
-from medft.data.cleaning.select import SPLIT_NAMES
-from medft.data.examination.findings import Finding, findings
+from medft.data.examination.findings import DatasetFinding, findings
+from medft.data.examination.languages import Languages, LanguageSample, languages_of
 from medft.data.examination.overlap import Overlap, overlap
 from medft.data.examination.statistics import (
-    Languages,
-    LanguageSample,
-    Lengths,
+    LengthStatistics,
     Repeats,
-    Tokens,
-    languages_of,
+    TokenStatistics,
     lengths_of,
     repeats_of,
     tokens_of,
 )
 from medft.data.prepare import Prepared
-from medft.data.record import Record
+from medft.data.record import SPLITS, Record
 
 BATCH = 256
 UNITS = {"question": "characters", "context": "characters", "answer": "characters", "row": "tokens"}
@@ -47,17 +43,17 @@ class Report:
     """``Ledger.to_json``: rows in, kept, dropped by reason; repairs; identifiers by kind."""
     tasks: dict[str, dict[str, int]]
     """Rows by split and task."""
-    lengths: dict[str, Lengths]
-    """Of question, context and answer in characters, and of the row in tokens when they were counted."""
-    tokens: Tokens | None
+    lengths: dict[str, LengthStatistics]
+    """Question, context and answer in characters, and the row in tokens when they were counted."""
+    tokens: TokenStatistics | None
     """None without a tokenizer."""
     repeats: Repeats
-    """Of whole answers."""
+    """Whole answers that several rows share."""
     languages: Languages
-    """Of a sample."""
+    """Languages of a sample."""
     overlap: Overlap
     """Held-out rows against train."""
-    findings: tuple[Finding, ...]
+    findings: tuple[DatasetFinding, ...]
     """The worst first."""
 
     def to_json(self) -> dict[str, Any]:
@@ -71,12 +67,12 @@ def examine(prepared: Prepared, count_tokens: CountTokens | None = None, max_len
 
     Args:
         prepared: the data set.
-        count_tokens: counts tokens with the chosen tokenizer and template; without it there are no figures of
-            tokens.
+        count_tokens: counts tokens with the chosen tokenizer and template; without it there are no
+            statistics of tokens.
         max_length: longest row in tokens that training takes.
     """
     seen = _Seen(prepared.ledger.seed)
-    for split in SPLIT_NAMES:
+    for split in SPLITS:
         records = prepared.records(split)
         while batch := list(itertools.islice(records, BATCH)):
             seen.add(split, batch, count_tokens(batch) if count_tokens else ())
@@ -100,7 +96,7 @@ class _Seen:
     """What is gathered in one pass over all rows: some 30 bytes a row."""
 
     def __init__(self, seed: int) -> None:
-        self.tasks: dict[str, Counter[str]] = {split: Counter() for split in SPLIT_NAMES}
+        self.tasks: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
         self.lengths = {name: array("I") for name in UNITS}
         self.answers = array("Q")
         self.loss_tokens = 0

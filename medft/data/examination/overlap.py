@@ -1,7 +1,4 @@
-"""How much of the held-out rows stands in train already: exactly, and nearly.
-
-Owns the two measures. Knows nothing of how rows were split.
-"""
+"""How much of the held-out rows stands in train already: exactly, and nearly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows -> records, by the column map of a data set.
+"""SourceRows -> records, by the column map of a data set.
 
 Owns what a column may hold and how nested values are flattened. Knows nothing of files, cleaning or splits.
 """
@@ -9,23 +9,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from hashlib import blake2b
 from itertools import chain, islice
-from typing import Any, Literal
+from typing import Literal
 
 from medft.config import nearest
 from medft.data.config import ColumnsConfig, DatasetConfig
-from medft.data.readers.rows import SPLITS, Row, RowError, Rows
+from medft.data.readers.rows import SPLIT_SYNONYMS, RowError, SourceRow, SourceRows
 from medft.data.readers.turns import read_turns
 from medft.data.readers.utf8 import MAX_FIELD
 from medft.data.record import Message, Record
 from medft.errors import DataError
 
 PEEK = 100
-"""Rows whose keys together are the columns of a source whose rows may leave keys out."""
+"""SourceRows whose keys together are the columns of a source whose rows may leave keys out."""
 
 NOT_SELECTED: Literal["not_selected"] = "not_selected"
 
 
-def check_columns(rows: Rows, config: DatasetConfig) -> Rows:
+def check_columns(rows: SourceRows, config: DatasetConfig) -> SourceRows:
     """The same rows, after a look at the first of them.
 
     Raises:
@@ -33,7 +33,7 @@ def check_columns(rows: Rows, config: DatasetConfig) -> Rows:
     """
     rows = iter(rows)
     head = list(islice(rows, PEEK))
-    known = {name for item in head if isinstance(item, Row) for name in _paths(item.values)}
+    known = {name for item in head if isinstance(item, SourceRow) for name in _paths(item.values)}
     wanted = {f.name: getattr(config.columns, f.name) for f in fields(ColumnsConfig)}
     for meaning, column in [*wanted.items(), *((f"keep.{name}", name) for name in config.keep)]:
         if known and column and column not in known:
@@ -41,7 +41,7 @@ def check_columns(rows: Rows, config: DatasetConfig) -> Rows:
     return chain(head, rows)
 
 
-def to_record(row: Row, number: int, name: str, config: DatasetConfig) -> Record:
+def to_record(row: SourceRow, number: int, name: str, config: DatasetConfig) -> Record:
     """The record in ``row``, the ``number``-th (from 1) of the data set called ``name``.
 
     Raises:
@@ -76,32 +76,32 @@ def to_record(row: Row, number: int, name: str, config: DatasetConfig) -> Record
     )
 
 
-def selected(row: Row, config: DatasetConfig) -> bool:
+def selected(row: SourceRow, config: DatasetConfig) -> bool:
     """Whether ``config.keep`` takes this row."""
     return all(str(_value(row.values, name)) in values for name, values in config.keep.items())
 
 
-def split_of(row: Row, config: DatasetConfig) -> str:
+def split_of(row: SourceRow, config: DatasetConfig) -> str:
     """The split that the source itself puts the row in; empty when it says nothing."""
     if config.columns.split is None:
         return row.split
     word = str(_value(row.values, config.columns.split) or "").strip().lower()
-    if word and word not in SPLITS:
+    if word and word not in SPLIT_SYNONYMS:
         what = f"column '{config.columns.split}' must say train, validation or test"
         raise RowError("unknown_split", what, where=row.place)
-    return SPLITS.get(word, "")
+    return SPLIT_SYNONYMS.get(word, "")
 
 
-def _value(values: Mapping[str, Any], column: str | None) -> Any:
+def _value(values: Mapping[str, object], column: str | None) -> object:
     if column is None or column in values:
         return values.get(column or "")
-    value: Any = values
+    value: object = values
     for part in column.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
 
 
-def _text(value: Any, place: str, column: str) -> str:
+def _text(value: object, place: str, column: str) -> str:
     if value is None or value != value:  # NaN is how some writers spell "nothing"
         return ""
     if isinstance(value, list):
@@ -133,7 +133,7 @@ def _short(group: str) -> str:
     return group if len(group) <= 64 else blake2b(group.encode(), digest_size=16).hexdigest()
 
 
-def _paths(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def _paths(values: Mapping[str, object], prefix: str = "") -> Iterator[str]:
     for name, value in values.items():
         yield prefix + name
         if isinstance(value, Mapping):

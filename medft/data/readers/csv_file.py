@@ -1,7 +1,4 @@
-"""Tables -> rows: csv and parquet files.
-
-Owns the two formats. Knows nothing of what a column means. Memory does not grow with the file.
-"""
+"""Comma-separated files -> rows, each with the line that it begins on."""
 
 from __future__ import annotations
 
@@ -9,12 +6,12 @@ import csv
 from itertools import chain
 from pathlib import Path
 
-from medft.data.readers.rows import Row, RowError, Rows
+from medft.data.readers.rows import RowError, SourceRow, SourceRows
 from medft.data.readers.utf8 import MAX_FIELD, read_lines
 from medft.errors import DataError
 
 
-def read_csv(path: Path) -> Rows:
+def read(path: Path) -> SourceRows:
     """Rows of a comma-separated file with a header line (RFC 4180); UTF-8 with or without BOM.
 
     Where the header has no comma, semicolons or tabs separate, as spreadsheets of many countries write them.
@@ -41,26 +38,8 @@ def read_csv(path: Path) -> Rows:
         if not fields:
             continue  # an empty line is no row
         if len(fields) == len(header):
-            yield Row(place, dict(zip(header, fields, strict=True)))
+            yield SourceRow(place, dict(zip(header, fields, strict=True)))
         else:
             what = f"the row has {len(fields)} fields, the header {len(header)}: its columns are shifted"
             remedy = "quote fields that contain commas, or dataset.on_error=skip"
             yield RowError("shifted_columns", what, where=place, remedy=remedy)
-
-
-def read_parquet(path: Path) -> Rows:
-    """Rows of a parquet file, batch by batch."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            number = 0
-            for batch in file.iter_batches(batch_size=256):
-                for values in batch.to_pylist():
-                    number += 1
-                    yield Row(f"{path} row {number}", values)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(
-            "the file is not a whole parquet file", where=str(path), remedy="download or write it again"
-        ) from error

@@ -1,8 +1,5 @@
 """Data sets of a model hub -> rows.
 
-Owns how a repository is fetched, which commit of it that is, and which error a refusal becomes. Knows nothing
-of what a column means.
-
 The files go through the hub's own cache (``HF_HOME``), so that a second run needs no network; ``HF_ENDPOINT``
 names another hub. Repositories with loading scripts are refused: no code of a repository is ever run.
 """
@@ -13,17 +10,20 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from medft.data.config import DatasetConfig
-from medft.data.readers.rows import SPLITS, Row, Rows
+from medft.data.readers.rows import SPLIT_SYNONYMS, SourceRow, SourceRows
 from medft.errors import DataError, HubError
+
+if TYPE_CHECKING:
+    from datasets import DatasetBuilder
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 """A revision that can never mean other rows; a branch or tag can."""
 
 
-def read(config: DatasetConfig) -> Rows:
+def read(config: DatasetConfig) -> SourceRows:
     """The rows of all splits of a hub data set.
 
     Raises:
@@ -34,9 +34,10 @@ def read(config: DatasetConfig) -> Rows:
         builder = _builder(config.repo or "", config.config_name, config.revision)
         builder.download_and_prepare()
         splits = builder.as_dataset()
-    for name, split in splits.items():
-        for number, values in enumerate(split, 1):
-            yield Row(f"{config.repo} {name} row {number}", values, SPLITS.get(name.lower(), ""))
+    for name, rows in splits.items():
+        split = SPLIT_SYNONYMS.get(name.lower(), "")
+        for number, values in enumerate(rows, 1):
+            yield SourceRow(f"{config.repo} {name} row {number}", values, split)
 
 
 def commit(config: DatasetConfig) -> str:
@@ -50,16 +51,14 @@ def commit(config: DatasetConfig) -> str:
 
 
 @lru_cache(maxsize=16)
-def _builder(repo: str, config_name: str | None, revision: str | None) -> Any:
+def _builder(repo: str, config_name: str | None, revision: str | None) -> DatasetBuilder:
     import datasets
 
     if not repo:
         raise DataError("a hub data set needs a repository", remedy="dataset.repo=<owner/name>")
     datasets.disable_progress_bars()
     builder = datasets.load_dataset_builder(repo, config_name, revision=revision)
-    if (
-        revision and COMMIT.fullmatch(revision) and builder.hash != revision
-    ):  # datasets takes the latest it has
+    if COMMIT.fullmatch(revision or "") and builder.hash != revision:  # datasets takes the latest it has
         raise ConnectionError("the cache holds another commit")
     return builder
 

@@ -1,7 +1,4 @@
-"""JSON -> rows: one object a line, or one array of objects.
-
-Owns the two layouts. Knows nothing of what a key means. Memory is one object, however large the file.
-"""
+"""JSON -> rows: one object a line, or one array of objects. Memory is one object."""
 
 from __future__ import annotations
 
@@ -9,23 +6,23 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
-from medft.data.readers.rows import Row, RowError, Rows
+from medft.data.readers.rows import RowError, SourceRow, SourceRows
 from medft.data.readers.utf8 import MAX_LINE, open_text, read_lines
 
 CHUNK = 2**20
 _BETWEEN = re.compile(r"[\s,]*")
 
 
-def read(path: Path) -> Rows:
+def read(path: Path) -> SourceRows:
     """The objects of a file; a line or an array that breaks off is told by its place."""
     with open_text(path) as file:
         is_array = file.read(CHUNK).lstrip().startswith("[")
     yield from _array(path) if is_array else _lines(path)
 
 
-def _lines(path: Path) -> Rows:
+def _lines(path: Path) -> SourceRows:
     for number, line in enumerate(read_lines(path), 1):
         place = f"{path}:{number}"
         if not line.strip():
@@ -39,7 +36,7 @@ def _lines(path: Path) -> Rows:
             yield RowError("malformed_json", "the line is not one whole JSON object", where=place)
 
 
-def _array(path: Path) -> Rows:
+def _array(path: Path) -> SourceRows:
     number = 0
     with open_text(path) as file:
         try:
@@ -50,7 +47,7 @@ def _array(path: Path) -> Rows:
             yield RowError("malformed_json", what, where=f"{path} row {number + 1}")
 
 
-def _elements(file: TextIO) -> Iterator[Any]:
+def _elements(file: TextIO) -> Iterator[object]:
     """The values of an array, one at a time.
 
     Raises:
@@ -76,7 +73,7 @@ def _elements(file: TextIO) -> Iterator[Any]:
             yield value
 
 
-def _row(place: str, values: Any) -> Row | RowError:
+def _row(place: str, values: object) -> SourceRow | RowError:
     if isinstance(values, dict):
-        return Row(place, values)
+        return SourceRow(place, values)
     return RowError("malformed_json", "the value is JSON, but not an object {...}", where=place)

@@ -1,7 +1,5 @@
 """MedQuAD's original XML -> rows.
 
-Owns the three schemas that occur among its files. Knows nothing of what becomes of the rows.
-
 The main schema is ``Document / Focus / QAPairs / QAPair / Question, Answer``; some NINDS files say ``doc /
 doctitle-focus / qaPairs / pair / question, answer`` and one CDC file ``DiseaseFile`` (Ben Abacha and
 Demner-Fushman 2019, "A question-entailment approach to question answering"). Entities are not expanded.
@@ -10,14 +8,17 @@ Demner-Fushman 2019, "A question-entailment approach to question answering"). En
 from __future__ import annotations
 
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
+from typing import TYPE_CHECKING
 
-from medft.data.readers.rows import Row, RowError, Rows
+from medft.data.readers.rows import RowError, SourceRow, SourceRows
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 ROOTS = frozenset({"Document", "doc", "DiseaseFile"})
 
 
-def read(path: Path) -> Rows:
+def read(path: Path) -> SourceRows:
     """The question-answer pairs of one file, blank answers included.
 
     Columns: id, question, answer, qtype, focus, source, url, document.
@@ -26,7 +27,7 @@ def read(path: Path) -> Rows:
 
     try:
         root: Element = ElementTree.parse(path).getroot()  # type: ignore[assignment]  # a parsed tree has one
-    except ParseError as error:
+    except ElementTree.ParseError as error:
         line, _ = error.position
         yield RowError("malformed_xml", "not well-formed XML", where=f"{path}:{line}")
         return
@@ -42,7 +43,7 @@ def read(path: Path) -> Rows:
     yield from _pairs(root, path)
 
 
-def _pairs(root: Element, path: Path) -> Rows:
+def _pairs(root: Element, path: Path) -> SourceRows:
     attributes = root.attrib
     document = {
         "document": attributes.get("id") or attributes.get("docid") or attributes.get("fid") or path.stem,
@@ -53,7 +54,7 @@ def _pairs(root: Element, path: Path) -> Rows:
     for number, pair in enumerate([e for e in root.iter() if e.tag in ("QAPair", "pair")], 1):
         question, answer = _first(pair, "Question", "question"), _first(pair, "Answer", "answer")
         asked = {} if question is None else question.attrib
-        yield Row(
+        yield SourceRow(
             f"{path} pair {number}",
             {
                 "id": asked.get("qid", f"{document['document']}-{number}"),

@@ -1,7 +1,5 @@
 """Which commit of a hub data set is read: the one that its settings name, or the one that was found first.
 
-Owns the file that remembers what a branch or tag stood for. Knows nothing of rows.
-
 A branch of a hub moves without notice, and two trainings of one week would compare models of different rows.
 So the commit is written down when a data set is first obtained, in ``hub.json`` beside the prepared data, and
 every ledger names it; when the branch has moved since, the user decides which of the two is meant.
@@ -14,6 +12,7 @@ from pathlib import Path
 
 from medft.data.cache import lock
 from medft.data.config import DatasetConfig
+from medft.data.readers.registry import HUB
 from medft.errors import DataError, HubError
 from medft.files import read_json, write_json
 
@@ -41,7 +40,7 @@ def pinned(config: DatasetConfig, folder: Path) -> DatasetConfig:
 def _pinned(config: DatasetConfig, folder: Path, setting: str) -> DatasetConfig:
     from medft.data.readers import hub
 
-    if config.reader != "hub" or hub.COMMIT.fullmatch(config.revision or ""):
+    if config.reader != HUB or hub.COMMIT.fullmatch(config.revision or ""):
         return config
     name, path = f"{config.repo}@{config.revision or 'main'}", folder / FILE
     with lock(folder / f".{FILE}.lock"):

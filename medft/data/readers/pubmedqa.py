@@ -1,23 +1,21 @@
 """PubMedQA's original JSON -> rows.
 
-Owns the shape of ``ori_pqal.json``: one object, PMID -> example (Jin et al. 2019, "PubMedQA: a dataset for
-biomedical research question answering"), and of the list of test ids beside it. Knows nothing of what
-becomes of the rows.
+``ori_pqal.json`` is one object, PMID -> example, with a list of test ids beside it (Jin et al. 2019,
+"PubMedQA: a dataset for biomedical research question answering").
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-from medft.data.readers.rows import Row, RowError, Rows
+from medft.data.readers.rows import RowError, SourceRow, SourceRows
 from medft.errors import DataError
 
 TEST_IDS = "test_ground_truth.json"
 
 
-def read(path: Path) -> Rows:
+def read(path: Path) -> SourceRows:
     """The examples of one file, with their PMID in the column ``PMID``; the test split is the ids in the file
     ``test_ground_truth.json`` beside it, when there is one.
 
@@ -29,12 +27,12 @@ def read(path: Path) -> Rows:
     for number, (pmid, example) in enumerate(_object(path).items(), 1):
         place = f"{path} row {number}"
         if isinstance(example, dict):
-            yield Row(place, {"PMID": pmid, **example}, "test" if pmid in test else "")
+            yield SourceRow(place, {"PMID": pmid, **example}, "test" if pmid in test else "")
         else:
             yield RowError("malformed_json", "the example is no object", where=place)
 
 
-def _object(path: Path) -> dict[str, Any]:
+def _object(path: Path) -> dict[str, object]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:

@@ -1,7 +1,6 @@
-"""What every reader yields: rows with their places, and rows that cannot be used.
+"""What every reader yields: ``SourceRow`` for a row that it could read, ``RowError`` for any other.
 
-A reader yields ``Row`` for what it could read and ``RowError`` for what it could not, so that the caller
-decides whether one bad row ends everything. Memory does not grow with the file.
+A bad row is yielded, not raised, so that the caller decides whether one of them ends everything.
 """
 
 from __future__ import annotations
@@ -12,16 +11,16 @@ from typing import Any
 
 from medft.errors import DataError
 
-SPLITS = {
+SPLIT_SYNONYMS = {
     "train": "train", "training": "train",
     "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
     "test": "test",
 }  # fmt: skip
-"""The words by which sources name their splits."""
+"""The words by which sources name their splits -> the names of ours."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SourceRow:
     """One row as the source has it."""
 
     place: str
@@ -40,4 +39,4 @@ class RowError(DataError):
         self.reason = reason
 
 
-Rows = Iterator[Row | RowError]
+SourceRows = Iterator[SourceRow | RowError]

@@ -1,31 +1,28 @@
-"""Files and hub repositories -> rows, one at a time, each with its place.
-
-Which reader reads what, and how files are found. What a row is stands in rows.py.
-"""
+"""The settings of a data set -> its rows: files found and read in order, or a hub repository."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from medft import paths
 from medft.data.config import DatasetConfig
-from medft.data.readers.rows import SPLITS, Row, RowError, Rows
-from medft.data.readers.utf8 import read_text
+from medft.data.readers.registry import HUB, READERS
+from medft.data.readers.rows import SPLIT_SYNONYMS, RowError, SourceRow, SourceRows
 from medft.errors import DataError
 
 SAMPLES = "samples:"
 
 
-def read_rows(config: DatasetConfig) -> Rows:
+def read_rows(config: DatasetConfig) -> SourceRows:
     """All rows of one data set that is not a mixture.
 
     Raises:
         DataError: the source as a whole is missing, empty or of another format.
         HubError: the hub cannot be reached or refuses.
     """
-    if config.reader == "hub":
+    if config.reader == HUB:
         from medft.data.readers import hub
 
         rows = hub.read(config)
@@ -41,60 +38,30 @@ def files_of(config: DatasetConfig) -> list[Path]:
         DataError: there are none, or one of them is empty.
     """
     path = _resolve(config)
-    files, suffixes = [path], SUFFIXES[config.reader or ""]
+    files, suffixes = [path], READERS[config.reader or ""].suffixes
+    remedy = config.obtain or "check dataset.path"
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.name.lower().endswith(suffixes) and p.is_file())
     if not files or not path.exists():
-        raise DataError(
-            f"there is no data for '{config.name}'",
-            where=str(path) + (f" (no {' or '.join(suffixes)} file in it)" if path.is_dir() else ""),
-            remedy=config.obtain or "check dataset.path",
-        )
+        where = str(path) + (f" (no {' or '.join(suffixes)} file in it)" if path.is_dir() else "")
+        raise DataError(f"there is no data for '{config.name}'", where=where, remedy=remedy)
     for file in files:
         if file.stat().st_size == 0:
-            raise DataError(
-                "the file is empty", where=str(file), remedy=config.obtain or "check dataset.path"
-            )
+            raise DataError("the file is empty", where=str(file), remedy=remedy)
     return files
 
 
-SUFFIXES = {
-    "csv": (".csv",),
-    "jsonl": (".jsonl",),
-    "parquet": (".parquet",),
-    "text": (".txt", ".text"),
-    "medquad_xml": (".xml",),
-    "pubmedqa_json": ("ori_pqal.json",),
-}
-"""By reader, the endings of the files that it takes from a folder."""
-
-
-def _reader(name: str) -> Callable[[Path], Rows]:
-    """What reads one file."""
-    from medft.data.readers import csv_file, jsonl, medquad, pubmedqa
-
-    readers: dict[str, Callable[[Path], Rows]] = {
-        "csv": csv_file.read_csv,
-        "jsonl": jsonl.read,
-        "parquet": csv_file.read_parquet,
-        "text": read_text,
-        "medquad_xml": medquad.read,
-        "pubmedqa_json": pubmedqa.read,
-    }
-    return readers[name]
-
-
-def _read_files(config: DatasetConfig) -> Rows:
-    read, files = _reader(config.reader or ""), files_of(config)
+def _read_files(config: DatasetConfig) -> SourceRows:
+    read, files = READERS[config.reader or ""].read, files_of(config)
     for path in files:
         split = _split_of(path) if len(files) > 1 else ""
         for item in read(path):
-            yield Row(item.place, item.values, split) if split and isinstance(item, Row) else item
+            yield replace(item, split=split) if split and isinstance(item, SourceRow) else item
 
 
 def _split_of(path: Path) -> str:
     parts = re.split(r"[^a-z]+", path.stem.lower())
-    return next((SPLITS[part] for part in parts if part in SPLITS), "")
+    return next((SPLIT_SYNONYMS[part] for part in parts if part in SPLIT_SYNONYMS), "")
 
 
 def _resolve(config: DatasetConfig) -> Path:
@@ -106,12 +73,12 @@ def _resolve(config: DatasetConfig) -> Path:
     return paths.samples_dir() / text.removeprefix(SAMPLES) if text.startswith(SAMPLES) else config.path
 
 
-def _apply_pattern(rows: Rows, pattern: re.Pattern[str]) -> Rows:
+def _apply_pattern(rows: SourceRows, pattern: re.Pattern[str]) -> SourceRows:
     for item in rows:
         if isinstance(item, RowError):
             yield item
         elif match := pattern.search(str(item.values.get("text") or "")):
-            yield Row(item.place, {**item.values, **match.groupdict()}, item.split)
+            yield replace(item, values={**item.values, **match.groupdict()})
         else:
             what = "dataset.pattern does not match the text"
             remedy = "write the form of your lines into dataset.pattern, or dataset.on_error=skip"

@@ -1,7 +1,7 @@
 """A conversation as a source has it -> messages.
 
-Owns the shapes of conversations (role and content, as OpenAI's files say; from and value, as ShareGPT's do),
-the order that turns must have, and which of the assistant's are learnt. Knows nothing of columns or files.
+Both shapes (role and content, as OpenAI's files say; from and value, as ShareGPT's do), the order that turns
+must have, and which of the assistant's are learnt.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 from medft.data.readers.rows import RowError
 from medft.data.record import Message, Role
@@ -21,7 +21,7 @@ ROLES: dict[str, Role] = {
 }  # fmt: skip
 
 
-def read_turns(value: Any, place: str, learn: Literal["all", "last"]) -> tuple[Message, ...]:
+def read_turns(value: object, place: str, learn: Literal["all", "last"]) -> tuple[Message, ...]:
     """The messages of a conversation: system text if there is one, then user and assistant in turns.
 
     Args:
@@ -49,7 +49,7 @@ def read_turns(value: Any, place: str, learn: Literal["all", "last"]) -> tuple[M
     return turns
 
 
-def _message(turn: Mapping[str, Any], place: str) -> Message:
+def _message(turn: Mapping[str, object], place: str) -> Message:
     said = turn.get("role", turn.get("from"))
     role, content = ROLES.get(str(said).lower()), turn.get("content", turn.get("value"))
     if role is None or not isinstance(content, str):

@@ -1,4 +1,4 @@
-"""Text files: how they are opened, their lines, and lines as rows."""
+"""How text files are opened: as UTF-8, line by line, what is no text refused by its first bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from medft.data.readers.rows import Row, Rows
 from medft.errors import DataError
 
 MAX_FIELD = 8 * 2**20
@@ -22,13 +21,6 @@ NO_TEXT = {
     b"\x1f\x8b": ("compressed by gzip", "gunzip FILE"),
 }
 """What a file is by its first bytes, and what to do about it."""
-
-
-def read_text(path: Path) -> Rows:
-    """One example per line, in the column ``text``."""
-    for number, line in enumerate(read_lines(path), 1):
-        if line.strip():
-            yield Row(f"{path}:{number}", {"text": line.rstrip("\r\n")})
 
 
 @contextmanager

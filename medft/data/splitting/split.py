@@ -1,28 +1,23 @@
-"""Train, validation and test: whole groups, by seed, whatever the order of the rows.
-
-Owns what ties rows together and how groups are dealt out. Knows nothing of texts or files.
-"""
+"""Train, validation and test: whole groups, by seed, whatever the order of the rows."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from medft.data.cleaning.keys import ABSENT
-from medft.data.cleaning.near_duplicates import Edges
-from medft.data.cleaning.select import HELD_OUT, UNSPLIT, Column, Index, Mask, Selection, seeded
+from medft.data.cleaning.draw import seeded
+from medft.data.cleaning.key_index import UNSPLIT, KeyArray, KeyIndex, Mask
+from medft.data.cleaning.selection import Selection
 from medft.data.config import SplitConfig
+from medft.data.splitting.groups import Groups
 
+HELD_OUT = "also_in_held_out_split"
 TRAIN, VALIDATION, TEST = range(3)
 Splits = npt.NDArray[np.uint8]
-"""For each row a position in ``SPLIT_NAMES``."""
-Groups = npt.NDArray[np.int32]
-NO_EDGES: Edges = (np.empty(0, np.int64), np.empty(0, np.int64))
+"""For each row a position in ``SPLITS``."""
 
 
-def split(index: Index, selection: Selection, group: Groups, config: SplitConfig, seed: int) -> Splits:
+def split(index: KeyIndex, selection: Selection, group: Groups, config: SplitConfig, seed: int) -> Splits:
     """The split of every row (meaningless for rows that are not kept).
 
     A source's own splits are kept; where a group reaches across them, its rows outside the most held-out one
@@ -52,29 +47,7 @@ def split(index: Index, selection: Selection, group: Groups, config: SplitConfig
     return splits
 
 
-def groups(index: Index, kept: Mask, near: Edges | None = None) -> Groups:
-    """A number for each row, equal for rows of one group; rows that are not kept are groups of their own.
-
-    Rows that share a question, an answer, a document or a pair of ``near`` are one group, and so is whatever
-    hangs together through them.
-
-    Args:
-        index: keys of all rows.
-        kept: rows that stay; others tie nothing together.
-        near: pairs of near duplicates that must not be parted.
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    rows = np.flatnonzero(kept)
-    edges = [_same(index.column(name), rows) for name in ("question", "answer", "group")]
-    left, right = (np.concatenate([edge[side] for edge in (*edges, near or NO_EDGES)]) for side in (0, 1))
-    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(len(index),) * 2)
-    labels: Groups = connected_components(graph, directed=False)[1]
-    return labels
-
-
-def deal(group: Groups, order: Column, config: SplitConfig, testable: Mask) -> Splits:
+def deal(group: Groups, order: KeyArray, config: SplitConfig, testable: Mask) -> Splits:
     """Deal groups out to test, then validation, until each has its share; train takes the rest.
 
     A group that would overfill a split goes to train, so large groups are never held out. Each share above 0
@@ -104,7 +77,7 @@ def deal(group: Groups, order: Column, config: SplitConfig, testable: Mask) -> S
 
 
 def _fill(
-    result: Splits, name: int, candidates: npt.NDArray[Any], sizes: npt.NDArray[Any], wanted: int
+    result: Splits, name: int, candidates: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], wanted: int
 ) -> None:
     """Mark candidates that fit as ``name``, until it has ``wanted`` rows or train has one group left.
 
@@ -126,14 +99,6 @@ def _fill(
             in_train -= 1
 
 
-def _same(column: Column, rows: npt.NDArray[np.int64]) -> Edges:
-    """Edges between neighbours in each run of equal keys among ``rows``."""
-    ordered = rows[np.argsort(column[rows], kind="stable")]
-    keys = column[ordered]
-    tied = (keys[1:] == keys[:-1]) & (keys[1:] != ABSENT)
-    return ordered[:-1][tied], ordered[1:][tied]
-
-
 def _most_held_out(group: Groups, own: Splits) -> Splits:
     """For each row the most held-out split that a source gave to a row of its group, else ``UNSPLIT``."""
     most = np.full(int(group.max(initial=-1)) + 1, -1, dtype=np.int8)
@@ -141,7 +106,7 @@ def _most_held_out(group: Groups, own: Splits) -> Splits:
     return np.where(most[group] < 0, UNSPLIT, most[group]).astype(np.uint8)
 
 
-def _own_splits(index: Index) -> tuple[Splits, Mask, Mask]:
+def _own_splits(index: KeyIndex) -> tuple[Splits, Mask, Mask]:
     """For each row: its source's own split, whether that source lacks validation rows, and test rows.
 
     A source all of whose rows stand in one split does not come split: that is how hubs store unsplit data.

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medft.data.cleaning.select import SPLIT_NAMES
 from medft.data.examination.examine import Report
+from medft.data.record import SPLITS
 from medft.report.dataset.text import summed
 from medft.report.style import INK, PALETTE, RC, WIDTH, save
 
@@ -82,7 +82,7 @@ def panels(report: Report) -> Iterator[Panel]:
     """What is shown, in reading order; a panel without bars has nothing to show."""
     totals = report.ledger["totals"]
     rows, kept = totals["rows_in"], sum(totals["kept"].values())
-    splits = [Bar(name, totals["kept"].get(name, 0), GOOD) for name in SPLIT_NAMES]
+    splits = [Bar(name, totals["kept"].get(name, 0), GOOD) for name in SPLITS]
     yield Panel(f"What became of {rows:,} rows", splits + _bars(totals["dropped"], OUT), rows)
     yield _tokens(report)
     yield Panel(f"Sources of {kept:,} rows", _several(_by_source(report)), kept)

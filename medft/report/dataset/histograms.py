@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medft.data.examination.statistics import Lengths
+from medft.data.examination.statistics import LengthStatistics
 from medft.report.style import GREY, PALETTE, RC, WARNING, WIDTH, save
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ COLUMNS = 2
 TITLES = {"question": "Question", "context": "Context", "answer": "Answer", "row": "Whole row"}
 
 
-def draw_lengths(lengths: Mapping[str, Lengths], max_length: int, path: Path) -> Path:
+def draw_lengths(lengths: Mapping[str, LengthStatistics], max_length: int, path: Path) -> Path:
     """Draw one histogram for each of ``lengths``, with ``max_length`` marked in that of the rows.
 
     Args:
@@ -44,7 +44,7 @@ def draw_lengths(lengths: Mapping[str, Lengths], max_length: int, path: Path) ->
         return save(figure, path)
 
 
-def _histogram(axes: Axes, title: str, lengths: Lengths) -> None:
+def _histogram(axes: Axes, title: str, lengths: LengthStatistics) -> None:
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     axes.stairs(lengths.counts, lengths.edges, fill=True, color=PALETTE[0], alpha=0.85)
@@ -60,7 +60,7 @@ def _histogram(axes: Axes, title: str, lengths: Lengths) -> None:
         axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
-def _mark(axes: Axes, lengths: Lengths, max_length: int) -> None:
+def _mark(axes: Axes, lengths: LengthStatistics, max_length: int) -> None:
     """Where training cuts: a line, or an arrow to the right where less than 1% of the rows is so long."""
     end = lengths.edges[-1]
     if max_length <= end:

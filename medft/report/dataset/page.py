@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medft.config import plain
-from medft.data.cleaning.select import SPLIT_NAMES
 from medft.data.examination.examine import Report
+from medft.data.record import SPLITS
 from medft.files import write_json, write_text
 from medft.prompt.preview import Kind, Preview
 from medft.report.dataset.bars import draw_bars
@@ -94,11 +94,11 @@ def _named(report: Report, prompts: Prompts) -> Iterator[tuple[str, str]]:
 
 
 def _rows(report: Report) -> Table:
-    columns = ("source", "licence", "version", "in", *SPLIT_NAMES, "dropped")
+    columns = ("source", "licence", "version", "in", *SPLITS, "dropped")
     rows = tuple(
         (
             source["name"], source["licence"], source["fingerprint"][:12], f"{source['rows_in']:,}",
-            *(f"{source['kept'].get(split, 0):,}" for split in SPLIT_NAMES),
+            *(f"{source['kept'].get(split, 0):,}" for split in SPLITS),
             f"{sum(source['dropped'].values()):,}",
         )
         for source in report.ledger["sources"]
@@ -108,8 +108,8 @@ def _rows(report: Report) -> Table:
 
 def _tasks(report: Report) -> Table:
     names = sorted({task for tasks in report.tasks.values() for task in tasks})
-    rows = ((name, *(f"{report.tasks[split].get(name, 0):,}" for split in SPLIT_NAMES)) for name in names)
-    return Table(("task", *SPLIT_NAMES), tuple(rows))
+    rows = ((name, *(f"{report.tasks[split].get(name, 0):,}" for split in SPLITS)) for name in names)
+    return Table(("task", *SPLITS), tuple(rows))
 
 
 def _lengths(report: Report) -> Table:

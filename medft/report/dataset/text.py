@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from medft.data.examination.examine import Report
-from medft.data.examination.findings import Finding
-from medft.data.examination.statistics import Lengths
+from medft.data.examination.findings import DatasetFinding
+from medft.data.examination.statistics import LengthStatistics
 
 LEVELS = ("problem", "warning", "note")
 LABELS = {"question": "asked", "context": "context", "answer": "answer", "row": "length"}
@@ -32,7 +32,7 @@ class Prompts:
     """Why it is not the tokenizer of the real model, or why there are no tokens."""
 
 
-def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+def worst_first(findings: Iterable[DatasetFinding]) -> tuple[DatasetFinding, ...]:
     """Problems, then warnings, then notes, each as they came."""
     return tuple(sorted(findings, key=lambda finding: LEVELS.index(finding.level)))
 
@@ -71,7 +71,7 @@ def _repeats(report: Report) -> str:
     return told + (f"; {near:,} pairs of near copies are kept in one split" if near else "")
 
 
-def _length(lengths: Lengths) -> str:
+def _length(lengths: LengthStatistics) -> str:
     at = lengths.percentiles
     return f"{at['50%']:,} {lengths.unit} at the median, {at['95%']:,} at 95%, {at['100%']:,} at most"
 

@@ -1,12 +1,7 @@
-"""Benchmark questions are recognised in whatever shape they come; held-out texts by 13 words in a row."""
+"""Benchmark questions are recognised, and others are not taken for them."""
 
-import pytest
-
-from medft.data.cleaning.benchmarks import GRAM, PUBMEDQA, HeldOutTexts, benchmark_of, benchmark_questions
-from medft.errors import DataError
+from medft.data.cleaning.benchmarks import PUBMEDQA, benchmark_of, benchmark_questions
 from tests.data.support import record
-
-PASSAGE = " ".join(f"word{i}" for i in range(20))
 
 
 def test_there_are_five_hundred_test_questions_of_pubmedqa():
@@ -16,33 +11,3 @@ def test_there_are_five_hundred_test_questions_of_pubmedqa():
 
 def test_other_questions_are_no_benchmarks():
     assert benchmark_of(record()) is None
-
-
-def held_out(tmp_path, text):
-    path = tmp_path / "held_out.txt"
-    path.write_text(text, encoding="utf-8")
-    return HeldOutTexts(path)
-
-
-def test_thirteen_words_in_a_row_are_a_copy_and_twelve_are_not(tmp_path):
-    texts = held_out(tmp_path, f"first line of few words\n{PASSAGE}\n")
-    words = PASSAGE.split()
-    copied, not_copied = (" ".join(words[3 : 3 + n]).upper() + "!" for n in (GRAM, GRAM - 1))
-    assert texts.line_in(record(answer=f"Well, {copied} and so on")) == 2
-    assert texts.line_in(record(answer=f"Well, {not_copied} and so on")) is None
-
-
-def test_a_short_held_out_question_must_be_asked_itself(tmp_path):
-    texts = held_out(tmp_path, "What is asthma?\n")
-    assert texts.line_in(record("what is ASTHMA")) == 1
-    assert texts.line_in(record("Explain: what is asthma?")) is None
-
-
-@pytest.mark.parametrize("content", [None, b"", b" \n\n", b"caf\xe9\n"])
-def test_an_unusable_file_is_an_error(tmp_path, content):
-    path = tmp_path / "x.txt"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(DataError, match="held-out") as error:
-        HeldOutTexts(path)
-    assert error.value.where == str(path)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medft.data.cleaning.identifiers import KINDS, redact
+from medft.data.cleaning.identifiers import PATTERNS, redact
 
 PLANTED = {
     "email": ["jane.doe+x@ward-7.example.org"],
@@ -37,7 +37,7 @@ PLANTED = {
 
 
 def test_every_kind_is_planted():
-    assert set(PLANTED) == {name for name, _ in KINDS}
+    assert set(PLANTED) == {name for name, _ in PATTERNS}
 
 
 @pytest.mark.parametrize(

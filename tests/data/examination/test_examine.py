@@ -1,4 +1,4 @@
-"""The doctor's figures against data whose faults are planted and counted."""
+"""The statistics of a data set against data whose faults are planted and counted."""
 
 import json
 
@@ -14,7 +14,7 @@ PHONE = "555-123-4567"
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory) -> Report:
-    folder = tmp_path_factory.mktemp("doctor")
+    folder = tmp_path_factory.mktemp("examine")
     rows = [
         *qa(100),
         *({"question": f"Asked {n}?", "answer": "See your doctor."} for n in range(8)),

@@ -3,7 +3,7 @@
 import pytest
 
 from medft.data.readers.columns import check_columns, selected, split_of, to_record
-from medft.data.readers.rows import Row, RowError
+from medft.data.readers.rows import RowError, SourceRow
 from medft.data.readers.utf8 import MAX_FIELD
 from medft.data.record import Message
 from medft.errors import DataError
@@ -11,7 +11,7 @@ from tests.data.support import dataset
 
 
 def mapped(values, **settings):
-    return to_record(Row("f:7", values), 7, "set", dataset(**settings))
+    return to_record(SourceRow("f:7", values), 7, "set", dataset(**settings))
 
 
 def test_dots_reach_into_nested_values_and_lists_become_paragraphs():
@@ -78,7 +78,7 @@ def test_a_conversation_has_a_task_of_its_own_and_its_texts_are_checked():
 
 
 def test_a_missing_column_names_those_there_are_and_the_nearest():
-    rows = [Row("f:1", {"Question": "q", "Answer": "a", "qtype": "t"})]
+    rows = [SourceRow("f:1", {"Question": "q", "Answer": "a", "qtype": "t"})]
     with pytest.raises(DataError) as error:
         check_columns(iter(rows), dataset())
     assert "no column 'question'. Did you mean 'Question'?" in error.value.what
@@ -88,18 +88,18 @@ def test_a_missing_column_names_those_there_are_and_the_nearest():
 
 def test_column_names_that_are_not_utf8_can_still_be_told():
     with pytest.raises(DataError) as error:
-        check_columns(iter([Row("f:1", {"caf\udce9": "q"})]), dataset())
+        check_columns(iter([SourceRow("f:1", {"caf\udce9": "q"})]), dataset())
     assert "caf?" in str(error.value).encode().decode()
 
 
 def test_a_column_that_only_later_rows_have_is_no_missing_one():
-    rows = [Row("f:1", {"question": "q"}), Row("f:2", {"question": "q", "answer": "a"})]
+    rows = [SourceRow("f:1", {"question": "q"}), SourceRow("f:2", {"question": "q", "answer": "a"})]
     assert list(check_columns(iter(rows), dataset())) == rows
 
 
 def test_rows_are_selected_by_the_value_of_a_column():
     config = dataset(keep={"label": ["0"]})
-    assert [selected(Row("", {"label": value}), config) for value in (0, "0", 1, None)] == [
+    assert [selected(SourceRow("", {"label": value}), config) for value in (0, "0", 1, None)] == [
         True,
         True,
         False,
@@ -109,11 +109,11 @@ def test_rows_are_selected_by_the_value_of_a_column():
 
 def test_a_split_column_speaks_the_words_of_the_field():
     config = dataset(columns={"question": "q", "split": "s"})
-    assert [split_of(Row("", {"s": word}), config) for word in ("Train", "dev", "test", "")] == [
+    assert [split_of(SourceRow("", {"s": word}), config) for word in ("Train", "dev", "test", "")] == [
         "train",
         "validation",
         "test",
         "",
     ]
     with pytest.raises(RowError, match="train, validation or test"):
-        split_of(Row("", {"s": "7"}), config)
+        split_of(SourceRow("", {"s": "7"}), config)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medft.data.readers.rows import Row, RowError
+from medft.data.readers.rows import RowError, SourceRow
 from medft.data.readers.sources import read_rows
 from medft.errors import DataError
 from tests.data.support import bad, dataset, rows_of, write
@@ -30,7 +30,7 @@ def test_a_bad_csv_row_is_named_by_its_line_and_the_next_is_read(tmp_path, line,
     error = bad(dataset("csv", path))
     assert (error.reason, error.where) == (reason, f"{path}:3")
     path = write(tmp_path / "y.csv", "question,answer\na?,b,c\nq?,a\n")
-    assert [type(item) for item in read_rows(dataset("csv", path))] == [RowError, Row]
+    assert [type(item) for item in read_rows(dataset("csv", path))] == [RowError, SourceRow]
 
 
 @pytest.mark.parametrize("mark", [";", "\t"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from medft.data.readers import csv_file, utf8
 from medft.data.readers.columns import check_columns, to_record
-from medft.data.readers.rows import Row, RowError
+from medft.data.readers.rows import RowError, SourceRow
 from medft.data.readers.sources import read_rows
 from medft.errors import DataError
 from tests.data.support import FIXTURES, bad, dataset, jsonl, rows_of, write
@@ -26,7 +26,7 @@ def test_a_field_of_a_hundred_megabytes_is_refused_in_bounded_memory(tmp_path, m
     assert error.where == f"{path}:2"
     assert "1000" in error.what
     long = jsonl(tmp_path / "x.jsonl", [{"question": "q?", "answer": "x" * 100_000}, {"question": "r?"}])
-    assert [type(item) for item in read_rows(dataset("jsonl", long))] == [RowError, Row]
+    assert [type(item) for item in read_rows(dataset("jsonl", long))] == [RowError, SourceRow]
 
 
 def test_text_lines_are_taken_apart_by_a_pattern(tmp_path):
@@ -101,7 +101,7 @@ def test_no_bytes_whatever_raise_anything_but_a_data_error(tmp_path_factory, con
         write(path, head + content)
         try:
             for number, item in enumerate(check_columns(read_rows(config), config)):
-                if isinstance(item, Row):
+                if isinstance(item, SourceRow):
                     to_record(item, number, "fuzz", config)
         except DataError as error:
             str(error).encode()

@@ -5,21 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medft.data.cleaning.key_index import UNSPLIT, KeyIndex
 from medft.data.cleaning.keys import Keys
-from medft.data.cleaning.select import HELD_OUT, UNSPLIT, Index, Selection
+from medft.data.cleaning.selection import Selection
 from medft.data.config import SplitConfig
-from medft.data.splitting.split import TEST, TRAIN, VALIDATION, groups, split
+from medft.data.splitting.groups import groups
+from medft.data.splitting.split import HELD_OUT, TEST, TRAIN, VALIDATION, split
+from tests.data.splitting.support import index_of
 
 SHARES = SplitConfig(validation=0.1, test=0.2)
-
-
-def index_of(rows) -> Index:
-    """Rows of (question, answer, group, split[, source[, held out]])."""
-    index = Index()
-    for content, (question, answer, group, own, *more) in enumerate(rows, 1):
-        source, held_out = [*more, 0, False][:2] if len(more) < 2 else more
-        index.add(Keys(question, answer, group, content, ()), source, own, bool(held_out))
-    return index
 
 
 def everything(index):
@@ -51,15 +45,6 @@ def test_no_question_answer_or_group_is_in_two_splits(rows, seed):
     assert TRAIN in splits
 
 
-def test_groups_hang_together_through_chains():
-    rows = [(1, 1, 0, ""), (1, 2, 0, ""), (3, 2, 0, ""), (4, 4, 9, ""), (3, 5, 9, ""), (6, 6, 0, "")]
-    index, kept = index_of(rows), np.ones(6, dtype=np.bool_)
-    assert len(set(groups(index, kept)[:5])) == 1
-    assert len(set(groups(index, kept))) == 2
-    kept[1] = False
-    assert len(set(groups(index, kept)[:5])) == 3, "a dropped row ties nothing together"
-
-
 def test_near_duplicates_are_not_parted():
     near = (np.arange(0, 100, 2), np.arange(1, 100, 2))
     splits, _ = dealt(loose(100), near=near)
@@ -70,7 +55,7 @@ def test_near_duplicates_are_not_parted():
 def test_the_order_of_rows_does_not_matter_but_the_seed_does():
     rows = [(n // 3 + 1, n + 1, 0, "") for n in range(300)]
     order = np.random.default_rng(0).permutation(300)
-    index, shuffled = index_of(rows), Index()
+    index, shuffled = index_of(rows), KeyIndex()
     for n in order:
         shuffled.add(Keys(rows[n][0], rows[n][1], 0, int(n) + 1, ()), 0, "")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medft.data.examination.examine import Report, examine
-from medft.data.examination.statistics import Languages
+from medft.data.examination.languages import Languages
 from medft.report.dataset.bars import MOST, Panel, draw_bars, panels
 from tests.data.support import dataset, jsonl, prepared, qa
 

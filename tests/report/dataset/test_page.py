@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from medft.data.examination.examine import Report, examine
-from medft.data.examination.findings import Finding
+from medft.data.examination.findings import DatasetFinding
 from medft.prompt.preview import Check, Piece, Preview
 from medft.report.dataset.page import WITH_TEXT, WITHOUT_TEXT, write_data_report
 from medft.report.dataset.preview import painted
@@ -96,7 +96,12 @@ def test_without_tokens_the_words_say_so(report: Report) -> None:
 
 
 def test_the_worst_stands_first() -> None:
-    mixed = [Finding("note", "a"), Finding("problem", "b"), Finding("warning", "c"), Finding("problem", "d")]
+    mixed = [
+        DatasetFinding("note", "a"),
+        DatasetFinding("problem", "b"),
+        DatasetFinding("warning", "c"),
+        DatasetFinding("problem", "d"),
+    ]
     assert [finding.what for finding in worst_first(mixed)] == ["b", "d", "c", "a"]
 
 

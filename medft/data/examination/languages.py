@@ -1,0 +1,68 @@
+"""Which languages the texts of a data set are in, told from a sample."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from medft.data.cleaning.keys import answer_text, question_text
+from medft.data.record import Record
+
+LANGUAGE_SAMPLE = 1000
+LANGUAGE_CHARACTERS = 40
+"""Shorter texts have no language that can be told."""
+CERTAIN = 0.9
+"""Probability from which a detected language counts: lists of diseases and drugs look like Latin at less."""
+UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class Languages:
+    """Languages of a sample of the answers (questions where there is no answer)."""
+
+    sampled: int
+    """Rows looked at that were long enough."""
+    found: dict[str, int]
+    """Rows by detected ISO 639-1 code; ``UNCLEAR`` where no language is certain."""
+    unlike: int
+    """Rows whose language is certainly not the one that the data set claims."""
+
+
+def languages_of(records: Sequence[Record]) -> Languages:
+    """The languages of records that are long enough to tell."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    found: Counter[str] = Counter()
+    unlike = 0
+    for record in records:
+        language, probability = identifier.classify(_told_by(record))
+        certain = probability >= CERTAIN
+        found[language if certain else UNCLEAR] += 1
+        unlike += certain and language != record.language
+    return Languages(len(records), dict(found.most_common()), unlike)
+
+
+class LanguageSample:
+    """A uniform sample of records whose language can be told (reservoir sampling, algorithm R)."""
+
+    def __init__(self, seed: int) -> None:
+        self.records: list[Record] = []
+        self._draw = random.Random(seed)  # noqa: S311
+        self._offered = 0
+
+    def offer(self, record: Record) -> None:
+        """Take a record into the draw."""
+        if len(_told_by(record)) < LANGUAGE_CHARACTERS:
+            return
+        self._offered += 1
+        if len(self.records) < LANGUAGE_SAMPLE:
+            self.records.append(record)
+        elif (place := self._draw.randrange(self._offered)) < LANGUAGE_SAMPLE:
+            self.records[place] = record
+
+
+def _told_by(record: Record) -> str:
+    return answer_text(record) or question_text(record)
