@@ -1,7 +1,4 @@
-"""medft prepare: read, clean, split and examine a data set; say what is in it before anybody trains on it.
-
-The story of the command, top to bottom; every room it joins is named where it enters.
-"""
+"""medft prepare: read, clean, split and examine a data set; say what is in it before anybody trains on it."""
 
 from __future__ import annotations
 
@@ -66,7 +63,7 @@ class PrepareConfig:
     show: int = 0
     """Training rows to show as the model will see them, drawn by seed; their text is then in the report."""
     seed: int = 3407
-    """Of the split, and of the rows that are shown."""
+    """Seeds the split, and the draw of the rows that are shown."""
     artifacts: Path = Path("artifacts")
     """The report is written to <artifacts>/prepare/<dataset>-<stamp>/."""
     processed: Path = Path("data/processed")
@@ -87,7 +84,7 @@ def run(config: PrepareConfig) -> None:
 
     screen = Screen()
     with _report_folder(config) as (folder, aside), screen.chatter_to(aside / "log.txt"):
-        screen.title(f"{config.dataset.name} x {config.template.name} x {config.model.name}", str(folder))
+        screen.title(f"{config.dataset.name} x {config.template.name} x {config.model.name}")
         with screen.bar(None, "reading") as advance:
             prepared = prepare(config.dataset, seed=config.seed, processed=config.processed, progress=advance)
         previewer, prompts = _tokenizer(config)
@@ -98,7 +95,7 @@ def run(config: PrepareConfig) -> None:
         if config.show and not previewer:
             screen.line("notice", "rows cannot be shown without a tokenizer: tokenizer=<folder or hub id>")
         for preview in previews:
-            screen.say(painted(preview, _colours(screen)))
+            screen.say(painted(preview, _colored(screen)))
         write_data_report(report, prompts, previews, aside)
     screen.line("wrote", f"{folder / NAME}.html, .json")
 
@@ -215,6 +212,6 @@ def _say(screen: Screen, report: Report, prompts: Prompts) -> None:
     screen.say("" if report.findings else "  nothing to mend\n")
 
 
-def _colours(screen: Screen) -> bool:
-    """Whether the terminal takes colours and its user wants them (no-color.org)."""
+def _colored(screen: Screen) -> bool:
+    """Whether the terminal shows colors and its user wants them (no-color.org)."""
     return screen.stream.isatty() and not os.environ.get("NO_COLOR")

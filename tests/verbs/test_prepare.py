@@ -57,6 +57,8 @@ def test_it_reports_and_writes(prepare: Prepare, tmp_path: Path) -> None:
     code, out, _ = prepare(*data(tmp_path, {"question": "Blank?", "answer": ""}))
     assert code == 0
     assert "  rows    31 in -> " in out and "  dropped 1 blank answer" in out
+    (folder,) = (tmp_path / "a" / "prepare").iterdir()
+    assert f"  wrote   {folder / 'report'}.html, .json" in out
     assert sorted(left(tmp_path)) == ["lengths.svg", "log.txt", "overview.svg", "report.html", "report.json"]
     assert report(tmp_path)["tokens"]["max_length"] == 2048
     assert "word1x1" not in out + "".join(left(tmp_path).values()), "no text unless it is asked for"
@@ -113,9 +115,10 @@ def test_without_any_tokenizer_there_are_no_tokens(prepare: Prepare, tmp_path: P
 def test_a_named_tokenizer_that_cannot_be_had_is_an_error(
     prepare: Prepare, tmp_path: Path, wanted: list[str]
 ) -> None:
-    code, _, err = prepare(*data(tmp_path), "model.base=nobody/nothing", *wanted, tokenizer=False)
+    code, out, err = prepare(*data(tmp_path), "model.base=nobody/nothing", *wanted, tokenizer=False)
     assert code == 1 and err.startswith("error: ")
     assert not list((tmp_path / "a" / "prepare").iterdir()), "nothing is left behind"
+    assert str(tmp_path / "a" / "prepare") not in out, "and no folder is announced that is not there"
 
 
 def test_a_task_without_wording_is_examined_all_the_same(prepare: Prepare, tmp_path: Path) -> None:

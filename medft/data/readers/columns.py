@@ -1,7 +1,4 @@
-"""SourceRows -> records, by the column map of a data set.
-
-Owns what a column may hold and how nested values are flattened. Knows nothing of files, cleaning or splits.
-"""
+"""Rows -> records, by the column map of a data set: which columns there must be, and what they may hold."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from medft.data.record import Message, Record
 from medft.errors import DataError
 
 PEEK = 100
-"""SourceRows whose keys together are the columns of a source whose rows may leave keys out."""
+"""Rows whose keys together are the columns of a source whose rows may leave keys out."""
 
 NOT_SELECTED: Literal["not_selected"] = "not_selected"
 

@@ -37,7 +37,7 @@ def groups(index: KeyIndex, kept: Mask, near: Pairs | None = None) -> Groups:
 
 
 def _same(column: KeyArray, rows: RowNumbers) -> Pairs:
-    """Pairs between neighbours in each run of equal keys among ``rows``."""
+    """Pairs of neighbours in each run of equal keys among ``rows``."""
     ordered = rows[np.argsort(column[rows], kind="stable")]
     keys = column[ordered]
     tied = (keys[1:] == keys[:-1]) & (keys[1:] != ABSENT)
