@@ -84,4 +84,4 @@ def _member_notes(config: DatasetConfig) -> Iterator[str]:
             "cleaning.near_duplicates": (member.cleaning.near_duplicates, config.cleaning.near_duplicates),
         }
         if unused := [key for key, (theirs, ours) in own.items() if theirs != ours]:
-            yield f"in this mixture, {', '.join(unused)} of '{name}' give way to the mixture's own"
+            yield f"the mixture's own settings override {', '.join(unused)} of '{name}'"

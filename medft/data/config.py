@@ -138,7 +138,7 @@ class DatasetConfig:
     def __post_init__(self) -> None:
         if (self.reader is None) == (not self.sources):
             raise ConfigError(
-                f"data set '{self.name}' must have either a reader or sources, not both and not none",
+                f"data set '{self.name}' needs exactly one of 'reader' and 'sources'",
                 remedy="dataset=csv dataset.path=... for a file of yours, or a mixture with sources",
             )
         self._check_reader()

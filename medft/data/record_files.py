@@ -60,11 +60,8 @@ class RecordWriter:
     def _flush(self) -> None:
         import pyarrow as pa
 
-        columns = [
-            pa.array([_cell(record, name) for record in self._buffer], type=kind.type)
-            for name, kind in zip(COLUMNS, self._schema, strict=True)
-        ]
-        self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
+        rows = [asdict(record) for record in self._buffer]
+        self._writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=self._schema))
         self._buffer, self._characters = [], 0
 
 
@@ -93,9 +90,3 @@ def count_records(path: Path) -> int:
     import pyarrow.parquet as pq
 
     return int(pq.read_metadata(path).num_rows)
-
-
-def _cell(record: Record, name: str) -> object:
-    if name == "turns":
-        return [asdict(turn) for turn in record.turns]
-    return getattr(record, name)

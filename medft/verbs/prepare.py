@@ -56,7 +56,7 @@ class PrepareConfig:
     trainer: TrainerConfig
     """The recipe; only `trainer.max_length` matters here."""
     scale: Scale = "auto"
-    """Whose tokenizer counts: full is the real base's, tiny its twin's, auto the real one where it is at
+    """Tokenizer for counting: full is the real base's, tiny its twin's, auto the real one where it is at
     hand."""
     tokenizer: str | None = None
     """A folder or hub id whose tokenizer counts instead."""
@@ -141,7 +141,7 @@ def _tokenizer(config: PrepareConfig) -> tuple[Previewer | None, Prompts]:
 
 
 def choose_tokenizer(config: PrepareConfig) -> tuple[Path | None, str, str]:
-    """Whose tokenizer counts: its folder, its name, and a sentence where it is not the real model's.
+    """The tokenizer for counting: its folder, its name, and a sentence where it is not the real model's.
 
     Raises:
         MedftError: a tokenizer or base that was named cannot be had.
@@ -209,7 +209,7 @@ def _say(screen: Screen, report: Report, prompts: Prompts) -> None:
         screen.say(f"  {finding.level:<8} {finding.what}")
         if finding.remedy:
             screen.say(f"  {'':<8}   {finding.remedy}")
-    screen.say("" if report.findings else "  nothing to mend\n")
+    screen.say("" if report.findings else "  no issues found\n")
 
 
 def _colored(screen: Screen) -> bool:

@@ -179,7 +179,7 @@ def test_help_loads_nothing_heavy() -> None:
                 "repeats 161 rows share their answer with others: 54 different ones, the most common in 5",
                 "phi     271 url, 149 phone, 24 zip code, 14 date, 13 email",
                 "overlap 0 questions and 0 answers of 3,184 held-out rows stand in train; 315 of 2,000",
-                "note     3,276 rows (20.6%) hang together",
+                "note     3,276 rows (20.6%) form one group",
             ),
         ),
         (

@@ -46,7 +46,8 @@ def findings(
     if tokens:
         yield from _token_findings(tokens, prepared.ledger.kept().total())
     if languages.unlike > 0.02 * languages.sampled:
-        what = f"{languages.unlike:,} of {languages.sampled:,} sampled rows are in another language than said"
+        share = f"{languages.unlike:,} of {languages.sampled:,}"
+        what = f"{share} sampled rows are in another language than configured"
         yield DatasetFinding("warning", what, "check dataset.language")
     if shared.near:
         yield _near_finding(prepared, shared)
@@ -61,7 +62,7 @@ def _token_findings(tokens: TokenStatistics, rows: int) -> Iterator[DatasetFindi
         yield DatasetFinding("warning", what, "raise trainer.max_length; what is cut is lost to training")
     if tokens.loss_tokens < 0.1 * tokens.tokens:
         what = f"only {tokens.loss_tokens / tokens.tokens:.1%} of the tokens carry loss"
-        yield DatasetFinding("warning", what, "answers are short for their prompts")
+        yield DatasetFinding("warning", what, "prompts are much longer than answers")
 
 
 def _group_findings(prepared: Prepared) -> Iterator[DatasetFinding]:
@@ -71,8 +72,8 @@ def _group_findings(prepared: Prepared) -> Iterator[DatasetFinding]:
         rows = f"{largest:,} rows ({largest / kept:.1%})"
         yield DatasetFinding(
             "note",
-            f"{rows} hang together by question, answer, near copies or topic, and stand in one split",
-            "held-out figures do not tell of them; dataset.cleaning.near_duplicates=drop may part them",
+            f"{rows} form one group by question, answer, near copies or topic, and stand in one split",
+            "held-out metrics say nothing about it; dataset.cleaning.near_duplicates=drop may break it up",
         )
 
 
@@ -82,7 +83,7 @@ def _near_finding(prepared: Prepared, shared: Overlap) -> DatasetFinding:
     what = f"{near} share half of their 8-grams with train"
     if shared.recurring:
         what += f", {shared.recurring:,} of them through passages that stand in over {RECURRING} train rows"
-    remedy = "who has learnt such passages looks better on them: compare models on the same held-out rows"
+    remedy = "models that memorized such passages score higher: compare models on the same held-out rows"
     if 2 * prepared.ledger.statistics.get("rows_with_a_group", 0) < prepared.ledger.kept().total():
         remedy = "dataset.columns.group=... keeps a topic in one split"
     return DatasetFinding("warning" if share > 0.1 else "note", what, remedy)

@@ -60,7 +60,7 @@ def _elements(file: TextIO) -> Iterator[object]:
         at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing, too
         if text.startswith("]", at):
             if (text[at + 1 :] + file.read(CHUNK)).strip():
-                raise ValueError("more stands behind the array")
+                raise ValueError("trailing data after the array")
             return
         try:
             value, at = decoder.raw_decode(text, at)

@@ -66,7 +66,7 @@ def _check_order(turns: Sequence[Message], place: str) -> None:
     for number, turn in enumerate(spoken):
         wanted = ("user", "assistant")[number % 2]
         if turn.role != wanted:
-            what = f"turn {number + 1} of the conversation is of the {turn.role}, not of the {wanted}"
+            what = f"turn {number + 1} of the conversation should be of the {wanted}, not of the {turn.role}"
             raise _malformed(what, place)
     if not spoken or len(spoken) % 2:
         raise _malformed("the conversation does not end with the assistant", place)

@@ -129,7 +129,7 @@ def test_a_group_too_large_to_hold_out_is_said(tmp_path):
     rows = [{**row, "topic": "asthma" if n < 12 else str(n)} for n, row in enumerate(qa(40))]
     columns = {"question": "question", "answer": "answer", "group": "topic"}
     report = examine(prepared(dataset(path=jsonl(tmp_path / "x.jsonl", rows), columns=columns), tmp_path))
-    assert any(finding.what.startswith("12 rows (30.0%) hang together") for finding in report.findings)
+    assert any(finding.what.startswith("12 rows (30.0%) form one group") for finding in report.findings)
 
 
 def test_a_leak_is_a_problem(tmp_path, monkeypatch):
