@@ -18,13 +18,13 @@ from medft.plan.disk import Disk, free_bytes
 from medft.plan.fit import Memory, Recipe
 from medft.plan.flops import flops_per_token, peak_flops, utilisation
 from medft.plan.lengths import Lengths
-from medft.plan.memory import Estimate
 from medft.plan.problems import Problem
 from medft.plan.rate import Rate, last_rate
 from medft.plan.request import Request, disk_of, memory_of
 from medft.plan.resolve import Resolved
-from medft.training.arguments import Schedule, schedule
 from medft.training.config import TrainerConfig
+from medft.training.sft.arguments import Schedule, schedule
+from medft.training.sft.memory import Estimate
 
 _MEMORY_FOR_AUTO = 0.9
 _DECIDED = ("optimizer", "batch")

@@ -20,7 +20,7 @@ from medft import ranks
 from medft.training.losslog import LossLog, LossRow
 
 if TYPE_CHECKING:
-    from medft.training.trainer import Trainer
+    from medft.training.sft.trainer import Trainer
 
 Listener = Callable[[LossRow], None]
 

@@ -23,14 +23,14 @@ from medft.files import atomic_folder, read_json
 from medft.models.registry import Dtype
 from medft.prompt.tokens import EncodedSplit
 from medft.runs import RunDir
-from medft.training.arguments import Schedule, schedule, sft_config
 from medft.training.callbacks import Listener, Progress, Recorder, Stopper
 from medft.training.config import TrainerConfig
 from medft.training.losslog import LossLog, read_rows
-from medft.training.preflight import Rehearsal
+from medft.training.rehearsal import Rehearsal
 from medft.training.result import Outcome
 from medft.training.sampler import GroupedByLength
-from medft.training.trainer import AnswerCollator, Trainer
+from medft.training.sft.arguments import Schedule, schedule, sft_config
+from medft.training.sft.trainer import AnswerCollator, Trainer
 
 
 def load_rows(split: EncodedSplit, most: int | None = None) -> Any:

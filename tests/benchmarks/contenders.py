@@ -154,7 +154,7 @@ def medft(model: Any, tokenizer: Any, job: Job) -> dict[str, Any]:
 def _timed_callbacks() -> Callable[[], float]:
     """Time everything that medft adds to a step; call the result for the seconds so far."""
     from medft.training.callbacks import Progress, Recorder, Stopper
-    from medft.training.tally import StopTokenLoss, Tally
+    from medft.training.sft.sums import StopTokenLoss, Tally
 
     spent = [0.0]
 

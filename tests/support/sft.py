@@ -48,9 +48,9 @@ def trainer(
     """
     from datasets import Dataset
 
-    from medft.training.arguments import schedule, sft_config
     from medft.training.config import TrainerConfig
-    from medft.training.trainer import AnswerCollator, Trainer
+    from medft.training.sft.arguments import schedule, sft_config
+    from medft.training.sft.trainer import AnswerCollator, Trainer
 
     bf16, loss_type = recipe.pop("bf16", False), recipe.pop("loss_type", "nll")
     defaults = {"optimizer": "adamw_torch", "warmup_steps": 0, "learning_rate": 1e-3}

@@ -12,10 +12,10 @@ import torch
 from transformers import TrainerCallback
 
 from medft.training.phases import phase
-from medft.training.tally import Tally
+from medft.training.sft.sums import Tally
 
 if TYPE_CHECKING:
-    from medft.training.trainer import Trainer
+    from medft.training.sft.trainer import Trainer
 
 
 class Rehearsal(TrainerCallback):  # type: ignore[misc]

@@ -20,7 +20,7 @@ from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import pad
 
 from medft.training.phases import phase
-from medft.training.tally import IGNORE, Reading, StopTokenLoss, Tally
+from medft.training.sft.sums import IGNORE, Reading, StopTokenLoss, Tally
 
 
 class AnswerCollator(DataCollatorForLanguageModeling):  # type: ignore[misc]

@@ -96,7 +96,7 @@ def test_bits_are_left_out_where_the_logits_cannot_be_followed(
 ) -> None:
     import torch
 
-    from medft.training.tally import StopTokenLoss
+    from medft.training.sft.sums import StopTokenLoss
 
     model, _, rows = loaded
     watched = StopTokenLoss(model)
