@@ -5,13 +5,13 @@ Owns how the rooms are called in these steps. Says nothing itself but what the m
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from medft import ranks
+from medft.aliases import Advance
 from medft.data.prepare import Prepared
 from medft.errors import HubError
 from medft.machine import probe
@@ -49,7 +49,7 @@ class Tokens:
 
 
 def encode(
-    config: TrainConfig, prepared: Prepared, base: Path, progress: Callable[[int], object] = lambda rows: None
+    config: TrainConfig, prepared: Prepared, base: Path, advance: Advance = lambda rows: None
 ) -> Tokens:
     """Load the base's tokenizer, check it, and encode every split with it, or find them encoded.
 
@@ -68,7 +68,7 @@ def encode(
         config.trainer.too_long,
         cache=config.processed / "tokens",
         fingerprint=f"{prepared.fingerprint}|{fingerprint}",
-        progress=progress,
+        advance=advance,
     )
     return Tokens(tokenizer, fingerprint, stop_ids, splits)
 

@@ -1,0 +1,92 @@
+"""What medft uses of a trainer that has been built, whatever it trains for: protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, overload
+
+from medft.models.causal_lm import CausalLM
+
+if TYPE_CHECKING:
+    import torch
+
+Row = Mapping[str, Sequence[int]]
+"""An encoded row: per column, one number a token."""
+Batch = dict[str, "torch.Tensor"]
+"""Rows put together, as a model takes them."""
+
+
+class Rows(Protocol):
+    """A ``datasets.Dataset`` of encoded rows."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    @overload
+    def __getitem__(self, key: int) -> Row: ...
+    @overload
+    def __getitem__(self, key: str) -> Sequence[int]: ...
+    def __getitem__(self, key: int | str) -> Row | Sequence[int]:
+        """One row, or one column."""
+
+
+class Collate(Protocol):
+    """Puts rows together."""
+
+    padding_free: bool
+
+    def __call__(self, rows: Sequence[Row]) -> Batch:
+        """One batch."""
+
+
+class Arguments(Protocol):
+    """``transformers.TrainingArguments``."""
+
+    per_device_train_batch_size: int
+    per_device_eval_batch_size: int
+    load_best_model_at_end: bool
+
+
+class State(Protocol):
+    """``transformers.TrainerState``."""
+
+    global_step: int
+    best_model_checkpoint: str | None
+
+
+class Trainer(Protocol):
+    """A ``transformers.Trainer`` with the exact figures of medft."""
+
+    model: CausalLM
+    model_wrapped: CausalLM
+    args: Arguments
+    state: State
+    train_dataset: Rows
+    data_collator: Collate
+    clock: dict[str, float]
+
+    @property
+    def bits_known(self) -> bool:
+        """Whether bits per byte can be told for this model."""
+
+    def train(self, resume_from_checkpoint: str | None) -> object:
+        """Train to the end, or until a callback stops it."""
+
+    def evaluate(self, rows: Rows, *, metric_key_prefix: str) -> dict[str, float]:
+        """Metrics over ``rows``, by name, each with the prefix."""
+
+    def restore(self, checkpoint: str, best: bool) -> None:
+        """Take state and weights from a checkpoint at which nothing is left to train; with ``best``, the
+        weights of the best one so far."""
+
+    def batch_of(self, rows: Sequence[Row]) -> Batch:
+        """One batch, on the trainer's device."""
+
+    def compute_loss(self, model: CausalLM, inputs: Batch) -> torch.Tensor:
+        """The loss of a batch."""
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """The gradients of a loss."""
+
+    def forget(self) -> None:
+        """Drop what was counted so far."""
