@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from medft.engine.trainer import Batch, Row, Trainer
+from medft.engine.trainer import Inputs, Row, Trainer
 from medft.errors import EngineError
 from medft.models.causal_lm import CausalLM
 
@@ -21,7 +21,7 @@ _PROBE_TOKENS = 12
 _TOLERANCE = 0.5  # half way between none and all
 _MODEL_INPUTS = ("input_ids", "attention_mask", "position_ids", "packed_seq_lengths")
 
-Collate = Callable[[Sequence[Row]], Batch]
+Collate = Callable[[Sequence[Row]], Inputs]
 
 
 def check(trainer: Trainer) -> None:

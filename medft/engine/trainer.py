@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, overload
 
 from medft.models.causal_lm import CausalLM
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Sequence[int]]
 """An encoded row: per column, one number a token."""
-Batch = dict[str, "torch.Tensor"]
+Inputs = dict[str, "torch.Tensor"]
 """Rows put together, as a model takes them."""
 
 
@@ -35,8 +36,28 @@ class Collate(Protocol):
 
     padding_free: bool
 
-    def __call__(self, rows: Sequence[Row]) -> Batch:
+    def __call__(self, rows: Sequence[Row]) -> Inputs:
         """One batch."""
+
+
+class Measured(Protocol):
+    """What a trainer counted while it trained, over all devices."""
+
+    @property
+    def loss(self) -> float:
+        """Mean loss per trained token."""
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """Bits per byte of the answers, or None where it is not known."""
+
+    @property
+    def real(self) -> float:
+        """Tokens that are not padding."""
+
+    @property
+    def processed(self) -> float:
+        """Tokens the model was given, padding included."""
 
 
 class Arguments(Protocol):
@@ -75,18 +96,20 @@ class Trainer(Protocol):
     def evaluate(self, rows: Rows, *, metric_key_prefix: str) -> dict[str, float]:
         """Metrics over ``rows``, by name, each with the prefix."""
 
-    def restore(self, checkpoint: str, best: bool) -> None:
-        """Take state and weights from a checkpoint at which nothing is left to train; with ``best``, the
-        weights of the best one so far."""
+    def restore(self, checkpoint: Path) -> None:
+        """Take state and weights from a checkpoint after which nothing is left to train."""
 
-    def batch_of(self, rows: Sequence[Row]) -> Batch:
+    def inputs_of(self, rows: Sequence[Row]) -> Inputs:
         """One batch, on the trainer's device."""
 
-    def compute_loss(self, model: CausalLM, inputs: Batch) -> torch.Tensor:
+    def compute_loss(self, model: CausalLM, inputs: Inputs) -> torch.Tensor:
         """The loss of a batch."""
 
     def backward(self, loss: torch.Tensor) -> None:
         """The gradients of a loss."""
+
+    def measured(self) -> Measured:
+        """What was counted in training since the last call."""
 
     def forget(self) -> None:
         """Drop what was counted so far."""

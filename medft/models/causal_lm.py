@@ -19,6 +19,9 @@ class DecoderOutput(Protocol):
 
     last_hidden_state: torch.Tensor
 
+    def __getitem__(self, index: int) -> torch.Tensor:
+        """The hidden states first, also where an engine returns a plain tuple."""
+
 
 class Decoder(Protocol):
     """The layers below the output layer."""

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from medft.config import plain
+from medft.engine.compat import TESTED
 from medft.machine import Machine
 from medft.plan.resolve import Resolved
 
-PACKAGES = (
-    "medft", "torch", "triton", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "unsloth",
-    "unsloth_zoo", "xformers", "datasets", "tokenizers", "safetensors", "numpy", "hydra-core", "wandb",
-)  # fmt: skip
+PACKAGES = ("medft", *TESTED, "xformers", "tokenizers", "safetensors", "hydra-core", "wandb")
 
 
 def snapshot(machine: Machine, resolved: Resolved, seed: int) -> dict[str, Any]:

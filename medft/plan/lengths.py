@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medft.prompt.tokens import EncodedSplit
-from medft.training.sft.memory import Batch
+from medft.training.memory import Batch
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from medft.plan.rate import Rate, last_rate
 from medft.plan.request import Request, disk_of, memory_of
 from medft.plan.resolve import Resolved
 from medft.training.config import TrainerConfig
-from medft.training.sft.arguments import Schedule, schedule
-from medft.training.sft.memory import Estimate
+from medft.training.memory import Estimate
+from medft.training.schedule import Schedule, schedule
 
 _MEMORY_FOR_AUTO = 0.9
 _DECIDED = ("optimizer", "batch")

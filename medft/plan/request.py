@@ -17,7 +17,8 @@ from medft.plan.fit import Memory, Recipe
 from medft.plan.lengths import Lengths
 from medft.plan.resolve import Resolved
 from medft.training.config import TrainerConfig
-from medft.training.sft.memory import Estimate, Workload, estimate
+from medft.training.memory import Estimate, Workload
+from medft.training.objective import estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,4 @@
-"""The settings of training and logging that conf/trainer and conf/logger are built into.
-
-Owns their meaning, defaults and contradictions. Knows nothing of TRL or W&B.
-"""
+"""The settings of training and logging that conf/trainer and conf/logger are built into."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from medft.plan.lengths import Lengths, bound, read
 from medft.plan.plan import Plan, duration
 from medft.plan.resolve import Resolved, resolve
 from medft.screen import Screen
+from medft.training.memory import Estimate
 from medft.training.resume import expand
-from medft.training.sft.memory import Estimate
 from medft.verbs.lines import announce, say_plan
 from medft.verbs.steps import SPLITS, encode, plan_of
 from medft.verbs.train_config import TrainConfig

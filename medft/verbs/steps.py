@@ -1,17 +1,14 @@
-"""The steps that train, plan, merge and prepare share: encode, plan, merge.
-
-Owns how the rooms are called in these steps. Says nothing itself but what the merge came to.
-"""
+"""The steps that train, plan, merge and prepare share: encode, plan, merge."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from medft import ranks
-from medft.aliases import Advance
+from medft.aliases import Advance, Json
 from medft.data.prepare import Prepared
 from medft.errors import HubError
 from medft.machine import probe
@@ -23,6 +20,7 @@ from medft.plan.plan import make as make_plan
 from medft.plan.request import Request
 from medft.plan.resolve import Resolved
 from medft.plan.shape import read_shape
+from medft.prompt.tokenizer import Tokenizer
 from medft.prompt.tokens import EncodedSplit, encode_splits
 from medft.runs import RunDir
 from medft.screen import Screen
@@ -38,7 +36,7 @@ SPLITS = ("train", "validation", "test")
 class Tokens:
     """A data set as one tokenizer's ids."""
 
-    tokenizer: Any
+    tokenizer: Tokenizer
     """The tokenizer, loaded and checked."""
     fingerprint: str
     """Its content."""
@@ -80,7 +78,7 @@ def merge(
     base: Base,
     tokens: Tokens,
     screen: Screen,
-) -> dict[str, Any]:
+) -> Json:
     """merged/: written, judged from disk on held-out rows, and only then called so.
 
     Raises:

@@ -1,7 +1,4 @@
-"""The settings of `medft train`: the groups that a run is composed of, and what must not meet among them.
-
-Owns these dataclasses. Runs nothing.
-"""
+"""The settings of `medft train`: the groups that a run is composed of, and what must not meet among them."""
 
 from __future__ import annotations
 
@@ -65,9 +62,9 @@ class TrainConfig:
     scale: Scale = "auto"
     """full: the real base; tiny: its two-layer twin; auto: full on a CUDA GPU, tiny elsewhere."""
     seed: int = 3407
-    """Of the split, the adapter's start, batch order and noise."""
+    """Seeds the split, adapter initialization, batch order and NEFTune noise."""
     resume: str | None = None
-    """A run folder to go on with, by path, name or `latest`."""
+    """Run to resume, by path, name or `latest`."""
     artifacts: Path = Path("artifacts")
     """Where runs, sweeps and comparisons are written."""
     processed: Path = Path("data/processed")

@@ -9,7 +9,7 @@ import pytest
 
 from medft.plan import lengths
 from medft.prompt.tokens import EncodedSplit
-from medft.training.sft.memory import Batch
+from medft.training.memory import Batch
 
 
 def test_the_widest_batch_is_padded_to_the_longest_row_or_is_their_sum() -> None:

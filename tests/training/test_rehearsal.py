@@ -46,7 +46,7 @@ def test_training_after_a_rehearsal_is_the_same_training(base: Path, tmp_path: P
             callback.trainer = trainer
             trainer.add_callback(callback)
         trainer.train()
-        found.append((sft.losses(trainer), trainer.read(trainer.train_tally).tokens))
+        found.append((sft.losses(trainer), trainer.measured().tokens))
     assert found[0] == found[1]
 
 

@@ -1,47 +1,25 @@
-"""How many bytes a QLoRA training needs, by formula.
-
-Owns the formulas, each with its source. Knows nothing of settings, machines or of whether it fits; imports no
-torch.
-
-What is held throughout: base, adapter, its gradients and optimiser states (Anthony et al. 2023, Transformer
-Math 101, EleutherAI; the base's 4 bits as in Dettmers et al. 2023, QLoRA, section 3). What comes and goes
-with a batch: activations kept for the backward pass, counted tensor by tensor as in Korthikanti et al. 2022,
-Reducing Activation Recomputation in Large Transformer Models, section 4, but for the operations that the two
-engines really run; and the logits.
-"""
+"""Bytes that a step of supervised fine-tuning takes: one forward and backward pass, and its loss's logits."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
 
-from medft.engine.base import Checkpointing
-from medft.models.registry import Dtype, ShapeConfig, parameters, projections
-
-SIZES: dict[Dtype, int] = {"bfloat16": 2, "float16": 2, "float32": 4}
-"""Bytes of a number."""
-
-NF4_BYTES = 4 / 8 + 1 / 64 + 4 / (64 * 256)
-"""Bytes per weight: 4 bits, an 8-bit scale per 64, a 32-bit scale per 256 of those (QLoRA, section 3)."""
-
-ADAM_BYTES = {32: 8.0, 8: 2 + 2 * 4 / 256}
-"""Bytes of AdamW's two states per weight, in 32 bits, or in 8 with a 32-bit scale per 256 of each."""
-
-CUDA_LIBRARIES = 600_000_000
-"""Kernels and work areas of cuBLAS, bitsandbytes and Triton outside of torch's allocator; an allowance."""
-CPU_LIBRARIES = 1_040_000_000
-"""Resident memory of a process that has imported torch, transformers, trl and peft and trained on next to no
-tokens; measured (0.99 GB after the imports). What batches of ever new lengths leave behind, mostly in
-oneDNN's cache of kernels, is not counted: measured on a twin, 0.1 GB after 30 of them, 0.6 GB after 250, then
-no more."""
-HOST_LIBRARIES = 4_000_000_000
-"""The same beside a GPU, where CUDA's libraries are loaded too; an allowance."""
-_RETAINED = 64 * 2**20
-"""Freed memory that the C library keeps at the end of its heap (mallopt(3): M_TRIM_THRESHOLD, at most twice
-32 MB)."""
-FRAGMENTATION = 1.05
-"""torch's allocator holds somewhat more than it has given out."""
+from medft.training.memory import (
+    ADAM_BYTES,
+    CPU_LIBRARIES,
+    CUDA_LIBRARIES,
+    HOST_LIBRARIES,
+    RETAINED,
+    SIZES,
+    Batch,
+    Estimate,
+    Workload,
+    backward,
+    forward,
+    kept,
+    scratch,
+    weight_bytes,
+)
 
 # A chunk of Unsloth's fused cross-entropy is no larger than this, or than half of what is free,
 _CHUNK_BYTES = 4 * 2**30
@@ -49,182 +27,28 @@ _CHUNK_BYTES_PER_LOGIT = 16  # reckoned at this much per logit; beyond one, chun
 _CHUNK_TOKENS = 256  # of TRL's chunked cross-entropy
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one forward pass is given."""
-
-    rows: int
-    """Sequences; 1 where examples are joined without padding."""
-    length: int
-    """Tokens of each, padding included."""
-
-    @property
-    def tokens(self) -> int:
-        """Tokens processed."""
-        return self.rows * self.length
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """What is to be trained, in the numbers that memory depends on."""
-
-    shape: ShapeConfig
-    """Sizes of the base."""
-    adapter: int
-    """Weights of the adapter."""
-    targets: Collection[str]
-    """Projections that have one."""
-    dtype: Dtype
-    """Compute type, and that of weights that are not quantised."""
-    in_4bit: bool
-    """Whether the projections are in NF4."""
-    optimizer_bits: int
-    """32 or 8."""
-    checkpointing: Checkpointing
-    """What is recomputed."""
-    fused: bool
-    """Whether Unsloth's fused kernels run."""
-    train: Batch
-    """The largest training batch."""
-    evaluate: Batch
-    """The largest validation batch."""
-    free: int = 2**63
-    """Bytes free before anything is loaded; Unsloth sizes its chunks of logits by what is left."""
-    on_gpu: bool = True
-    """Whether the model stands in a GPU's memory."""
-    devices: int = 1
-    """GPUs that each hold a copy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """Bytes on one device, by what they are for."""
-
-    weights: int
-    """The frozen base."""
-    adapter: int
-    """LoRA, in float32."""
-    gradients: int
-    """Of the adapter, in float32."""
-    optimizer: int
-    """AdamW's states."""
-    activations: int
-    """Kept from forward to backward, for the largest training batch."""
-    working: int
-    """Largest thing that comes and goes within a step: logits, or the backward pass of one block."""
-    validation: int
-    """The same in validation, which keeps no activations."""
-    libraries: int
-    """What is not torch's own."""
-    host: int
-    """Host memory of a process beside a GPU; 0 without one."""
-
-    @property
-    def held(self) -> int:
-        """Bytes that stay."""
-        return self.weights + self.adapter + self.gradients + self.optimizer
-
-    @property
-    def training(self) -> int:
-        """The peak of a training step; comparable with ``torch.cuda.max_memory_allocated()``."""
-        return self.held + self.activations + self.working
-
-    @property
-    def validating(self) -> int:
-        """The peak of validation."""
-        return self.held + self.validation
-
-    @property
-    def needed(self) -> int:
-        """What has to be free: the higher peak, fragmentation and libraries."""
-        return int(max(self.training, self.validating) * FRAGMENTATION) + self.libraries
-
-
 def estimate(work: Workload) -> Estimate:
     """The bytes that ``work`` needs on each device."""
     weights, adapter = weight_bytes(work.shape, work.dtype, work.in_4bit), 4 * work.adapter
     gradients = adapter * (1 if work.devices == 1 else 2)  # DDP copies them into its buckets
     optimizer = int(ADAM_BYTES[work.optimizer_bits] * work.adapter)
-    kept, offloaded = _kept(work)
+    held, offloaded = kept(work)
     # Before the first backward pass there are neither gradients nor states.
     chunk = min(_CHUNK_BYTES, max(work.free - CUDA_LIBRARIES - weights - adapter, 2) // 2)
-    training = max(_logits(work, work.train, chunk, training=True), _backward(work))
-    training += _scratch(work, work.train)
-    validation = max(_logits(work, work.evaluate, chunk, training=False), _forward(work))
+    training = max(_logits(work, work.train, chunk, training=True), backward(work))
+    training += scratch(work, work.train)
+    validation = max(_logits(work, work.evaluate, chunk, training=False), forward(work))
     return Estimate(
         weights=weights,
         adapter=adapter,
         gradients=gradients,
         optimizer=optimizer,
-        activations=kept,
+        activations=held,
         working=training,
-        validation=validation + _scratch(work, work.evaluate),
-        libraries=CUDA_LIBRARIES if work.on_gpu else CPU_LIBRARIES + min(kept + training, _RETAINED),
+        validation=validation + scratch(work, work.evaluate),
+        libraries=CUDA_LIBRARIES if work.on_gpu else CPU_LIBRARIES + min(held + training, RETAINED),
         host=HOST_LIBRARIES + offloaded if work.on_gpu else 0,
     )
-
-
-def weight_bytes(shape: ShapeConfig, dtype: Dtype, in_4bit: bool) -> int:
-    """The base in memory and on disk: its projections in NF4 or ``dtype``, the rest in ``dtype``."""
-    linear = shape.num_hidden_layers * sum(i * o for i, o in projections(shape).values())
-    other = parameters(shape) - linear
-    return int(linear * (NF4_BYTES if in_4bit else SIZES[dtype]) + other * SIZES[dtype])
-
-
-def block_bytes_per_token(
-    shape: ShapeConfig, targets: Collection[str], dtype: Dtype, fused: bool, autocast: bool
-) -> int:
-    """What one block keeps for its backward pass, per token.
-
-    The frozen projections keep nothing of their input, LoRA's A keeps it. Plain modules: each norm keeps its
-    input in float32; every adapted projection a copy of its input of its own, since autocast casts it anew
-    to the compute type, and without autocast peft does, to the adapter's float32;
-    attention keeps q, k, v (repeated to all heads), its output and a float32 log-sum-exp per head; the MLP
-    keeps its gate before and after the activation, and its up half. Unsloth's kernels share the inputs of
-    q, k, v and of gate, up, do not repeat k and v, and recompute the activation. The r numbers between
-    LoRA's A and B are left out.
-    """
-    size, hidden, inner = SIZES[dtype], shape.hidden_size, shape.intermediate_size
-    queries = shape.num_attention_heads * shape.head_dim
-    keys = shape.num_key_value_heads * shape.head_dim
-    sums = 4 * shape.num_attention_heads
-    if fused:
-        return size * (4 * hidden + 2 * queries + 2 * keys + 2 * inner) + sums
-    inputs = sum(projections(shape)[target][0] for target in targets) * (size if autocast else 4)
-    return 2 * 4 * hidden + size * (4 * queries + 3 * inner) + inputs + sums
-
-
-def _kept(work: Workload) -> tuple[int, int]:
-    """Bytes of activations on the device and, moved away by Unsloth, on the host."""
-    size, hidden, layers = SIZES[work.dtype], work.shape.hidden_size, work.shape.num_hidden_layers
-    inputs = work.train.tokens * hidden * size  # of one block: all that checkpointing keeps
-    if work.checkpointing == "off":
-        return layers * _block(work), 0
-    if work.checkpointing == "standard":
-        return layers * inputs, 0
-    # Two buffers for what is on its way, and the last block's, which stays; pinned memory in powers of 2.
-    return 3 * inputs, layers * 2 ** math.ceil(math.log2(inputs))
-
-
-def _block(work: Workload) -> int:
-    """What one block keeps for its backward pass, its copy of the attention mask included."""
-    block = block_bytes_per_token(work.shape, work.targets, work.dtype, work.fused, autocast=work.on_gpu)
-    return block * work.train.tokens + _bias(work, work.train)
-
-
-def _backward(work: Workload) -> int:
-    """The backward pass of one block: the gradients of the MLP's three inner tensors, without autocast in
-    float32 too (Unsloth writes two of them over what it kept), and, where the block is recomputed first, what
-    it keeps."""
-    size = SIZES[work.dtype] + (0 if work.on_gpu else 4)
-    passing = (1 if work.fused else 3) * work.shape.intermediate_size * size * work.train.tokens
-    return passing if work.checkpointing == "off" else passing + _block(work)
-
-
-def _forward(work: Workload) -> int:
-    """The MLP of one block, nothing kept: gate, up, their product."""
-    mlp = 3 * work.shape.intermediate_size * SIZES[work.dtype] * work.evaluate.tokens
-    return mlp + _bias(work, work.evaluate)
 
 
 def _logits(work: Workload, batch: Batch, chunk: int, training: bool) -> int:
@@ -241,16 +65,3 @@ def _logits(work: Workload, batch: Batch, chunk: int, training: bool) -> int:
         chunks = min(4 * math.ceil(reckoned / 4), batch.tokens) if reckoned > 1 else 1
         return math.ceil(batch.tokens / chunks) * work.shape.vocab_size * per_logit + hidden
     return min(batch.tokens, _CHUNK_TOKENS) * work.shape.vocab_size * per_logit + 3 * hidden
-
-
-def _scratch(work: Workload, batch: Batch) -> int:
-    """The largest projection with its 4 bits unpacked, and the boolean mask that plain attention is given."""
-    largest = max(i * o for i, o in projections(work.shape).values()) if work.in_4bit else 0
-    mask = 0 if work.fused else batch.rows * batch.length**2
-    return largest * SIZES[work.dtype] + mask
-
-
-def _bias(work: Workload, batch: Batch) -> int:
-    """What scaled-dot-product attention makes of that mask in every block: a number to be added to each
-    score, kept for the backward pass."""
-    return 0 if work.fused else batch.rows * batch.length**2 * SIZES[work.dtype]
