@@ -10,11 +10,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from medft.errors import ConfigError, DataError
 from medft.files import atomic_folder, write_text
 from medft.inference.documents import Hit, Index, Passage, read_passages
+
+if TYPE_CHECKING:
+    import bm25s
 
 Kind = Literal["bm25", "dense"]
 
@@ -23,7 +26,7 @@ class Bm25:
     """Okapi BM25 by bm25s: its default method "lucene" with k1 = 1.5 and b = 0.75, English stop words left
     out, no stemming (Robertson & Zaragoza 2009; arXiv 2407.03618)."""
 
-    def __init__(self, passages: Sequence[Passage], index: Any = None) -> None:
+    def __init__(self, passages: Sequence[Passage], index: bm25s.BM25 | None = None) -> None:
         self.passages = passages
         self._index = _bm25(passages) if index is None else index
 
@@ -116,7 +119,7 @@ def load_index(folder: Path, kind: Kind, embedder: str) -> Index:
         ) from error
 
 
-def _bm25(passages: Sequence[Passage]) -> Any:
+def _bm25(passages: Sequence[Passage]) -> bm25s.BM25:
     import bm25s
 
     index = bm25s.BM25()

@@ -7,6 +7,8 @@ from typing import Literal
 
 from medft.errors import ConfigError
 
+Optimizer = Literal["adamw_torch", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"]
+
 
 @dataclass(frozen=True, slots=True)
 class TrainerConfig:
@@ -30,7 +32,7 @@ class TrainerConfig:
     """Shape of the learning rate after warm-up."""
     warmup_steps: int = 5
     """Steps of linear warm-up."""
-    optimizer: Literal["adamw_torch", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"] = "adamw_8bit"
+    optimizer: Optimizer = "adamw_8bit"
     """AdamW with states in 32 or 8 bits."""
     weight_decay: float = 0.01
     """Decoupled weight decay."""
