@@ -12,3 +12,6 @@ Advance = Callable[[int], object]
 
 Progress = Callable[[int, int], object]
 """Called with how many are done, and of how many."""
+
+NamedProgress = Callable[[str, int, int], object]
+"""The same with what is being done before it, where a piece of work has several parts."""

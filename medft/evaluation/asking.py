@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Generic, Literal, TypeVar
 
-from medft.aliases import Json
+from medft.aliases import Json, NamedProgress
 from medft.data.record import Message
 from medft.errors import PromptError
 from medft.evaluation.answers import AnswerFile, digest
@@ -19,11 +19,9 @@ from medft.inference.likelihood import Likelihood
 from medft.inference.session import Session
 from medft.prompt.encode import Encoded
 
-Kind = Literal["generated", "scored"]
+AnswerKind = Literal["generated", "scored"]
 T = TypeVar("T", Reply, Likelihood)
 Ids = TypeVar("Ids", list[int], Encoded)
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many are done, and how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def ask(
     questions: Sequence[Question],
     sampling: Sampling,
     file: AnswerFile,
-    progress: Progress = lambda what, done, total: None,
+    progress: NamedProgress = lambda what, done, total: None,
 ) -> Answered:
     """Let ``system`` answer every question, and tell the likelihood of every candidate.
 
@@ -127,7 +125,7 @@ def _do(
     file: AnswerFile,
     run: Callable[[list[_Task[Ids]], Callable[[dict[int, T]], None]], None],
     store: Callable[[list[_Task[Ids]], dict[int, T]], None],
-    progress: Progress,
+    progress: NamedProgress,
 ) -> None:
     """Run what is not on disk yet, storing each batch as it comes."""
     todo = list({task.key: task for task in tasks if file.get(task.key) is None}.values())
@@ -156,7 +154,7 @@ def _collect(
         answered.keys[task.key] = task.question
 
 
-def _row(system: System, task: _Task[Ids], kind: Kind, value: Json) -> Json:
+def _row(system: System, task: _Task[Ids], kind: AnswerKind, value: Json) -> Json:
     return {"item": task.question, "system": system.name, "kind": kind, **value}
 
 

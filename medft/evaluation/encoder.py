@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medft.aliases import Json
+from medft.aliases import Json, NamedProgress
 from medft.config import plain
 from medft.data.record import Record
 from medft.errors import DataError
 from medft.evaluation.answers import digest
-from medft.evaluation.asking import Answered, Progress
+from medft.evaluation.asking import Answered
 from medft.evaluation.config import EncoderConfig
 from medft.evaluation.metrics import words
 from medft.evaluation.questions import Question
@@ -70,7 +70,10 @@ def open_baseline(
 
 
 def predict(
-    baseline: Baseline, test: Sequence[Record], seed: int, progress: Progress = lambda what, done, total: None
+    baseline: Baseline,
+    test: Sequence[Record],
+    seed: int,
+    progress: NamedProgress = lambda what, done, total: None,
 ) -> tuple[list[str], Json]:
     """Fine-tune the encoder and predict the labels of ``test``.
 
@@ -111,7 +114,7 @@ def _fit(
     tokenizer: PreTrainedTokenizerFast,
     baseline: Baseline,
     rng: random.Random,
-    progress: Progress,
+    progress: NamedProgress,
 ) -> float:
     """AdamW with weight decay 0.01, linear warm-up over 10% of the steps and linear decay."""
     import torch

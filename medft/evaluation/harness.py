@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
+from medft.aliases import NamedProgress
 from medft.evaluation import metrics
 from medft.evaluation.answers import AnswerFile
-from medft.evaluation.asking import Progress, System
+from medft.evaluation.asking import System
 from medft.evaluation.harness_tasks import Harness
 from medft.evaluation.measures import Figure, Measure, figure, statistic
 from medft.evaluation.statistics import Floats, OfItems
@@ -41,7 +42,7 @@ class Judged:
 
 
 def ask(
-    harness: Harness, system: System, limit: int | None, seed: int, file: AnswerFile, progress: Progress
+    harness: Harness, system: System, limit: int | None, seed: int, file: AnswerFile, progress: NamedProgress
 ) -> Judged:
     """Every item of every task; ``limit`` takes the first items of each task.
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lm_eval.models.huggingface import HFLM
 
+from medft.aliases import NamedProgress
 from medft.evaluation.answers import AnswerFile, digest
-from medft.evaluation.asking import Progress, System
+from medft.evaluation.asking import System
 from medft.models.causal_lm import CausalLM
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Remembering(HFLM):  # type: ignore[misc]
     """
 
     def __init__(
-        self, model: CausalLM, system: System, batch_size: int, file: AnswerFile, progress: Progress
+        self, model: CausalLM, system: System, batch_size: int, file: AnswerFile, progress: NamedProgress
     ) -> None:
         session = system.session
         longest = session.encoder.max_length

@@ -11,12 +11,12 @@ from collections import Counter
 from dataclasses import asdict, replace
 from typing import Protocol
 
-from medft.aliases import Json
+from medft.aliases import Json, NamedProgress
 from medft.engine.device import in_memory
 from medft.errors import DataError, MedftError
 from medft.evaluation import encoder, harness
 from medft.evaluation.answers import AnswerFile
-from medft.evaluation.asking import Answered, Progress, System, ask
+from medft.evaluation.asking import Answered, System, ask
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.context import Account, Setting
 from medft.evaluation.encoder import Baseline
@@ -30,10 +30,10 @@ ENCODER = "encoder"
 class Suite(Protocol):
     """A suite that can be asked."""
 
-    def ask(self, system: System, progress: Progress) -> None:
+    def ask(self, system: System, progress: NamedProgress) -> None:
         """Let one system answer; what was answered before is not asked again."""
 
-    def finish(self, progress: Progress) -> Json:
+    def finish(self, progress: NamedProgress) -> Json:
         """Score the answers of all systems and write <suite>.json (of merged weights <suite>.merged.json)."""
 
 
@@ -66,7 +66,7 @@ class QuestionSuite:
         self._file = AnswerFile(setting.folder / f"{setting.named(name)}.answers.jsonl")
         self._sampling = replace(setting.sampling, max_new_tokens=config.max_new_tokens)
 
-    def ask(self, system: System, progress: Progress) -> None:
+    def ask(self, system: System, progress: NamedProgress) -> None:
         """See ``Suite``."""
         named = _named(self.name, progress)
         answered = ask(system, self.asked.questions, self._sampling, self._file, named)
@@ -78,7 +78,7 @@ class QuestionSuite:
             )
         self.answered[system.name] = answered
 
-    def finish(self, progress: Progress) -> Json:
+    def finish(self, progress: NamedProgress) -> Json:
         """See ``Suite``; an encoder baseline is trained first."""
         extras: dict[str, object] = dict(self.asked.extras)
         if self._baseline is not None:
@@ -97,7 +97,7 @@ class QuestionSuite:
             sampling=asdict(self._sampling),
         )
 
-    def _encoder(self, baseline: Baseline, progress: Progress) -> tuple[Answered, Json]:
+    def _encoder(self, baseline: Baseline, progress: NamedProgress) -> tuple[Answered, Json]:
         """Its predictions, and what to say of its training; trained only where they are not on disk."""
         records, questions, seed = self.items.records, self.asked.questions, self.setting.seed
         keys = [baseline.key(record, seed) for record in records]
@@ -147,7 +147,7 @@ class HarnessSuite:
         self._file = AnswerFile(setting.folder / f"{setting.named(name)}.answers.jsonl")
         self._judged: dict[str, harness.Judged] = {}
 
-    def ask(self, system: System, progress: Progress) -> None:
+    def ask(self, system: System, progress: NamedProgress) -> None:
         """See ``Suite``."""
         named = _named(self.name, progress)
         named(
@@ -158,7 +158,7 @@ class HarnessSuite:
                 self._harness, system, self.config.limit, self.setting.seed, self._file, named
             )
 
-    def finish(self, progress: Progress) -> Json:
+    def finish(self, progress: NamedProgress) -> Json:
         """See ``Suite``."""
         scores = {system: judged.scores for system, judged in self._judged.items()}
         figures = harness.figures(scores, self.setting.seed)
@@ -181,7 +181,7 @@ class HarnessSuite:
         )
 
 
-def _named(suite: str, progress: Progress) -> Progress:
+def _named(suite: str, progress: NamedProgress) -> NamedProgress:
     """``progress`` with the suite's name before what is being done."""
     return lambda what, done, total: progress(f"{suite}: {what}", done, total)
 

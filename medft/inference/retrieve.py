@@ -19,7 +19,7 @@ from medft.inference.documents import Hit, Index, Passage, read_passages
 if TYPE_CHECKING:
     import bm25s
 
-Kind = Literal["bm25", "dense"]
+IndexKind = Literal["bm25", "dense"]
 
 
 class Bm25:
@@ -64,7 +64,7 @@ def check_k(k: int) -> None:
         raise ConfigError("'k' must be at least 1", remedy="set k=3")
 
 
-def build_index(kind: Kind, passages: Sequence[Passage], embedder: str) -> Index:
+def build_index(kind: IndexKind, passages: Sequence[Passage], embedder: str) -> Index:
     """A new index of ``kind``; ``embedder`` is the sentence-transformers model of a dense one."""
     if kind == "bm25":
         return Bm25(passages)
@@ -73,7 +73,7 @@ def build_index(kind: Kind, passages: Sequence[Passage], embedder: str) -> Index
     return Dense(passages, embedder)
 
 
-def open_index(path: Path, kind: Kind, embedder: str, cache: Path) -> Index:
+def open_index(path: Path, kind: IndexKind, embedder: str, cache: Path) -> Index:
     """The index over the documents at ``path``, from ``cache`` when the same passages were indexed before.
 
     Raises:
@@ -97,7 +97,7 @@ def save_index(index: Index, folder: Path) -> None:
         write_text(aside / "passages.jsonl", "\n".join(lines) + "\n")
 
 
-def load_index(folder: Path, kind: Kind, embedder: str) -> Index:
+def load_index(folder: Path, kind: IndexKind, embedder: str) -> Index:
     """The index that ``save_index`` wrote.
 
     Raises:
