@@ -110,11 +110,9 @@ def _run(job: _Job, began: float) -> int:
     del loaded
     release()
 
-    merged = (
-        merge(job.config, job.resolved.scale, job.folder, base, tokens, job.screen)
-        if job.config.merge
-        else None
-    )
+    merged = None
+    if job.config.merge:
+        merged = merge(job.config, job.resolved.scale, job.folder, base, tokens, job.screen)
     draw_run(job.folder)
     summary = summarise(_names(job, plan, outcome, wandb), job.folder, outcome, prints, merged)
     write_json(job.folder.summary, summary)

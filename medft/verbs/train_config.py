@@ -74,8 +74,8 @@ class TrainConfig:
     merge: bool = True
     """Write merged/ besides adapter/."""
     preflight: bool = True
-    """Before step 1, check access, memory, disk and the upload's target, run the largest batches once, and refuse
-    what cannot succeed."""
+    """Before step 1, check access, memory, disk and the upload's target, run the largest batches once, and
+    refuse what cannot succeed."""
     upload: UploadTarget = field(default_factory=UploadTarget)
     """Where the weights go in the end."""
     sweep: SweepConfig = field(default_factory=SweepConfig)
