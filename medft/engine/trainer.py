@@ -1,4 +1,5 @@
 """What medft uses of a trainer that has been built, whatever it trains for: protocols."""
+# ruff: noqa: D102 - most members are those of transformers and datasets
 
 from __future__ import annotations
 
@@ -20,24 +21,17 @@ Inputs = dict[str, "torch.Tensor"]
 class Rows(Protocol):
     """A ``datasets.Dataset`` of encoded rows."""
 
-    def __len__(self) -> int:
-        """How many."""
-
+    def __len__(self) -> int: ...
     @overload
     def __getitem__(self, key: int) -> Row: ...
     @overload
     def __getitem__(self, key: str) -> Sequence[int]: ...
-    def __getitem__(self, key: int | str) -> Row | Sequence[int]:
-        """One row, or one column."""
 
 
 class Collate(Protocol):
     """Puts rows together."""
 
-    padding_free: bool
-
-    def __call__(self, rows: Sequence[Row]) -> Inputs:
-        """One batch."""
+    def __call__(self, rows: Sequence[Row]) -> Inputs: ...
 
 
 class Measured(Protocol):
@@ -76,7 +70,7 @@ class State(Protocol):
 
 
 class Trainer(Protocol):
-    """A ``transformers.Trainer`` with the exact figures of medft."""
+    """A ``transformers.Trainer`` with medft's exact counts."""
 
     model: CausalLM
     model_wrapped: CausalLM
@@ -85,28 +79,19 @@ class Trainer(Protocol):
     train_dataset: Rows
     data_collator: Collate
     clock: dict[str, float]
+    """Seconds that validation and the saving of checkpoints took."""
+    bits_known: bool
+    """Whether bits per byte can be told for this model."""
 
-    @property
-    def bits_known(self) -> bool:
-        """Whether bits per byte can be told for this model."""
-
-    def train(self, resume_from_checkpoint: str | None) -> object:
-        """Train to the end, or until a callback stops it."""
-
-    def evaluate(self, rows: Rows, *, metric_key_prefix: str) -> dict[str, float]:
-        """Metrics over ``rows``, by name, each with the prefix."""
-
-    def restore(self, checkpoint: Path) -> None:
-        """Take state and weights from a checkpoint after which nothing is left to train."""
-
+    def train(self, resume_from_checkpoint: str | None) -> object: ...
+    def evaluate(self, rows: Rows, *, metric_key_prefix: str) -> dict[str, float]: ...
+    def compute_loss(self, model: CausalLM, inputs: Inputs) -> torch.Tensor: ...
+    def backward(self, loss: torch.Tensor) -> None: ...
     def inputs_of(self, rows: Sequence[Row]) -> Inputs:
         """One batch, on the trainer's device."""
 
-    def compute_loss(self, model: CausalLM, inputs: Inputs) -> torch.Tensor:
-        """The loss of a batch."""
-
-    def backward(self, loss: torch.Tensor) -> None:
-        """The gradients of a loss."""
+    def restore(self, checkpoint: Path) -> None:
+        """Take state and weights from a checkpoint after which nothing is left to train."""
 
     def measured(self) -> Measured:
         """What was counted in training since the last call."""

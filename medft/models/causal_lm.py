@@ -1,4 +1,5 @@
 """What medft uses of a causal language model in memory, plain or wrapped by PEFT: protocols."""
+# ruff: noqa: D102 - the members are those of transformers and peft
 
 from __future__ import annotations
 
@@ -8,33 +9,28 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import torch
-    from torch.utils.hooks import RemovableHandle
 
 Hook = Callable[["torch.nn.Module", tuple[object, ...], "DecoderOutput"], None]
 """Called after a forward pass with the layer, what went in and what came out."""
 
 
 class DecoderOutput(Protocol):
-    """What the decoder returns."""
+    """What a decoder returns; the hidden states come first, also where an engine returns a plain tuple."""
 
     last_hidden_state: torch.Tensor
 
-    def __getitem__(self, index: int) -> torch.Tensor:
-        """The hidden states first, also where an engine returns a plain tuple."""
+    def __getitem__(self, index: int) -> torch.Tensor: ...
 
 
 class Decoder(Protocol):
     """The layers below the output layer."""
 
-    def __call__(self, **inputs: object) -> DecoderOutput:
-        """A forward pass."""
-
-    def register_forward_hook(self, hook: Hook) -> RemovableHandle:
-        """Call ``hook`` after every forward pass."""
+    def __call__(self, **inputs: object) -> DecoderOutput: ...
+    def register_forward_hook(self, hook: Hook) -> object: ...
 
 
 class Output(Protocol):
-    """What a forward pass returns."""
+    """What a causal language model returns."""
 
     logits: torch.Tensor
 
@@ -49,56 +45,23 @@ class CausalLM(Protocol):
     """A ``transformers.PreTrainedModel`` with an output layer over the vocabulary."""
 
     training: bool
+    config: Configuration
+    device: torch.device
 
-    @property
-    def config(self) -> Configuration:
-        """Its sizes and switches."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where its weights are."""
-
-    def __call__(self, **inputs: object) -> Output:
-        """A forward pass."""
-
-    def generate(self, **inputs: object) -> torch.Tensor:
-        """Ids that continue prompts."""
-
-    def parameters(self) -> Iterator[torch.nn.Parameter]:
-        """All weights."""
-
-    def modules(self) -> Iterator[torch.nn.Module]:
-        """All layers."""
-
-    def named_modules(self) -> Iterator[tuple[str, torch.nn.Module]]:
-        """All layers, by name."""
-
-    def get_input_embeddings(self) -> torch.nn.Embedding:
-        """The embedding."""
-
-    def get_output_embeddings(self) -> torch.nn.Linear:
-        """The output layer."""
-
-    def get_decoder(self) -> Decoder:
-        """All below the output layer."""
-
-    def eval(self) -> CausalLM:
-        """Switch to evaluation."""
-
-    def train(self, mode: bool = True) -> CausalLM:
-        """Switch to training, or back."""
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Drop the gradients."""
-
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Mapping[str, object]) -> None:
-        """Recompute activations in the backward pass."""
-
-    def enable_input_require_grads(self) -> None:
-        """Let the embedding's output carry a gradient."""
-
-    def save_pretrained(self, save_directory: str) -> None:
-        """Write weights and configuration."""
+    def __call__(self, **inputs: object) -> Output: ...
+    def generate(self, **inputs: object) -> torch.Tensor: ...
+    def parameters(self) -> Iterator[torch.nn.Parameter]: ...
+    def modules(self) -> Iterator[torch.nn.Module]: ...
+    def named_modules(self) -> Iterator[tuple[str, torch.nn.Module]]: ...
+    def get_input_embeddings(self) -> torch.nn.Embedding: ...
+    def get_output_embeddings(self) -> torch.nn.Linear: ...
+    def get_decoder(self) -> Decoder: ...
+    def eval(self) -> CausalLM: ...
+    def train(self, mode: bool = True) -> CausalLM: ...
+    def zero_grad(self, set_to_none: bool = True) -> None: ...
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Mapping[str, object]) -> None: ...
+    def enable_input_require_grads(self) -> None: ...
+    def save_pretrained(self, save_directory: str) -> None: ...
 
 
 class AdapterSettings(Protocol):
@@ -113,17 +76,10 @@ class AdaptedLM(CausalLM, Protocol):
     active_adapter: str
     peft_config: dict[str, AdapterSettings]
 
-    def get_base_model(self) -> CausalLM:
-        """The base, its adapters in place."""
-
-    def load_adapter(self, model_id: str, adapter_name: str, is_trainable: bool) -> object:
-        """Put one more adapter beside the others."""
-
-    def set_adapter(self, adapter_name: str) -> None:
-        """Choose the adapter that computes."""
-
-    def disable_adapter(self) -> AbstractContextManager[None]:
-        """The base alone within the block."""
+    def get_base_model(self) -> CausalLM: ...
+    def load_adapter(self, model_id: str, adapter_name: str, is_trainable: bool) -> object: ...
+    def set_adapter(self, adapter_name: str) -> None: ...
+    def disable_adapter(self) -> AbstractContextManager[None]: ...
 
 
 def base_of(model: CausalLM) -> CausalLM:

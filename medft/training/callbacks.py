@@ -22,11 +22,13 @@ from medft.training.losslog import LossLog, LossRow, Split
 
 if TYPE_CHECKING:
     from tqdm import tqdm
-    from transformers import TrainerControl, TrainerState, TrainingArguments
+    from transformers import TrainerControl, TrainerState
 
     from medft.engine.trainer import Trainer
 
 Listener = Callable[[LossRow], None]
+Figures = dict[str, float]
+"""What a trainer logs, by name."""
 
 
 @dataclass(slots=True)
@@ -64,33 +66,22 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self._offset = self.totals.seconds
         self._began = self._step_began = time.perf_counter()
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
-    ) -> None:
+    def on_train_begin(self, *args: object, **kwargs: object) -> None:
         """Start the clock."""
         self._began = time.perf_counter()
 
-    def on_step_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
-    ) -> None:
+    def on_step_begin(self, *args: object, **kwargs: object) -> None:
         """Note when the step began."""
         self._step_began = time.perf_counter()
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
-    ) -> None:
+    def on_step_end(self, args: object, state: object, control: TrainerControl, **kwargs: object) -> None:
         """Add the step's wall time; ask for a line at every checkpoint, so that none spans two halves of a
         run."""
         self.totals.step_seconds += time.perf_counter() - self._step_began
         control.should_log = control.should_log or control.should_save
 
     def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float],
-        **kwargs: object,
+        self, args: object, state: TrainerState, control: object, logs: Figures, **kwargs: object
     ) -> None:
         """A line of training loss: the token-weighted mean since the last one."""
         if "loss" not in logs or self.trainer is None:
@@ -102,12 +93,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self._write(state, "train", reading.loss, reading.bits_per_byte, logs)
 
     def on_evaluate(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        metrics: dict[str, float],
-        **kwargs: object,
+        self, args: object, state: TrainerState, control: object, metrics: Figures, **kwargs: object
     ) -> None:
         """A line of validation (or test) loss."""
         split: Split = "test" if "test_loss" in metrics else "validation"
@@ -115,7 +101,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self._write(state, split, metrics[f"{prefix}_loss"], metrics[f"{prefix}_bits_per_byte"], {})
 
     def _write(
-        self, state: TrainerState, split: Split, loss: float, bits: float | None, logs: dict[str, float]
+        self, state: TrainerState, split: Split, loss: float, bits: float | None, logs: Figures
     ) -> None:
         self.totals.seconds = self._offset + time.perf_counter() - self._began
         norm = logs.get("grad_norm")
@@ -145,9 +131,7 @@ class ProgressBar(TrainerCallback):  # type: ignore[misc]
         self._fields: dict[str, str] = {}
         self._first: LossRow | None = None
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
-    ) -> None:
+    def on_train_begin(self, args: object, state: TrainerState, control: object, **kwargs: object) -> None:
         """Draw the empty bar."""
         from tqdm import tqdm
 
@@ -161,16 +145,12 @@ class ProgressBar(TrainerCallback):  # type: ignore[misc]
             bar_format="  {n_fmt}/{total_fmt} [{bar:18}] {elapsed}<{remaining}{postfix}",
         )
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
-    ) -> None:
+    def on_step_end(self, args: object, state: TrainerState, control: object, **kwargs: object) -> None:
         """Advance."""
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
-    ) -> None:
+    def on_train_end(self, *args: object, **kwargs: object) -> None:
         """Leave the finished bar standing."""
         if self._bar is not None:
             self._bar.close()
@@ -203,9 +183,7 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
         self.signal: int | None = None
         self.diverged_at: int | None = None
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
-    ) -> None:
+    def on_step_end(self, args: object, state: object, control: TrainerControl, **kwargs: object) -> None:
         """Ask the trainer to save and stop, if a signal came to this process or one that trains with it."""
         if ranks.any_of(self.signal is not None):
             self.signal = self.signal or signal.SIGTERM

@@ -38,16 +38,7 @@ def make_trainer(
     *,
     validate_first: bool,
 ) -> Trainer:
-    """The trainer of ``loaded``; only after the engine's ``activate``.
-
-    Args:
-        loaded: what is trained.
-        rows: as ``make_rows`` made them.
-        training: settings, seed and folder.
-        schedule: its steps.
-        callbacks: what happens beside the steps.
-        validate_first: whether a validation comes before the first step.
-    """
+    """The trainer of ``loaded`` over rows that ``make_rows`` made; only after the engine's ``activate``."""
     from medft.training.sft import build
 
     return build.make(loaded, rows, training, schedule, callbacks, validate_first=validate_first)

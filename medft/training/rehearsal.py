@@ -6,16 +6,12 @@ Weights, gradients, random state and counts stay as they were.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from transformers import TrainerCallback
 
 from medft.engine.trainer import Inputs, Rows, Trainer
 from medft.training.phases import phase
-
-if TYPE_CHECKING:
-    from transformers import TrainerControl, TrainerState, TrainingArguments
 
 
 class Rehearsal(TrainerCallback):  # type: ignore[misc]
@@ -29,9 +25,7 @@ class Rehearsal(TrainerCallback):  # type: ignore[misc]
         self.trainer: Trainer | None = None
         self._judged = judged
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
-    ) -> None:
+    def on_train_begin(self, *args: object, **kwargs: object) -> None:
         """Rehearse; an error says which phase it was met in."""
         if self.trainer is not None:
             rehearse(self.trainer, self._judged)

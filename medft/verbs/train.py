@@ -98,7 +98,8 @@ def _run(job: _Job, began: float) -> int:
         _write_down(job, plan, ledger)
     loaded = _load(engine, job, plan, base, tokens)
     wandb = _start_wandb(job.config, plan.resolved, job.folder, job.screen)
-    outcome = train(loaded, tokens.splits, _training(job, plan), _watchers(job.screen, wandb))
+    training = Training(plan.trainer, job.config.seed, job.folder, rehearse=job.config.preflight)
+    outcome = train(loaded, tokens.splits, training, _watchers(job.screen, wandb))
     ranks.leave()
     if outcome.interrupted or outcome.diverged:
         wandb.stop()
@@ -168,10 +169,6 @@ def _load(engine: Engine, job: _Job, plan: Plan, base: Base, tokens: Tokens) -> 
     )  # fmt: skip
     model = engine.load_for_training(spec, config.lora, tokens.tokenizer, config.seed)
     return Loaded(model, tokens.tokenizer, engine, spec)
-
-
-def _training(job: _Job, plan: Plan) -> Training:
-    return Training(plan.trainer, job.config.seed, job.folder, rehearse=job.config.preflight)
 
 
 def _watchers(screen: Screen, wandb: WandbRun) -> Watchers:

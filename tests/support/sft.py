@@ -50,7 +50,7 @@ def trainer(
 
     from medft.training.config import TrainerConfig
     from medft.training.schedule import schedule
-    from medft.training.sft.arguments import Compute, Timetable, sft_config
+    from medft.training.sft.arguments import Compute, sft_config
     from medft.training.sft.trainer import AnswerCollator, Trainer
 
     bf16, loss_type = recipe.pop("bf16", False), recipe.pop("loss_type", "nll")
@@ -58,10 +58,12 @@ def trainer(
     config = TrainerConfig(**(defaults | recipe))
     args = sft_config(
         config,
-        Timetable(schedule(config, len(examples)), validate=False, validate_first=False),
+        schedule(config, len(examples)),
         Compute("float32", "off", loss_type, cuda=False),
         folder=folder,
         seed=11,
+        validate=False,
+        validate_first=False,
     )
     args = dataclasses.replace(args, bf16=bf16, save_strategy="no")
     if in_order:

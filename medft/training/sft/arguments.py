@@ -20,18 +20,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Timetable:
-    """When a run validates."""
-
-    schedule: Schedule
-    """Its steps."""
-    validate: bool
-    """Whether there are validation rows."""
-    validate_first: bool
-    """Whether a validation comes before the first step."""
-
-
-@dataclass(frozen=True, slots=True)
 class Compute:
     """How a step is computed."""
 
@@ -46,16 +34,25 @@ class Compute:
 
 
 def sft_config(
-    config: TrainerConfig, timetable: Timetable, compute: Compute, *, folder: Path, seed: int
+    config: TrainerConfig,
+    plan: Schedule,
+    compute: Compute,
+    *,
+    folder: Path,
+    seed: int,
+    validate: bool,
+    validate_first: bool,
 ) -> SFTConfig:
     """The SFTConfig of a run.
 
     Args:
         config: the recipe.
-        timetable: its steps and validations.
+        plan: its steps.
         compute: how a step is computed.
         folder: where checkpoints go.
         seed: seeds batch order, dropout and noise.
+        validate: whether there are validation rows.
+        validate_first: whether a validation comes before the first step.
     """
     from trl import SFTConfig
 
@@ -65,7 +62,7 @@ def sft_config(
         data_seed=seed,
         **_OURS,
         **_recipe(config),
-        **_rhythm(config, timetable),
+        **_rhythm(config, plan, validate, validate_first),
         **_hardware(compute),
     )
 
@@ -127,15 +124,14 @@ def _recipe(config: TrainerConfig) -> dict[str, object]:
     }
 
 
-def _rhythm(config: TrainerConfig, timetable: Timetable) -> dict[str, object]:
+def _rhythm(config: TrainerConfig, plan: Schedule, validate: bool, validate_first: bool) -> dict[str, object]:
     """When a run validates, saves and logs, and which checkpoint it keeps."""
-    plan, validate = timetable.schedule, timetable.validate
     best = validate and config.keep == "best"
     watched = best or (validate and config.early_stopping_patience is not None)
     return {
         "eval_strategy": "steps" if validate else "no",
         "eval_steps": plan.eval_steps if validate else None,
-        "eval_on_start": validate and timetable.validate_first,
+        "eval_on_start": validate and validate_first,
         "eval_delay": 0,
         "save_strategy": "steps",
         "save_steps": plan.save_steps,

@@ -16,7 +16,7 @@ from medft.engine.trainer import Rows
 from medft.training.inputs import Loaded, Training
 from medft.training.sampler import GroupedByLength
 from medft.training.schedule import Schedule
-from medft.training.sft.arguments import Compute, Timetable, sft_config
+from medft.training.sft.arguments import Compute, sft_config
 from medft.training.sft.trainer import AnswerCollator, Trainer
 
 
@@ -36,10 +36,12 @@ def make(
         compat.unnumber_cpu()
     arguments = sft_config(
         config,
-        Timetable(schedule, "validation" in rows, validate_first),
+        schedule,
         Compute(spec.dtype, spec.gradient_checkpointing, loaded.engine.loss_type(model), cuda),
         folder=training.folder.checkpoints,
         seed=training.seed,
+        validate="validation" in rows,
+        validate_first=validate_first,
     )
     order = None
     if config.group_by_length:
