@@ -1,7 +1,6 @@
-"""The processes that train one model together: which one this is, and what the first one decides for all.
+"""The processes that train one model together (torchrun): which one this is, a broadcast and a vote.
 
-Owns the little that torchrun's environment says, one broadcast and one vote. A process that was started alone
-is the first of one, and never waits.
+A process that was started alone is the first of one, and never waits.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ def any_of(flag: bool) -> bool:
 
 
 def leave() -> None:
-    """Part from the others, when nothing more is to be done together."""
+    """Leave the process group."""
     if count() > 1:
         from torch import distributed
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    ("__init__", "errors", "paths", "machine", "format"),
+    ("__init__", "errors", "paths", "machine", "format", "aliases"),
     ("files", "screen", "config", "ranks"),
     ("compose", "runs"),
     ("data",),

@@ -1,17 +1,16 @@
-"""What an engine is: the protocol, its settings and the plain arguments that travel to it.
-
-Owns the words that the rest of medft uses for "load a base model and attach LoRA". Knows nothing of Unsloth
-or transformers: the two modules that satisfy the protocol do, and only they.
-"""
+"""What an engine is: the protocol, its settings, and how a base is to be loaded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
+from medft.engine.trainer import Trainer
 from medft.errors import ConfigError
+from medft.models.causal_lm import AdaptedLM, CausalLM
 from medft.models.registry import Dtype
+from medft.prompt.tokenizer import Tokenizer
 
 EngineName = Literal["unsloth", "transformers"]
 Checkpointing = Literal["off", "standard", "unsloth"]
@@ -124,8 +123,10 @@ class Engine(Protocol):
     def activate(self) -> None:
         """Import and patch, once; before anything else imports transformers, trl or peft."""
 
-    def load_for_training(self, spec: LoadSpec, lora: LoraConfig, tokenizer: Any, seed: int) -> Any:
-        """The frozen base with a fresh adapter in float32, ready for an SFTTrainer.
+    def load_for_training(
+        self, spec: LoadSpec, lora: LoraConfig, tokenizer: Tokenizer, seed: int
+    ) -> AdaptedLM:
+        """The frozen base with a fresh adapter in float32, ready to be trained.
 
         Args:
             spec: the base.
@@ -137,10 +138,10 @@ class Engine(Protocol):
             EngineError: a folder that cannot be used, or a target module that the base does not have.
         """
 
-    def loss_type(self, model: Any) -> LossType:
+    def loss_type(self, model: CausalLM) -> LossType:
         """How the trainer is to compute the loss of a model that was loaded for training."""
 
-    def separate_examples(self, trainer: Any) -> None:
+    def separate_examples(self, trainer: Trainer) -> None:
         """Let the padding-free batches of a trainer that has been built say where examples end, and prove it.
 
         Does nothing to a trainer that pads.
@@ -149,7 +150,7 @@ class Engine(Protocol):
             EngineError: this model lets examples see one another all the same.
         """
 
-    def load_for_generation(self, spec: LoadSpec, adapter: Path | None) -> Any:
+    def load_for_generation(self, spec: LoadSpec, adapter: Path | None) -> CausalLM:
         """The base in evaluation mode, with the adapter of folder ``adapter`` if given.
 
         Raises:

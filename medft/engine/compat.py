@@ -1,15 +1,13 @@
-"""Everything medft does only because of how a library behaves in the versions it is used with.
-
-Owns the workarounds, each with the version that lets it go, the environment that keeps libraries quiet and
-private, and the window of versions that the tests have run with. Imports none of the libraries.
-"""
+"""Workarounds for library versions, each with the version that lets it go; the versions that were tested; and
+the environment that keeps libraries private."""
 
 from __future__ import annotations
 
 import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+
+from medft.models.causal_lm import AdaptedLM, CausalLM
 
 # The versions that the test suite has run with. pyproject.toml pins inside this window.
 TESTED = {
@@ -71,7 +69,7 @@ def cache_compiled_unsloth() -> None:
     os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", str(cache / "medft" / "unsloth_compiled"))
 
 
-def keep_adapter_float32(model: Any) -> None:
+def keep_adapter_float32(model: AdaptedLM) -> None:
     """Keep TRL from rounding a QLoRA adapter to bfloat16.
 
     TRL 1.14's SFTTrainer casts every trainable tensor of a model that says ``is_loaded_in_4bit`` to bfloat16
@@ -79,10 +77,10 @@ def keep_adapter_float32(model: Any) -> None:
     Unsloth takes that cast out; this hides the flag on the PEFT wrapper only, so that both engines train in
     float32. Goes when SFTTrainer leaves the adapter's type alone.
     """
-    model.is_loaded_in_4bit = False
+    model.is_loaded_in_4bit = False  # type: ignore[attr-defined]
 
 
-def keep_cpu_weights(model: Any) -> None:
+def keep_cpu_weights(model: CausalLM) -> None:
     """Keep bitsandbytes from changing the frozen 4-bit base on a CPU.
 
     Where a CPU has AVX512-BF16, bitsandbytes 0.50's Linear4bit repacks its weight at the first evaluation,
@@ -91,7 +89,7 @@ def keep_cpu_weights(model: Any) -> None:
     """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
+            module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
 
 
 def unnumber_cpu() -> None:
@@ -103,11 +101,11 @@ def unnumber_cpu() -> None:
     os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
 
 
-def keep_float32(model: Any) -> None:
+def keep_float32(model: AdaptedLM) -> None:
     """Keep Unsloth from autocasting a float32 model to bfloat16.
 
     Where a GPU has bfloat16, Unsloth 2026.10's trainer reads ``bf16=False, fp16=False`` as "choose for me",
     also when float32 was asked for. The mark that it sets itself on families that cannot work in 16 bits says
     otherwise. Goes when the two flags are taken at their word.
     """
-    model._unsloth_forced_float32 = True
+    model._unsloth_forced_float32 = True  # type: ignore[attr-defined]

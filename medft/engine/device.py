@@ -1,7 +1,4 @@
-"""What a process takes of its device: threads, memory, and what is said where memory does not suffice.
-
-Owns the recognition of that failure. Knows nothing of what was being done: who is told says what helps.
-"""
+"""Threads, memory and out-of-memory errors of one process."""
 
 from __future__ import annotations
 

@@ -1,25 +1,30 @@
-"""Do the examples of a padding-free batch see one another? Asked of the model itself, with one short forward.
+"""Checks that attention does not leak between the examples of a padding-free batch, by one forward pass.
 
-Owns that question. Padding-free and packed batches put examples end to end in one sequence and rely on the
-attention code to keep them apart; which code does depends on the architecture, the attention implementation
-and the engine, and the ones that do not say nothing. Knows no engine.
+Padding-free and packed batches put examples end to end in one sequence and rely on the attention code to keep
+them apart. Whether it does depends on the architecture, the attention implementation and the engine, and code
+that does not says nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
+from medft.engine.trainer import Inputs, Row, Trainer
 from medft.errors import EngineError
+from medft.models.causal_lm import CausalLM
+
+if TYPE_CHECKING:
+    import torch
 
 _PROBE_TOKENS = 12
 _TOLERANCE = 0.5  # half way between none and all
 _MODEL_INPUTS = ("input_ids", "attention_mask", "position_ids", "packed_seq_lengths")
 
-Row = Mapping[str, Any]
+Collate = Callable[[Sequence[Row]], Inputs]
 
 
-def check(trainer: Any) -> None:
+def check(trainer: Trainer) -> None:
     """Refuse a trainer whose padding-free batches leak; a padded one passes unseen.
 
     Args:
@@ -39,7 +44,7 @@ def check(trainer: Any) -> None:
         )
 
 
-def leak(model: Any, collate: Callable[[list[Any]], dict[str, Any]], row: Row) -> float:
+def leak(model: CausalLM, collate: Collate, row: Row) -> float:
     """How far another example in the batch changes an example's logits, as a share of how far it does when
     the two are one example: 0 where they are kept apart (some percent in 16 bits), about 1 where not.
 
@@ -61,11 +66,11 @@ def leak(model: Any, collate: Callable[[list[Any]], dict[str, Any]], row: Row) -
     return float((behind - alone).norm() / (exposed - alone).norm().clamp(min=1e-12))
 
 
-def _per_token(value: Any, row: Row) -> bool:
+def _per_token(value: object, row: Row) -> bool:
     return isinstance(value, list) and len(value) == len(row["input_ids"])
 
 
-def _logits(model: Any, collate: Callable[[list[Any]], dict[str, Any]], rows: list[Any]) -> Any:
+def _logits(model: CausalLM, collate: Collate, rows: Sequence[Row]) -> torch.Tensor:
     import torch
 
     device = next(model.parameters()).device

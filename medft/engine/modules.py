@@ -1,31 +1,25 @@
-"""What both engines do alike with a model that has been loaded: check what its layers really are, and put a
-trained adapter on it.
-
-Owns the assertions that 4 bits are 4 bits, that every LoRA target exists and that the tokenizer fits the
-embedding. Knows neither engine.
-"""
+"""Checks of a loaded model that both engines make: 4 bits are 4 bits, LoRA targets exist, the tokenizer fits;
+and a trained adapter put on a base."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from medft.engine.base import LoadSpec, LoraConfig
 from medft.engine.checkpoint import check_safetensors
 from medft.errors import EngineError
+from medft.models.causal_lm import AdaptedLM, CausalLM, base_of
+from medft.prompt.tokenizer import Tokenizer
 
-if TYPE_CHECKING:
-    import torch
 
-
-def linear4bit(model: torch.nn.Module) -> list[str]:
+def linear4bit(model: CausalLM) -> list[str]:
     """Names of the layers whose weight is held in 4 bits."""
     from bitsandbytes.nn import Linear4bit
 
     return [name for name, module in model.named_modules() if isinstance(module, Linear4bit)]
 
 
-def check_loaded(model: Any, spec: LoadSpec) -> None:
+def check_loaded(model: CausalLM, spec: LoadSpec) -> None:
     """Refuse a model whose precision is not the one asked for: libraries drop 4 bits with a mere message.
 
     Raises:
@@ -40,7 +34,7 @@ def check_loaded(model: Any, spec: LoadSpec) -> None:
         )
 
 
-def check_tokenizer(model: Any, tokenizer: Any) -> None:
+def check_tokenizer(model: CausalLM, tokenizer: Tokenizer) -> None:
     """Refuse a tokenizer with ids that the embedding has no row for.
 
     Raises:
@@ -54,7 +48,7 @@ def check_tokenizer(model: Any, tokenizer: Any) -> None:
         )
 
 
-def check_targets(model: torch.nn.Module, lora: LoraConfig) -> None:
+def check_targets(model: CausalLM, lora: LoraConfig) -> None:
     """Refuse LoRA targets that the base does not have: PEFT drops them silently if another one matches.
 
     Raises:
@@ -69,12 +63,12 @@ def check_targets(model: torch.nn.Module, lora: LoraConfig) -> None:
         )
 
 
-def has_plain_head(model: Any) -> bool:
+def has_plain_head(model: CausalLM) -> bool:
     """Whether a causal LM's logits are its output layer applied to its last hidden states; some scale or cap
     them. Asked of the model itself, with a few tokens."""
     import torch
 
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base = base_of(model)
     head, device = base.get_output_embeddings(), next(base.parameters()).device
     ids, training = torch.arange(1, 9, device=device)[None], base.training
     base.eval()
@@ -87,7 +81,7 @@ def has_plain_head(model: Any) -> bool:
         base.train(training)
 
 
-def with_adapter(model: Any, adapter: Path) -> Any:
+def with_adapter(model: CausalLM, adapter: Path) -> AdaptedLM:
     """``model`` with the trained adapter of folder ``adapter``.
 
     Raises:
@@ -96,4 +90,5 @@ def with_adapter(model: Any, adapter: Path) -> Any:
     from peft import PeftModel
 
     check_safetensors(adapter)
-    return PeftModel.from_pretrained(model, str(adapter))
+    adapted: AdaptedLM = PeftModel.from_pretrained(model, str(adapter))
+    return adapted

@@ -1,18 +1,22 @@
-"""The plain engine: transformers + peft + bitsandbytes, on any machine.
-
-Owns how those three load a base and attach LoRA. Knows nothing of Unsloth, tokenising or training.
-"""
+"""The plain engine: transformers + peft + bitsandbytes, on any machine."""
 
 from __future__ import annotations
 
 import logging
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from medft.engine import checkpoint, compat, isolation, modules
 from medft.engine.base import EngineName, LoadSpec, LoraConfig, LossType
+from medft.engine.trainer import Trainer
 from medft.errors import EngineError
+from medft.models.causal_lm import AdaptedLM, CausalLM
+from medft.prompt.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import BitsAndBytesConfig
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +34,9 @@ class TransformersEngine:
         """Nothing to patch; only keeps libraries private."""
         compat.private_environment()
 
-    def load_for_training(self, spec: LoadSpec, lora: LoraConfig, tokenizer: Any, seed: int) -> Any:
+    def load_for_training(
+        self, spec: LoadSpec, lora: LoraConfig, tokenizer: Tokenizer, seed: int
+    ) -> AdaptedLM:
         """See ``Engine``."""
         if spec.gradient_checkpointing == "unsloth":
             raise EngineError(
@@ -46,7 +52,7 @@ class TransformersEngine:
         compat.keep_adapter_float32(model)
         return model
 
-    def loss_type(self, model: Any) -> LossType:
+    def loss_type(self, model: CausalLM) -> LossType:
         """See ``Engine``. The chunked loss leaves out prompts and padding and never holds all logits; it is
         exact where logits are the output layer's and nothing more."""
         if modules.has_plain_head(model):
@@ -54,11 +60,11 @@ class TransformersEngine:
         _log.info("logits are more than the output layer's: the loss takes them all at once")
         return "nll"
 
-    def separate_examples(self, trainer: Any) -> None:
+    def separate_examples(self, trainer: Trainer) -> None:
         """See ``Engine``. Position ids that start again say it; transformers makes a block mask from them."""
         isolation.check(trainer)
 
-    def load_for_generation(self, spec: LoadSpec, adapter: Path | None) -> Any:
+    def load_for_generation(self, spec: LoadSpec, adapter: Path | None) -> CausalLM:
         """See ``Engine``."""
         model = _load(spec)
         if adapter is not None:
@@ -66,7 +72,7 @@ class TransformersEngine:
         return model.eval()
 
 
-def _load(spec: LoadSpec) -> Any:
+def _load(spec: LoadSpec) -> CausalLM:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -74,7 +80,7 @@ def _load(spec: LoadSpec) -> Any:
     config = AutoConfig.from_pretrained(spec.path, local_files_only=True)
     if stored_in_4bit:
         config.quantization_config["bnb_4bit_compute_dtype"] = spec.dtype
-    model = AutoModelForCausalLM.from_pretrained(
+    model: CausalLM = AutoModelForCausalLM.from_pretrained(
         spec.path,
         config=config,
         dtype=getattr(torch, spec.dtype),
@@ -91,7 +97,7 @@ def _load(spec: LoadSpec) -> Any:
     return model
 
 
-def _dequantise_to(model: Any, dtype: Any) -> None:
+def _dequantise_to(model: CausalLM, dtype: torch.dtype) -> None:
     """A stored NF4 weight unfolds to the type of where it was quantised; let it be the one asked for."""
     from bitsandbytes.nn import Linear4bit
 
@@ -100,7 +106,7 @@ def _dequantise_to(model: Any, dtype: Any) -> None:
             module.weight.quant_state.dtype = dtype
 
 
-def _nf4(spec: LoadSpec) -> Any:
+def _nf4(spec: LoadSpec) -> BitsAndBytesConfig:
     """NF4 with double quantisation, as in QLoRA (arXiv 2305.14314) and in the 4-bit bases on the hub."""
     import torch
     from transformers import BitsAndBytesConfig
@@ -119,12 +125,12 @@ def _device() -> int | str:
     return int(os.environ.get("LOCAL_RANK", "0")) if torch.cuda.is_available() else "cpu"
 
 
-def _attach(base: Any, lora: LoraConfig, seed: int) -> Any:
+def _attach(base: CausalLM, lora: LoraConfig, seed: int) -> AdaptedLM:
     import peft
     from transformers import set_seed
 
     set_seed(seed)
-    return peft.get_peft_model(
+    model: AdaptedLM = peft.get_peft_model(
         base,
         peft.LoraConfig(
             r=lora.r,
@@ -137,9 +143,10 @@ def _attach(base: Any, lora: LoraConfig, seed: int) -> Any:
             task_type="CAUSAL_LM",
         ),
     )
+    return model
 
 
-def _checkpoint(model: Any) -> None:
+def _checkpoint(model: CausalLM) -> None:
     model.config.use_cache = False  # a cache would be filled twice, by forward and by its recomputation
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     model.enable_input_require_grads()  # the frozen embedding's output would carry no gradient

@@ -1,7 +1,6 @@
 """The fast engine: Unsloth's FastLanguageModel, on a CUDA GPU.
 
-Owns how Unsloth is imported, loads a base and attaches LoRA. Knows nothing of tokenising or training: Unsloth
-patches trl's SFTTrainer when it is imported, and the one trainer of medft uses whatever trl then holds.
+Unsloth patches the libraries' trainers when it is imported; medft's trainer is built on what they then hold.
 """
 
 from __future__ import annotations
@@ -10,11 +9,13 @@ import importlib.util
 import logging
 import sys
 from pathlib import Path
-from typing import Any
 
 from medft.engine import checkpoint, compat, isolation, modules
 from medft.engine.base import Checkpointing, EngineName, LoadSpec, LoraConfig, LossType
+from medft.engine.trainer import Trainer
 from medft.machine import probe
+from medft.models.causal_lm import AdaptedLM, CausalLM
+from medft.prompt.tokenizer import Tokenizer
 
 _log = logging.getLogger(__name__)
 _OLDEST_CAPABILITY = (7, 0)  # Volta: what Unsloth's Triton kernels compile for
@@ -48,14 +49,16 @@ class UnslothEngine:
             _log.warning("imported before unsloth, so some of its patches may miss: %s", ", ".join(early))
         import unsloth  # noqa: F401
 
-    def load_for_training(self, spec: LoadSpec, lora: LoraConfig, tokenizer: Any, seed: int) -> Any:
+    def load_for_training(
+        self, spec: LoadSpec, lora: LoraConfig, tokenizer: Tokenizer, seed: int
+    ) -> AdaptedLM:
         """See ``Engine``."""
         from unsloth import FastLanguageModel
 
         base = _load(spec)
         modules.check_tokenizer(base, tokenizer)
         modules.check_targets(base, lora)
-        model = FastLanguageModel.get_peft_model(
+        model: AdaptedLM = FastLanguageModel.get_peft_model(
             base,
             r=lora.r,
             lora_alpha=lora.alpha,
@@ -71,32 +74,34 @@ class UnslothEngine:
             compat.keep_float32(model)
         return model
 
-    def loss_type(self, model: Any) -> LossType:
+    def loss_type(self, model: CausalLM) -> LossType:
         """See ``Engine``. Unsloth puts its own fused loss, chunked as well, in the place of the plain one."""
         return "nll"
 
-    def separate_examples(self, trainer: Any) -> None:
+    def separate_examples(self, trainer: Trainer) -> None:
         """See ``Engine``. Unsloth needs the lengths themselves; it adds them to the collator it is given."""
         from unsloth.utils.packing import enable_padding_free_metadata
 
         enable_padding_free_metadata(trainer.model, trainer)
         isolation.check(trainer)
 
-    def load_for_generation(self, spec: LoadSpec, adapter: Path | None) -> Any:
+    def load_for_generation(self, spec: LoadSpec, adapter: Path | None) -> CausalLM:
         """See ``Engine``."""
         from unsloth import FastLanguageModel
 
         model = _load(spec)
         if adapter is not None:
             model = modules.with_adapter(model, adapter)
-        return FastLanguageModel.for_inference(model)
+        ready: CausalLM = FastLanguageModel.for_inference(model)
+        return ready
 
 
-def _load(spec: LoadSpec) -> Any:
+def _load(spec: LoadSpec) -> CausalLM:
     import torch
     from unsloth import FastLanguageModel
 
     checkpoint.check_base(spec)
+    model: CausalLM
     model, _unused_tokenizer = FastLanguageModel.from_pretrained(
         str(spec.path),
         max_seq_length=spec.max_length,

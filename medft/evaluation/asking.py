@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
+from medft.aliases import Json, NamedProgress
 from medft.data.record import Message
 from medft.errors import PromptError
 from medft.evaluation.answers import AnswerFile, digest
@@ -16,11 +17,11 @@ from medft.evaluation.questions import Question
 from medft.inference.generation import Reply, Sampling
 from medft.inference.likelihood import Likelihood
 from medft.inference.session import Session
+from medft.prompt.encode import Encoded
 
-Kind = Literal["generated", "scored"]
+AnswerKind = Literal["generated", "scored"]
 T = TypeVar("T", Reply, Likelihood)
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many are done, and how many there are."""
+Ids = TypeVar("Ids", list[int], Encoded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,12 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
+class _Task(Generic[Ids]):
     """One thing to ask."""
 
     key: str
     question: str
-    ids: Any
+    ids: Ids
 
 
 def ask(
@@ -65,7 +66,7 @@ def ask(
     questions: Sequence[Question],
     sampling: Sampling,
     file: AnswerFile,
-    progress: Progress = lambda what, done, total: None,
+    progress: NamedProgress = lambda what, done, total: None,
 ) -> Answered:
     """Let ``system`` answer every question, and tell the likelihood of every candidate.
 
@@ -74,18 +75,18 @@ def ask(
     answered = Answered()
     generate, score = _tasks(system, questions, sampling, answered)
 
-    def said(tasks: list[_Task], done: dict[int, Reply]) -> None:
+    def said(tasks: list[_Task[list[int]]], done: dict[int, Reply]) -> None:
         file.add(
             {tasks[i].key: _row(system, tasks[i], "generated", asdict(reply)) for i, reply in done.items()}
         )
 
-    def scored(tasks: list[_Task], done: dict[int, Likelihood]) -> None:
+    def scored(tasks: list[_Task[Encoded]], done: dict[int, Likelihood]) -> None:
         file.add({tasks[i].key: _row(system, tasks[i], "scored", asdict(value)) for i, value in done.items()})
 
-    def replies(tasks: list[_Task], report: Any) -> None:
+    def replies(tasks: list[_Task[list[int]]], report: Callable[[dict[int, Reply]], None]) -> None:
         system.session.replies(system.model, [task.ids for task in tasks], sampling, report)
 
-    def likelihoods(tasks: list[_Task], report: Any) -> None:
+    def likelihoods(tasks: list[_Task[Encoded]], report: Callable[[dict[int, Likelihood]], None]) -> None:
         system.session.likelihoods(system.model, [task.ids for task in tasks], report)
 
     _do(f"{system.name} scores", score, file, likelihoods, scored, progress)
@@ -96,9 +97,9 @@ def ask(
 
 def _tasks(
     system: System, questions: Sequence[Question], sampling: Sampling, answered: Answered
-) -> tuple[list[_Task], list[_Task]]:
-    generate: list[_Task] = []
-    score: list[_Task] = []
+) -> tuple[list[_Task[list[int]]], list[_Task[Encoded]]]:
+    generate: list[_Task[list[int]]] = []
+    score: list[_Task[Encoded]] = []
     for question in questions:
         try:
             ids = system.session.prompt(question.prompt, sampling.max_new_tokens)
@@ -120,17 +121,17 @@ def _tasks(
 
 def _do(
     what: str,
-    tasks: list[_Task],
+    tasks: list[_Task[Ids]],
     file: AnswerFile,
-    run: Callable[[list[_Task], Any], None],
-    store: Callable[[list[_Task], Any], None],
-    progress: Progress,
+    run: Callable[[list[_Task[Ids]], Callable[[dict[int, T]], None]], None],
+    store: Callable[[list[_Task[Ids]], dict[int, T]], None],
+    progress: NamedProgress,
 ) -> None:
     """Run what is not on disk yet, storing each batch as it comes."""
     todo = list({task.key: task for task in tasks if file.get(task.key) is None}.values())
     total, done = len(todo), 0
 
-    def on_batch(batch: dict[int, Any]) -> None:
+    def on_batch(batch: dict[int, T]) -> None:
         nonlocal done
         store(todo, batch)
         done += len(batch)
@@ -141,19 +142,22 @@ def _do(
         run(todo, on_batch)
 
 
-def _collect(answered: Answered, generate: list[_Task], score: list[_Task], file: AnswerFile) -> None:
-    for task in generate:
-        answered.replies[task.question] = _value(Reply, file, task)
+def _collect(
+    answered: Answered, generate: list[_Task[list[int]]], score: list[_Task[Encoded]], file: AnswerFile
+) -> None:
+    for asked in generate:
+        answered.replies[asked.question] = _value(Reply, file, asked)
+        answered.keys[asked.key] = asked.question
     for task in score:
         before = answered.likelihoods.get(task.question, ())
         answered.likelihoods[task.question] = (*before, _value(Likelihood, file, task))
-    answered.keys = {task.key: task.question for task in [*generate, *score]}
+        answered.keys[task.key] = task.question
 
 
-def _row(system: System, task: _Task, kind: Kind, value: dict[str, Any]) -> dict[str, Any]:
+def _row(system: System, task: _Task[Ids], kind: AnswerKind, value: Json) -> Json:
     return {"item": task.question, "system": system.name, "kind": kind, **value}
 
 
-def _value(kind: type[T], file: AnswerFile, task: _Task) -> T:
+def _value(kind: type[T], file: AnswerFile, task: _Task[Ids]) -> T:
     row = file.get(task.key) or {}
     return kind(**{f.name: row[f.name] for f in fields(kind)})

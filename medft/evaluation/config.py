@@ -11,8 +11,7 @@ from typing import Literal
 
 from medft.data.config import DatasetConfig
 from medft.errors import ConfigError
-from medft.inference.retrieve import Kind as IndexKind
-from medft.inference.retrieve import check_k
+from medft.inference.retrieve import IndexKind, check_k
 from medft.prompt.config import TemplateConfig, WordingConfig
 
 SuiteKind = Literal["text", "labels", "rag", "scope", "harness"]

@@ -6,11 +6,11 @@ Owns <suite>.json: its name and its entries. Knows nothing of how a suite asks o
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from medft.aliases import Json
 from medft.config import plain
 from medft.data.record import Record
 from medft.evaluation.config import SuiteConfig
@@ -19,6 +19,18 @@ from medft.files import write_json
 from medft.inference.generation import Sampling
 from medft.inference.library import Weights
 from medft.prompt.config import TemplateConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What was asked in a suite, and what was not."""
+
+    asked: int
+    """Questions put to every system."""
+    left_out: Mapping[str, int]
+    """Items that were not asked, by reason."""
+    notes: Sequence[str]
+    """What a reader must know of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +66,12 @@ class Setting:
         self,
         suite: str,
         config: SuiteConfig,
+        account: Account,
         *,
-        asked: int,
-        left_out: dict[str, int],
-        notes: Sequence[str],
         figures: Sequence[Figure],
-        extras: dict[str, Any],
-        sampling: dict[str, Any] | None,
-    ) -> dict[str, Any]:
+        extras: Json,
+        sampling: Json | None,
+    ) -> Json:
         """Write <suite>.json and return what it holds; ``sampling`` is None where answers are not generated
         by medft."""
         name = self.named(suite)
@@ -71,9 +81,9 @@ class Setting:
             "tiny": self.tiny,
             "run": self.run,
             "weights": self.weights,
-            "asked": asked,
-            "left_out": left_out,
-            "notes": [*self.remarks, *notes],
+            "asked": account.asked,
+            "left_out": account.left_out,
+            "notes": [*self.remarks, *account.notes],
             "figures": [figure.to_json() for figure in figures],
             "extras": extras,
             "settings": {"suite": plain(config), "sampling": sampling, "seed": self.seed},

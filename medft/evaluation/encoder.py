@@ -11,19 +11,24 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from medft.aliases import Json, NamedProgress
 from medft.config import plain
 from medft.data.record import Record
 from medft.errors import DataError
 from medft.evaluation.answers import digest
-from medft.evaluation.asking import Answered, Progress
+from medft.evaluation.asking import Answered
 from medft.evaluation.config import EncoderConfig
 from medft.evaluation.metrics import words
 from medft.evaluation.questions import Question
 from medft.inference.generation import Reply
 from medft.inference.likelihood import Likelihood
 from medft.models.hub import fetch
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,11 @@ def open_baseline(
 
 
 def predict(
-    baseline: Baseline, test: Sequence[Record], seed: int, progress: Progress = lambda what, done, total: None
-) -> tuple[list[str], dict[str, Any]]:
+    baseline: Baseline,
+    test: Sequence[Record],
+    seed: int,
+    progress: NamedProgress = lambda what, done, total: None,
+) -> tuple[list[str], Json]:
     """Fine-tune the encoder and predict the labels of ``test``.
 
     Returns:
@@ -101,7 +109,13 @@ def as_answers(questions: Sequence[Question], predicted: Sequence[str], labels: 
     return answered
 
 
-def _fit(model: Any, tokenizer: Any, baseline: Baseline, rng: random.Random, progress: Progress) -> float:
+def _fit(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    baseline: Baseline,
+    rng: random.Random,
+    progress: NamedProgress,
+) -> float:
     """AdamW with weight decay 0.01, linear warm-up over 10% of the steps and linear decay."""
     import torch
     from transformers import get_linear_schedule_with_warmup
@@ -128,7 +142,9 @@ def _fit(model: Any, tokenizer: Any, baseline: Baseline, rng: random.Random, pro
     return loss
 
 
-def _predict(model: Any, tokenizer: Any, test: Sequence[Record], baseline: Baseline) -> list[str]:
+def _predict(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, test: Sequence[Record], baseline: Baseline
+) -> list[str]:
     import torch
 
     model.eval()
@@ -140,7 +156,7 @@ def _predict(model: Any, tokenizer: Any, test: Sequence[Record], baseline: Basel
     return predicted
 
 
-def _load(baseline: Baseline) -> tuple[Any, Any]:
+def _load(baseline: Baseline) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     if baseline.folder is None:
@@ -152,7 +168,9 @@ def _load(baseline: Baseline) -> tuple[Any, Any]:
     return tokenizer, model
 
 
-def _tiny(labels: Sequence[str], train: Sequence[Record], max_length: int) -> tuple[Any, Any]:
+def _tiny(
+    labels: Sequence[str], train: Sequence[Record], max_length: int
+) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import ElectraConfig, ElectraForSequenceClassification, PreTrainedTokenizerFast
 
@@ -177,7 +195,9 @@ def _tiny(labels: Sequence[str], train: Sequence[Record], max_length: int) -> tu
     return fast, ElectraForSequenceClassification(sizes)
 
 
-def _inputs(tokenizer: Any, batch: Sequence[Record], config: EncoderConfig, device: Any) -> Any:
+def _inputs(
+    tokenizer: PreTrainedTokenizerFast, batch: Sequence[Record], config: EncoderConfig, device: torch.device
+) -> BatchEncoding:
     """Premise and hypothesis as a pair; a premise that is too long is cut at its end."""
     return tokenizer(
         [record.context for record in batch],
@@ -189,7 +209,7 @@ def _inputs(tokenizer: Any, batch: Sequence[Record], config: EncoderConfig, devi
     ).to(device)
 
 
-def _length(tokenizer: Any, record: Record) -> int:
+def _length(tokenizer: PreTrainedTokenizerFast, record: Record) -> int:
     return len(tokenizer(record.context, record.question, truncation=False)["input_ids"])
 
 

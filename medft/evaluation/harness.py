@@ -9,16 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from medft.aliases import NamedProgress
 from medft.evaluation import metrics
 from medft.evaluation.answers import AnswerFile
-from medft.evaluation.asking import Progress, System
+from medft.evaluation.asking import System
 from medft.evaluation.harness_tasks import Harness
 from medft.evaluation.measures import Figure, Measure, figure, statistic
+from medft.evaluation.statistics import Floats, OfItems
+
+if TYPE_CHECKING:
+    from medft.evaluation.harness_model import Remembering
 
 Scores = dict[str, list[float]]
 """Per task, one score per item in the harness' order."""
+
+Sample = Mapping[str, Any]
+"""An item with its answers and scores, as the harness reports it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,7 @@ class Judged:
 
 
 def ask(
-    harness: Harness, system: System, limit: int | None, seed: int, file: AnswerFile, progress: Progress
+    harness: Harness, system: System, limit: int | None, seed: int, file: AnswerFile, progress: NamedProgress
 ) -> Judged:
     """Every item of every task; ``limit`` takes the first items of each task.
 
@@ -113,20 +121,20 @@ def described(harness: Harness) -> list[str]:
     return [f"{HARNESS}, {config.shots} shots, {chat}{source}."]
 
 
-def _first_filter(samples: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _first_filter(samples: Sequence[Sample]) -> list[Sample]:
     """One sample per item, in order: a task may read an answer in several ways, of which the first counts."""
     first = samples[0]["filter"]
     return sorted((s for s in samples if s["filter"] == first), key=lambda s: int(s["doc_id"]))
 
 
-def _scores(samples: Sequence[Mapping[str, Any]]) -> list[float]:
+def _scores(samples: Sequence[Sample]) -> list[float]:
     """One score per item: accuracy where the task has it, else its first metric."""
     metric = "acc" if "acc" in samples[0] else samples[0]["metrics"][0]
     return [float(row[metric]) for row in samples]
 
 
 def _lines(
-    judge: Any, task: str, output_type: str, sample: Mapping[str, Any]
+    judge: Remembering, task: str, output_type: str, sample: Sample
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """What is to be said of the lines that hold a sample's answers."""
     kind = "loglikelihood" if output_type == "multiple_choice" else output_type
@@ -143,7 +151,7 @@ def _unweighted(pooled: Mapping[str, Sequence[float]], sizes: Sequence[int], see
     strata = [range(start, end) for start, end in pairwise(accumulate(sizes, initial=0))]
     ends = np.cumsum(sizes)[:-1]
 
-    def of(values: Any) -> Any:
+    def of(values: Floats) -> OfItems:
         # a resample keeps the tasks in their places, each with as many items as it has
         return lambda rows: float(np.mean([part.mean() for part in np.split(values[rows], ends)]))
 

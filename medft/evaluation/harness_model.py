@@ -8,15 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from lm_eval.models.huggingface import HFLM
 
+from medft.aliases import NamedProgress
 from medft.evaluation.answers import AnswerFile, digest
-from medft.evaluation.asking import Progress, System
+from medft.evaluation.asking import System
+from medft.models.causal_lm import CausalLM
+
+if TYPE_CHECKING:
+    from lm_eval.api.instance import Instance
 
 HARNESS = f"lm-evaluation-harness {metadata.version('lm_eval')}"
 """Its name and version; another version's answers are never reused."""
+
+
+Answer = TypeVar("Answer")
+Request = tuple[object, ...]
+"""A prompt, and what its answer depends on."""
 
 
 class Remembering(HFLM):  # type: ignore[misc]
@@ -31,7 +41,7 @@ class Remembering(HFLM):  # type: ignore[misc]
     """
 
     def __init__(
-        self, model: Any, system: System, batch_size: int, file: AnswerFile, progress: Progress
+        self, model: CausalLM, system: System, batch_size: int, file: AnswerFile, progress: NamedProgress
     ) -> None:
         session = system.session
         longest = session.encoder.max_length
@@ -44,14 +54,14 @@ class Remembering(HFLM):  # type: ignore[misc]
         )
         self.set_cache_hook(self)  # it calls add_partial with every answer
         self._system, self._file, self._progress = system, file, progress
-        self._cut: set[Any] = set()
+        self._cut: set[Request] = set()
         self._done = self._total = 0
 
-    def key(self, kind: str, request: Sequence[Any]) -> str:
-        """Of the line that holds the answer to ``request``: a prompt, and what its answer depends on."""
+    def key(self, kind: str, request: Request) -> str:
+        """The key of the line that holds the answer to ``request``."""
         return digest(HARNESS, self._system.fingerprint, self.max_length, kind, *request)
 
-    def add_partial(self, kind: str, request: Sequence[Any], answer: Any) -> None:
+    def add_partial(self, kind: str, request: Request, answer: object) -> None:
         """Write one answer down."""
         cut = kind == "loglikelihood" and request in self._cut
         row = {"system": self._system.name, "kind": kind, "answer": answer, "cut": cut}
@@ -59,31 +69,36 @@ class Remembering(HFLM):  # type: ignore[misc]
         self._done += 1
         self._progress(f"{self._system.name} {kind}", self._done, self._total)
 
-    def loglikelihood(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[Any]:
+    def loglikelihood(
+        self, requests: Sequence[Instance], disable_tqdm: bool = False
+    ) -> list[tuple[float, bool]]:
         """See the harness; a tuple of log-probability and whether greedy decoding would say so, per
         request."""
         found = self._recall("loglikelihood", requests, super().loglikelihood)
-        return [tuple(answer) for answer in found]
+        return [(nats, greedy) for nats, greedy in found]
 
-    def loglikelihood_rolling(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[Any]:
+    def loglikelihood_rolling(self, requests: Sequence[Instance], disable_tqdm: bool = False) -> list[object]:
         """See the harness."""
         return self._recall("loglikelihood_rolling", requests, super().loglikelihood_rolling)
 
-    def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[Any]:
+    def generate_until(self, requests: Sequence[Instance], disable_tqdm: bool = False) -> list[object]:
         """See the harness. Sampled answers are drawn anew: the same request may stand there several times."""
         if any(request.args[1].get("do_sample") for request in requests):
             return list(super().generate_until(requests))
         return self._recall("generate_until", requests, super().generate_until)
 
-    def _loglikelihood_tokens(self, requests: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
+    def _loglikelihood_tokens(
+        self, requests: Sequence[Instance], *args: object, **kwargs: object
+    ) -> list[object]:
         """See the harness, which cuts the beginning of what is longer than the model takes."""
         room = self.max_length + 1  # the last token is predicted and never read
         self._cut |= {pair for pair, context, said in requests if len(context) + len(said) > room}
-        return super()._loglikelihood_tokens(requests, *args, **kwargs)
+        answers: list[object] = super()._loglikelihood_tokens(requests, *args, **kwargs)
+        return answers
 
     def _recall(
-        self, kind: str, requests: Sequence[Any], ask: Callable[[Sequence[Any]], Sequence[Any]]
-    ) -> list[Any]:
+        self, kind: str, requests: Sequence[Instance], ask: Callable[[Sequence[Instance]], Sequence[Answer]]
+    ) -> list[Answer]:
         kept = [self._file.get(self.key(kind, request.args)) for request in requests]
         todo = [request for request, row in zip(requests, kept, strict=True) if row is None]
         self._done, self._total = 0, len(todo)

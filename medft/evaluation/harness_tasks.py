@@ -9,11 +9,14 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from medft.errors import ConfigError, DataError
 from medft.evaluation.config import HarnessConfig
 from medft.files import write_text
+
+if TYPE_CHECKING:
+    from lm_eval.tasks import TaskManager
 
 TASKS = Path(__file__).with_name("tasks")
 """medft's own task files."""
@@ -26,9 +29,9 @@ class Harness:
 
     config: HarnessConfig
     """What to run."""
-    manager: Any
-    """Its TaskManager."""
-    tasks: Any
+    manager: TaskManager
+    """Its index of tasks."""
+    tasks: object
     """The tasks with their rows, as one group, in which it merges what replaces their settings."""
 
 
@@ -92,7 +95,7 @@ def write_pubmedqa(path: Path, folder: Path) -> Path:
 
 
 @cache
-def _manager(task_files: str | None) -> Any:
+def _manager(task_files: str | None) -> TaskManager:
     """The harness' index of tasks; reading its thousands of files takes seconds."""
     try:
         from lm_eval.tasks import TaskManager
@@ -104,7 +107,7 @@ def _manager(task_files: str | None) -> Any:
     return TaskManager(include_path=[str(TASKS), *([task_files] if task_files else [])])
 
 
-def _with_data(name: str, config: HarnessConfig, folder: Path) -> Any:
+def _with_data(name: str, config: HarnessConfig, folder: Path) -> str | dict[str, object]:
     """A task that reads ``<data>/<name>.jsonl`` as its test split and nothing else, where that file
     exists."""
     path = config.data / f"{name}.jsonl" if config.data else None

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from medft.aliases import Json
 from medft.evaluation import statistics
-from medft.evaluation.statistics import Difference, Estimate
+from medft.evaluation.statistics import Difference, Estimate, Floats, OfItems
 
 Values = Mapping[str, Sequence[float]]
 """By system, one value per item, the same items in the same order."""
@@ -51,7 +52,7 @@ class Figure:
     differences: dict[str, Difference] = field(default_factory=dict)
     """By "<second> - <first>"."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """Plain values, with each difference also in words."""
         plain = asdict(self)
         for name, difference in self.differences.items():
@@ -76,7 +77,7 @@ def perplexity(loss: Measure, seed: int) -> Figure:
 
     weights = np.asarray(loss.weights, dtype=float)
 
-    def of(nats: Any) -> Callable[[Any], float]:
+    def of(nats: Floats) -> OfItems:
         return lambda rows: _exp(float((nats[rows] * weights[rows]).sum() / weights[rows].sum()))
 
     of_items = {system: of(np.asarray(values, dtype=float)) for system, values in loss.values.items()}
@@ -85,7 +86,7 @@ def perplexity(loss: Measure, seed: int) -> Figure:
 
 def statistic(
     name: str,
-    of_items: Mapping[str, Callable[[Any], float]],
+    of_items: Mapping[str, OfItems],
     strata: Sequence[Sequence[int]],
     seed: int,
     group: str = "",

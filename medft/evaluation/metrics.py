@@ -9,8 +9,16 @@ import functools
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from medft.evaluation.statistics import OfItems
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from rouge_score.rouge_scorer import RougeScorer
+    from sacrebleu.metrics import CHRF
 
 UNPARSABLE = "unparsable"
 """The predicted class of an answer that names no label; it is never counted as any other class."""
@@ -58,7 +66,7 @@ def repetition(answer: str, n: int = 4) -> float:
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
-def macro_f1(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Callable[[Any], float]:
+def macro_f1(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> OfItems:
     """Unweighted mean of the F1 of each gold label, as a function of the indices of the items that count (a
     numpy array, repeats included): from counts, since a bootstrap asks for it thousands of times.
 
@@ -71,7 +79,7 @@ def macro_f1(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str
     k = len(codes)
     cells = np.array([codes[g] * k + codes[p] for g, p in zip(gold, predicted, strict=True)])
 
-    def of(rows: Any) -> float:
+    def of(rows: npt.NDArray[np.intp]) -> float:
         counts = np.bincount(cells[rows], minlength=k * k).reshape(k, k)
         hits, total = np.diag(counts)[:-1], (counts.sum(0) + counts.sum(1))[:-1]
         present = total > 0
@@ -101,14 +109,14 @@ class _Words:
 
 
 @functools.cache
-def _scorer() -> Any:
+def _scorer() -> RougeScorer:
     from rouge_score.rouge_scorer import RougeScorer
 
     return RougeScorer(["rougeL"], tokenizer=_Words())
 
 
 @functools.cache
-def _chrf() -> Any:
+def _chrf() -> CHRF:
     from sacrebleu.metrics import CHRF
 
     return CHRF()

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from medft.files import read_json, write_text
-from medft.report.html import Notice, Section, Table, Text, page
+from medft.report.html import Block, Notice, Section, Table, Text, page
 
 NOT_ADVICE = "These figures describe answers of a language model. They do not make it fit for clinical use."
 BASELINE = "majority baseline"
 """How the entries end that say what always giving the most frequent gold answer scores."""
+Found = Mapping[str, Any]
+"""A suite's results, or a part of them, as its file has them."""
 PAIR = "tuned - base"
 _KINDS = ("better", "worse", "no significant change")
 VERDICTS = (
@@ -36,7 +38,7 @@ def write_report(folder: Path, title: str) -> list[Path]:
     return [folder / "report.md", folder / "report.html"]
 
 
-def figure_table(suite: Mapping[str, Any], brief: bool = False) -> Table:
+def figure_table(suite: Found, brief: bool = False) -> Table:
     """One row per figure: each system with its interval, then each paired difference in words; ``brief``
     leaves its size and test out."""
     systems = list(dict.fromkeys(name for figure in suite["figures"] for name in figure["systems"]))
@@ -48,7 +50,7 @@ def figure_table(suite: Mapping[str, Any], brief: bool = False) -> Table:
     return Table(columns, tuple(rows))
 
 
-def remarks(suite: Mapping[str, Any]) -> list[str]:
+def remarks(suite: Found) -> list[str]:
     """What is to be said of a suite beside its figures: baselines, retrieval, what was not asked."""
     said = [
         f"{name}: {_inline(extra)}."
@@ -69,8 +71,8 @@ def markdown(title: str, sections: Sequence[Section]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _opening(suites: Sequence[Mapping[str, Any]]) -> Section:
-    blocks: list[Any] = [Notice(NOT_ADVICE)]
+def _opening(suites: Sequence[Found]) -> Section:
+    blocks: list[Block] = [Notice(NOT_ADVICE)]
     if any(suite.get("tiny") for suite in suites):
         blocks.append(Notice("A tiny twin answered: these figures prove the pipeline, not a model."))
     rows = tuple(_verdicts(suite) for suite in suites)
@@ -79,7 +81,7 @@ def _opening(suites: Sequence[Mapping[str, Any]]) -> Section:
     return Section("", blocks)
 
 
-def _verdicts(suite: Mapping[str, Any]) -> tuple[str, ...]:
+def _verdicts(suite: Found) -> tuple[str, ...]:
     """The names of a suite's figures by what became of them from the base to the tuned model."""
     found: dict[str, list[str]] = {kind: [] for kind in _KINDS}
     for figure in suite["figures"]:
@@ -89,9 +91,9 @@ def _verdicts(suite: Mapping[str, Any]) -> tuple[str, ...]:
     return (suite["suite"], *("\n".join(names) or "-" for names in found.values()))
 
 
-def _section(suite: Mapping[str, Any]) -> Section:
+def _section(suite: Found) -> Section:
     weights = f", {suite['weights']} weights" if "weights" in suite else ""
-    blocks: list[Any] = [Text(f"{suite['asked']:,} items, {suite['date']}{weights}")]
+    blocks: list[Block] = [Text(f"{suite['asked']:,} items, {suite['date']}{weights}")]
     if suite["figures"]:
         blocks.append(figure_table(suite))
     blocks.append(Text("\n".join(remarks(suite))))
@@ -104,16 +106,14 @@ def _section(suite: Mapping[str, Any]) -> Section:
     return Section(suite["suite"], blocks)
 
 
-def _row(
-    figure: Mapping[str, Any], systems: Sequence[str], pairs: Sequence[str], brief: bool
-) -> tuple[str, ...]:
+def _row(figure: Found, systems: Sequence[str], pairs: Sequence[str], brief: bool) -> tuple[str, ...]:
     arrow = "" if figure["higher_is_better"] else " (lower is better)"
     cells = [_estimate(figure["systems"].get(name)) for name in systems]
     words = [_difference(figure["differences"].get(name), brief) for name in pairs]
     return (figure["group"], figure["name"] + arrow, *cells, *words)
 
 
-def _estimate(estimate: Mapping[str, Any] | None) -> str:
+def _estimate(estimate: Found | None) -> str:
     if estimate is None:
         return ""
     value, low, high = (_number(estimate[key]) for key in ("value", "low", "high"))
@@ -124,7 +124,7 @@ def _number(value: float, sign: str = "") -> str:
     return f"{value:{sign},.0f}" if abs(value) >= 1000 else f"{value:{sign}.3f}"
 
 
-def _difference(difference: Mapping[str, Any] | None, brief: bool) -> str:
+def _difference(difference: Found | None, brief: bool) -> str:
     if difference is None:
         return ""
     if brief:
@@ -135,7 +135,7 @@ def _difference(difference: Mapping[str, Any] | None, brief: bool) -> str:
     return f"{difference['verdict']} ({value} [{low}, {high}]{tested})"
 
 
-def _baselines(suite: Mapping[str, Any]) -> Iterator[str]:
+def _baselines(suite: Found) -> Iterator[str]:
     """Which systems do better than always giving the same answer."""
     for name, share in suite["extras"].items():
         if not name.endswith(BASELINE):
@@ -151,7 +151,7 @@ def _baselines(suite: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name}: {share:.3f}. Significantly above it: {', '.join(above) or 'none'}."
 
 
-def _confusion(extra: Mapping[str, Any]) -> Table:
+def _confusion(extra: Found) -> Table:
     rows = (
         (system, gold, *map(str, row))
         for system, counts in extra["counts"].items()
@@ -160,7 +160,7 @@ def _confusion(extra: Mapping[str, Any]) -> Table:
     return Table(("system", "gold", *extra["columns"]), tuple(rows))
 
 
-def _inline(extra: Mapping[str, Any]) -> str:
+def _inline(extra: Found) -> str:
     return ", ".join(
         f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in extra.items()
     )

@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import asdict, replace
-from typing import Any, Protocol
+from typing import Protocol
 
+from medft.aliases import Json, NamedProgress
 from medft.engine.device import in_memory
 from medft.errors import DataError, MedftError
 from medft.evaluation import encoder, harness
 from medft.evaluation.answers import AnswerFile
-from medft.evaluation.asking import Answered, Progress, System, ask
+from medft.evaluation.asking import Answered, System, ask
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.context import Setting
+from medft.evaluation.context import Account, Setting
 from medft.evaluation.encoder import Baseline
 from medft.evaluation.harness_tasks import open_harness
 from medft.evaluation.questions import Items, Question, collect, training_records
@@ -29,10 +30,10 @@ ENCODER = "encoder"
 class Suite(Protocol):
     """A suite that can be asked."""
 
-    def ask(self, system: System, progress: Progress) -> None:
+    def ask(self, system: System, progress: NamedProgress) -> None:
         """Let one system answer; what was answered before is not asked again."""
 
-    def finish(self, progress: Progress) -> dict[str, Any]:
+    def finish(self, progress: NamedProgress) -> Json:
         """Score the answers of all systems and write <suite>.json (of merged weights <suite>.merged.json)."""
 
 
@@ -65,7 +66,7 @@ class QuestionSuite:
         self._file = AnswerFile(setting.folder / f"{setting.named(name)}.answers.jsonl")
         self._sampling = replace(setting.sampling, max_new_tokens=config.max_new_tokens)
 
-    def ask(self, system: System, progress: Progress) -> None:
+    def ask(self, system: System, progress: NamedProgress) -> None:
         """See ``Suite``."""
         named = _named(self.name, progress)
         answered = ask(system, self.asked.questions, self._sampling, self._file, named)
@@ -77,26 +78,26 @@ class QuestionSuite:
             )
         self.answered[system.name] = answered
 
-    def finish(self, progress: Progress) -> dict[str, Any]:
+    def finish(self, progress: NamedProgress) -> Json:
         """See ``Suite``; an encoder baseline is trained first."""
-        extras: dict[str, Any] = dict(self.asked.extras)
+        extras: dict[str, object] = dict(self.asked.extras)
         if self._baseline is not None:
             self.answered[ENCODER], extras["encoder baseline"] = self._encoder(self._baseline, progress)
         score = KINDS[self.config.kind].score
         result = score(self.config, self.asked, self.answered, self.setting.seed)
         self._file.keep(self._about_answers())
+        left_out = {**self.items.left_out, **self._not_asked()}
+        notes = [*self.asked.notes, *self._cut_answers()]
         return self.setting.write(
             self.name,
             self.config,
-            asked=len(self.asked.questions),
-            left_out={**self.items.left_out, **self._not_asked()},
-            notes=[*self.asked.notes, *self._cut_answers()],
+            Account(len(self.asked.questions), left_out, notes),
             figures=result.figures,
             extras={**extras, **result.extras},
             sampling=asdict(self._sampling),
         )
 
-    def _encoder(self, baseline: Baseline, progress: Progress) -> tuple[Answered, dict[str, Any]]:
+    def _encoder(self, baseline: Baseline, progress: NamedProgress) -> tuple[Answered, Json]:
         """Its predictions, and what to say of its training; trained only where they are not on disk."""
         records, questions, seed = self.items.records, self.asked.questions, self.setting.seed
         keys = [baseline.key(record, seed) for record in records]
@@ -111,7 +112,8 @@ class QuestionSuite:
         rows = [self._file.get(key) or {} for key in keys]
         answered = encoder.as_answers(questions, [row["text"] for row in rows], baseline.labels)
         answered.keys = {key: question.id for key, question in zip(keys, questions, strict=True)}
-        return answered, rows[0]["training"]
+        said: Json = rows[0]["training"]
+        return answered, said
 
     def _cut_answers(self) -> list[str]:
         """How many generated answers came to no end of their own."""
@@ -145,7 +147,7 @@ class HarnessSuite:
         self._file = AnswerFile(setting.folder / f"{setting.named(name)}.answers.jsonl")
         self._judged: dict[str, harness.Judged] = {}
 
-    def ask(self, system: System, progress: Progress) -> None:
+    def ask(self, system: System, progress: NamedProgress) -> None:
         """See ``Suite``."""
         named = _named(self.name, progress)
         named(
@@ -156,7 +158,7 @@ class HarnessSuite:
                 self._harness, system, self.config.limit, self.setting.seed, self._file, named
             )
 
-    def finish(self, progress: Progress) -> dict[str, Any]:
+    def finish(self, progress: NamedProgress) -> Json:
         """See ``Suite``."""
         scores = {system: judged.scores for system, judged in self._judged.items()}
         figures = harness.figures(scores, self.setting.seed)
@@ -166,12 +168,11 @@ class HarnessSuite:
             notes.append(f"The first {self.config.limit} items of each task.")
         if cut := max(judged.cut for judged in self._judged.values()):
             notes.append(f"{cut:,} requests were longer than the model takes; their beginning was cut.")
+        asked = sum(len(values) for values in next(iter(scores.values())).values())
         return self.setting.write(
             self.name,
             self.config,
-            asked=sum(len(values) for values in next(iter(scores.values())).values()),
-            left_out={},
-            notes=notes,
+            Account(asked, {}, notes),
             figures=figures,
             extras=harness.majority_baselines(
                 line for each in self._judged.values() for line in each.lines.values()
@@ -180,7 +181,7 @@ class HarnessSuite:
         )
 
 
-def _named(suite: str, progress: Progress) -> Progress:
+def _named(suite: str, progress: NamedProgress) -> NamedProgress:
     """``progress`` with the suite's name before what is being done."""
     return lambda what, done, total: progress(f"{suite}: {what}", done, total)
 

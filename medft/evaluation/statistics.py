@@ -5,10 +5,18 @@ Owns the statistics. Knows nothing of what the figures are figures of.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Floats: TypeAlias = "npt.NDArray[np.float64]"
+OfItems: TypeAlias = "Callable[[npt.NDArray[np.intp]], float]"
+"""A figure as a function of the indices of the items that count, repeats included."""
 
 RESAMPLES = 2_000
 CONFIDENCE = 0.95
@@ -97,14 +105,14 @@ def compare_means(
     return from_resamples(value, resampled, higher_is_better=higher_is_better)
 
 
-def from_resamples(value: float, resampled: Any, *, higher_is_better: bool = True) -> Difference:
+def from_resamples(value: float, resampled: Floats, *, higher_is_better: bool = True) -> Difference:
     """A difference and what its bootstrap resamples say of it."""
     low, high = percentiles(resampled)
     verdict = _verdict(value if low > 0 or high < 0 else 0.0, higher_is_better)
     return Difference(value, low, high, None, f"paired bootstrap, {len(resampled)} resamples", verdict)
 
 
-def percentiles(resampled: Any) -> tuple[float, float]:
+def percentiles(resampled: Floats) -> tuple[float, float]:
     """The ends of the 95% percentile interval of bootstrap resamples."""
     import numpy as np
 
@@ -161,7 +169,7 @@ def _phi(first: Sequence[bool], second: Sequence[bool]) -> float:
     return (max(cross - n / 2, 0.0) if cross > 0 else cross) / sqrt(margins)
 
 
-def _bootstrap(values: Sequence[float], weights: Sequence[float] | None, seed: int) -> tuple[float, Any]:
+def _bootstrap(values: Sequence[float], weights: Sequence[float] | None, seed: int) -> tuple[float, Floats]:
     """The weighted mean, and that of ``RESAMPLES`` resamples of the items."""
     import numpy as np
 

@@ -6,10 +6,10 @@ Owns reading questions and writing answers line by line. Knows nothing of the te
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from medft.aliases import Progress
 from medft.errors import DataError, PromptError, RunError
 from medft.files import write_text
 from medft.inference.dialogue import Dialogue, clean
@@ -36,9 +36,7 @@ def read_questions(path: Path) -> list[str]:
     return questions
 
 
-def answer_file(
-    dialogue: Dialogue, questions: list[str], path: Path, progress: Callable[[int, int], None]
-) -> int:
+def answer_file(dialogue: Dialogue, questions: list[str], path: Path, progress: Progress) -> int:
     """Answer every question by itself, in batches, and write one JSON object per question in their order.
 
     A question that does not fit gets ``"error"`` in place of an answer.

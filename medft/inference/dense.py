@@ -7,10 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from medft.errors import ConfigError, EngineError
 from medft.inference.documents import Hit, Passage
+
+if TYPE_CHECKING:
+    import faiss
+    import numpy as np
+    import numpy.typing as npt
+    from sentence_transformers import SentenceTransformer
 
 _FILE = "vectors.faiss"
 
@@ -27,7 +34,7 @@ class Dense:
         EngineError: the embedding model cannot be loaded.
     """
 
-    def __init__(self, passages: Sequence[Passage], embedder: str, store: Any = None) -> None:
+    def __init__(self, passages: Sequence[Passage], embedder: str, store: faiss.Index | None = None) -> None:
         self.passages = passages
         self._model = _embedder(embedder)
         self._store = self._build() if store is None else store
@@ -51,17 +58,20 @@ class Dense:
             for row, row_scores in zip(found, scores, strict=True)
         ]
 
-    def _build(self) -> Any:
+    def _build(self) -> faiss.Index:
         vectors = self._embed([passage.text for passage in self.passages])
-        store = _faiss().IndexFlatIP(vectors.shape[1])
+        store: faiss.Index = _faiss().IndexFlatIP(vectors.shape[1])
         store.add(vectors)
         return store
 
-    def _embed(self, texts: Sequence[str]) -> Any:
-        return self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
+    def _embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        vectors: npt.NDArray[np.float32] = self._model.encode(
+            list(texts), normalize_embeddings=True, show_progress_bar=False
+        )
+        return vectors
 
 
-def _faiss() -> Any:
+def _faiss() -> ModuleType:
     try:
         import faiss
     except ImportError:
@@ -69,7 +79,7 @@ def _faiss() -> Any:
     return faiss
 
 
-def _embedder(name: str) -> Any:
+def _embedder(name: str) -> SentenceTransformer:
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError:

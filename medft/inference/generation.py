@@ -13,9 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from medft.errors import ConfigError
+from medft.models.causal_lm import CausalLM
+from medft.prompt.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import GenerationConfig
 
 BATCH_TOKENS = 8_192
 """Tokens in a batch, prompts and replies, unless asked otherwise. The KV cache of Llama-2-7B, the largest of
@@ -64,8 +70,8 @@ class Reply:
 
 
 def generate(
-    model: Any,
-    tokenizer: Any,
+    model: CausalLM,
+    tokenizer: Tokenizer,
     prompts: Sequence[Sequence[int]],
     stop_ids: Sequence[int],
     sampling: Sampling,
@@ -109,7 +115,9 @@ def batches(
         yield batch
 
 
-def left_padded(rows: Iterable[Sequence[int]], pad: int, device: Any) -> dict[str, Any]:
+def left_padded(
+    rows: Iterable[Sequence[int]], pad: int | None, device: torch.device
+) -> dict[str, torch.Tensor]:
     """``input_ids`` and ``attention_mask``, padded on the left to the longest row."""
     import torch
 
@@ -121,7 +129,7 @@ def left_padded(rows: Iterable[Sequence[int]], pad: int, device: Any) -> dict[st
     }
 
 
-def settings(tokenizer: Any, stop_ids: Sequence[int], sampling: Sampling) -> Any:
+def settings(tokenizer: Tokenizer, stop_ids: Sequence[int], sampling: Sampling) -> GenerationConfig:
     """``transformers``' generation settings; nothing is taken from the checkpoint's own, so that every model
     is asked in the same way."""
     from transformers import GenerationConfig
@@ -140,7 +148,11 @@ def settings(tokenizer: Any, stop_ids: Sequence[int], sampling: Sampling) -> Any
 
 
 def _generate(
-    model: Any, tokenizer: Any, prompts: list[Sequence[int]], stop_ids: Sequence[int], sampling: Sampling
+    model: CausalLM,
+    tokenizer: Tokenizer,
+    prompts: list[Sequence[int]],
+    stop_ids: Sequence[int],
+    sampling: Sampling,
 ) -> list[Reply]:
     import torch
 
@@ -152,7 +164,7 @@ def _generate(
     return [_reply(ids[width:].tolist(), tokenizer, stop_ids) for ids in output]
 
 
-def _reply(ids: list[int], tokenizer: Any, stop_ids: Sequence[int]) -> Reply:
+def _reply(ids: list[int], tokenizer: Tokenizer, stop_ids: Sequence[int]) -> Reply:
     end = next((i for i, token in enumerate(ids) if token in stop_ids), None)
     kept = ids if end is None else ids[:end]
     text = tokenizer.decode(kept, skip_special_tokens=True).strip()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medft.config import build
-from medft.engine import engine
+from medft.engine import engine as engine_named
 from medft.engine.base import EngineConfig, LoadSpec
 from medft.engine.device import in_memory
 from medft.errors import RunError
@@ -145,13 +145,13 @@ def open_session(
     trained: Trained, base: Base, context: int, batch_tokens: int, *, load_in_4bit: bool | None = None
 ) -> Session:
     """Load the base model of a run, without an adapter."""
-    code = engine(trained.resolved.engine)
-    code.activate()
+    engine = engine_named(trained.resolved.engine)
+    engine.activate()
     from medft.models import tokenizer as tokenizers
 
     four = trained.load_in_4bit if load_in_4bit is None else load_in_4bit
     tokenizer = tokenizers.load(base.folder)
-    model = code.load_for_generation(LoadSpec(base.folder, trained.resolved.dtype, four, context), None)
+    model = engine.load_for_generation(LoadSpec(base.folder, trained.resolved.dtype, four, context), None)
     longest = min(context, getattr(model.config, "max_position_embeddings", context))
     return Session(model, tokenizer, tokenizers.stop_ids(tokenizer, base.folder), longest,
                    batch_tokens=batch_tokens)  # fmt: skip

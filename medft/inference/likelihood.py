@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from medft.inference.generation import BATCH_TOKENS, batches, left_padded
+from medft.models.causal_lm import CausalLM
 from medft.prompt.encode import IGNORE, Encoded
 
 
@@ -30,8 +30,8 @@ class Likelihood:
 
 
 def likelihoods(
-    model: Any,
-    pad: int,
+    model: CausalLM,
+    pad: int | None,
     rows: Sequence[Encoded],
     on_batch: Callable[[dict[int, Likelihood]], None] = lambda done: None,
     batch_tokens: int = BATCH_TOKENS,
@@ -53,7 +53,7 @@ def likelihoods(
     return [scored[i] for i in range(len(rows))]
 
 
-def _score(model: Any, pad: int, rows: list[Encoded]) -> list[Likelihood]:
+def _score(model: CausalLM, pad: int | None, rows: list[Encoded]) -> list[Likelihood]:
     import torch
 
     inputs = left_padded([row.input_ids for row in rows], pad, model.device)

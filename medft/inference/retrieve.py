@@ -10,20 +10,23 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from medft.errors import ConfigError, DataError
 from medft.files import atomic_folder, write_text
 from medft.inference.documents import Hit, Index, Passage, read_passages
 
-Kind = Literal["bm25", "dense"]
+if TYPE_CHECKING:
+    import bm25s
+
+IndexKind = Literal["bm25", "dense"]
 
 
 class Bm25:
     """Okapi BM25 by bm25s: its default method "lucene" with k1 = 1.5 and b = 0.75, English stop words left
     out, no stemming (Robertson & Zaragoza 2009; arXiv 2407.03618)."""
 
-    def __init__(self, passages: Sequence[Passage], index: Any = None) -> None:
+    def __init__(self, passages: Sequence[Passage], index: bm25s.BM25 | None = None) -> None:
         self.passages = passages
         self._index = _bm25(passages) if index is None else index
 
@@ -61,7 +64,7 @@ def check_k(k: int) -> None:
         raise ConfigError("'k' must be at least 1", remedy="set k=3")
 
 
-def build_index(kind: Kind, passages: Sequence[Passage], embedder: str) -> Index:
+def build_index(kind: IndexKind, passages: Sequence[Passage], embedder: str) -> Index:
     """A new index of ``kind``; ``embedder`` is the sentence-transformers model of a dense one."""
     if kind == "bm25":
         return Bm25(passages)
@@ -70,7 +73,7 @@ def build_index(kind: Kind, passages: Sequence[Passage], embedder: str) -> Index
     return Dense(passages, embedder)
 
 
-def open_index(path: Path, kind: Kind, embedder: str, cache: Path) -> Index:
+def open_index(path: Path, kind: IndexKind, embedder: str, cache: Path) -> Index:
     """The index over the documents at ``path``, from ``cache`` when the same passages were indexed before.
 
     Raises:
@@ -94,7 +97,7 @@ def save_index(index: Index, folder: Path) -> None:
         write_text(aside / "passages.jsonl", "\n".join(lines) + "\n")
 
 
-def load_index(folder: Path, kind: Kind, embedder: str) -> Index:
+def load_index(folder: Path, kind: IndexKind, embedder: str) -> Index:
     """The index that ``save_index`` wrote.
 
     Raises:
@@ -116,7 +119,7 @@ def load_index(folder: Path, kind: Kind, embedder: str) -> Index:
         ) from error
 
 
-def _bm25(passages: Sequence[Passage]) -> Any:
+def _bm25(passages: Sequence[Passage]) -> bm25s.BM25:
     import bm25s
 
     index = bm25s.BM25()

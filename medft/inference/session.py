@@ -10,14 +10,20 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from medft.data.record import Message
 from medft.engine.device import in_memory, out_of_memory
 from medft.errors import EngineError, PromptError
 from medft.inference.generation import BATCH_TOKENS, Reply, Sampling, generate, settings
 from medft.inference.likelihood import Likelihood, likelihoods
+from medft.models.causal_lm import AdaptedLM, CausalLM
 from medft.prompt.encode import Encoded, Encoder
+from medft.prompt.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import TextIteratorStreamer
 
 BASE = "base"
 """The name of the model without an adapter."""
@@ -39,8 +45,8 @@ class Session:
 
     def __init__(
         self,
-        model: Any,
-        tokenizer: Any,
+        model: CausalLM,
+        tokenizer: Tokenizer,
         stop_ids: Sequence[int],
         max_length: int,
         adapter: str | None = None,
@@ -51,8 +57,13 @@ class Session:
         self.stop_ids = tuple(stop_ids)
         self.encoder = Encoder(tokenizer, max_length, stop_ids)
         self.batch_tokens = batch_tokens
-        self._peft_names = {adapter: model.active_adapter} if adapter else {}
+        self._peft_names = {adapter: cast(AdaptedLM, model).active_adapter} if adapter else {}
         self._lock = threading.RLock()
+
+    @property
+    def _adapted(self) -> AdaptedLM:
+        """The model, once it carries an adapter."""
+        return cast(AdaptedLM, self.model)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -71,7 +82,7 @@ class Session:
         with self._lock:
             try:
                 if self._peft_names:
-                    self.model.load_adapter(str(folder), adapter_name=peft_name, is_trainable=False)
+                    self._adapted.load_adapter(str(folder), adapter_name=peft_name, is_trainable=False)
                 else:
                     self.model = PeftModel.from_pretrained(self.model, str(folder), adapter_name=peft_name)
                 self.model.eval()
@@ -84,7 +95,7 @@ class Session:
             self._peft_names[name] = peft_name
 
     @contextlib.contextmanager
-    def using(self, name: str) -> Iterator[Any]:
+    def using(self, name: str) -> Iterator[CausalLM]:
         """The model called ``name``, for as long as the block lasts; others wait.
 
         Raises:
@@ -94,10 +105,10 @@ class Session:
             raise EngineError(f"no model is called '{name}'", where=f"there are: {', '.join(self.names)}")
         with self._lock:
             if name == BASE:
-                with self.model.disable_adapter() if self._peft_names else contextlib.nullcontext():
+                with self._adapted.disable_adapter() if self._peft_names else contextlib.nullcontext():
                     yield self.model
             else:
-                self.model.set_adapter(self._peft_names[name])
+                self._adapted.set_adapter(self._peft_names[name])
                 yield self.model
 
     def prompt(self, messages: Conversation, room: int) -> list[int]:
@@ -196,7 +207,7 @@ class Session:
         name: str,
         prompt: list[int],
         sampling: Sampling,
-        streamer: Any,
+        streamer: TextIteratorStreamer,
         cancels: list[threading.Event],
         outcome: list[list[int] | BaseException],
     ) -> None:
@@ -224,7 +235,7 @@ class Session:
             streamer.end()
 
 
-def _filled(value: bool, device: Any) -> Any:
+def _filled(value: bool, device: torch.device) -> torch.Tensor:
     import torch
 
     return torch.full((1,), value, device=device, dtype=torch.bool)

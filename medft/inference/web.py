@@ -12,7 +12,6 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 
@@ -37,8 +36,8 @@ footer { display: none !important }
 """
 
 
-def build_page(desk: Desk, sampling: Sampling) -> Any:
-    """The page, as ``gradio.Blocks``."""
+def build_page(desk: Desk, sampling: Sampling) -> gr.Blocks:
+    """The page."""
     names = desk.library.names
     slots = min(len(names), SIDE_BY_SIDE)
     with gr.Blocks(title="medft", analytics_enabled=False, fill_height=True) as page:
@@ -72,7 +71,7 @@ def build_page(desk: Desk, sampling: Sampling) -> Any:
     return page
 
 
-def launch(page: Any, port: int | None, block: bool) -> str:
+def launch(page: gr.Blocks, port: int | None, block: bool) -> str:
     """Serve the page on 127.0.0.1, without anything that leaves this machine.
 
     Returns:
@@ -126,7 +125,7 @@ class _Actions:
     def ask(
         self, text: str, models: list[str], template: str, documents: bool, temperature: float, top_p: float,
         length: float, request: gr.Request,
-    ) -> Iterator[list[Any]]:  # fmt: skip
+    ) -> Iterator[list[object]]:  # fmt: skip
         """Empty the question once, since the next one may be typed by now, and let the columns grow."""
         if not models:
             raise gr.Error("choose a model")
@@ -135,16 +134,16 @@ class _Actions:
         except MedftError as error:
             raise gr.Error(error.what) from error
         visitor, models = str(request.session_hash), models[: self.slots]
-        question: Any = ""
+        question: object = ""
         for columns in self.desk.ask(visitor, text or "", models, template, documents, sampling):
             yield [question, *_filled(columns, self.slots)]
             question = gr.skip()
 
-    def choose(self, models: list[str], request: gr.Request) -> list[Any]:
+    def choose(self, models: list[str], request: gr.Request) -> list[object]:
         """Show the columns of other models, with what they have said so far."""
         return _filled(self.desk.choose(str(request.session_hash), models[: self.slots]), self.slots)
 
-    def reset(self, request: gr.Request) -> list[Any]:
+    def reset(self, request: gr.Request) -> list[object]:
         """Begin anew."""
         return _filled(self.desk.reset(str(request.session_hash)), self.slots)
 
@@ -157,7 +156,7 @@ class _Actions:
         self.desk.forget(str(request.session_hash))
 
 
-def _settings(desk: Desk, sampling: Sampling) -> Sequence[Any]:
+def _settings(desk: Desk, sampling: Sampling) -> Sequence[gr.components.Component]:
     """Template, documents, and how answers are sampled."""
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         with gr.Row():
@@ -173,7 +172,7 @@ def _settings(desk: Desk, sampling: Sampling) -> Sequence[Any]:
     return template, documents, temperature, top_p, length
 
 
-def _column(slot: int, first: str) -> tuple[Any, Any, Any]:
+def _column(slot: int, first: str) -> tuple[gr.Column, gr.Chatbot, gr.Textbox]:
     with gr.Column(visible=slot == 0) as column:
         chat = gr.Chatbot(
             label=first, render_markdown=False, sanitize_html=True, allow_tags=False, feedback_options=None,
@@ -185,9 +184,9 @@ def _column(slot: int, first: str) -> tuple[Any, Any, Any]:
     return column, chat, passages
 
 
-def _filled(columns: Mapping[str, Column], slots: int) -> list[Any]:
+def _filled(columns: Mapping[str, Column], slots: int) -> list[object]:
     """Updates of every slot's column, conversation and passages; slots without a model are hidden."""
-    updates: list[Any] = []
+    updates: list[object] = []
     for name, column in columns.items():
         updates.append(gr.update(visible=True))
         updates.append(gr.update(label=name, value=[_as_text(turn) for turn in column.turns]))

@@ -10,9 +10,9 @@ import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Any
 
 from medft.errors import EngineError, PromptError
+from medft.prompt.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ PAD_CANDIDATES = ("<|finetune_right_pad_id|>", "<pad>", "[PAD]", "<|pad|>", "<un
 _PROBE = "\ue000"  # a private-use character: no template writes it
 
 
-def load(path: Path) -> Any:
+def load(path: Path) -> Tokenizer:
     """The fast tokenizer of folder ``path``, with a pad token that ends no answer.
 
     A pad token that is missing, or that also ends an answer (its loss would be masked with the padding and
@@ -52,7 +52,7 @@ def load(path: Path) -> Any:
     return tokenizer
 
 
-def stop_ids(tokenizer: Any, checkpoint: Path | None = None) -> tuple[int, ...]:
+def stop_ids(tokenizer: Tokenizer, checkpoint: Path | None = None) -> tuple[int, ...]:
     """The ids that must end generation, ascending.
 
     They are the tokenizer's end of sequence, the special token that the chat template ends an assistant turn
@@ -64,7 +64,7 @@ def stop_ids(tokenizer: Any, checkpoint: Path | None = None) -> tuple[int, ...]:
     return tuple(sorted(number for number in ids if number is not None))
 
 
-def fingerprint(tokenizer: Any) -> str:
+def fingerprint(tokenizer: Tokenizer) -> str:
     """SHA-256 of what turns messages into ids: vocabulary and rules, chat template, special tokens."""
     rules = json.loads(tokenizer.backend_tokenizer.to_str())
     for state in ("truncation", "padding"):  # set by the latest call, not part of the tokenizer
@@ -74,7 +74,7 @@ def fingerprint(tokenizer: Any) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> Tokenizer:
     from transformers import AutoTokenizer
 
     if not any((path / name).is_file() for name in ("tokenizer.json", "tokenizer.model")):
@@ -84,7 +84,9 @@ def _read(path: Path) -> Any:
             remedy="copy tokenizer.json and tokenizer_config.json of the model there",
         )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        tokenizer: Tokenizer = AutoTokenizer.from_pretrained(
+            path, local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:  # each tokenizer class and the Rust parser raise their own kinds
         raise EngineError(
             f"this tokenizer cannot be loaded: {type(error).__name__}",
@@ -100,7 +102,7 @@ def _read(path: Path) -> Any:
     return tokenizer
 
 
-def _choose_pad(tokenizer: Any, stops: tuple[int, ...], path: Path) -> None:
+def _choose_pad(tokenizer: Tokenizer, stops: tuple[int, ...], path: Path) -> None:
     pad = tokenizer.pad_token
     if pad is not None and tokenizer.pad_token_id not in stops:
         return
@@ -120,7 +122,7 @@ def _choose_pad(tokenizer: Any, stops: tuple[int, ...], path: Path) -> None:
     )
 
 
-def _end_of_turn(tokenizer: Any) -> int | None:
+def _end_of_turn(tokenizer: Tokenizer) -> int | None:
     """The first special token after an answer, or None where the template writes none."""
     turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PROBE}]
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from medft.models.hub import CHECKPOINT_FILES
 from medft.models.registry import ModelConfig, ShapeConfig, parameters
-from medft.plan.memory import ADAM_BYTES, weight_bytes
+from medft.training.memory import ADAM_BYTES, weight_bytes
 
 _BESIDE = 20_000_000  # tokenizer, curves, trainer state: beside every set of adapter weights
 

@@ -9,19 +9,17 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
+from medft.aliases import Json
 from medft.config import plain
+from medft.engine.compat import TESTED
 from medft.machine import Machine
 from medft.plan.resolve import Resolved
 
-PACKAGES = (
-    "medft", "torch", "triton", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "unsloth",
-    "unsloth_zoo", "xformers", "datasets", "tokenizers", "safetensors", "numpy", "hydra-core", "wandb",
-)  # fmt: skip
+PACKAGES = ("medft", *TESTED, "xformers", "tokenizers", "safetensors", "hydra-core", "wandb")
 
 
-def snapshot(machine: Machine, resolved: Resolved, seed: int) -> dict[str, Any]:
+def snapshot(machine: Machine, resolved: Resolved, seed: int) -> Json:
     """The JSON of environment.json."""
     return {
         "python": platform.python_version(),

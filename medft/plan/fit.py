@@ -11,8 +11,8 @@ from itertools import product
 
 from medft.engine.base import Checkpointing
 from medft.errors import ConfigError
-from medft.plan.memory import Estimate
 from medft.training.config import TrainerConfig
+from medft.training.memory import Estimate
 
 _LARGEST_VALIDATION_BATCH = 32
 

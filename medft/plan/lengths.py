@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from medft.plan.memory import Batch
 from medft.prompt.tokens import EncodedSplit
+from medft.training.memory import Batch
 
 
 @dataclass(frozen=True, slots=True)

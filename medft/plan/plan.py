@@ -7,8 +7,8 @@ nothing about engines (`resolve` has).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
+from medft.aliases import Json
 from medft.config import plain
 from medft.engine.base import Checkpointing
 from medft.errors import EngineError
@@ -18,13 +18,13 @@ from medft.plan.disk import Disk, free_bytes
 from medft.plan.fit import Memory, Recipe
 from medft.plan.flops import flops_per_token, peak_flops, utilisation
 from medft.plan.lengths import Lengths
-from medft.plan.memory import Estimate
 from medft.plan.problems import Problem
 from medft.plan.rate import Rate, last_rate
 from medft.plan.request import Request, disk_of, memory_of
 from medft.plan.resolve import Resolved
-from medft.training.arguments import Schedule, schedule
-from medft.training.config import TrainerConfig
+from medft.training.config import Optimizer, TrainerConfig
+from medft.training.memory import Estimate
+from medft.training.schedule import Schedule, schedule
 
 _MEMORY_FOR_AUTO = 0.9
 _DECIDED = ("optimizer", "batch")
@@ -103,7 +103,7 @@ class Plan:
         peak = peak_flops(machine.gpus[0].name, self.resolved.dtype)
         return utilisation(tokens_per_second / self.devices, self.flops_per_token, peak)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """The JSON of plan.json."""
         return {**plain(self), "memory_needed": self.memory.needed if self.memory else None}
 
@@ -176,7 +176,7 @@ def _tokens(count: int) -> str:
 
 def _optimizer(trainer: TrainerConfig, machine: Machine, reasons: dict[str, str]) -> TrainerConfig:
     """Paged optimisers move their states between a GPU and its host; the unpaged ones compute the same."""
-    unpaged: dict[str, Any] = {"paged_adamw_32bit": "adamw_torch", "paged_adamw_8bit": "adamw_8bit"}
+    unpaged: dict[str, Optimizer] = {"paged_adamw_32bit": "adamw_torch", "paged_adamw_8bit": "adamw_8bit"}
     if machine.gpus or trainer.optimizer not in unpaged:
         return trainer
     chosen = unpaged[trainer.optimizer]
@@ -238,7 +238,7 @@ def _some(rows: tuple[int, ...], most: int | None) -> float:
     return sum(rows) * min(1.0, (most or len(rows)) / max(len(rows), 1))
 
 
-def _like(request: Request, resolved: Resolved) -> dict[str, Any]:
+def _like(request: Request, resolved: Resolved) -> Json:
     return {
         "model": request.model.name,
         "engine": resolved.engine,

@@ -11,8 +11,8 @@ from pathlib import Path
 from medft.machine import Machine
 from medft.plan.disk import Disk
 from medft.plan.fit import Memory, Recipe
-from medft.plan.memory import Estimate
 from medft.plan.remedies import remedies
+from medft.training.memory import Estimate
 
 _CERTAIN = 0.9  # the estimate is meant to be right within a tenth
 

@@ -5,11 +5,10 @@ Owns that search through finished runs. Knows nothing of plans.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from medft.aliases import Json
 from medft.errors import MedftError
 from medft.files import read_json
 from medft.machine import Machine
@@ -32,7 +31,7 @@ class Rate:
         return (trained + validated * _VALIDATION_PER_TOKEN) / self.tokens_per_second
 
 
-def last_rate(artifacts: Path, machine: Machine, like: Mapping[str, Any]) -> Rate | None:
+def last_rate(artifacts: Path, machine: Machine, like: Json) -> Rate | None:
     """The rate of the newest finished run on the same kind of machine whose summary agrees with ``like``.
 
     Args:
@@ -45,7 +44,7 @@ def last_rate(artifacts: Path, machine: Machine, like: Mapping[str, Any]) -> Rat
     )
 
 
-def _rate(run: RunDir, hardware: object, like: Mapping[str, Any]) -> Rate | None:
+def _rate(run: RunDir, hardware: object, like: Json) -> Rate | None:
     try:
         summary, machine = read_json(run.summary), read_json(run.environment)["machine"]
         gpus = [gpu["name"] for gpu in machine["gpus"]]

@@ -16,9 +16,10 @@ from medft.plan import lengths
 from medft.plan.disk import Disk, disk, to_download
 from medft.plan.fit import Memory, Recipe
 from medft.plan.lengths import Lengths
-from medft.plan.memory import Estimate, Workload, estimate
 from medft.plan.resolve import Resolved
 from medft.training.config import TrainerConfig
+from medft.training.memory import Estimate, Workload
+from medft.training.objective import estimate
 
 
 @dataclass(frozen=True, slots=True)

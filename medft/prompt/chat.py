@@ -1,8 +1,5 @@
 """Messages -> text through the tokenizer's own chat template, rendered once per shape of conversation.
 
-Owns the skeleton of a rendered conversation: which text the chat template puts around the contents, and where
-a generation prompt ends within it. Knows nothing of ids.
-
 Rendering a Jinja template for every row is slow, and its output does not tell the structure it wrote from a
 user's words that look like structure. So each sequence of roles is rendered once, with placeholders for the
 contents; rows are then filled in by joining strings.
@@ -13,26 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from medft.data.record import Message, Role
 from medft.errors import PromptError
+from medft.prompt.tokenizer import Tokenizer
 
 # Characters of a private-use area, which no chat template trims, splits on or writes.
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _SLOT = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
-
-
-class ChatTokenizer(Protocol):
-    """What this room needs of a Hugging Face fast tokenizer."""
-
-    backend_tokenizer: Any
-    bos_token_id: int | None
-    eos_token_id: int | None
-    pad_token_id: int | None
-
-    def apply_chat_template(self, conversation: list[dict[str, str]], **settings: Any) -> Any:
-        """Render ``conversation`` with the template that travels with the weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +57,7 @@ class Chat:
         PromptError: at the first use of a shape that the template cannot render faithfully.
     """
 
-    def __init__(self, tokenizer: ChatTokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._skeletons: dict[tuple[tuple[Role, ...], bool], Skeleton] = {}
         self.folds_system = not self._takes_system()

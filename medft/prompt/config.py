@@ -1,7 +1,4 @@
-"""The settings of a prompt template: the words put around a record, per task and language.
-
-Owns the classes that conf/template/*.yaml is built into. Knows nothing of chat templates or token ids.
-"""
+"""The settings of a prompt template: the words put around a record, per task and language."""
 
 from __future__ import annotations
 

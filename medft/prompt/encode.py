@@ -1,8 +1,5 @@
 """Messages -> token ids and labels; the loss falls on learnt answers and their stop tokens, nothing else.
 
-Owns the boundary between prompt and answer, and what happens to rows that are too long. Knows nothing of
-records, files or training.
-
 A whole conversation is encoded as one string, as a serving stack does, and labels come from character
 positions: encoding prompt and answer apart would move a SentencePiece boundary. The generation prompt is then
 an exact prefix of the training ids wherever a token starts at its end, which is checked for every row.
@@ -14,12 +11,16 @@ import itertools
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from medft.data.record import Message
 from medft.errors import PromptError
-from medft.prompt.chat import Chat, ChatTokenizer, Skeleton
+from medft.prompt.chat import Chat, Skeleton
 from medft.prompt.guard import Guard
+from medft.prompt.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding
 
 IGNORE = -100
 """The label of a token without loss, as in torch.nn.CrossEntropyLoss."""
@@ -59,7 +60,7 @@ class Encoder:
         PromptError: the tokenizer fails an invariant (see ``check``); raised before any row is encoded.
     """
 
-    def __init__(self, tokenizer: ChatTokenizer, max_length: int, stop_ids: Sequence[int]) -> None:
+    def __init__(self, tokenizer: Tokenizer, max_length: int, stop_ids: Sequence[int]) -> None:
         self.chat = Chat(tokenizer)
         self.max_length = max_length
         self._tokenizer = tokenizer
@@ -90,7 +91,7 @@ class Encoder:
 
     def _tokenize(
         self, skeletons: Sequence[Skeleton], contents: Sequence[Sequence[str]]
-    ) -> list[tuple[Any, Skeleton]]:
+    ) -> list[tuple[Encoding, Skeleton]]:
         """The rendered conversations as encodings, each with the skeleton its character positions refer to.
 
         Contents that spell a special token go through the guarded tokenizer.
@@ -107,7 +108,7 @@ class Encoder:
         return pairs
 
     def _label(
-        self, encoding: Any, skeleton: Skeleton, contents: Sequence[str], learnt: Sequence[bool]
+        self, encoding: Encoding, skeleton: Skeleton, contents: Sequence[str], learnt: Sequence[bool]
     ) -> Encoded:
         """Ids, with the labels of the answers that are ``learnt``."""
         ids: list[int] = encoding.ids
@@ -116,14 +117,14 @@ class Encoder:
         for turn, lead in itertools.compress(skeleton.answers, learnt):
             start, end = spans[turn]
             first = encoding.char_to_token(start - lead)
-            if first is None or encoding.token_to_chars(first)[0] != start - lead:
+            if first is None or _chars(encoding, first)[0] != start - lead:
                 return Encoded([], [], [], "answer merges with the prompt")
             after = _first_token_from(encoding, end, len(ids))
             stop = next((i for i in range(after, len(ids)) if ids[i] in self.stop_ids), len(ids) - 1)
             labels[first : stop + 1] = ids[first : stop + 1]
             cut = min(after, self.max_length)
             if first < cut:
-                kept = end if cut == after else encoding.token_to_chars(cut - 1)[1]
+                kept = end if cut == after else _chars(encoding, cut - 1)[1]
                 sizes[first:cut] = [0] * (cut - first)
                 sizes[first] = len(contents[turn][: max(kept - start, 0)].encode())
         if len(ids) <= self.max_length:
@@ -134,13 +135,18 @@ class Encoder:
         return Encoded(ids[keep], labels[keep], sizes[keep], "answer truncated")
 
 
-def _first_token_from(encoding: Any, position: int, length: int) -> int:
+def _first_token_from(encoding: Encoding, position: int, length: int) -> int:
     """Index of the first token that starts at or after ``position``; ``length`` when there is none."""
     for character in range(position, position + 64):
         index = encoding.char_to_token(character)
-        if index is not None and encoding.token_to_chars(index)[0] >= position:
-            return int(index)
+        if index is not None and _chars(encoding, index)[0] >= position:
+            return index
     return length
+
+
+def _chars(encoding: Encoding, index: int) -> tuple[int, int]:
+    """Where a token stands in the text; special tokens are not added to it, so that each has its place."""
+    return cast("tuple[int, int]", encoding.token_to_chars(index))
 
 
 _PROBE = (

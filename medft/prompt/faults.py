@@ -1,7 +1,7 @@
 """Prompt faults that stand in the data itself: what an earlier system left in its texts, by name.
 
-Owns the list of faults and how each is told. Knows nothing of tokenizers: the encoder keeps special-token
-strings inside texts as plain text, so none of these faults breaks a row, but a model learns to write them.
+The encoder keeps special-token strings inside texts as plain text, so none of these faults breaks a row, but
+a model learns to write them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Texts that spell a special token stay text: their tokenizer knows the special tokens by other names.
-
-Owns those names and that tokenizer. Knows nothing of conversations or labels.
-"""
+"""Texts that spell a special token stay text: their tokenizer knows the special tokens by other names."""
 
 from __future__ import annotations
 
@@ -10,9 +7,12 @@ import re
 import secrets
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 from medft.errors import PromptError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Backend
 
 _NONCE = secrets.token_hex(8)  # unguessable, so that no text can hold a guarded name
 
@@ -21,10 +21,10 @@ class Guard:
     """The special tokens of a tokenizer, kept apart from texts that spell them.
 
     Args:
-        backend: a ``tokenizers.Tokenizer``.
+        backend: the Rust tokenizer beneath.
     """
 
-    def __init__(self, backend: Any) -> None:
+    def __init__(self, backend: Backend) -> None:
         self._backend = backend
         added = backend.get_added_tokens_decoder()
         self.special: dict[str, int] = {token.content: i for i, token in added.items() if token.special}
@@ -41,7 +41,7 @@ class Guard:
         return self._spelt.sub(lambda match: _name(self.special[match.group()]), text)
 
     @cached_property
-    def tokenizer(self) -> Any:
+    def tokenizer(self) -> Backend:
         """A copy of the tokenizer in which every special token has a name that no text contains, so that its
         usual name is ordinary text.
 

@@ -1,7 +1,6 @@
 """One row as the model will see it: its tokens as text, which of them carry loss, and what was checked.
 
-Owns what is shown of a row. Knows nothing of terminals, pages or files; what is encoded comes from the same
-encoder that training uses.
+What is encoded comes from the same encoder that training uses.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from medft.data.record import Message
-from medft.prompt.chat import ChatTokenizer
 from medft.prompt.encode import IGNORE, Encoded, Encoder
 from medft.prompt.faults import faults
 from medft.prompt.guard import Guard
+from medft.prompt.tokenizer import Tokenizer
 
-Kind = Literal["prompt", "special", "learnt", "stop"]
+PieceKind = Literal["prompt", "special", "learnt", "stop"]
 
 UNCUT = 1 << 20
 """A max_length that cuts nothing."""
@@ -28,7 +27,7 @@ class Piece:
 
     text: str
     """The text that it adds to what stands before it."""
-    kind: Kind
+    kind: PieceKind
     """prompt and special carry no loss; learnt (answer) and stop (the end that is learnt) do."""
 
 
@@ -74,7 +73,7 @@ class Previewer:
         PromptError: the tokenizer cannot give a correct training example.
     """
 
-    def __init__(self, tokenizer: ChatTokenizer, stop_ids: Sequence[int], max_length: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, stop_ids: Sequence[int], max_length: int) -> None:
         self._tokenizer, self._stops = tokenizer, frozenset(stop_ids)
         self._encoder = Encoder(tokenizer, max_length, stop_ids)
         self.uncut = Encoder(tokenizer, UNCUT, stop_ids)
@@ -103,7 +102,7 @@ class Previewer:
             if text := stream.step(self._tokenizer.backend_tokenizer, token):
                 yield Piece(text, self._kind(token, label != IGNORE))
 
-    def _kind(self, token: int, learnt: bool) -> Kind:
+    def _kind(self, token: int, learnt: bool) -> PieceKind:
         if learnt:
             return "stop" if token in self._stops else "learnt"
         return "special" if token in self._special else "prompt"

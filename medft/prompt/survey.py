@@ -1,14 +1,11 @@
-"""All rows of a data set as a template words them and a tokenizer counts them: figures and findings.
-
-Owns what is counted of prompts. Keeps no text; prints nothing.
-"""
+"""All rows of a data set as a template words them and a tokenizer counts them: figures and findings."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+from medft.aliases import Advance
 from medft.data.cleaning.keys import answer_text, question_text
 from medft.data.examination.findings import DatasetFinding
 from medft.data.record import Message, Record
@@ -30,7 +27,7 @@ class Survey:
         template: the wording.
         encoder: cuts nothing; None counts no tokens.
         max_length: longest row in tokens that training takes.
-        progress: called with the number of rows done since the last call.
+        advance: called with the number of rows done since the last call.
     """
 
     def __init__(
@@ -38,10 +35,10 @@ class Survey:
         template: TemplateConfig,
         encoder: Encoder | None,
         max_length: int,
-        progress: Callable[[int], Any] = lambda rows: None,
+        advance: Advance = lambda rows: None,
     ) -> None:
         self._template, self._encoder, self._max_length = template, encoder, max_length
-        self._progress = progress
+        self._advance = advance
         self.rows = 0
         self.faults: Counter[str] = Counter()
         self.unworded: Counter[tuple[str, str]] = Counter()
@@ -56,7 +53,7 @@ class Survey:
             worded += [conversation] if conversation else []
         counts = list(self._count(worded))
         self.rows += len(records)
-        self._progress(len(records))
+        self._advance(len(records))
         return counts
 
     @property

@@ -1,8 +1,4 @@
-"""Record -> messages: the words of a template around the fields of a record.
-
-Owns the choice of wording (by task, then language) and the filling of placeholders. Knows nothing of chat
-templates, special tokens or ids.
-"""
+"""Record -> messages: the words of a template around the fields of a record."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Records on disk -> token ids on disk, once for every combination of what matters, and then reused.
-
-Owns the encoded splits: an Arrow file per split and the count of rows cut or dropped. Knows nothing of
-engines or training.
-"""
+"""Records on disk -> token ids on disk, once for every combination of what matters, and then reused."""
 
 from __future__ import annotations
 
@@ -12,8 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from medft.aliases import Advance
 from medft.config import plain
 from medft.data.cache import code_version, digest, lock
 from medft.data.record import Record
@@ -54,7 +51,7 @@ def encode_split(
     encoder: Encoder,
     path: Path,
     too_long: Literal["truncate", "drop"],
-    progress: Callable[[int], Any] = lambda rows: None,
+    advance: Advance = lambda rows: None,
 ) -> EncodedSplit:
     """Encode ``records`` in batches into ``path``, in bounded memory."""
     import numpy as np
@@ -81,7 +78,7 @@ def encode_split(
             )
             arrays = [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
-            progress(len(batch))
+            advance(len(batch))
     deciles = np.percentile(lengths, range(0, 101, 10)).astype(int).tolist() if lengths else []
     return EncodedSplit(
         path, len(lengths), sum(lengths), loss_tokens, answer_bytes, max(lengths, default=0), tuple(deciles),
@@ -97,7 +94,7 @@ def encode_splits(
     *,
     cache: Path,
     fingerprint: str,
-    progress: Callable[[int], Any] = lambda rows: None,
+    advance: Advance = lambda rows: None,
 ) -> dict[str, EncodedSplit]:
     """Encode every split, or find it encoded already.
 
@@ -109,7 +106,7 @@ def encode_splits(
         cache: folder in which encoded splits are kept, by content.
         fingerprint: of the records and the tokenizer; wording, stop tokens, length and the code of this
             package are added here.
-        progress: called with the number of rows done since the last call.
+        advance: called with the number of rows done since the last call.
 
     Raises:
         PromptError: no training row keeps an answer token.
@@ -118,7 +115,7 @@ def encode_splits(
     folder = cache / digest([*made_from, code_version(Path(__file__).parent)])[:16]
     with lock(cache / f".{folder.name}.lock"):  # of processes that ask at once, one encodes
         if not (folder / "splits.json").is_file():
-            _encode(splits, template, encoder, too_long, folder, progress)
+            _encode(splits, template, encoder, too_long, folder, advance)
     stored = read_json(folder / "splits.json")
     encoded = {
         name: EncodedSplit(**{**values, "path": folder / values["path"], "lengths": tuple(values["lengths"])})
@@ -134,11 +131,11 @@ def _encode(
     encoder: Encoder,
     too_long: Literal["truncate", "drop"],
     folder: Path,
-    progress: Callable[[int], Any],
+    advance: Advance,
 ) -> None:
     with atomic_folder(folder) as aside:
         found = {
-            name: encode_split(records(), template, encoder, aside / f"{name}.arrow", too_long, progress)
+            name: encode_split(records(), template, encoder, aside / f"{name}.arrow", too_long, advance)
             for name, records in splits.items()
         }
         write_json(aside / "splits.json", {k: {**asdict(v), "path": v.path.name} for k, v in found.items()})

@@ -1,1 +1,1 @@
-"""Training: one TRL SFTTrainer for every model and engine."""
+"""Training: one trainer for every model and engine, and the life of a run."""

@@ -1,6 +1,6 @@
 """What happens beside the steps: loss.csv, the progress bar, a clean stop.
 
-Owns the transformers callbacks of medft. They read the trainer's tallies and never touch the model.
+These callbacks read what the trainer counted and never touch the model.
 """
 
 from __future__ import annotations
@@ -12,17 +12,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from types import FrameType
+from typing import TYPE_CHECKING, Never, TextIO
 
 from transformers import TrainerCallback
 
 from medft import ranks
-from medft.training.losslog import LossLog, LossRow
+from medft.training.losslog import LossLog, LossRow, Split
 
 if TYPE_CHECKING:
-    from medft.training.trainer import Trainer
+    from tqdm import tqdm
+    from transformers import TrainerControl, TrainerState
+
+    from medft.engine.trainer import Trainer
 
 Listener = Callable[[LossRow], None]
+Figures = dict[str, float]
+"""What a trainer logs, by name."""
 
 
 @dataclass(slots=True)
@@ -32,7 +38,7 @@ class Totals:
     seconds: float = 0.0
     """Wall time of training, validation and saving included."""
     step_seconds: float = 0.0
-    """Wall time of optimiser steps alone."""
+    """Wall time of optimizer steps alone."""
     real: float = 0.0
     """Tokens that are not padding."""
     processed: float = 0.0
@@ -60,39 +66,43 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self._offset = self.totals.seconds
         self._began = self._step_began = time.perf_counter()
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, *args: object, **kwargs: object) -> None:
         """Start the clock."""
         self._began = time.perf_counter()
 
-    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_step_begin(self, *args: object, **kwargs: object) -> None:
         """Note when the step began."""
         self._step_began = time.perf_counter()
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_step_end(self, args: object, state: object, control: TrainerControl, **kwargs: object) -> None:
         """Add the step's wall time; ask for a line at every checkpoint, so that none spans two halves of a
         run."""
         self.totals.step_seconds += time.perf_counter() - self._step_began
         control.should_log = control.should_log or control.should_save
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **kwargs: Any) -> None:
+    def on_log(
+        self, args: object, state: TrainerState, control: object, logs: Figures, **kwargs: object
+    ) -> None:
         """A line of training loss: the token-weighted mean since the last one."""
         if "loss" not in logs or self.trainer is None:
             return
-        reading = self.trainer.read(self.trainer.train_tally)
+        reading = self.trainer.measured()
         self.totals.real += reading.real
         self.totals.session_real += reading.real
         self.totals.processed += reading.processed
         self._write(state, "train", reading.loss, reading.bits_per_byte, logs)
 
     def on_evaluate(
-        self, args: Any, state: Any, control: Any, metrics: dict[str, Any], **kwargs: Any
+        self, args: object, state: TrainerState, control: object, metrics: Figures, **kwargs: object
     ) -> None:
         """A line of validation (or test) loss."""
-        split = "test" if "test_loss" in metrics else "validation"
+        split: Split = "test" if "test_loss" in metrics else "validation"
         prefix = "test" if split == "test" else "eval"
         self._write(state, split, metrics[f"{prefix}_loss"], metrics[f"{prefix}_bits_per_byte"], {})
 
-    def _write(self, state: Any, split: Any, loss: float, bits: float | None, logs: dict[str, Any]) -> None:
+    def _write(
+        self, state: TrainerState, split: Split, loss: float, bits: float | None, logs: Figures
+    ) -> None:
         self.totals.seconds = self._offset + time.perf_counter() - self._began
         norm = logs.get("grad_norm")
         row = LossRow(
@@ -112,16 +122,16 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
             listener(row)
 
 
-class Progress(TrainerCallback):  # type: ignore[misc]
+class ProgressBar(TrainerCallback):  # type: ignore[misc]
     """One bar for the whole run, with the time left, the losses and the speed."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._bar: Any = None
+        self._bar: tqdm[Never] | None = None
         self._fields: dict[str, str] = {}
         self._first: LossRow | None = None
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, args: object, state: TrainerState, control: object, **kwargs: object) -> None:
         """Draw the empty bar."""
         from tqdm import tqdm
 
@@ -135,13 +145,15 @@ class Progress(TrainerCallback):  # type: ignore[misc]
             bar_format="  {n_fmt}/{total_fmt} [{bar:18}] {elapsed}<{remaining}{postfix}",
         )
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_step_end(self, args: object, state: TrainerState, control: object, **kwargs: object) -> None:
         """Advance."""
-        self._bar.update(state.global_step - self._bar.n)
+        if self._bar is not None:
+            self._bar.update(state.global_step - self._bar.n)
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_train_end(self, *args: object, **kwargs: object) -> None:
         """Leave the finished bar standing."""
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
     def show(self, row: LossRow) -> None:
         """Put the newest figures beside the bar."""
@@ -171,7 +183,7 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
         self.signal: int | None = None
         self.diverged_at: int | None = None
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_step_end(self, args: object, state: object, control: TrainerControl, **kwargs: object) -> None:
         """Ask the trainer to save and stop, if a signal came to this process or one that trains with it."""
         if ranks.any_of(self.signal is not None):
             self.signal = self.signal or signal.SIGTERM
@@ -189,7 +201,7 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
     def catching(self) -> Iterator[None]:
         """Catch SIGINT and SIGTERM within the block."""
 
-        def note(number: int, frame: Any) -> None:
+        def note(number: int, frame: FrameType | None) -> None:
             if self.signal is not None:
                 raise KeyboardInterrupt
             self.signal = number

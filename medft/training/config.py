@@ -1,7 +1,4 @@
-"""The settings of training and logging that conf/trainer and conf/logger are built into.
-
-Owns their meaning, defaults and contradictions. Knows nothing of TRL or W&B.
-"""
+"""The settings of training and logging that conf/trainer and conf/logger are built into."""
 
 from __future__ import annotations
 
@@ -9,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from medft.errors import ConfigError
+
+Optimizer = Literal["adamw_torch", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class TrainerConfig:
     """Shape of the learning rate after warm-up."""
     warmup_steps: int = 5
     """Steps of linear warm-up."""
-    optimizer: Literal["adamw_torch", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"] = "adamw_8bit"
+    optimizer: Optimizer = "adamw_8bit"
     """AdamW with states in 32 or 8 bits."""
     weight_decay: float = 0.01
     """Decoupled weight decay."""

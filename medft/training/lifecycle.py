@@ -1,7 +1,4 @@
-"""The life of a run folder: opened, kept truthful while the run goes on, left saying what became of it.
-
-Owns the making of a run folder and the translation of failures. Knows nothing of what is done in between.
-"""
+"""Creates a run folder, keeps its status correct, and turns failures into medft's errors."""
 
 from __future__ import annotations
 
@@ -10,13 +7,14 @@ import shutil
 import signal
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import FrameType
 
 import yaml
 
+from medft.aliases import Json
 from medft.engine.device import out_of_memory
 from medft.errors import MedftError, RunError
 from medft.files import write_json, write_text
@@ -25,7 +23,7 @@ from medft.training.phases import Phase, phase_of
 from medft.training.resume import demand_same
 
 
-def open_folder(values: Mapping[str, Any], environment: Mapping[str, Any]) -> RunDir:
+def open_folder(values: Json, environment: Json) -> RunDir:
     """The run folder ``values["run_dir"]``: a new one, or an interrupted one (``values["resume"]``).
 
     Args:
@@ -35,7 +33,7 @@ def open_folder(values: Mapping[str, Any], environment: Mapping[str, Any]) -> Ru
     Raises:
         RunError: it cannot be made, or it is to be resumed with other settings than it began with.
     """
-    path = Path(values["run_dir"])
+    path = Path(str(values["run_dir"]))
     if values["resume"]:
         demand_same(RunDir(path), values)
         return RunDir(path)
@@ -49,7 +47,7 @@ def open_folder(values: Mapping[str, Any], environment: Mapping[str, Any]) -> Ru
         ) from None
 
 
-def _new(path: Path, values: Mapping[str, Any], environment: Mapping[str, Any]) -> RunDir:
+def _new(path: Path, values: Json, environment: Json) -> RunDir:
     """A folder that appears with its description inside; numbered when another run took the same second."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-") as name:
@@ -66,9 +64,7 @@ def _new(path: Path, values: Mapping[str, Any], environment: Mapping[str, Any]) 
     raise RunError("there are a thousand runs of this name already", where=str(path))
 
 
-def describe(
-    run: RunDir, values: Mapping[str, Any], environment: Mapping[str, Any], place: Path | None = None
-) -> None:
+def describe(run: RunDir, values: Json, environment: Json, place: Path | None = None) -> None:
     """Write down the settings that a run, or its next half, has and the machine that it has found.
 
     Args:
@@ -84,8 +80,8 @@ def describe(
 
 @contextmanager
 def keeping_state(folder: RunDir, owner: bool = True) -> Iterator[None]:
-    """Say in the folder what became of the run. A new run that is refused before its first line leaves none;
-    a resumed one that is refused stays what it was.
+    """Keep the status of a run folder correct. A new run that is refused before its first line leaves no
+    folder; a resumed one that is refused keeps the status it had.
 
     Args:
         folder: the run's.
@@ -112,7 +108,7 @@ def _judged(folder: RunDir, before: str | None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        folder.mark("interrupted", "stopped at once; what no checkpoint holds is lost")
+        folder.mark("interrupted", "stopped immediately; progress since the last checkpoint is lost")
         raise KeyboardInterrupt(f"go on with   medft train resume={folder.root}") from None
     except BaseException as error:
         traceback.print_exc()  # into the run's log
@@ -136,7 +132,7 @@ def _written(path: Path) -> int | None:
 def _terminable() -> Iterator[None]:
     """SIGTERM, with which schedulers stop jobs, ends the block as Ctrl-C does."""
 
-    def stop(number: int, frame: Any) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, stop)
@@ -157,9 +153,9 @@ def _translated(folder: RunDir) -> Iterator[None]:
 
 _ADVICE: dict[Phase | None, str] = {
     "training": "halve trainer.per_device_batch_size and double trainer.gradient_accumulation_steps "
-    "(the same mathematics), or engine.gradient_checkpointing=standard, or lower trainer.max_length",
+    "(the same math), or engine.gradient_checkpointing=standard, or lower trainer.max_length",
     "validation": "halve trainer.per_device_eval_batch_size (the figures stay the same)",
-    None: "free the GPU of other processes (nvidia-smi), or engine.load_in_4bit=true",
+    None: "stop other processes on the GPU (nvidia-smi), or engine.load_in_4bit=true",
 }
 
 

@@ -1,7 +1,4 @@
-"""loss.csv: one line per logged step, on disk before the next step begins.
-
-Owns the file's columns and its truncation on resume. Knows nothing of trainers.
-"""
+"""loss.csv: one line per logged step, on disk before the next step begins."""
 
 from __future__ import annotations
 
@@ -12,23 +9,25 @@ from typing import Literal
 
 from medft.files import write_text
 
+Split = Literal["train", "validation", "test"]
+
 
 @dataclass(frozen=True, slots=True)
 class LossRow:
     """A line of loss.csv; None is an empty cell."""
 
     step: int
-    """Optimiser steps done."""
+    """Optimizer steps done."""
     epoch: float
     """Passes over the training rows."""
-    split: Literal["train", "validation", "test"]
+    split: Split
     """What the loss is of; a training loss is the mean since the line before."""
     loss: float
     """Cross-entropy per trained token, in nats."""
     bits_per_byte: float | None
     """Bits per byte of the answers."""
     learning_rate: float | None
-    """Of the step."""
+    """Learning rate of the step."""
     grad_norm: float | None
     """Before clipping."""
     tokens: int
@@ -61,10 +60,6 @@ class LossLog:
         """Append one line and hand it to the operating system."""
         self._writer.writerow(["" if value is None else value for value in asdict(row).values()])
         self._file.flush()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 def _until(rows: list[dict[str, str]], step: int) -> list[dict[str, str]]:

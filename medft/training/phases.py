@@ -1,7 +1,4 @@
-"""In which phase of a run an error was met, said by the error itself.
-
-Owns the mark on the error. Knows nothing of what a phase does.
-"""
+"""Tags exceptions with the phase of a run (training or validation) in which they occurred."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ _NOTE = "met in {}"
 
 @contextmanager
 def phase(name: Phase) -> Iterator[None]:
-    """Mark whatever error leaves the block with the phase it was met in."""
+    """Tag an exception that leaves the block with the phase ``name``."""
     try:
         yield
     except Exception as error:
@@ -25,6 +22,6 @@ def phase(name: Phase) -> Iterator[None]:
 
 
 def phase_of(error: BaseException) -> Phase | None:
-    """The phase an error was met in, if any."""
+    """The phase in which an error occurred; None where it has no tag."""
     notes = getattr(error, "__notes__", [])
     return next((name for name in get_args(Phase) if _NOTE.format(name) in notes), None)

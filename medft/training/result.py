@@ -1,7 +1,4 @@
-"""What a training came to.
-
-Owns the figures that a run's summary takes from it. Knows nothing of how they were measured.
-"""
+"""The result of a training run, as its summary takes it."""
 
 from __future__ import annotations
 
@@ -10,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a training came to."""
+    """The result of a training run."""
 
     steps: int
-    """Optimiser steps done, resumed ones included."""
+    """Optimizer steps done, resumed ones included."""
     stopped_by: str
     """Empty when it ran to its end; else signal, early stopping or divergence, in words."""
     interrupted: bool
@@ -27,7 +24,7 @@ class Outcome:
     seconds: float
     """Wall time, validation, saving and earlier halves included."""
     step_seconds: float
-    """Wall time of optimiser steps in this process."""
+    """Wall time of optimizer steps in this process."""
     validation_seconds: float
     """Wall time of validation and test in this process."""
     saving_seconds: float
@@ -35,7 +32,7 @@ class Outcome:
     tokens: int
     """Tokens trained on, padding left out."""
     tokens_per_second: float
-    """In optimiser steps of this process, padding left out."""
+    """In optimizer steps of this process, padding left out."""
     padding_ratio: float
     """Processed over real tokens; 1 is no padding."""
     peak_memory_bytes: int

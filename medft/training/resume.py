@@ -1,15 +1,13 @@
-"""Going on with an interrupted run: from its own command line, and only if nothing that matters has changed.
-
-Owns what may differ between the two halves of a run. Loads no model.
-"""
+"""Resumes an interrupted run: from its own command line, and only if nothing that matters has changed."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from medft.aliases import Json
 from medft.errors import RunError
 from medft.files import read_json
 from medft.runs import RunDir, find_run
@@ -23,7 +21,7 @@ _PLACES = re.compile(
 )  # where rows are found, and words for people: the rows themselves are compared instead
 
 
-def expand(overrides: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+def expand(overrides: Sequence[str]) -> tuple[list[str], dict[str, object]]:
     """The overrides to compose, and the values to set beside them.
 
     ``resume=<run>`` becomes the command line that run was started with, followed by what is new.
@@ -59,7 +57,7 @@ def read_config(run: RunDir) -> dict[str, Any]:
     return values
 
 
-def demand_same(run: RunDir, now: Mapping[str, Any]) -> None:
+def demand_same(run: RunDir, now: Json) -> None:
     """Refuse to go on with other settings than the run began with.
 
     Raises:
@@ -79,9 +77,9 @@ def demand_same(run: RunDir, now: Mapping[str, Any]) -> None:
         )
 
 
-def _shaping(values: Mapping[str, Any]) -> dict[str, Any]:
+def _shaping(values: Json) -> dict[str, object]:
     """What every step rests on, as dotted keys; how a step's rows are dealt to batches may change."""
-    trainer = values.get("trainer", {})
+    trainer = cast(Mapping[str, int], values.get("trainer", {}))
     fixed = _flat({name: values[name] for name in FIXED if name in values})
     rows = {f"trainer.{name}": trainer[name] for name in _ROWS if name in trainer}
     if "per_device_batch_size" in trainer:

@@ -1,7 +1,4 @@
-"""Which rows meet in a step when rows are grouped by length.
-
-Owns that order. Knows rows by their lengths alone.
-"""
+"""Which rows meet in a step when rows are grouped by length."""
 
 from __future__ import annotations
 

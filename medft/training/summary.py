@@ -1,7 +1,4 @@
-"""summary.json and the run's ledger.json: the figures of a finished run, and what they rest on.
-
-Owns the keys that every later command reads. Knows nothing of how the figures came about.
-"""
+"""summary.json and the run's ledger.json: the figures of a finished run, and what they rest on."""
 
 from __future__ import annotations
 
@@ -10,8 +7,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from medft.aliases import Json
 from medft.config import plain
 from medft.data.ledger import Ledger
 from medft.prompt.config import TemplateConfig
@@ -46,7 +43,9 @@ class Fingerprints:
         )
 
 
-def ledger_json(ledger: Ledger, splits: Mapping[str, EncodedSplit], prints: Fingerprints) -> dict[str, Any]:
+def ledger_json(
+    ledger: Ledger, splits: Mapping[str, EncodedSplit], prints: Fingerprints
+) -> dict[str, object]:
     """The run's ledger: the data set's own, what encoding cut or dropped, and the fingerprints."""
     account = ledger.to_json()
     encoding = {
@@ -56,12 +55,12 @@ def ledger_json(ledger: Ledger, splits: Mapping[str, EncodedSplit], prints: Fing
 
 
 def summarise(
-    names: Mapping[str, Any],
+    names: Json,
     run: RunDir,
     outcome: Outcome,
     prints: Fingerprints,
-    merge: Mapping[str, Any] | None,
-) -> dict[str, Any]:
+    merge: Json | None,
+) -> dict[str, object]:
     """The JSON of summary.json.
 
     Args:

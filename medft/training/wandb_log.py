@@ -1,20 +1,25 @@
-"""Weights & Biases: the figures of a run, offline without a key, and never in the way.
+"""Weights & Biases: metrics of a run, offline without a key; a failure is reported once and training goes on.
 
-Owns everything that talks to W&B. A failure of W&B is said once and training goes on. Sent: name, group,
-tags, configuration, figures, the loss curve, the ledger. Not sent: console, code, host, git, the command
-line, where files lie, installed packages, rows.
+Sent: name, group, tags, configuration, metrics, the loss curve, the ledger. Not sent: console, code, host,
+git, the command line, where files lie, installed packages, rows.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from medft.aliases import Json
 from medft.training.config import LoggerConfig
 from medft.training.losslog import LossRow
+
+if TYPE_CHECKING:
+    from wandb import Run, Settings
 
 Mode = Literal["online", "offline", "off"]
 
@@ -44,15 +49,25 @@ def _has_key() -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What a W&B run is found by."""
+
+    name: str
+    """Shown name."""
+    tags: tuple[str, ...] = ()
+    """Model, data set, template, scale."""
+    group: str | None = None
+    """Shared by the jobs of a sweep."""
+
+
 class WandbRun:
     """One W&B run beside a medft run; does nothing in mode ``off`` or after a failure.
 
     Args:
         config: W&B settings.
         folder: the run folder; W&B writes into ``folder/wandb``.
-        name: shown name.
-        group: shared by the jobs of a sweep.
-        tags: model, data set, template, scale.
+        labels: what it is found by.
         values: the composed configuration.
         run_id: of the W&B run to continue; None starts a new one.
         memory: the peak so far in bytes.
@@ -63,11 +78,9 @@ class WandbRun:
         self,
         config: LoggerConfig,
         folder: Path,
+        labels: Labels,
         *,
-        name: str,
-        group: str | None,
-        tags: list[str],
-        values: dict[str, Any],
+        values: Json,
         run_id: str | None,
         memory: Callable[[], int],
         notice: Callable[[str], None],
@@ -76,14 +89,9 @@ class WandbRun:
         self._memory = memory
         self._notice = notice
         self._before: LossRow | None = None
-        self._run: Any = None
+        self._run: Run | None = None
         if self.mode != "off":
-            known = {
-                "project": config.project, "entity": config.entity, "name": name, "group": group,
-                "tags": [*tags, *config.tags], "config": shareable(values), "dir": str(folder), "id": run_id,
-                "resume": "allow" if run_id else None,
-            }  # fmt: skip
-            self._safely(lambda: self._start(known))
+            self._safely(lambda: self._start(config, folder, labels, values, run_id))
 
     @property
     def id(self) -> str | None:
@@ -104,25 +112,25 @@ class WandbRun:
             "peak_memory_bytes": self._memory(),
         }
         known = {key: value for key, value in values.items() if value is not None}
-        self._safely(lambda: self._run.log(known, step=row.step))
+        self._send(lambda run: run.log(known, step=row.step))
 
-    def finish(self, summary: dict[str, Any], ledger: dict[str, Any], curve: Path | None) -> None:
+    def finish(self, summary: Json, ledger: Json, curve: Path | None) -> None:
         """Send the figures, the ledger and the loss curve, and close the run."""
 
-        def send() -> None:
+        def everything(run: Run) -> None:
             import wandb
 
-            self._run.summary.update(shareable(summary))
-            self._run.config.update({"ledger": shareable(ledger)}, allow_val_change=True)
+            run.summary.update(shareable(summary))
+            run.config.update({"ledger": shareable(ledger)}, allow_val_change=True)
             if curve is not None:
-                self._run.log({"loss_curve": wandb.Image(str(curve))})
-            self._run.finish()
+                run.log({"loss_curve": wandb.Image(str(curve))})
+            run.finish()
 
-        self._safely(send)
+        self._send(everything)
 
     def stop(self) -> None:
         """Close the run of a training that did not finish."""
-        self._safely(lambda: self._run.finish(exit_code=1))
+        self._send(lambda run: run.finish(exit_code=1))
 
     def _speed(self, row: LossRow) -> float | None:
         """Tokens per second since the training line before."""
@@ -133,22 +141,41 @@ class WandbRun:
             return None
         return (row.tokens - before.tokens) / (row.seconds - before.seconds)
 
-    def _start(self, known: dict[str, Any]) -> None:
+    def _start(
+        self, config: LoggerConfig, folder: Path, labels: Labels, values: Json, run_id: str | None
+    ) -> None:
         import wandb
 
+        begin = partial(
+            wandb.init,
+            project=config.project,
+            entity=config.entity,
+            name=labels.name,
+            group=labels.group,
+            tags=[*labels.tags, *config.tags],
+            config=shareable(values),
+            dir=str(folder),
+            id=run_id,
+            resume="allow" if run_id else None,
+            settings=_settings(),
+        )
         try:
-            self._run = wandb.init(
-                **known, mode="online" if self.mode == "online" else "offline", settings=_settings()
-            )
+            self._run = begin(mode="online" if self.mode == "online" else "offline")
         except Exception as error:
             if self.mode == "offline":
                 raise
             _log.exception("W&B did not start online")
             self.mode = "offline"
             self._notice(f"W&B cannot be reached ({type(error).__name__}); `wandb sync` sends this run later")
-            self._run = wandb.init(**known, mode="offline", settings=_settings())
+            self._run = begin(mode="offline")
 
-    def _safely(self, action: Callable[[], None]) -> None:
+    def _send(self, action: Callable[[Run], object]) -> None:
+        """Send something to a W&B run that has started."""
+        if self._run is not None:
+            run = self._run
+            self._safely(lambda: action(run))
+
+    def _safely(self, action: Callable[[], object]) -> None:
         """Run ``action``; on any failure of W&B's, say so once and go on without it."""
         if self.mode == "off":
             return
@@ -160,16 +187,16 @@ class WandbRun:
             self._notice(f"W&B stopped ({type(error).__name__}); training goes on, loss.csv is complete")
 
 
-def shareable(values: dict[str, Any]) -> dict[str, Any]:
+def shareable(values: Json) -> dict[str, object]:
     """``values`` without what tells of this machine."""
     return {
-        key: shareable(value) if isinstance(value, dict) else value
+        key: shareable(value) if isinstance(value, Mapping) else value
         for key, value in values.items()
         if key not in _HERE
     }
 
 
-def _settings() -> Any:
+def _settings() -> Settings:
     import wandb
 
     return wandb.Settings(

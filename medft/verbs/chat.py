@@ -21,7 +21,7 @@ from medft.inference.dialogue import Dialogue
 from medft.inference.documents import Index
 from medft.inference.generation import BATCH_TOKENS, Sampling
 from medft.inference.library import Library
-from medft.inference.retrieve import Kind, check_k, open_index
+from medft.inference.retrieve import IndexKind, check_k, open_index
 from medft.runs import find_run
 from medft.screen import Screen
 
@@ -42,7 +42,7 @@ class ChatConfig:
     """The run, or several to switch between with /model: folders, `latest`, or parts of names."""
     docs: Path | None = None
     """Documents to answer from: a file or a folder of .txt, .md, .jsonl."""
-    index: Kind = "bm25"
+    index: IndexKind = "bm25"
     """How passages are found: bm25, or dense (an extra)."""
     embedder: str = "NeuML/pubmedbert-base-embeddings"
     """Sentence-transformers model of a dense index."""

@@ -14,13 +14,14 @@ from typing import Any
 
 from tqdm import tqdm
 
+from medft.aliases import NamedProgress
 from medft.config import build
 from medft.data.config import DatasetConfig
 from medft.data.prepare import prepare
 from medft.data.record import Record
 from medft.engine.device import release
 from medft.errors import EngineError, MedftError
-from medft.evaluation.asking import Progress, System
+from medft.evaluation.asking import System
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.context import Setting
 from medft.evaluation.report import figure_table, remarks, write_report
@@ -107,7 +108,7 @@ def _kept() -> Iterator[None]:
         raise
 
 
-def _ask(suites: Sequence[Suite], systems: Iterator[System], progress: Progress) -> None:
+def _ask(suites: Sequence[Suite], systems: Iterator[System], progress: NamedProgress) -> None:
     for system in systems:
         for suite in suites:
             suite.ask(system, progress)
@@ -179,7 +180,7 @@ def _systems(config: EvaluateConfig, trained: Trained) -> Iterator[System]:
 
 
 @contextmanager
-def _bar(screen: Screen) -> Iterator[Progress]:
+def _bar(screen: Screen) -> Iterator[NamedProgress]:
     """A bar per thing that is done, with the time left."""
     now, bar = "", tqdm(disable=True)
 

@@ -14,10 +14,10 @@ from medft.machine import probe
 from medft.models.base_models import training_base
 from medft.plan.disk import local_folder
 from medft.plan.lengths import Lengths, bound, read
-from medft.plan.memory import Estimate
 from medft.plan.plan import Plan, duration
 from medft.plan.resolve import Resolved, resolve
 from medft.screen import Screen
+from medft.training.memory import Estimate
 from medft.training.resume import expand
 from medft.verbs.lines import announce, say_plan
 from medft.verbs.steps import encode, plan_of

@@ -14,7 +14,7 @@ from medft.errors import ConfigError
 from medft.inference.chat_server import Desk
 from medft.inference.generation import Sampling
 from medft.inference.library import Library
-from medft.inference.retrieve import Kind, check_k, open_index
+from medft.inference.retrieve import IndexKind, check_k, open_index
 from medft.runs import find_run
 from medft.screen import Screen
 
@@ -33,7 +33,7 @@ class ServeConfig:
     """The run, or several: folders, `latest`, or parts of names."""
     docs: Path | None = None
     """Documents to answer from: a file or a folder of .txt, .md, .jsonl."""
-    index: Kind = "bm25"
+    index: IndexKind = "bm25"
     """How passages are found: bm25, or dense (an extra)."""
     embedder: str = "NeuML/pubmedbert-base-embeddings"
     """Sentence-transformers model of a dense index."""

@@ -1,17 +1,14 @@
-"""The steps that train, plan, merge and prepare share: encode, plan, merge.
-
-Owns how the rooms are called in these steps. Says nothing itself but what the merge came to.
-"""
+"""The steps that train, plan, merge and prepare share: encode, plan, merge."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from medft import ranks
+from medft.aliases import Advance, Json
 from medft.data.prepare import Prepared
 from medft.data.record import SPLITS
 from medft.errors import HubError
@@ -24,6 +21,7 @@ from medft.plan.plan import make as make_plan
 from medft.plan.request import Request
 from medft.plan.resolve import Resolved
 from medft.plan.shape import read_shape
+from medft.prompt.tokenizer import Tokenizer
 from medft.prompt.tokens import EncodedSplit, encode_splits
 from medft.runs import RunDir
 from medft.screen import Screen
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
 class Tokens:
     """A data set as one tokenizer's ids."""
 
-    tokenizer: Any
+    tokenizer: Tokenizer
     """The tokenizer, loaded and checked."""
     fingerprint: str
     """Its content."""
@@ -48,7 +46,7 @@ class Tokens:
 
 
 def encode(
-    config: TrainConfig, prepared: Prepared, base: Path, progress: Callable[[int], object] = lambda rows: None
+    config: TrainConfig, prepared: Prepared, base: Path, advance: Advance = lambda rows: None
 ) -> Tokens:
     """Load the base's tokenizer, check it, and encode every split with it, or find them encoded.
 
@@ -67,7 +65,7 @@ def encode(
         config.trainer.too_long,
         cache=config.processed / "tokens",
         fingerprint=f"{prepared.fingerprint}|{fingerprint}",
-        progress=progress,
+        advance=advance,
     )
     return Tokens(tokenizer, fingerprint, stop_ids, splits)
 
@@ -79,7 +77,7 @@ def merge(
     base: Base,
     tokens: Tokens,
     screen: Screen,
-) -> dict[str, Any]:
+) -> Json:
     """merged/: written, judged from disk on held-out rows, and only then called so.
 
     Raises:

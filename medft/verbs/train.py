@@ -6,31 +6,35 @@ The story of the command, top to bottom; every room it joins is named where it e
 from __future__ import annotations
 
 import time
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from medft import ranks
+from medft.aliases import Json
 from medft.config import plain
 from medft.data.prepare import Prepared, prepare
 from medft.data.record import SPLITS
-from medft.engine import engine
-from medft.engine.base import LoadSpec
+from medft.engine import engine as engine_named
+from medft.engine.base import Engine, LoadSpec
 from medft.engine.device import peak_memory_bytes, release, use_one_thread
 from medft.files import read_json, write_json
 from medft.machine import probe
-from medft.models.base_models import training_base
+from medft.models.base_models import Base, training_base
 from medft.plan import downloads as access
 from medft.plan.environment import snapshot
 from medft.plan.lengths import read as read_lengths
+from medft.plan.plan import Plan
 from medft.plan.resolve import Resolved, resolve
 from medft.runs import RunDir
 from medft.screen import Screen
+from medft.training.inputs import Loaded, Training, Watchers
 from medft.training.lifecycle import describe, keeping_state, open_folder
+from medft.training.result import Outcome
 from medft.training.resume import demand_same_data, demand_same_steps, expand
 from medft.training.summary import Fingerprints, ledger_json, summarise
+from medft.training.wandb_log import Labels, WandbRun
 from medft.verbs import train_upload
 from medft.verbs.lines import announce, say_end, say_plan, say_stopped, size
-from medft.verbs.steps import encode, merge, plan_of
+from medft.verbs.steps import Tokens, encode, merge, plan_of
 from medft.verbs.train_config import TrainConfig
 
 __all__ = ["EXAMPLES", "TrainConfig", "expand", "run"]
@@ -63,104 +67,150 @@ def run(config: TrainConfig) -> int:
     config = replace(config, dataset=prepared.config)  # so that the run's record names commits, not branches
     folder = ranks.share(lambda: open_folder(plain(config), snapshot(probe(), resolved, config.seed)))
     announce(screen, config, resolved, prepared, str(folder.root))
+    job = _Job(config, resolved, prepared, folder, screen)
     with screen.chatter_to(ranks.own(folder.log)), keeping_state(folder, ranks.first()):
         if config.preflight:
             ranks.share(lambda: train_upload.demand(config.upload, folder))
-        return _run(config, resolved, prepared, folder, screen, began)
+        return _run(job, began)
 
 
-def _run(
-    config: TrainConfig, resolved: Resolved, prepared: Prepared, folder: RunDir, screen: Screen, began: float
-) -> int:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What the steps of one run share."""
+
+    config: TrainConfig
+    resolved: Resolved
+    prepared: Prepared
+    folder: RunDir
+    screen: Screen
+
+
+def _run(job: _Job, began: float) -> int:
     """The part of the story that libraries talk through; what they say goes to the run's log."""
-    code = engine(resolved.engine)
-    code.activate()
+    engine = engine_named(job.resolved.engine)
+    engine.activate()
     from medft.report.curves import draw_run
-    from medft.training.callbacks import Progress, Stopper
     from medft.training.run import save_adapter, train
 
-    if resolved.scale == "tiny":
-        use_one_thread()
-    base = training_base(config.model, resolved.scale, config.engine.load_in_4bit, config.artifacts)
-    with screen.bar(sum(prepared.rows(name) for name in SPLITS), "encoding") as advance:
-        tokens = encode(config, prepared, base.folder, advance)
-    tokenizer, splits = tokens.tokenizer, tokens.splits
-    prints = Fingerprints.of(prepared.ledger, tokens.fingerprint, config.template)
-    ledger = ledger_json(prepared.ledger, splits, prints)
-    if config.resume and folder.ledger.is_file():  # else it was stopped before its first step
-        demand_same_data(folder, read_json(folder.ledger)["fingerprints"], plain(prints))
-    plan = ranks.share(lambda: plan_of(config, resolved, read_lengths(splits), base.folder))
-    if config.resume and folder.plan.is_file():
-        demand_same_steps(folder, plan.schedule.rows_per_step)
-    resolved = plan.resolved
-    say_plan(screen, plan, splits)
-    if config.preflight:
-        plan.demand_room()
+    base, tokens = _encode(job)
+    prints, ledger = _account(job, tokens)
+    plan = _plan(job, base, tokens)
     if ranks.first():
-        write_json(folder.ledger, ledger)
-        write_json(folder.plan, plan.to_json())
-        describe(folder, plain(config), snapshot(probe(), resolved, config.seed))
-
-    spec = LoadSpec(
-        base.folder, resolved.dtype, config.engine.load_in_4bit, config.trainer.max_length,
-        resolved.gradient_checkpointing,
-    )  # fmt: skip
-    model = code.load_for_training(spec, config.lora, tokenizer, config.seed)
-    wandb = _start_wandb(config, resolved, folder, screen)
-    outcome = train(
-        model, tokenizer, splits, plan.trainer, folder, seed=config.seed, dtype=resolved.dtype,
-        checkpointing=resolved.gradient_checkpointing, loss_type=code.loss_type(model),
-        listeners=[wandb.row], progress=Progress(screen.bar_stream), stopper=Stopper(screen.bar_stream),
-        separate_examples=code.separate_examples, rehearse=config.preflight,
-    )  # fmt: skip
+        _write_down(job, plan, ledger)
+    loaded = _load(engine, job, plan, base, tokens)
+    wandb = _start_wandb(job.config, plan.resolved, job.folder, job.screen)
+    training = Training(plan.trainer, job.config.seed, job.folder, rehearse=job.config.preflight)
+    outcome = train(loaded, tokens.splits, training, _watchers(job.screen, wandb))
     ranks.leave()
     if outcome.interrupted or outcome.diverged:
         wandb.stop()
-        return say_stopped(screen, folder, outcome)
+        return say_stopped(job.screen, job.folder, outcome)
     if not ranks.first():
         return 0
-    save_adapter(model, tokenizer, folder.adapter, base.name)
-    screen.line("saved", f"adapter/ {size(folder.adapter)}")
-    del model
+    save_adapter(loaded.model, loaded.tokenizer, job.folder.adapter, base.name)
+    job.screen.line("saved", f"adapter/ {size(job.folder.adapter)}")
+    del loaded
     release()
 
-    merged = merge(config, resolved.scale, folder, base, tokens, screen) if config.merge else None
-    draw_run(folder)
-    names = {
+    merged = None
+    if job.config.merge:
+        merged = merge(job.config, job.resolved.scale, job.folder, base, tokens, job.screen)
+    draw_run(job.folder)
+    summary = summarise(_names(job, plan, outcome, wandb), job.folder, outcome, prints, merged)
+    write_json(job.folder.summary, summary)
+    wandb.finish(summary, ledger, job.folder.loss_png)
+    say_end(job.screen, summary, time.perf_counter() - began)
+    train_upload.send(job.config.upload, job.folder, job.screen)
+    return 0
+
+
+def _encode(job: _Job) -> tuple[Base, Tokens]:
+    """The base on disk, and the rows as ids of its tokenizer."""
+    config, resolved, prepared = job.config, job.resolved, job.prepared
+    if resolved.scale == "tiny":
+        use_one_thread()
+    base = training_base(config.model, resolved.scale, config.engine.load_in_4bit, config.artifacts)
+    with job.screen.bar(sum(prepared.rows(name) for name in SPLITS), "encoding") as advance:
+        return base, encode(config, prepared, base.folder, advance)
+
+
+def _account(job: _Job, tokens: Tokens) -> tuple[Fingerprints, Json]:
+    """What the run rests on; a resumed one must rest on the same."""
+    prints = Fingerprints.of(job.prepared.ledger, tokens.fingerprint, job.config.template)
+    if job.config.resume and job.folder.ledger.is_file():  # else it was stopped before its first step
+        demand_same_data(job.folder, read_json(job.folder.ledger)["fingerprints"], plain(prints))
+    return prints, ledger_json(job.prepared.ledger, tokens.splits, prints)
+
+
+def _plan(job: _Job, base: Base, tokens: Tokens) -> Plan:
+    """What will run, shown, and refused where it cannot succeed."""
+    lengths = read_lengths(tokens.splits)
+    plan = ranks.share(lambda: plan_of(job.config, job.resolved, lengths, base.folder))
+    if job.config.resume and job.folder.plan.is_file():
+        demand_same_steps(job.folder, plan.schedule.rows_per_step)
+    say_plan(job.screen, plan, tokens.splits)
+    if job.config.preflight:
+        plan.demand_room()
+    return plan
+
+
+def _write_down(job: _Job, plan: Plan, ledger: Json) -> None:
+    """Ledger, plan, settings and environment, into the run folder."""
+    write_json(job.folder.ledger, ledger)
+    write_json(job.folder.plan, plan.to_json())
+    describe(job.folder, plain(job.config), snapshot(probe(), plan.resolved, job.config.seed))
+
+
+def _load(engine: Engine, job: _Job, plan: Plan, base: Base, tokens: Tokens) -> Loaded:
+    """The base with a fresh adapter."""
+    config = job.config
+    spec = LoadSpec(
+        base.folder, plan.resolved.dtype, config.engine.load_in_4bit, config.trainer.max_length,
+        plan.resolved.gradient_checkpointing,
+    )  # fmt: skip
+    model = engine.load_for_training(spec, config.lora, tokens.tokenizer, config.seed)
+    return Loaded(model, tokens.tokenizer, engine, spec)
+
+
+def _watchers(screen: Screen, wandb: WandbRun) -> Watchers:
+    from medft.training.callbacks import ProgressBar, Stopper
+
+    return Watchers(ProgressBar(screen.bar_stream), Stopper(screen.bar_stream), (wandb.row,))
+
+
+def _names(job: _Job, plan: Plan, outcome: Outcome, wandb: WandbRun) -> Json:
+    """What the run was, for its summary."""
+    config = job.config
+    return {
         "model": config.model.name,
         "dataset": config.dataset.name,
         "template": config.template.name,
         "trainer": config.trainer.name,
         "objective": config.trainer.objective,
-        "engine": resolved.engine,
-        "scale": resolved.scale,
+        "engine": plan.resolved.engine,
+        "scale": plan.resolved.scale,
         "devices": plan.devices,
         "mfu": plan.utilisation(outcome.tokens_per_second, probe()),
         "seed": config.seed,
         "sweep": str(config.sweep.folder) if config.sweep.folder else None,
         "wandb": wandb.id,
     }
-    summary = summarise(names, folder, outcome, prints, merged)
-    write_json(folder.summary, summary)
-    wandb.finish(summary, ledger, folder.loss_png)
-    say_end(screen, summary, time.perf_counter() - began)
-    train_upload.send(config.upload, folder, screen)
-    return 0
 
 
-def _start_wandb(config: TrainConfig, resolved: Resolved, folder: RunDir, screen: Screen) -> Any:
+def _start_wandb(config: TrainConfig, resolved: Resolved, folder: RunDir, screen: Screen) -> WandbRun:
     """The W&B run; its id is kept in the folder, so that a resumed run continues it."""
-    from medft.training.wandb_log import WandbRun
-
     before = folder.root / "wandb.json"
     logger = config.logger if ranks.first() else replace(config.logger, wandb="off")
     run_id = read_json(before)["id"] if before.is_file() else None
+    kind = (config.model.name, config.dataset.name, config.template.name)
     run = WandbRun(
         logger,
         folder.root,
-        name=f"{folder.root.parent.name}/{folder.root.name}",
-        group=config.sweep.folder.name if config.sweep.folder else None,
-        tags=[config.model.name, config.dataset.name, config.template.name, resolved.scale, resolved.engine],
+        Labels(
+            name=f"{folder.root.parent.name}/{folder.root.name}",
+            tags=(*kind, resolved.scale, resolved.engine),
+            group=config.sweep.folder.name if config.sweep.folder else None,
+        ),
         values=plain(config),
         run_id=run_id,
         memory=peak_memory_bytes,

@@ -1,7 +1,4 @@
-"""The settings of `medft train`: the groups that a run is composed of, and what must not meet among them.
-
-Owns these dataclasses. Runs nothing.
-"""
+"""The settings of `medft train`: the groups that a run is composed of, and what must not meet among them."""
 
 from __future__ import annotations
 
@@ -65,9 +62,9 @@ class TrainConfig:
     scale: Scale = "auto"
     """full: the real base; tiny: its two-layer twin; auto: full on a CUDA GPU, tiny elsewhere."""
     seed: int = 3407
-    """Of the split, the adapter's start, batch order and noise."""
+    """Seeds the split, adapter initialization, batch order and NEFTune noise."""
     resume: str | None = None
-    """A run folder to go on with, by path, name or `latest`."""
+    """Run to resume, by path, name or `latest`."""
     artifacts: Path = Path("artifacts")
     """Where runs, sweeps and comparisons are written."""
     processed: Path = Path("data/processed")
@@ -77,7 +74,8 @@ class TrainConfig:
     merge: bool = True
     """Write merged/ besides adapter/."""
     preflight: bool = True
-    """Check access, memory, disk and the upload's target before step 1, and refuse what cannot succeed."""
+    """Before step 1, check access, memory, disk and the upload's target, run the largest batches once, and
+    refuse what cannot succeed."""
     upload: UploadTarget = field(default_factory=UploadTarget)
     """Where the weights go in the end."""
     sweep: SweepConfig = field(default_factory=SweepConfig)

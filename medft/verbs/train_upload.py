@@ -1,7 +1,4 @@
-"""The upload at the end of a training: its obstacles are looked for before step 1, it is sent after the last.
-
-Owns these two moments; what an upload is, `medft upload` knows.
-"""
+"""The upload at the end of a run: its obstacles are looked for before step 1, it is sent after the last."""
 
 from __future__ import annotations
 

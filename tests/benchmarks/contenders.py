@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medft.engine import engine
-from medft.engine.base import EngineName
+from medft.engine.base import EngineName, LoadSpec
 from medft.plan.plan import Plan
 from medft.prompt.tokens import EncodedSplit
 from medft.runs import RunDir
@@ -37,7 +37,7 @@ class Contender:
     """Which engine loads, and who trains by which recipe."""
 
     engine: EngineName | Literal["auto"]
-    train: Callable[[Any, Any, Job], dict[str, Any]]
+    train: Callable[[Any, Any, LoadSpec, Job], dict[str, Any]]
     trainer: Literal["published", "fast"] = "published"
 
     @property
@@ -66,7 +66,7 @@ def _now() -> float:
     return time.perf_counter()
 
 
-def plain_trl(model: Any, tokenizer: Any, job: Job) -> dict[str, Any]:
+def plain_trl(model: Any, tokenizer: Any, spec: LoadSpec, job: Job) -> dict[str, Any]:
     """The script one would write: SFTTrainer with the published recipe's settings and nothing of medft's."""
     from datasets import Dataset
     from transformers import TrainerCallback
@@ -110,16 +110,17 @@ def plain_trl(model: Any, tokenizer: Any, job: Job) -> dict[str, Any]:
     return _speed(durations, per_step)
 
 
-def medft(model: Any, tokenizer: Any, job: Job) -> dict[str, Any]:
+def medft(model: Any, tokenizer: Any, spec: LoadSpec, job: Job) -> dict[str, Any]:
     """medft's own training, with the recipe of the plan."""
-    from medft.training.callbacks import Progress, Stopper
+    from medft.training.callbacks import ProgressBar, Stopper
+    from medft.training.inputs import Loaded, Training, Watchers
     from medft.training.run import train
 
     own = _timed_callbacks()
     durations: list[float] = []
     spent: list[float] = []
 
-    class Clock(Progress):
+    class Clock(ProgressBar):
         def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
             self.step_began = _now()
 
@@ -130,13 +131,12 @@ def medft(model: Any, tokenizer: Any, job: Job) -> dict[str, Any]:
 
     run = RunDir(job.out / "run")
     run.root.mkdir()
-    code = engine(job.plan.resolved.engine)
     train(
-        model, tokenizer, {"train": job.rows}, job.plan.trainer, run, seed=1,
-        dtype=job.plan.resolved.dtype, checkpointing=job.plan.resolved.gradient_checkpointing,
-        loss_type=code.loss_type(model), listeners=[], progress=Clock(io.StringIO()), stopper=Stopper(),
-        separate_examples=code.separate_examples, rehearse=True,  # the largest batch, which the plan counts
-    )  # fmt: skip
+        Loaded(model, tokenizer, engine(job.plan.resolved.engine), spec),
+        {"train": job.rows},
+        Training(job.plan.trainer, seed=1, folder=run, rehearse=True),  # with the largest batch, as planned
+        Watchers(Clock(io.StringIO()), Stopper()),
+    )
     with run.loss_csv.open() as file:
         so_far = [0] + [int(row["tokens"]) for row in csv.DictReader(file) if row["split"] == "train"]
     tokens = [after - before for before, after in itertools.pairwise(so_far)]
@@ -153,8 +153,8 @@ def medft(model: Any, tokenizer: Any, job: Job) -> dict[str, Any]:
 
 def _timed_callbacks() -> Callable[[], float]:
     """Time everything that medft adds to a step; call the result for the seconds so far."""
-    from medft.training.callbacks import Progress, Recorder, Stopper
-    from medft.training.tally import StopTokenLoss, Tally
+    from medft.training.callbacks import ProgressBar, Recorder, Stopper
+    from medft.training.sft.sums import StopTokenLoss, Sums
 
     spent = [0.0]
 
@@ -170,12 +170,12 @@ def _timed_callbacks() -> Callable[[], float]:
 
         setattr(owner, name, outer)
 
-    for owner in (Recorder, Progress, Stopper):
+    for owner in (Recorder, ProgressBar, Stopper):
         for name in ("on_step_begin", "on_step_end", "on_log"):
             if name in vars(owner):
                 timed(owner, name)
     timed(StopTokenLoss, "nats")
-    timed(Tally, "add")
+    timed(Sums, "add")
     return lambda: spent[0]
 
 

@@ -39,8 +39,8 @@ def prepare(setting: Setting, folder: Path) -> dict[str, Any]:
 def train(setting: Setting, folder: Path, name: str) -> dict[str, Any]:
     """Train once as contender ``name`` and keep the adapter."""
     contender = CONTENDERS[name]
-    code = engine(contender.chosen)
-    code.activate()
+    loader = engine(contender.chosen)
+    loader.activate()
     import torch
 
     from medft.engine.device import peak_memory_bytes, use_one_thread
@@ -56,9 +56,9 @@ def train(setting: Setting, folder: Path, name: str) -> dict[str, Any]:
     spec = LoadSpec(base, plan.resolved.dtype, load_in_4bit=True, max_length=setting.max_length,
                     gradient_checkpointing=kind)  # fmt: skip
     tokenizer = tokenizers.load(base)
-    model = code.load_for_training(spec, LoraConfig(), tokenizer, seed=1)
+    model = loader.load_for_training(spec, LoraConfig(), tokenizer, seed=1)
     with tempfile.TemporaryDirectory(dir=folder) as out:
-        found = contender.train(model, tokenizer, Job(setting, rows_of(folder), plan, Path(out)))
+        found = contender.train(model, tokenizer, spec, Job(setting, rows_of(folder), plan, Path(out)))
     peak = peak_memory_bytes()
     save_adapter(model, tokenizer, _run(folder, name).adapter, str(base))
     return {**found, "peak": peak, "mfu": plan.utilisation(found["tokens_per_second"], probe())}

@@ -55,7 +55,7 @@ def test_names(name: Any) -> None:
 
 def test_asking_an_engine_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from medft.engine.base import engine;"
+        "import sys; from medft.engine import engine;"
         "[engine(name).why_not() for name in ('unsloth', 'transformers')];"
         "heavy = {'torch', 'transformers', 'unsloth', 'trl', 'peft', 'bitsandbytes'} & set(sys.modules);"
         "assert not heavy, heavy"

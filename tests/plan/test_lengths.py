@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from medft.plan import lengths
-from medft.plan.memory import Batch
 from medft.prompt.tokens import EncodedSplit
+from medft.training.memory import Batch
 
 
 def test_the_widest_batch_is_padded_to_the_longest_row_or_is_their_sum() -> None:

@@ -48,9 +48,10 @@ def trainer(
     """
     from datasets import Dataset
 
-    from medft.training.arguments import schedule, sft_config
     from medft.training.config import TrainerConfig
-    from medft.training.trainer import AnswerCollator, Trainer
+    from medft.training.schedule import schedule
+    from medft.training.sft.arguments import Compute, sft_config
+    from medft.training.sft.trainer import AnswerCollator, Trainer
 
     bf16, loss_type = recipe.pop("bf16", False), recipe.pop("loss_type", "nll")
     defaults = {"optimizer": "adamw_torch", "warmup_steps": 0, "learning_rate": 1e-3}
@@ -58,14 +59,11 @@ def trainer(
     args = sft_config(
         config,
         schedule(config, len(examples)),
+        Compute("float32", "off", loss_type, cuda=False),
         folder=folder,
         seed=11,
-        dtype="float32",
-        checkpointing="off",
-        loss_type=loss_type,
         validate=False,
         validate_first=False,
-        cuda=False,
     )
     args = dataclasses.replace(args, bf16=bf16, save_strategy="no")
     if in_order:
@@ -74,7 +72,7 @@ def trainer(
         model=model,
         args=args,
         train_dataset=Dataset.from_list(examples),
-        processing_class=copy.deepcopy(tokenizer),  # as medft.training.run does
+        processing_class=copy.deepcopy(tokenizer),  # as medft.training.sft.build does
         data_collator=AnswerCollator(
             pad_token_id=tokenizer.pad_token_id, padding_free=config.padding_free or config.packing
         ),

@@ -23,7 +23,6 @@ def test_resuming_drops_the_lines_after_the_checkpoint_and_a_torn_line(tmp_path:
     log = LossLog(path)
     for step in (1, 2, 3):
         log.write(row(step))
-    log.close()
     with path.open("a") as file:
         file.write("2,0.2,test,1.0,,,,200,1.0\n")  # of an end that is to come again
         file.write("4,0.4,train,0.")  # a kill in the middle of a line

@@ -41,16 +41,19 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> EncodedSplit:
 def train(base: Path, rows: EncodedSplit, run: RunDir, plant: Callable[[Any], None] = lambda _: None) -> None:
     from medft.models import tokenizer as tokenizers
     from medft.training import run as training
-    from medft.training.callbacks import Progress, Stopper
+    from medft.training.callbacks import ProgressBar, Stopper
+    from medft.training.inputs import Loaded, Training, Watchers
 
-    code, tokenizer = engine("transformers"), tokenizers.load(base)
-    model = code.load_for_training(LoadSpec(base, "float32", True, 128), LoraConfig(), tokenizer, seed=3)
+    loader, tokenizer = engine("transformers"), tokenizers.load(base)
+    spec = LoadSpec(base, "float32", True, 128)
+    model = loader.load_for_training(spec, LoraConfig(), tokenizer, seed=3)
     plant(model)
     training.train(
-        model, tokenizer, {"train": rows, "validation": rows}, RECIPE, run, seed=1, dtype="float32",
-        checkpointing="off", loss_type="chunked_nll", listeners=[], progress=Progress(io.StringIO()),
-        stopper=Stopper(), separate_examples=code.separate_examples,
-    )  # fmt: skip
+        Loaded(model, tokenizer, loader, spec),
+        {"train": rows, "validation": rows},
+        Training(RECIPE, seed=1, folder=run),
+        Watchers(ProgressBar(io.StringIO()), Stopper()),
+    )
 
 
 def no_memory(training: bool, after: int) -> Callable[[Any], None]:

@@ -16,7 +16,7 @@ import pytest
 
 from medft.training.config import LoggerConfig
 from medft.training.losslog import LossRow
-from medft.training.wandb_log import WandbRun, mode, shareable
+from medft.training.wandb_log import Labels, WandbRun, mode, shareable
 from tests.support.wandb_file import config, records, rows
 
 VALUES = {
@@ -46,9 +46,7 @@ def begin(folder: Path, said: list[str], run_id: str | None = None) -> WandbRun:
     return WandbRun(
         LoggerConfig(wandb="offline", tags=("mine",)),
         folder,
-        name="mistral-tiny-csv-medical_qa/20261120-101500",
-        group="20261120-100000",
-        tags=["mistral", "csv"],
+        Labels("mistral-tiny-csv-medical_qa/20261120-101500", ("mistral", "csv"), group="20261120-100000"),
         values=VALUES,
         run_id=run_id,
         memory=lambda: 1_500_000,
@@ -176,7 +174,7 @@ print(said)
 """
 UNREACHABLE = """
 from medft.training.config import LoggerConfig
-run = wandb_log.WandbRun(LoggerConfig(), Path(sys.argv[1]), name="n", group=None, tags=[], values={},
+run = wandb_log.WandbRun(LoggerConfig(), Path(sys.argv[1]), wandb_log.Labels("n"), values={},
                          run_id=None, memory=lambda: 1, notice=said.append)
 run.row(line(1))
 run.finish({}, {}, None)
@@ -233,7 +231,7 @@ def test_the_mode_follows_the_key(
 
 def test_off_starts_nothing(tmp_path: Path) -> None:
     run = WandbRun(
-        LoggerConfig(wandb="off"), tmp_path, name="n", group=None, tags=[], values={}, run_id=None,
+        LoggerConfig(wandb="off"), tmp_path, Labels("n"), values={}, run_id=None,
         memory=lambda: 1, notice=pytest.fail,
     )  # fmt: skip
     run.row(line(1))

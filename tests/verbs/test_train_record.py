@@ -27,6 +27,6 @@ def test_a_runs_settings_name_the_commit_of_its_data(
     places = [f"artifacts={tmp_path / 'artifacts'}", f"processed={tmp_path / 'processed'}"]
     asked = ["dataset.reader=hub", "dataset.repo=ward/qa", "dataset.revision=main"]
     written: list[dict[str, Any]] = []
-    monkeypatch.setattr(train, "_run", lambda *given: written.append(read_config(given[3])) or 0)
+    monkeypatch.setattr(train, "_run", lambda *given: written.append(read_config(given[0].folder)) or 0)
     train.run(settings("train", ["model=mistral", "scale=tiny", "dataset=jsonl", *asked, *places]))
     assert build(TrainConfig, written[0]).dataset.revision == repo.head.sha

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from medft.aliases import Json
 from medft.data.record import Record
 from medft.errors import ConfigError
 from medft.evaluation.asking import Answered
@@ -26,7 +26,7 @@ class Asked:
     """In order."""
     notes: tuple[str, ...] = ()
     """What a reader must know about them."""
-    extras: dict[str, Any] = field(default_factory=dict)
+    extras: Json = field(default_factory=dict)
     """Figures that need no model, such as those of the retrieval."""
 
 
@@ -36,7 +36,7 @@ class Result:
 
     figures: tuple[Figure, ...]
     """With intervals and paired tests."""
-    extras: dict[str, Any] = field(default_factory=dict)
+    extras: Json = field(default_factory=dict)
     """Confusion matrices, baselines."""
 
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
+from medft.aliases import Json
 from medft.errors import ConfigError
 from medft.evaluation import metrics
 from medft.evaluation.asking import Answered
@@ -47,7 +47,7 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Asked:
 def score(config: SuiteConfig, asked: Asked, answered: Mapping[str, Answered], seed: int) -> Result:
     """Accuracy, macro F1 and confusion by likelihood and by generation, per group where there are several."""
     figures: list[Figure] = []
-    extras: dict[str, Any] = {}
+    extras: dict[str, object] = {}
     questions = common(asked.questions, answered)
     for group, part in groups(questions).items():
         name = group if len(groups(questions)) > 1 else ""
@@ -91,7 +91,7 @@ def classified(
         yield figure(Measure("unparsable", "share", lost, higher_is_better=False, group=group), seed)
 
 
-def confusions(labels: Sequence[str], gold: Sequence[str], predictions: Predictions) -> dict[str, Any]:
+def confusions(labels: Sequence[str], gold: Sequence[str], predictions: Predictions) -> Json:
     """The confusion matrix of each system: a row per gold label, a column per label and one for
     unparsable."""
     return {

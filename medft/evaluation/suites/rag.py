@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
+from medft.aliases import Json
 from medft.data.record import Record
 from medft.evaluation.asking import Answered
 from medft.evaluation.config import RetrievalConfig, SuiteConfig
@@ -41,7 +41,7 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Asked:
     return Asked(tuple(questions), notes, {"retrieval": retrieved([r.id for r in items.pool], hits)})
 
 
-def retrieved(wanted: Sequence[str], hits: Sequence[Sequence[Hit]]) -> dict[str, Any]:
+def retrieved(wanted: Sequence[str], hits: Sequence[Sequence[Hit]]) -> Json:
     """Share of questions whose own document is first, among the first five and the first ten, and the mean
     reciprocal rank within the first ten (0 where it is not among them)."""
     ranks = [

@@ -5,9 +5,8 @@ Owns that pair of rates. Knows nothing of what an answer says beyond whether it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from medft.errors import DataError
 from medft.evaluation.asking import Answered
@@ -15,6 +14,7 @@ from medft.evaluation.config import SuiteConfig
 from medft.evaluation.measures import Measure, figure, statistic
 from medft.evaluation.parsing import is_refusal
 from medft.evaluation.questions import Items, Question, prompt, words_for
+from medft.evaluation.statistics import OfItems
 from medft.evaluation.suites.base import Asked, Result, by_system, common, wording_note
 from medft.prompt.config import TemplateConfig
 
@@ -72,7 +72,7 @@ def _answers(text: str) -> bool:
     return bool(text) and not is_refusal(text)
 
 
-def _youden(right: Sequence[float], out: int) -> Callable[[Any], float]:
+def _youden(right: Sequence[float], out: int) -> OfItems:
     """J of any selection of items; the first ``out`` are those to refuse."""
     import numpy as np
 

@@ -14,14 +14,14 @@ from medft.config import plain
 from medft.data.examination.examine import Report
 from medft.data.record import SPLITS
 from medft.files import write_json, write_text
-from medft.prompt.preview import Kind, Preview
+from medft.prompt.preview import PieceKind, Preview
 from medft.report.dataset.bars import draw_bars
 from medft.report.dataset.histograms import draw_lengths
 from medft.report.dataset.text import Prompts, lines
 from medft.report.html import Block, Marked, Notice, Picture, Section, Table, Text, page
 
 NAME = "report"
-LOOKS: dict[Kind, Literal["", "mark", "strong", "faint"]] = {
+LOOKS: dict[PieceKind, Literal["", "mark", "strong", "faint"]] = {
     "prompt": "", "special": "faint", "learnt": "mark", "stop": "strong",
 }  # fmt: skip
 

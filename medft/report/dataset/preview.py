@@ -9,11 +9,16 @@ import itertools
 import unicodedata
 from collections.abc import Iterable
 
-from medft.prompt.preview import Check, Kind, Piece, Preview
+from medft.prompt.preview import Check, Piece, PieceKind, Preview
 
 OPEN, CLOSE = "⟦", "⟧"
 """Around what carries loss, where there are no colours."""
-CODES: dict[Kind, str] = {"prompt": "", "special": "\x1b[2m", "learnt": "\x1b[32m", "stop": "\x1b[1;7;32m"}
+CODES: dict[PieceKind, str] = {
+    "prompt": "",
+    "special": "\x1b[2m",
+    "learnt": "\x1b[32m",
+    "stop": "\x1b[1;7;32m",
+}
 """ANSI: special tokens faint, the answer green, its stop token green and reversed."""
 RESET = "\x1b[0m"
 INDENT = "    "

@@ -1,73 +1,58 @@
-"""TrainerConfig -> TRL's SFTConfig, with every field that an engine would otherwise choose set explicitly.
+"""TrainerConfig -> TRL's SFTConfig, with every field set explicitly that an engine would otherwise choose.
 
-Owns that translation. Unsloth replaces SFTConfig's defaults when it is imported (batch 4, accumulation 2,
-learning rate 5e-5, adamw_8bit, seed 3407, padding-free on, ...), so nothing that shapes a run is left unset.
+Unsloth replaces SFTConfig's defaults when it is imported (batch 4, accumulation 2, learning rate 5e-5,
+adamw_8bit, seed 3407, padding-free on, ...), so nothing that shapes a run is left unset.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from medft.engine.base import Checkpointing, LossType
 from medft.models.registry import Dtype
 from medft.training.config import TrainerConfig
+from medft.training.schedule import Schedule
+
+if TYPE_CHECKING:
+    from trl import SFTConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
-    """How many steps a run has and when it validates and saves."""
+class Compute:
+    """How a step is computed."""
 
-    steps: int
-    """Optimiser steps."""
-    rows_per_step: int
-    """Rows (or packed sequences) per optimiser step, over all devices."""
-    eval_steps: int
-    """Steps between validations."""
-    save_steps: int
-    """Steps between checkpoints."""
-
-
-def schedule(config: TrainerConfig, rows: int, devices: int = 1) -> Schedule:
-    """Count the steps of a run over ``rows`` training rows (or packed sequences)."""
-    per_step = config.per_device_batch_size * config.gradient_accumulation_steps * devices
-    batches = math.ceil(rows / (config.per_device_batch_size * devices))
-    per_epoch = max(math.ceil(batches / config.gradient_accumulation_steps), 1)
-    steps = config.max_steps or max(math.ceil(per_epoch * config.epochs), 1)
-    # The best checkpoint is chosen among validated ones, so a lone save_steps sets both.
-    wanted = config.eval_steps or (config.save_steps if config.keep == "best" else None)
-    eval_steps = min(wanted or math.ceil(steps / 10), steps)
-    return Schedule(steps, per_step, eval_steps, min(config.save_steps or eval_steps, steps))
+    dtype: Dtype
+    """Compute type."""
+    checkpointing: Checkpointing
+    """How activations are recomputed."""
+    loss_type: LossType
+    """How the loss is computed; the engine says."""
+    cuda: bool
+    """Whether there is a CUDA device."""
 
 
 def sft_config(
     config: TrainerConfig,
     plan: Schedule,
+    compute: Compute,
     *,
     folder: Path,
     seed: int,
-    dtype: Dtype,
-    checkpointing: Checkpointing,
-    loss_type: LossType,
     validate: bool,
     validate_first: bool,
-    cuda: bool,
-) -> Any:
+) -> SFTConfig:
     """The SFTConfig of a run.
 
     Args:
         config: the recipe.
         plan: its steps.
+        compute: how a step is computed.
         folder: where checkpoints go.
-        seed: of batch order, dropout and noise.
-        dtype: compute type.
-        checkpointing: how activations are recomputed.
-        loss_type: how the loss is computed; the engine says.
+        seed: seeds batch order, dropout and noise.
         validate: whether there are validation rows.
         validate_first: whether a validation comes before the first step.
-        cuda: whether there is a CUDA device.
     """
     from trl import SFTConfig
 
@@ -75,15 +60,14 @@ def sft_config(
         output_dir=str(folder),
         seed=seed,
         data_seed=seed,
-        loss_type=loss_type,
         **_OURS,
         **_recipe(config),
         **_rhythm(config, plan, validate, validate_first),
-        **_compute(dtype, checkpointing, cuda),
+        **_hardware(compute),
     )
 
 
-_OURS: dict[str, Any] = {
+_OURS: dict[str, object] = {
     # Rows arrive encoded, cut and, where asked for, packed: no engine touches ids or labels.
     "max_length": None,
     "packing": False,
@@ -119,7 +103,7 @@ _OURS: dict[str, Any] = {
 }
 
 
-def _recipe(config: TrainerConfig) -> dict[str, Any]:
+def _recipe(config: TrainerConfig) -> dict[str, object]:
     """What changes the weights a run ends with."""
     return {
         "num_train_epochs": config.epochs,
@@ -140,7 +124,7 @@ def _recipe(config: TrainerConfig) -> dict[str, Any]:
     }
 
 
-def _rhythm(config: TrainerConfig, plan: Schedule, validate: bool, validate_first: bool) -> dict[str, Any]:
+def _rhythm(config: TrainerConfig, plan: Schedule, validate: bool, validate_first: bool) -> dict[str, object]:
     """When a run validates, saves and logs, and which checkpoint it keeps."""
     best = validate and config.keep == "best"
     watched = best or (validate and config.early_stopping_patience is not None)
@@ -159,13 +143,14 @@ def _rhythm(config: TrainerConfig, plan: Schedule, validate: bool, validate_firs
     }
 
 
-def _compute(dtype: Dtype, checkpointing: Checkpointing, cuda: bool) -> dict[str, Any]:
+def _hardware(compute: Compute) -> dict[str, object]:
     """How the hardware is used."""
     return {
-        "bf16": cuda and dtype == "bfloat16",
-        "fp16": cuda and dtype == "float16",
-        "use_cpu": not cuda,
-        "gradient_checkpointing": checkpointing == "standard",
+        "loss_type": compute.loss_type,
+        "bf16": compute.cuda and compute.dtype == "bfloat16",
+        "fp16": compute.cuda and compute.dtype == "float16",
+        "use_cpu": not compute.cuda,
+        "gradient_checkpointing": compute.checkpointing == "standard",
         "gradient_checkpointing_kwargs": {"use_reentrant": False},
-        "dataloader_pin_memory": cuda,
+        "dataloader_pin_memory": compute.cuda,
     }

@@ -36,7 +36,7 @@ def build(base: Path, folder: Path, **recipe: Any) -> Any:
 
 @pytest.mark.parametrize("joined", [False, True])
 def test_training_after_a_rehearsal_is_the_same_training(base: Path, tmp_path: Path, joined: bool) -> None:
-    from medft.training.preflight import Rehearsal
+    from medft.training.rehearsal import Rehearsal
 
     found = []
     for rehearsed in (False, True):
@@ -46,7 +46,7 @@ def test_training_after_a_rehearsal_is_the_same_training(base: Path, tmp_path: P
             callback.trainer = trainer
             trainer.add_callback(callback)
         trainer.train()
-        found.append((sft.losses(trainer), trainer.read(trainer.train_tally).tokens))
+        found.append((sft.losses(trainer), trainer.measured().tokens))
     assert found[0] == found[1]
 
 
@@ -54,7 +54,7 @@ def test_training_after_a_rehearsal_is_the_same_training(base: Path, tmp_path: P
 def test_the_longest_rows_are_tried_and_an_error_says_in_which_phase(
     base: Path, tmp_path: Path, failing: str
 ) -> None:
-    from medft.training.preflight import rehearse
+    from medft.training.rehearsal import rehearse
 
     trainer = build(base, tmp_path)
     sizes = sorted(trainer.train_dataset["length"], reverse=True)[:2]

@@ -1,13 +1,10 @@
-"""How many bytes a QLoRA training needs, by formula.
+"""Bytes that training an adapter takes, by formula: what is held throughout, and what a block's passes keep.
 
-Owns the formulas, each with its source. Knows nothing of settings, machines or of whether it fits; imports no
-torch.
-
-What is held throughout: base, adapter, its gradients and optimiser states (Anthony et al. 2023, Transformer
+What is held throughout: base, adapter, its gradients and optimizer states (Anthony et al. 2023, Transformer
 Math 101, EleutherAI; the base's 4 bits as in Dettmers et al. 2023, QLoRA, section 3). What comes and goes
 with a batch: activations kept for the backward pass, counted tensor by tensor as in Korthikanti et al. 2022,
 Reducing Activation Recomputation in Large Transformer Models, section 4, but for the operations that the two
-engines really run; and the logits.
+engines really run.
 """
 
 from __future__ import annotations
@@ -31,22 +28,17 @@ ADAM_BYTES = {32: 8.0, 8: 2 + 2 * 4 / 256}
 CUDA_LIBRARIES = 600_000_000
 """Kernels and work areas of cuBLAS, bitsandbytes and Triton outside of torch's allocator; an allowance."""
 CPU_LIBRARIES = 1_040_000_000
-"""Resident memory of a process that has imported torch, transformers, trl and peft and trained on next to no
+"""Resident memory of a process that has imported the libraries of training and trained on next to no
 tokens; measured (0.99 GB after the imports). What batches of ever new lengths leave behind, mostly in
 oneDNN's cache of kernels, is not counted: measured on a twin, 0.1 GB after 30 of them, 0.6 GB after 250, then
 no more."""
 HOST_LIBRARIES = 4_000_000_000
 """The same beside a GPU, where CUDA's libraries are loaded too; an allowance."""
-_RETAINED = 64 * 2**20
+RETAINED = 64 * 2**20
 """Freed memory that the C library keeps at the end of its heap (mallopt(3): M_TRIM_THRESHOLD, at most twice
 32 MB)."""
 FRAGMENTATION = 1.05
 """torch's allocator holds somewhat more than it has given out."""
-
-# A chunk of Unsloth's fused cross-entropy is no larger than this, or than half of what is free,
-_CHUNK_BYTES = 4 * 2**30
-_CHUNK_BYTES_PER_LOGIT = 16  # reckoned at this much per logit; beyond one, chunks come in fours
-_CHUNK_TOKENS = 256  # of TRL's chunked cross-entropy
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,30 +132,6 @@ class Estimate:
         return int(max(self.training, self.validating) * FRAGMENTATION) + self.libraries
 
 
-def estimate(work: Workload) -> Estimate:
-    """The bytes that ``work`` needs on each device."""
-    weights, adapter = weight_bytes(work.shape, work.dtype, work.in_4bit), 4 * work.adapter
-    gradients = adapter * (1 if work.devices == 1 else 2)  # DDP copies them into its buckets
-    optimizer = int(ADAM_BYTES[work.optimizer_bits] * work.adapter)
-    kept, offloaded = _kept(work)
-    # Before the first backward pass there are neither gradients nor states.
-    chunk = min(_CHUNK_BYTES, max(work.free - CUDA_LIBRARIES - weights - adapter, 2) // 2)
-    training = max(_logits(work, work.train, chunk, training=True), _backward(work))
-    training += _scratch(work, work.train)
-    validation = max(_logits(work, work.evaluate, chunk, training=False), _forward(work))
-    return Estimate(
-        weights=weights,
-        adapter=adapter,
-        gradients=gradients,
-        optimizer=optimizer,
-        activations=kept,
-        working=training,
-        validation=validation + _scratch(work, work.evaluate),
-        libraries=CUDA_LIBRARIES if work.on_gpu else CPU_LIBRARIES + min(kept + training, _RETAINED),
-        host=HOST_LIBRARIES + offloaded if work.on_gpu else 0,
-    )
-
-
 def weight_bytes(shape: ShapeConfig, dtype: Dtype, in_4bit: bool) -> int:
     """The base in memory and on disk: its projections in NF4 or ``dtype``, the rest in ``dtype``."""
     linear = shape.num_hidden_layers * sum(i * o for i, o in projections(shape).values())
@@ -194,7 +162,7 @@ def block_bytes_per_token(
     return 2 * 4 * hidden + size * (4 * queries + 3 * inner) + inputs + sums
 
 
-def _kept(work: Workload) -> tuple[int, int]:
+def kept(work: Workload) -> tuple[int, int]:
     """Bytes of activations on the device and, moved away by Unsloth, on the host."""
     size, hidden, layers = SIZES[work.dtype], work.shape.hidden_size, work.shape.num_hidden_layers
     inputs = work.train.tokens * hidden * size  # of one block: all that checkpointing keeps
@@ -212,7 +180,7 @@ def _block(work: Workload) -> int:
     return block * work.train.tokens + _bias(work, work.train)
 
 
-def _backward(work: Workload) -> int:
+def backward(work: Workload) -> int:
     """The backward pass of one block: the gradients of the MLP's three inner tensors, without autocast in
     float32 too (Unsloth writes two of them over what it kept), and, where the block is recomputed first, what
     it keeps."""
@@ -221,29 +189,13 @@ def _backward(work: Workload) -> int:
     return passing if work.checkpointing == "off" else passing + _block(work)
 
 
-def _forward(work: Workload) -> int:
+def forward(work: Workload) -> int:
     """The MLP of one block, nothing kept: gate, up, their product."""
     mlp = 3 * work.shape.intermediate_size * SIZES[work.dtype] * work.evaluate.tokens
     return mlp + _bias(work, work.evaluate)
 
 
-def _logits(work: Workload, batch: Batch, chunk: int, training: bool) -> int:
-    """Logits and what cross-entropy makes of them, a chunk of tokens at a time.
-
-    Per logit: in the compute type; in float32 its upcast, the log-softmax, and in training the gradient.
-    Beside it, in training, the gradient of the hidden states; TRL's chunks are taken from a copy of them, and
-    give their gradient one by one.
-    """
-    per_logit = SIZES[work.dtype] + (3 if training else 2) * 4
-    hidden = batch.tokens * work.shape.hidden_size * SIZES[work.dtype] if training else 0
-    if work.fused:
-        reckoned = batch.tokens * work.shape.vocab_size * _CHUNK_BYTES_PER_LOGIT / chunk
-        chunks = min(4 * math.ceil(reckoned / 4), batch.tokens) if reckoned > 1 else 1
-        return math.ceil(batch.tokens / chunks) * work.shape.vocab_size * per_logit + hidden
-    return min(batch.tokens, _CHUNK_TOKENS) * work.shape.vocab_size * per_logit + 3 * hidden
-
-
-def _scratch(work: Workload, batch: Batch) -> int:
+def scratch(work: Workload, batch: Batch) -> int:
     """The largest projection with its 4 bits unpacked, and the boolean mask that plain attention is given."""
     largest = max(i * o for i, o in projections(work.shape).values()) if work.in_4bit else 0
     mask = 0 if work.fused else batch.rows * batch.length**2

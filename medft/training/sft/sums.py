@@ -1,8 +1,5 @@
 """Exact sums behind the loss: nats, tokens, answer bytes, padding.
 
-Owns the arithmetic of the loss per token and of bits per byte, over any number of batches and devices. Knows
-nothing of TRL, files or engines.
-
 Bits per byte = nats of the answer tokens, stop tokens left out, / ln 2 / UTF-8 bytes of the same answers. It
 compares models across tokenizers, which the loss per token cannot (Gao et al. 2020, The Pile, section 3.1).
 Engines return one mean over all trained tokens, stop tokens included; the nats of the stop tokens alone, one
@@ -12,29 +9,31 @@ or two per row, are computed here from the decoder's last hidden states and subt
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
-IGNORE = -100
+from medft.models.causal_lm import CausalLM, DecoderOutput, base_of
+from medft.prompt.encode import IGNORE
+
 _CHUNK = 256  # rows of logits held at once
 _TOLERANCE = 0.02  # bfloat16 logits against an engine's fused loss
 
 
 @dataclass(slots=True)
-class Tally:
+class Sums:
     """Running sums; tensors stay on their device until ``read``, so that adding never waits for a GPU."""
 
     names = ("nats", "tokens", "answer_nats", "answer_bytes", "real", "processed")
-    sums: dict[str, Any] = field(default_factory=dict)
+    sums: dict[str, torch.Tensor | float] = field(default_factory=dict)
 
-    def add(self, **values: Any) -> None:
+    def add(self, **values: torch.Tensor | float) -> None:
         """Add to the sums by name; the names are the fields of ``Reading``."""
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0) + value
 
-    def read(self, reduce: Any = None) -> Reading:
+    def read(self, reduce: Callable[[torch.Tensor], torch.Tensor] | None = None) -> Reading:
         """The sums as numbers, added over devices by ``reduce`` (tensor -> tensor); starts again at 0."""
         stacked = torch.stack(
             [torch.as_tensor(self.sums.get(name, 0.0), dtype=torch.float64).cpu() for name in self.names]
@@ -85,18 +84,20 @@ class StopTokenLoss:
     left out.
     """
 
-    def __init__(self, model: Any) -> None:
-        base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    def __init__(self, model: CausalLM) -> None:
+        base = base_of(model)
         self._head = base.get_output_embeddings()
-        self._hidden: Any = None
+        self._hidden = torch.empty(0)
         self._checked = False
         self.works = True
         base.get_decoder().register_forward_hook(self._keep)
 
-    def _keep(self, module: Any, args: Any, output: Any) -> None:
+    def _keep(self, module: torch.nn.Module, args: tuple[object, ...], output: DecoderOutput) -> None:
         self._hidden = output[0].detach()
 
-    def nats(self, labels: Any, answer_bytes: Any, total: Any) -> Any:
+    def nats(
+        self, labels: torch.Tensor, answer_bytes: torch.Tensor, total: torch.Tensor
+    ) -> torch.Tensor | float:
         """Nats of the stop tokens of this batch; NaN where ``works`` is False.
 
         Args:
@@ -114,7 +115,7 @@ class StopTokenLoss:
         return self._sum(labels, trained & (answer_bytes[:, 1:] < 0))
 
     @torch.no_grad()
-    def _sum(self, labels: Any, where: Any) -> Any:
+    def _sum(self, labels: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
         hidden, targets = self._hidden[:, :-1][where], labels[:, 1:][where]
         total = torch.zeros((), dtype=torch.float64, device=targets.device)
         for start in range(0, len(targets), _CHUNK):

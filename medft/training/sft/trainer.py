@@ -1,35 +1,42 @@
 """TRL's SFTTrainer, with the sums that exact figures need.
 
-Owns the collator that carries answer bytes beside the labels and the trainer that adds them up. Import it
-only after ``engine.activate()``: Unsloth replaces TRL's trainer when it is imported. It knows no engine by
-name.
+Import it only after the engine's ``activate``: Unsloth replaces TRL's trainer when it is imported.
 """
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
 
 import torch
+from datasets import Dataset
 from torch.utils.data import Sampler
+from transformers import TrainerState
+from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import pad
 
+from medft.engine.trainer import Inputs, Row
+from medft.models.causal_lm import CausalLM, Output
+from medft.prompt.encode import IGNORE
 from medft.training.phases import phase
-from medft.training.tally import IGNORE, Reading, StopTokenLoss, Tally
+from medft.training.sft.sums import Reading, StopTokenLoss, Sums
+
+StepBatches = tuple[list[Inputs], torch.Tensor | int | None]
+"""The batches of an optimizer step, and the number of their trained tokens."""
 
 
 class AnswerCollator(DataCollatorForLanguageModeling):  # type: ignore[misc]
     """TRL's collator, padded or padding-free, that also carries the column ``answer_bytes``, and ``row``: the
     place of every token's row in the batch, -1 for padding."""
 
-    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+    def torch_call(self, examples: Sequence[Row]) -> Inputs:
         """Batch ``examples``; both columns are padded with -1."""
-        batch: dict[str, Any] = super().torch_call(examples)
+        batch: Inputs = super().torch_call(examples)
         sizes = [torch.tensor(example["answer_bytes"]) for example in examples]
         rows = [torch.full_like(size, place) for place, size in enumerate(sizes)]
         for name, column in (("answer_bytes", sizes), ("row", rows)):
@@ -53,29 +60,32 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
     ``clock`` holds the seconds that validation (and test) and the saving of checkpoints took.
     """
 
-    def __init__(self, *args: Any, order: Sampler[int] | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *, order: Sampler[int] | None = None, **settings: object) -> None:
+        super().__init__(**settings)
         self._order = order
         self.clock = {"validation": 0.0, "saving": 0.0}
-        self.train_tally, self.eval_tally = Tally(), Tally()
+        self.forget()
         self.stop_loss = StopTokenLoss(self.model)
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
         return self._order or super()._get_train_sampler(train_dataset)
 
-    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, *device: Any) -> Any:
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Inputs], num_batches: int, *device: torch.device
+    ) -> StepBatches:
         """The batches of a step and the number of their trained tokens, as in Trainer; a row that is only
         there to fill up the last batch of an epoch carries no loss and is not counted."""
         batches = list(itertools.islice(epoch_iterator, num_batches))
         if batches:
             batches[-1] = self._without_repeats(batches[-1])
-        return super().get_batch_samples(iter(batches), num_batches, *device)
+        samples: StepBatches = super().get_batch_samples(iter(batches), num_batches, *device)
+        return samples
 
-    def prediction_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    def prediction_step(self, model: CausalLM, inputs: Inputs, *args: object, **kwargs: object) -> object:
         """As in Trainer, without repeated rows."""
         return super().prediction_step(model, self._without_repeats(inputs), *args, **kwargs)
 
-    def _without_repeats(self, batch: dict[str, Any]) -> dict[str, Any]:
+    def _without_repeats(self, batch: Inputs) -> Inputs:
         """Take the loss from rows that only fill up the last batch of several devices.
 
         accelerate deals every device a whole batch and begins again with the first rows where they run out;
@@ -93,9 +103,13 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         }
 
     def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        """As in SFTTrainer; adds the batch to the tally of training or of validation."""
+        self,
+        model: CausalLM,
+        inputs: Inputs,
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, Output]:
+        """As in SFTTrainer; adds the batch to the sums of training or of validation."""
         inputs = dict(inputs)
         answer_bytes, row, labels = inputs.pop("answer_bytes"), inputs.pop("row"), inputs["labels"]
         loss, outputs = super().compute_loss(
@@ -108,8 +122,8 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
                 tokens if num_items_in_batch is None else num_items_in_batch / self.accelerator.num_processes
             )
             nats = torch.where(tokens > 0, loss.detach().double() * share, 0.0)
-            tally = self.train_tally if model.training else self.eval_tally
-            tally.add(
+            sums = self.train_sums if model.training else self.eval_sums
+            sums.add(
                 nats=nats,
                 tokens=tokens,
                 answer_nats=nats - self.stop_loss.nats(labels, answer_bytes, nats),
@@ -119,22 +133,25 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             )
         return (loss, outputs) if return_outputs else loss
 
-    def training_step(self, *args: Any, **kwargs: Any) -> Any:
+    def training_step(self, *args: object, **kwargs: object) -> torch.Tensor:
         """As in Trainer; an error says that it was met in training."""
         with phase("training"):
-            return super().training_step(*args, **kwargs)
+            loss: torch.Tensor = super().training_step(*args, **kwargs)
+            return loss
 
-    def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> Any:
+    def evaluation_loop(
+        self, *args: object, metric_key_prefix: str = "eval", **kwargs: object
+    ) -> EvalLoopOutput:
         """As in Trainer, with the loss weighted by tokens and bits per byte among the metrics."""
-        self.read(self.eval_tally)
+        self._read(self.eval_sums)
         with phase("validation"), self._timed("validation"):
             output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
-            reading = self.read(self.eval_tally)
+            reading = self._read(self.eval_sums)
         output.metrics[f"{metric_key_prefix}_loss"] = reading.loss
         output.metrics[f"{metric_key_prefix}_bits_per_byte"] = reading.bits_per_byte
         return output
 
-    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+    def _save_checkpoint(self, *args: object, **kwargs: object) -> None:
         with self._timed("saving"):
             super()._save_checkpoint(*args, **kwargs)
 
@@ -145,6 +162,33 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         yield
         self.clock[what] += time.perf_counter() - began
 
-    def read(self, tally: Tally) -> Reading:
-        """The sums since the last reading, over all devices."""
-        return tally.read(lambda sums: self.accelerator.reduce(sums.to(self.args.device), reduction="sum"))
+    @property
+    def bits_known(self) -> bool:
+        """Whether bits per byte can be told for this model."""
+        return self.stop_loss.works
+
+    def measured(self) -> Reading:
+        """The sums of training since the last call, over all devices."""
+        return self._read(self.train_sums)
+
+    def forget(self) -> None:
+        """Begin all sums again."""
+        self.train_sums, self.eval_sums = Sums(), Sums()
+
+    def _read(self, sums: Sums) -> Reading:
+        return sums.read(lambda all: self.accelerator.reduce(all.to(self.args.device), reduction="sum"))
+
+    def inputs_of(self, rows: Sequence[Row]) -> Inputs:
+        """One batch, on this trainer's device."""
+        inputs: Inputs = self._prepare_inputs(self.data_collator(rows))
+        return inputs
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """The gradients of a loss."""
+        self.accelerator.backward(loss)
+
+    def restore(self, checkpoint: Path) -> None:
+        """State and weights of a checkpoint, or of the best one so far where that is to be kept."""
+        self.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        best = self.state.best_model_checkpoint if self.args.load_best_model_at_end else None
+        self._load_from_checkpoint(best or str(checkpoint))

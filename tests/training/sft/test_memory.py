@@ -12,8 +12,9 @@ from medft.compose import settings
 from medft.engine import engine
 from medft.engine.base import PROJECTIONS, LoadSpec, LoraConfig
 from medft.models.registry import ShapeConfig, lora_parameters, parameters
-from medft.plan.memory import ADAM_BYTES, Batch, Workload, block_bytes_per_token, estimate, weight_bytes
 from medft.plan.shape import read_shape
+from medft.training.memory import ADAM_BYTES, Batch, Workload, block_bytes_per_token, weight_bytes
+from medft.training.sft.memory import estimate
 
 PUBLISHED = {  # NF4 checkpoint in GB, LoRA r16 on all projections, parameters in billions
     "gemma": (5.57, 50_003_968, 8.538),

@@ -34,7 +34,7 @@ def batch(joined: bool) -> dict[str, Any]:
 def test_a_row_that_fills_up_the_last_batch_is_not_counted_twice(
     joined: bool, remainder: int, index: int, counted: int
 ) -> None:
-    from medft.training.trainer import Trainer
+    from medft.training.sft.trainer import Trainer
 
     state = SimpleNamespace(end_of_dataloader=True, remainder=remainder)
     accelerator = SimpleNamespace(gradient_state=state, num_processes=2, process_index=index)

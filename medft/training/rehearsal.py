@@ -1,21 +1,17 @@
-"""The largest batches, run once before step 1: what does not fit fails now and not after hours.
+"""Runs the largest batches once before step 1, so that what does not fit in memory fails at once.
 
-Owns that rehearsal. It leaves weights, gradients, random state and sums as they were.
+Weights, gradients, random state and counts stay as they were.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import TrainerCallback
 
+from medft.engine.trainer import Inputs, Rows, Trainer
 from medft.training.phases import phase
-from medft.training.tally import Tally
-
-if TYPE_CHECKING:
-    from medft.training.trainer import Trainer
 
 
 class Rehearsal(TrainerCallback):  # type: ignore[misc]
@@ -25,17 +21,17 @@ class Rehearsal(TrainerCallback):  # type: ignore[misc]
         judged: the splits that the trainer will validate and test.
     """
 
-    def __init__(self, judged: Sequence[Any]) -> None:
+    def __init__(self, judged: Sequence[Rows]) -> None:
         self.trainer: Trainer | None = None
         self._judged = judged
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, *args: object, **kwargs: object) -> None:
         """Rehearse; an error says which phase it was met in."""
         if self.trainer is not None:
             rehearse(self.trainer, self._judged)
 
 
-def rehearse(trainer: Trainer, judged: Sequence[Any]) -> None:
+def rehearse(trainer: Trainer, judged: Sequence[Rows]) -> None:
     """Run the largest batches of a trainer that is about to train and then to judge the splits ``judged``.
 
     Raises:
@@ -51,15 +47,15 @@ def rehearse(trainer: Trainer, judged: Sequence[Any]) -> None:
         model.train()
         batch = _largest(trainer, trainer.train_dataset, args.per_device_train_batch_size)
         with phase("training"):
-            trainer.accelerator.backward(trainer.compute_loss(model, batch))
+            trainer.backward(trainer.compute_loss(model, batch))
     model.zero_grad(set_to_none=True)
-    trainer.train_tally, trainer.eval_tally = Tally(), Tally()
+    trainer.forget()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
-def _largest(trainer: Trainer, rows: Any, count: int) -> Any:
+def _largest(trainer: Trainer, rows: Rows, count: int) -> Inputs:
     """A batch of the longest rows, on the trainer's device."""
     lengths = rows["length"][:]  # at once; row by row takes 0.2 ms each
     longest = sorted(range(len(lengths)), key=lambda index: lengths[index], reverse=True)[:count]
-    return trainer._prepare_inputs(trainer.data_collator([rows[index] for index in longest]))
+    return trainer.inputs_of([rows[index] for index in longest])

@@ -75,7 +75,7 @@ def test_validation_equals_the_sums_by_hand_whatever_the_batches(
     assert found["eval_bits_per_byte"] == pytest.approx(bits, rel=1e-5)
 
 
-def test_the_training_tally_is_the_token_weighted_mean_over_uneven_batches(
+def test_the_sums_of_training_are_the_token_weighted_mean_over_uneven_batches(
     loaded: tuple[Any, Any, list[sft.Row]], tmp_path: Path
 ) -> None:
     model, tokenizer, rows = loaded
@@ -85,7 +85,7 @@ def test_the_training_tally_is_the_token_weighted_mean_over_uneven_batches(
         gradient_accumulation_steps=4, learning_rate=1e-12,
     )  # fmt: skip
     trainer.train()
-    reading = trainer.read(trainer.train_tally)
+    reading = trainer.measured()
     assert reading.loss == pytest.approx(loss, rel=1e-5)
     assert reading.bits_per_byte == pytest.approx(bits, rel=1e-5)
     assert reading.real == sum(len(row["input_ids"]) for row in rows) == reading.processed
@@ -96,7 +96,7 @@ def test_bits_are_left_out_where_the_logits_cannot_be_followed(
 ) -> None:
     import torch
 
-    from medft.training.tally import StopTokenLoss
+    from medft.training.sft.sums import StopTokenLoss
 
     model, _, rows = loaded
     watched = StopTokenLoss(model)

@@ -1,0 +1,100 @@
+"""What medft uses of a trainer that has been built, whatever it trains for: protocols."""
+# ruff: noqa: D102 - most members are those of transformers and datasets
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, overload
+
+from medft.models.causal_lm import CausalLM
+
+if TYPE_CHECKING:
+    import torch
+
+Row = Mapping[str, Sequence[int]]
+"""An encoded row: per column, one number a token."""
+Inputs = dict[str, "torch.Tensor"]
+"""Rows put together, as a model takes them."""
+
+
+class Rows(Protocol):
+    """A ``datasets.Dataset`` of encoded rows."""
+
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, key: int) -> Row: ...
+    @overload
+    def __getitem__(self, key: str) -> Sequence[int]: ...
+
+
+class Collate(Protocol):
+    """Puts rows together."""
+
+    def __call__(self, rows: Sequence[Row]) -> Inputs: ...
+
+
+class Measured(Protocol):
+    """What a trainer counted while it trained, over all devices."""
+
+    @property
+    def loss(self) -> float:
+        """Mean loss per trained token."""
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """Bits per byte of the answers, or None where it is not known."""
+
+    @property
+    def real(self) -> float:
+        """Tokens that are not padding."""
+
+    @property
+    def processed(self) -> float:
+        """Tokens the model was given, padding included."""
+
+
+class Arguments(Protocol):
+    """``transformers.TrainingArguments``."""
+
+    per_device_train_batch_size: int
+    per_device_eval_batch_size: int
+    load_best_model_at_end: bool
+
+
+class State(Protocol):
+    """``transformers.TrainerState``."""
+
+    global_step: int
+    best_model_checkpoint: str | None
+
+
+class Trainer(Protocol):
+    """A ``transformers.Trainer`` with medft's exact counts."""
+
+    model: CausalLM
+    model_wrapped: CausalLM
+    args: Arguments
+    state: State
+    train_dataset: Rows
+    data_collator: Collate
+    clock: dict[str, float]
+    """Seconds that validation and the saving of checkpoints took."""
+    bits_known: bool
+    """Whether bits per byte can be told for this model."""
+
+    def train(self, resume_from_checkpoint: str | None) -> object: ...
+    def evaluate(self, rows: Rows, *, metric_key_prefix: str) -> dict[str, float]: ...
+    def compute_loss(self, model: CausalLM, inputs: Inputs) -> torch.Tensor: ...
+    def backward(self, loss: torch.Tensor) -> None: ...
+    def inputs_of(self, rows: Sequence[Row]) -> Inputs:
+        """One batch, on the trainer's device."""
+
+    def restore(self, checkpoint: Path) -> None:
+        """Take state and weights from a checkpoint after which nothing is left to train."""
+
+    def measured(self) -> Measured:
+        """What was counted in training since the last call."""
+
+    def forget(self) -> None:
+        """Drop what was counted so far."""

@@ -1,0 +1,36 @@
+"""What medft uses of a Hugging Face fast tokenizer: a protocol."""
+# ruff: noqa: D102 - the members are those of transformers
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import tokenizers
+
+Turns = list[dict[str, str]]
+"""A conversation as chat templates take it: role and content of each turn."""
+
+
+class Tokenizer(Protocol):
+    """A ``transformers.PreTrainedTokenizerFast``."""
+
+    backend_tokenizer: tokenizers.Tokenizer
+    chat_template: str | None
+    pad_token: str | None
+    pad_token_id: int | None
+    bos_token_id: int | None
+    eos_token_id: int | None
+    all_special_ids: list[int]
+    special_tokens_map: Mapping[str, object]
+    added_tokens_decoder: Mapping[int, tokenizers.AddedToken]
+
+    def __len__(self) -> int: ...
+    def apply_chat_template(
+        self, conversation: Turns, *, tokenize: bool, add_generation_prompt: bool = False
+    ) -> object: ...
+    def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]: ...
+    def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = False) -> str: ...
+    def get_vocab(self) -> dict[str, int]: ...
+    def save_pretrained(self, save_directory: str) -> object: ...

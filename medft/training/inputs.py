@@ -1,0 +1,55 @@
+"""What a training is given: a loaded model, its settings, and those who watch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from medft.engine.base import Engine, LoadSpec
+from medft.models.causal_lm import AdaptedLM
+from medft.prompt.tokenizer import Tokenizer
+from medft.runs import RunDir
+from medft.training.config import TrainerConfig
+
+if TYPE_CHECKING:
+    from medft.training.callbacks import Listener, ProgressBar, Stopper
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model that is ready to be trained."""
+
+    model: AdaptedLM
+    """Base and fresh adapter."""
+    tokenizer: Tokenizer
+    """Its tokenizer."""
+    engine: Engine
+    """What loaded it."""
+    spec: LoadSpec
+    """How it was loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One training."""
+
+    config: TrainerConfig
+    """The recipe."""
+    seed: int
+    """Seeds batch order, dropout and noise."""
+    folder: RunDir
+    """Where losses and checkpoints are written; an interrupted training goes on from what is there."""
+    rehearse: bool = False
+    """Whether the largest batches are run before step 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watchers:
+    """Who is told of every line of losses."""
+
+    bar: ProgressBar
+    """Shows it."""
+    stopper: Stopper
+    """Stops on a signal, or on a loss that is not a number."""
+    listeners: tuple[Listener, ...] = ()
+    """Others, such as W&B."""

@@ -1,0 +1,61 @@
+"""A loaded model, rows and settings -> the trainer of supervised fine-tuning, ready to run.
+
+Import it only after the engine's ``activate``.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import torch
+from transformers import TrainerCallback
+
+from medft.engine import compat
+from medft.engine.trainer import Rows
+from medft.training.inputs import Loaded, Training
+from medft.training.sampler import GroupedByLength
+from medft.training.schedule import Schedule
+from medft.training.sft.arguments import Compute, sft_config
+from medft.training.sft.trainer import AnswerCollator, Trainer
+
+
+def make(
+    loaded: Loaded,
+    rows: Mapping[str, Rows],
+    training: Training,
+    schedule: Schedule,
+    callbacks: Sequence[TrainerCallback],
+    *,
+    validate_first: bool,
+) -> Trainer:
+    """The trainer of ``loaded``; see ``medft.training.objective``."""
+    config, model, spec = training.config, loaded.model, loaded.spec
+    cuda = torch.cuda.is_available() and next(model.parameters()).device.type == "cuda"
+    if not cuda:
+        compat.unnumber_cpu()
+    arguments = sft_config(
+        config,
+        schedule,
+        Compute(spec.dtype, spec.gradient_checkpointing, loaded.engine.loss_type(model), cuda),
+        folder=training.folder.checkpoints,
+        seed=training.seed,
+        validate="validation" in rows,
+        validate_first=validate_first,
+    )
+    order = None
+    if config.group_by_length:
+        order = GroupedByLength(rows["train"]["length"], schedule.rows_per_step, training.seed)
+    return Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=rows["train"],
+        eval_dataset=rows.get("validation"),
+        processing_class=copy.deepcopy(loaded.tokenizer),  # trainers set its padding side and pad token
+        data_collator=AnswerCollator(
+            pad_token_id=loaded.tokenizer.pad_token_id,
+            padding_free=bool(config.padding_free or config.packing),
+        ),
+        callbacks=list(callbacks),
+        order=order,
+    )
