@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from medft.errors import HubError
+from medft.format import duration
 from medft.models.hub import explain, hub_errors, refused
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ def again(step: Callable[[], T], say: Say = lambda _: None, but: tuple[int, ...]
             wait = _wait(error, attempt, but)
             if wait is None or attempt == ATTEMPTS:
                 raise
-            say(f"the hub did not answer as it should; again in {wait:.0f} s ({attempt} of {ATTEMPTS - 1})")
+            say(f"temporary hub error; retry {attempt}/{ATTEMPTS - 1} in {duration(wait)}")
             time.sleep(wait)
     raise AssertionError("unreachable")
 

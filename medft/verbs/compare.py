@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from medft.files import stamp, unused
 from medft.report.comparison.page import NAME, write_comparison
 from medft.report.comparison.rules import Axis, Comparison, compare
 from medft.report.comparison.selection import select
@@ -57,7 +57,7 @@ def run(config: CompareConfig) -> None:
     subjects, left_out = select(words, config.artifacts)
     comparison = compare(subjects, config.x, None if config.metric == "auto" else config.metric)
     title = config.title or _title(comparison)
-    folder = write_comparison(comparison, _new_folder(config.artifacts / "compare"), title)
+    folder = write_comparison(comparison, unused(config.artifacts / "compare" / stamp()), title)
     print(f"{title}      {folder}\n")
     print(_screen(comparison))
     for line in _remarks(comparison, left_out):
@@ -70,13 +70,6 @@ def _title(comparison: Comparison) -> str:
     if runs == 1:
         return comparison.subjects[0].identity.title
     return f"{runs} runs" + (f" of {lines} configurations" if lines < runs else "")
-
-
-def _new_folder(parent: Path) -> Path:
-    """``<parent>/<stamp>``, with a number behind it when this second has one already."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    candidates = [parent / stamp, *(parent / f"{stamp}-{number}" for number in range(2, 1000))]
-    return next(path for path in candidates if not path.exists())
 
 
 def _screen(comparison: Comparison) -> str:

@@ -5,12 +5,13 @@ Owns the words. Decides and computes nothing.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medft.data.prepare import Prepared
 from medft.engine.compat import outside_tested
 from medft.errors import EngineError
+from medft.files import folder_size
+from medft.format import duration, size
 from medft.plan.plan import Plan
 from medft.plan.resolve import Resolved
 from medft.prompt.tokens import EncodedSplit
@@ -57,7 +58,7 @@ def say_plan(screen: Screen, plan: Plan, splits: dict[str, EncodedSplit]) -> Non
 def say_merged(screen: Screen, folder: RunDir, report: dict[str, Any]) -> None:
     """The merged weights, what they were merged into, and what their judgement from disk came to."""
     base = {"16-bit": "16-bit base", "dequantised-nf4": "4-bit base, dequantised"}[report["base_kind"]]
-    screen.line("saved", f"merged/ {size(folder.merged)}, from the {base}")
+    screen.line("saved", f"merged/ {size(folder_size(folder.merged))}, from the {base}")
     screen.line("checked", _judgement(report))
     losses = report["logits"]["heldout_loss"]
     if losses:
@@ -124,10 +125,5 @@ def say_end(screen: Screen, summary: dict[str, Any], seconds: float) -> None:
     figures = [f"train loss {summary['train_loss']:.3f}"]
     figures += [f"validation {loss:.3f}"] if loss is not None else []
     figures += [f"{bits:.3f} bits/byte"] if bits is not None else []
-    screen.line("result", ", ".join(figures) + f", in {seconds:.0f} s")
+    screen.line("result", ", ".join(figures) + f", in {duration(seconds)}")
     screen.line("next", "medft chat run=latest | medft evaluate run=latest | medft compare")
-
-
-def size(folder: Path) -> str:
-    """The size of everything in ``folder``."""
-    return f"{sum(file.stat().st_size for file in folder.rglob('*') if file.is_file()) / 1e6:,.1f} MB"

@@ -5,10 +5,8 @@ The story of the command, top to bottom; every room it joins is named where it e
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +18,7 @@ from medft.data.prepare import Prepared, prepare
 from medft.data.record import Record
 from medft.data.stage import redact_record
 from medft.errors import ConfigError, MedftError, PromptError
-from medft.files import atomic_folder
+from medft.files import atomic_folder, numbered, stamp
 from medft.models.hub import fetch
 from medft.models.registry import ModelConfig
 from medft.plan.resolve import Scale
@@ -110,10 +108,9 @@ def _report_folder(config: PrepareConfig) -> Iterator[tuple[Path, Path]]:
     The name is taken at once, with a number behind it where this second has one already: two that start
     together have two reports.
     """
-    first = config.artifacts / "prepare" / f"{config.dataset.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    first = config.artifacts / "prepare" / f"{config.dataset.name}-{stamp()}"
     first.parent.mkdir(parents=True, exist_ok=True)
-    others = (first.with_name(f"{first.name}-{number}") for number in itertools.count(2))
-    folder = next(path for path in itertools.chain([first], others) if _taken(path))
+    folder = next(path for path in numbered(first) if _taken(path))
     try:
         with atomic_folder(folder) as aside:
             yield folder, aside

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from medft.config import build
 from medft.errors import ConfigError, RunError
-from medft.files import write_json
+from medft.files import stamp, write_json
 from medft.report.replay import agree, as_table, compare_replay
 from medft.report.terminal import fitted
 from medft.runs import RunDir, find_run
@@ -60,7 +59,7 @@ def run(config: ReplayConfig) -> int:
             where=str(first.root),
             remedy=f"medft train resume={first.root}",
         )
-    place = config.run_dir or config.artifacts / "runs" / first.root.parent.name / _stamp()
+    place = config.run_dir or config.artifacts / "runs" / first.root.parent.name / stamp()
     if place.exists():
         raise RunError(
             "the folder of the new run is taken", where=str(place), remedy="choose another run_dir"
@@ -82,7 +81,3 @@ def _again(first: RunDir, second: RunDir) -> int:
     """Train what the first run's configuration, and nothing else, says."""
     here = {"run_dir": str(second.root), "sweep": {"folder": None, "resume": None}, "upload": {}}
     return train.run(build(train.TrainConfig, {**read_config(first), **here}))
-
-
-def _stamp() -> str:
-    return time.strftime("%Y%m%d-%H%M%S")

@@ -15,7 +15,8 @@ from medft.data.prepare import Prepared, prepare
 from medft.engine import engine
 from medft.engine.base import LoadSpec
 from medft.engine.device import peak_memory_bytes, release, use_one_thread
-from medft.files import read_json, write_json
+from medft.files import folder_size, read_json, write_json
+from medft.format import size
 from medft.machine import probe
 from medft.models.base_models import training_base
 from medft.plan import downloads as access
@@ -28,7 +29,7 @@ from medft.training.lifecycle import describe, keeping_state, open_folder
 from medft.training.resume import demand_same_data, demand_same_steps, expand
 from medft.training.summary import Fingerprints, ledger_json, summarise
 from medft.verbs import train_upload
-from medft.verbs.lines import announce, say_end, say_plan, say_stopped, size
+from medft.verbs.lines import announce, say_end, say_plan, say_stopped
 from medft.verbs.steps import SPLITS, encode, merge, plan_of
 from medft.verbs.train_config import TrainConfig
 
@@ -119,7 +120,7 @@ def _run(
     if not ranks.first():
         return 0
     save_adapter(model, tokenizer, folder.adapter, base.name)
-    screen.line("saved", f"adapter/ {size(folder.adapter)}")
+    screen.line("saved", f"adapter/ {size(folder_size(folder.adapter))}")
     del model
     release()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from medft.format import size
 from medft.publish.card import Kind
 from medft.publish.facts import read_facts
 from medft.publish.package import Package, stage
@@ -83,13 +84,3 @@ def show(package: Package, private: bool, screen: Screen) -> None:
         screen.line("stays", ", ".join(package.left_out))
     for notice in package.notices:
         screen.line("notice", notice)
-
-
-def size(count: int) -> str:
-    """Bytes in decimal units, as hubs count them."""
-    value = float(count)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"
