@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 UNKNOWN = "-"
+_NUMBER = re.compile(
+    r"^[-+−]?[\d.,]+(e[-+]?\d+)?([kMB]|%| ±.*| to .*| (min|h) \d\d (s|min)| [A-Za-z]{1,3})?$"
+)
 _ROUNDS_UP = 0.99995  # 999.96 MB is written 1.0 GB
 
 
@@ -40,3 +46,9 @@ def size(count_of_bytes: float | None) -> str:
         if count_of_bytes >= _ROUNDS_UP * unit:
             return f"{count_of_bytes / unit:.1f} {letters}"
     return f"{count_of_bytes:.0f} B"
+
+
+def numeric(rows: Sequence[Sequence[str]], columns: int) -> list[bool]:
+    """Per column of a table, whether all its filled cells are numbers as they are written here."""
+    filled = [[row[i] for row in rows if row[i] not in ("", UNKNOWN)] for i in range(columns)]
+    return [bool(cells) and all(map(_NUMBER.match, cells)) for cells in filled]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from medft.format import UNKNOWN, count, decimal, duration, size
+from medft.format import UNKNOWN, count, decimal, duration, numeric, size
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,17 @@ def test_what_is_unknown_is_a_dash() -> None:
     for shown in (count, decimal, duration, size):
         assert shown(None) == shown(float("nan")) == UNKNOWN
     assert decimal(1.23456) == "1.235"
+
+
+def test_what_is_written_here_is_a_number_to_a_table() -> None:
+    written = [
+        size(14e9),
+        duration(750),
+        duration(42),
+        count(2.1e6),
+        decimal(-1.2),
+        "1.03 ± 0.01 (n=3)",
+    ]
+    assert numeric([written, [UNKNOWN] * len(written)], len(written)) == [True] * len(written)
+    assert numeric([["a", "1", ""], ["2", "one", "-"]], 3) == [False, False, False]
+    assert numeric([], 2) == [False, False]

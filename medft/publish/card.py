@@ -1,7 +1,4 @@
-"""The model card: what a run folder can prove, as Markdown with hub metadata.
-
-Owns the hub metadata, the template's escaping and what follows from data licences. Knows nothing of how the
-facts were read (`facts`) nor of where the card is sent.
+"""The model card: what a run folder can prove, as Markdown with hub metadata (templates/card.md.jinja).
 
 Every value that the template prints is escaped unless the code here made it: names come from configurations
 and hubs, and a card is shown as a web page.
@@ -9,18 +6,17 @@ and hubs, and a card is shown as a web page.
 
 from __future__ import annotations
 
-import html
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
 
 from medft.errors import ConfigError
 from medft.publish.card_sections import Source, mapping, strings
 from medft.publish.facts import Facts
 from medft.publish.licence import PERMISSIVE, narrows, restrictions
+from medft.report.markdown import Markdown, code, escape, link
 from medft.report.subject import number
 
 if TYPE_CHECKING:
@@ -30,17 +26,7 @@ if TYPE_CHECKING:
 Kind = Literal["adapter", "merged", "both"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_SPECIAL = re.compile(r"([\\`*_\[\]|~$]|^[-+=#])")  # what Markdown gives a meaning in or before a line
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
-
-
 _LOSSES = {"base": "base", "merged": "merged", "adapted": "unmerged", "quantised": "4-bit base + adapter"}
-
-
-class Markdown(str):
-    """Text that is Markdown already: printed as it is."""
-
-    __slots__ = ()
 
 
 def write_card(facts: Facts, repo: str, kind: Kind) -> str:
@@ -157,30 +143,7 @@ def is_hub_id(name: str) -> bool:
     return "/" in name
 
 
-def escape(value: Any) -> Markdown:
-    """Any value as one line of text that Markdown and HTML show literally."""
-    if isinstance(value, Markdown):
-        return value
-    line = _CONTROL.sub(" ", "yes" if value is True else "no" if value is False else str(value))
-    return Markdown(html.escape(_SPECIAL.sub(r"\\\1", line), quote=False))
-
-
-def code(value: str) -> Markdown:
-    """A code span; its fence is longer than any run of backticks inside (CommonMark 6.1)."""
-    line = _CONTROL.sub(" ", value)
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
-    padding = " " if "`" in line else ""
-    return Markdown(f"{fence}{padding}{line}{padding}{fence}".replace("|", "\\|"))
-
-
-def link(words: str, url: str) -> Markdown:
-    """A link, when ``url`` is an http(s) address; the words alone otherwise."""
-    if not re.match(r"https?://[^\s/]", url):
-        return escape(words)
-    return Markdown(f"[{escape(words)}](<{quote(url, safe=':/?#@!$&*+,;=%~')}>)")
-
-
-def _figure(value: float) -> Markdown:
+def _number(value: float) -> Markdown:
     return Markdown(f"{value:.4g}")
 
 
@@ -217,5 +180,5 @@ def _environment() -> Environment:
     environment = Environment(  # noqa: S701
         loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, finalize=escape
     )
-    environment.filters.update(code=code, link=link, figure=_figure, count=_count, plain=_plain)
+    environment.filters.update(code=code, link=link, number=_number, count=_count, plain=_plain)
     return environment

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medft.files import read_json
-from medft.report.html import Table
+from medft.report.blocks import Table
 from medft.runs import RunDir
 
 _SHOWN = 16  # characters of a fingerprint

@@ -96,7 +96,7 @@ def run(config: PrepareConfig) -> None:
         if config.show and not previewer:
             screen.line("notice", "rows cannot be shown without a tokenizer: tokenizer=<folder or hub id>")
         for preview in previews:
-            screen.say(painted(preview, _colours(screen)))
+            screen.say(painted(preview, _colors(screen)))
         write_data_report(report, prompts, previews, aside)
     screen.line("wrote", f"{folder / NAME}.html, .json")
 
@@ -200,8 +200,10 @@ def _preview(record: Record, template: TemplateConfig, previewer: Previewer) -> 
 
 
 def _say(screen: Screen, report: Report, prompts: Prompts) -> None:
-    for label, words in lines(report, prompts):
-        screen.line(label, words)
+    told = dict(lines(report, prompts))
+    longest = max(map(len, told))
+    for label, words in told.items():
+        screen.line(f"{label:<{longest}}", words)
     if prompts.note:
         screen.line("notice", prompts.note)
     screen.say("")
@@ -209,9 +211,9 @@ def _say(screen: Screen, report: Report, prompts: Prompts) -> None:
         screen.say(f"  {finding.level:<8} {finding.what}")
         if finding.remedy:
             screen.say(f"  {'':<8}   {finding.remedy}")
-    screen.say("" if report.findings else "  nothing to mend\n")
+    screen.say("" if report.findings else "  no issues found\n")
 
 
-def _colours(screen: Screen) -> bool:
+def _colors(screen: Screen) -> bool:
     """Whether the terminal takes colours and its user wants them (no-color.org)."""
     return screen.stream.isatty() and not os.environ.get("NO_COLOR")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,8 +9,8 @@ from medft.config import build
 from medft.errors import ConfigError, RunError
 from medft.files import stamp, write_json
 from medft.report.replay import agree, as_table, compare_replay
-from medft.report.terminal import fitted
 from medft.runs import RunDir, find_run
+from medft.screen import Screen
 from medft.training.resume import read_config
 from medft.verbs import train
 
@@ -71,9 +70,12 @@ def run(config: ReplayConfig) -> int:
     verdict = agree(findings)
     rows = [asdict(finding) for finding in findings]
     write_json(second.root / "replay.json", {"of": str(first.root), "agrees": verdict, "findings": rows})
-    print(f"\nreplay of {first.root}      {second.root}\n")
-    print(fitted(as_table(findings), shutil.get_terminal_size((100, 24)).columns, shrink=("then", "now")))
-    print(f"\n  {'the two agree' if verdict else 'the two do NOT agree'}")
+    screen, table = Screen(), as_table(findings)
+    screen.say("")
+    screen.title(f"replay of {first.root}", str(second.root))
+    screen.say("")
+    screen.table(table.columns, table.rows, wrap=("then", "now"))
+    screen.say(f"\n  {'the two agree' if verdict else 'the two do NOT agree'}")
     return 0 if verdict else 1
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from medft.report.comparison.lines import Pen, draw_band, draw_run
 from medft.report.comparison.rules import UNITS, Axis, Comparison, Panel
-from medft.report.comparison.seeds import Difference, Spread
 from medft.report.series import smoothing_words
 from medft.report.style import (
     GREY,
@@ -72,14 +71,7 @@ def label_text(comparison: Comparison, index: int) -> str:
     line = comparison.lines[index]
     name = line.label if len(line.label) <= LONGEST_LABEL else line.label[: LONGEST_LABEL - 1] + "…"
     several = len({other.letter for other in comparison.lines}) > 1
-    return "  ".join(part for part in (name, spread_text(line.final), f"[{line.letter}]" * several) if part)
-
-
-def spread_text(value: Spread | None) -> str:
-    """``1.034``, or ``1.034 ± 0.012 (n=3)``; empty when unknown."""
-    if value is None:
-        return ""
-    return f"{value.mean:.3f}" if value.sd is None else f"{value.mean:.3f} ± {value.sd:.3f} (n={value.n})"
+    return "  ".join(part for part in (name, str(line.final or ""), f"[{line.letter}]" * several) if part)
 
 
 def _height(panel: Panel, panels: int) -> float:
@@ -106,15 +98,10 @@ def _below(comparison: Comparison) -> list[tuple[str, str]]:
 def _verdicts(comparison: Comparison, most: int = 3) -> list[str]:
     if not comparison.pairs:
         return []
-    shown = [f"{pair_name(comparison, p)}: {p.verdict} (p = {p.p:.2g})" for p in comparison.pairs[:most]]
+    shown = [f"{comparison.names(p)}: {p.verdict} (p = {p.p:.2g})" for p in comparison.pairs[:most]]
     rest = len(comparison.pairs) - len(shown)
     more = f"; {rest} more pairs in the table" if rest > 0 else ""
     return [f"Welch's t-test over seeds, Holm-corrected: {'; '.join(shown)}{more}."]
-
-
-def pair_name(comparison: Comparison, pair: Difference) -> str:
-    """``mistral vs gemma``."""
-    return f"{comparison.lines[pair.first].label} vs {comparison.lines[pair.second].label}"
 
 
 def _smoothing(comparison: Comparison) -> str:

@@ -23,8 +23,8 @@ from medft.report.comparison.differences import (
     what_differs,
 )
 from medft.report.comparison.seeds import (
-    Difference,
     Group,
+    PairTest,
     Spread,
     compare_pairs,
     group,
@@ -83,7 +83,7 @@ class Comparison:
     """Configurations, one per row."""
     panels: tuple[Panel, ...]
     """What is drawn on which axis."""
-    pairs: tuple[Difference, ...]
+    pairs: tuple[PairTest, ...]
     """Tests between repeated configurations (indices of lines)."""
     differs: Differences
     """Settings that differ."""
@@ -97,6 +97,10 @@ class Comparison:
     def members(self, line: Line) -> list[Subject]:
         """The subjects of a line."""
         return [self.subjects[index] for index in line.group.members]
+
+    def names(self, pair: PairTest) -> str:
+        """``mistral vs gemma``."""
+        return f"{self.lines[pair.first].label} vs {self.lines[pair.second].label}"
 
 
 def compare(subjects: Sequence[Subject], x: Axis = "step", metric: Metric | None = None) -> Comparison:
@@ -180,7 +184,7 @@ def _panel_note(metric: Metric, tokenizer: str | None) -> str:
     )
 
 
-def _test(lines: Sequence[Line], members: list[list[Subject]], panels: Sequence[Panel]) -> list[Difference]:
+def _test(lines: Sequence[Line], members: list[list[Subject]], panels: Sequence[Panel]) -> list[PairTest]:
     """Test pairs within a panel and within one evaluation setting, corrected over all of them together."""
     fair: dict[tuple[int, str], list[int]] = {}
     for number, panel in enumerate(panels):

@@ -49,10 +49,14 @@ class Spread:
     n: int
     """Seeds with a value."""
 
+    def __str__(self) -> str:
+        """``1.034``, or ``1.034 ± 0.012 (n=3)``."""
+        return f"{self.mean:.3f}" if self.sd is None else f"{self.mean:.3f} ± {self.sd:.3f} (n={self.n})"
+
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """What the seeds say of two groups."""
+class PairTest:
+    """Whether two groups differ by more than their seeds explain."""
 
     first: int
     """Index of a group."""
@@ -124,7 +128,7 @@ def spread(values: Sequence[float | None]) -> Spread | None:
     return Spread(statistics.fmean(known), statistics.stdev(known) if len(known) > 1 else None, len(known))
 
 
-def compare_pairs(values: Sequence[Sequence[float]], families: Sequence[Sequence[int]]) -> list[Difference]:
+def compare_pairs(values: Sequence[Sequence[float]], families: Sequence[Sequence[int]]) -> list[PairTest]:
     """Test every pair of repeated groups that may be compared (``RULE``).
 
     Welch, Biometrika 34, 28 (1947); Holm, Scand. J. Stat. 6, 65 (1979).
@@ -142,7 +146,7 @@ def compare_pairs(values: Sequence[Sequence[float]], families: Sequence[Sequence
     raw = [_welch(values[first], values[second]) for first, second in pairs]
     corrected = _holm([p for _, _, p in raw])
     return [
-        Difference(first, second, gap, interval, p)
+        PairTest(first, second, gap, interval, p)
         for (first, second), (gap, interval, _), p in zip(pairs, raw, corrected, strict=True)
     ]
 

@@ -1,22 +1,16 @@
-"""The tables of a comparison: one row per configuration for people, one row per run for programs.
-
-Owns columns and their order, CSV and Markdown. Knows nothing of figures and pages.
-"""
+"""The tables of a comparison: one row per configuration for people, one row per run for programs (csv)."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from medft.format import UNKNOWN, count, duration, size
-from medft.report.comparison.plot import pair_name, spread_text
+from medft.report.blocks import Table
 from medft.report.comparison.rules import Comparison, Line
-from medft.report.comparison.seeds import RULE, spread
-from medft.report.html import Table
+from medft.report.comparison.seeds import spread
 from medft.report.subject import FINGERPRINTS, Subject, number
 
-FIGURES = (
+METRICS = (
     "steps", "train_loss", "validation_loss", "bits_per_byte", "test_loss", "tokens", "tokens_per_second",
     "seconds", "peak_memory_bytes",
 )  # fmt: skip
@@ -24,12 +18,15 @@ FIGURES = (
 
 def results(comparison: Comparison) -> Table:
     """One row per configuration, best first within each axis; columns that nobody fills are left out."""
-    order = [index for panel in comparison.panels for index in panel.lines]
-    rows = [_result(comparison, comparison.lines[index]) for index in order]
+    rows = [_result(comparison, line) for line in _best_first(comparison)]
     columns = [name for name in rows[0] if any(row[name] not in ("", UNKNOWN) for row in rows)]
     if len({line.letter for line in comparison.lines}) == 1:
         columns = [name for name in columns if name != "evaluated on"]
     return Table(tuple(columns), tuple(tuple(row[name] for name in columns) for row in rows))
+
+
+def _best_first(comparison: Comparison) -> list[Line]:
+    return [comparison.lines[index] for panel in comparison.panels for index in panel.lines]
 
 
 def _result(comparison: Comparison, line: Line) -> dict[str, str]:
@@ -38,10 +35,10 @@ def _result(comparison: Comparison, line: Line) -> dict[str, str]:
         "run": line.label,
         "evaluated on": line.letter,
         "seeds": ", ".join(run.seed for run in runs if run.seed) or UNKNOWN,
-        "bits per byte": _spread(runs, "bits_per_byte"),
-        "validation loss": _spread(runs, "loss"),
-        "train loss": spread_text(spread([_train_loss(run) for run in runs])) or UNKNOWN,
-        "test loss": spread_text(spread([number(run.figures, "test_loss") for run in runs])) or UNKNOWN,
+        "bits per byte": _spread([run.final("bits_per_byte") for run in runs]),
+        "validation loss": _spread([run.final("loss") for run in runs]),
+        "train loss": _spread([_train_loss(run) for run in runs]),
+        "test loss": _spread([number(run.figures, "test_loss") for run in runs]),
         "steps": " / ".join(dict.fromkeys(f"{run.curve.rows['step'].max():.0f}" for run in runs)),
         "tokens": count(_mean(runs, "tokens")),
         "tokens/s": count(_mean(runs, "tokens_per_second")),
@@ -51,8 +48,13 @@ def _result(comparison: Comparison, line: Line) -> dict[str, str]:
     }
 
 
-def _spread(runs: Sequence[Subject], metric: str) -> str:
-    return spread_text(spread([run.final(metric) for run in runs])) or UNKNOWN
+def _spread(values: Sequence[float | None]) -> str:
+    return str(spread(values) or UNKNOWN)
+
+
+def _mean(runs: Sequence[Subject], key: str) -> float | None:
+    known = spread([number(run.figures, key) for run in runs])
+    return known.mean if known else None
 
 
 def _train_loss(run: Subject) -> float | None:
@@ -63,21 +65,14 @@ def _train_loss(run: Subject) -> float | None:
     return float(losses.iloc[-max(1, len(losses) // 5) :].mean()) if len(losses) else None
 
 
-def _mean(runs: Sequence[Subject], key: str) -> float | None:
-    known = spread([number(run.figures, key) for run in runs])
-    return known.mean if known else None
-
-
 def settings(comparison: Comparison) -> Table | None:
     """What differs between the configurations, only that, one row per configuration; None when nothing
     does."""
     keys = [key for key in comparison.differs.rows if key != "seed"]
     if not keys:
         return None
-    order = [index for panel in comparison.panels for index in panel.lines]
     rows = [
-        (line.label, *(_values(comparison, line, key) for key in keys))
-        for line in (comparison.lines[index] for index in order)
+        (line.label, *(_values(comparison, line, key) for key in keys)) for line in _best_first(comparison)
     ]
     return Table(("run", *keys), tuple(rows))
 
@@ -93,7 +88,7 @@ def pairs(comparison: Comparison) -> Table | None:
         return None
     rows = [
         (
-            pair_name(comparison, pair),
+            comparison.names(pair),
             f"{pair.gap:+.3f}",
             f"{pair.interval[0]:+.3f} to {pair.interval[1]:+.3f}",
             f"{pair.p:.2g}",
@@ -105,76 +100,53 @@ def pairs(comparison: Comparison) -> Table | None:
 
 
 def to_csv(comparison: Comparison) -> str:
-    """One row per run with full figures, fingerprints and every setting that differs, those included that
-    follow from a name. A text cell that a spreadsheet would run as a formula gets a leading apostrophe."""
-    keys = [*comparison.differs.rows, *comparison.differs.implied]
+    """One row per run with full numbers, fingerprints and every setting that differs, those included that
+    follow from a name."""
+    import pandas as pd
+
+    return pd.DataFrame(_records(comparison)).to_csv(index=False, float_format="%.10g", lineterminator="\n")
+
+
+def _records(comparison: Comparison) -> Iterator[dict[str, str | float | None]]:
     values = comparison.differs.rows | comparison.differs.implied
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    identity = ("label", "path", "state", "seed", "model", "tiny", "dataset", "template", "evaluated_on")
-    prints = tuple(f"{kind}_fingerprint" for kind in FINGERPRINTS)
-    writer.writerow([*identity, *FIGURES, *prints, *(f"settings.{key}" for key in keys)])
     for line in comparison.lines:
         for index in line.group.members:
             run = comparison.subjects[index]
-            cells = [
-                *_identity(line, run),
-                *_figures(run),
-                *(run.fingerprints.get(k, "") for k in FINGERPRINTS),
-            ]
-            writer.writerow([_inert(cell) for cell in [*cells, *(values[key][index] for key in keys)]])
-    return out.getvalue()
+            texts = {
+                "label": line.label,
+                "path": str(run.path),
+                "state": run.state,
+                "seed": run.seed or "",
+                "model": run.identity.model,
+                "tiny": str(run.identity.tiny).lower(),
+                "dataset": run.identity.dataset,
+                "template": run.identity.template,
+                "evaluated_on": line.letter,
+            }
+            prints = {f"{kind}_fingerprint": run.fingerprints.get(kind, "") for kind in FINGERPRINTS}
+            differing = {f"settings.{key}": values[key][index] for key in values}
+            yield {**_inert(texts), **_metrics(run), **_inert(prints | differing)}
 
 
-def _identity(line: Line, run: Subject) -> list[str]:
-    who = run.identity
-    tiny = str(who.tiny).lower()
-    what = [who.model, tiny, who.dataset, who.template, line.letter]
-    return [line.label, str(run.path), run.state, run.seed or "", *what]
+def _metrics(run: Subject) -> dict[str, float | None]:
+    return {key: number(run.figures, key) for key in METRICS} | {
+        "validation_loss": run.final("loss"),
+        "bits_per_byte": run.final("bits_per_byte"),
+        "train_loss": _train_loss(run),
+        "steps": float(run.curve.rows["step"].max()),
+    }
 
 
-def _figures(run: Subject) -> list[str]:
-    known = {key: number(run.figures, key) for key in FIGURES}
-    known["validation_loss"] = run.final("loss")
-    known["bits_per_byte"] = run.final("bits_per_byte")
-    known["train_loss"] = _train_loss(run)
-    known["steps"] = float(run.curve.rows["step"].max())
-    return ["" if value is None else f"{value:.10g}" for value in known.values()]
+def _inert(cells: dict[str, str]) -> dict[str, str]:
+    """The cells with an apostrophe before those that a spreadsheet would run as a formula."""
+    return {key: f"'{cell}" if _is_formula(cell) else cell for key, cell in cells.items()}
 
 
-def _inert(cell: str) -> str:
-    """CSV injection: a cell that starts a formula in a spreadsheet, and is no number, becomes plain text."""
+def _is_formula(cell: str) -> bool:
     if not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return cell
+        return False
     try:
         float(cell)
     except ValueError:
-        return f"'{cell}"
-    return cell
-
-
-def to_markdown(comparison: Comparison, title: str) -> str:
-    """Title, warnings, the tables and the notes as Markdown."""
-    parts = [f"# {_plain(title)}", *(f"> **Note** {_plain(warning)}" for warning in comparison.warnings)]
-    parts += ["![curves](comparison.png)", _markdown(results(comparison))]
-    if (differing := settings(comparison)) is not None:
-        parts += ["## What differs", _markdown(differing)]
-    if (tests := pairs(comparison)) is not None:
-        parts += ["## Differences and the spread of seeds", _markdown(tests), RULE]
-    return "\n\n".join([*parts, *map(_plain, comparison.notes)]) + "\n"
-
-
-def _markdown(table: Table) -> str:
-    lines = [table.columns, tuple("---" for _ in table.columns), *table.rows]
-    return "\n".join(
-        "| " + " | ".join(_plain(cell) if i != 1 else cell for cell in line) + " |"
-        for i, line in enumerate(lines)
-    )
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is: no markup, links, tags or cell borders."""
-    flat = " ".join(text.split())
-    for mark in "\\`*[]|":
-        flat = flat.replace(mark, f"\\{mark}")
-    return flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        return True
+    return False

@@ -1,7 +1,4 @@
-"""The figure of a data set: how long its texts and rows are.
-
-Owns that figure. Knows nothing of the page it stands on; looks come from style.py.
-"""
+"""The plot of a data set: how long its texts and rows are."""
 
 from __future__ import annotations
 
