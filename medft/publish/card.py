@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from medft.errors import ConfigError
 from medft.publish.card_sections import Source, mapping, strings
 from medft.publish.facts import Facts
-from medft.publish.licence import PERMISSIVE, narrows, restrictions
+from medft.publish.license import PERMISSIVE, narrows, restrictions
 from medft.report.markdown import Markdown, code, escape, link
 from medft.report.subject import number
 

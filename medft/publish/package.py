@@ -20,7 +20,7 @@ from medft.merge.sidecar_files import LICENCE_FILES
 from medft.models.hub import CHECKPOINT_FILES
 from medft.publish.card import Kind, is_hub_id, write_card
 from medft.publish.facts import Facts
-from medft.publish.licence import forbids_sharing
+from medft.publish.license import forbids_sharing
 from medft.publish.preflight import Target
 from medft.runs import RunDir
 

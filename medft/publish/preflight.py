@@ -14,7 +14,7 @@ from medft.merge.digests import check_digests
 from medft.models.folder import PICKLES, check_checkpoint
 from medft.publish.card import Kind, is_hub_id
 from medft.publish.facts import Facts
-from medft.publish.licence import forbids_sharing
+from medft.publish.license import forbids_sharing
 from medft.publish.rights import check_rights
 from medft.runs import RunDir
 

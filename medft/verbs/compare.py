@@ -10,7 +10,7 @@ from medft.files import stamp, unused
 from medft.report.comparison.page import NAME, write_comparison
 from medft.report.comparison.rules import Axis, Comparison, compare
 from medft.report.comparison.selection import select
-from medft.report.comparison.table import pairs, results
+from medft.report.comparison.tables import pairs, results
 from medft.screen import Screen
 
 SHOWN = ("run", "evaluated on", "bits per byte", "validation loss", "train loss", "steps", "time")

@@ -7,7 +7,7 @@ from pathlib import Path
 from medft.files import atomic_folder
 from medft.format import UNKNOWN
 from medft.report.blocks import Block, Notice, Picture, Section, Table, Text
-from medft.report.comparison import table
+from medft.report.comparison import tables
 from medft.report.comparison.plot import draw
 from medft.report.comparison.rules import Comparison
 from medft.report.comparison.seeds import RULE
@@ -29,7 +29,7 @@ def write_comparison(comparison: Comparison, folder: Path, title: str) -> Path:
         draw(comparison, title, [png, svg])
         report = sections(comparison, svg.read_bytes())
         texts = {
-            "csv": table.to_csv(comparison), "md": document(title, report), "html": page(title, report),
+            "csv": tables.to_csv(comparison), "md": document(title, report), "html": page(title, report),
         }  # fmt: skip
         for suffix, text in texts.items():
             (aside / f"{NAME}.{suffix}").write_text(text, encoding="utf-8")
@@ -42,10 +42,10 @@ def sections(comparison: Comparison, svg: bytes) -> list[Section]:
     opening: list[Block] = [Notice(warning) for warning in comparison.warnings]
     parts = [
         Section("", [*opening, Picture(svg, "image/svg+xml", alt, f"{NAME}.svg")]),
-        Section("Results", [table.results(comparison)]),
+        Section("Results", [tables.results(comparison)]),
         Section("What differs between the configurations", _differing(comparison)),
     ]
-    if (tests := table.pairs(comparison)) is not None:
+    if (tests := tables.pairs(comparison)) is not None:
         parts.append(Section("Differences and the spread of seeds", [tests, Text(RULE)]))
     return [
         *parts,
@@ -55,7 +55,7 @@ def sections(comparison: Comparison, svg: bytes) -> list[Section]:
 
 
 def _differing(comparison: Comparison) -> list[Block]:
-    differing, implied = table.settings(comparison), comparison.differs.implied
+    differing, implied = tables.settings(comparison), comparison.differs.implied
     blocks: list[Block] = [differing or Text("No setting differs, but for the seed.")]
     if not any(subject.settings for subject in comparison.subjects):
         blocks = [

@@ -15,13 +15,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from medft.errors import ConfigError
-from medft.report.comparison.differences import (
-    Differences,
-    differences,
-    evaluation_letters,
-    names,
-    what_differs,
-)
 from medft.report.comparison.seeds import (
     Group,
     PairTest,
@@ -30,6 +23,13 @@ from medft.report.comparison.seeds import (
     group,
     reruns,
     spread,
+)
+from medft.report.comparison.settings import (
+    Differences,
+    differences,
+    evaluation_letters,
+    names,
+    what_differs,
 )
 from medft.report.subject import Subject
 

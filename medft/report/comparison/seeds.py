@@ -14,7 +14,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from medft.report.comparison.differences import trains
+from medft.report.comparison.settings import trains
 from medft.report.subject import Subject
 
 ALPHA = 0.05

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from medft.report.comparison.differences import differences, names
+from medft.report.comparison.settings import differences, names
 from medft.report.subject import of_run
 from tests.support.runs import make_run
 
