@@ -8,7 +8,8 @@ from typing import Literal
 
 from medft.files import stamp, unused
 from medft.report.comparison.page import NAME, write_comparison
-from medft.report.comparison.rules import Axis, Comparison, compare
+from medft.report.comparison.result import Axis, Comparison
+from medft.report.comparison.rules import compare
 from medft.report.comparison.selection import select
 from medft.report.comparison.tables import pairs, results
 from medft.screen import Screen

@@ -9,7 +9,7 @@ from medft.format import UNKNOWN
 from medft.report.blocks import Block, Notice, Picture, Section, Table, Text
 from medft.report.comparison import tables
 from medft.report.comparison.plot import draw
-from medft.report.comparison.rules import Comparison
+from medft.report.comparison.result import Comparison
 from medft.report.comparison.seeds import RULE
 from medft.report.html import page
 from medft.report.markdown import document

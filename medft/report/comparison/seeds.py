@@ -1,8 +1,6 @@
 """Repeats: which runs are one configuration with several seeds, their mean and spread, and what a
 difference is worth.
 
-Owns the statistics of a comparison. Knows nothing of figures and pages.
-
 The rule for a difference, in the words that reports quote, is ``RULE``. A single seed says nothing of how
 far a repeat would fall elsewhere (Bouthillier et al., "Accounting for variance in machine learning
 benchmarks", MLSys 2021), so that a run without repeats takes part in no test.

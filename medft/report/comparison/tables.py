@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from medft.format import UNKNOWN, count, duration, size
 from medft.report.blocks import Table
-from medft.report.comparison.rules import Comparison, Line
+from medft.report.comparison.result import Comparison, Line
 from medft.report.comparison.seeds import spread
 from medft.report.subject import FINGERPRINTS, Subject, number
 
