@@ -1,8 +1,4 @@
-"""Calling a hub that may be busy, break off or refuse: what is tried again, and what is said in the end.
-
-Owns the waiting between attempts, and the words for what huggingface_hub raises while it writes. Knows
-nothing of what is sent.
-"""
+"""Calling a hub that may be busy, break off or refuse: what is tried again, and the error in the end."""
 
 from __future__ import annotations
 

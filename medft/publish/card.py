@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from medft.errors import ConfigError
 from medft.publish.card_sections import Source, mapping, strings
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
     from jinja2 import Environment
 
-Kind = Literal["adapter", "merged", "both"]
+Content = Literal["adapter", "merged", "both"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _LOSSES = {"base": "base", "merged": "merged", "adapted": "unmerged", "quantised": "4-bit base + adapter"}
 
 
-def write_card(facts: Facts, repo: str, kind: Kind) -> str:
+def write_card(facts: Facts, repo: str, kind: Content) -> str:
     """The README.md of a repository ``repo`` (owner/name) that holds ``kind``.
 
     Raises:
@@ -56,27 +56,27 @@ def write_card(facts: Facts, repo: str, kind: Kind) -> str:
     return re.sub(r"\n{3,}", "\n\n", card).strip() + "\n"
 
 
-def metadata(facts: Facts, repo: str, kind: Kind) -> ModelCardData:
+def metadata(facts: Facts, repo: str, kind: Content) -> ModelCardData:
     """The card's YAML head: only ids that the hub can know, so no local folder ever stands in it."""
     from huggingface_hub import ModelCardData
 
-    licence, licence_name, link_ = _licence(facts, repo)
+    license_id, license_name, license_link = _license(facts, repo)
     data_sets = [source.repo for source in facts.sources if is_hub_id(source.repo)]
     return ModelCardData(
         base_model=facts.base_16bit if is_hub_id(facts.base_16bit) else None,
         datasets=data_sets or None,
         language=[code for code in facts.languages if re.fullmatch(r"[a-z]{2,3}", code)] or None,
         library_name="peft" if kind == "adapter" else "transformers",
-        license=licence,
-        license_name=licence_name,
-        license_link=link_,
+        license=license_id,
+        license_name=license_name,
+        license_link=license_link,
         pipeline_tag="text-generation",
         tags=["medical", "medft", "lora", "not-for-clinical-use"],
         base_model_relation="adapter" if kind == "adapter" else "finetune",
     )
 
 
-def _licence(facts: Facts, repo: str) -> tuple[str, str | None, str | None]:
+def _license(facts: Facts, repo: str) -> tuple[str, str | None, str | None]:
     """The hub's licence id; and, for one it does not know, a name and where the terms stand.
 
     A permissive base does not make a model free to use whose data asks for more: what the card says of the
@@ -160,13 +160,13 @@ def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-") or "unknown"
 
 
-def _shown(source: Source) -> dict[str, Any]:
+def _shown(source: Source) -> dict[str, object]:
     """A data set as a row of the card's table."""
     hub = f"https://huggingface.co/datasets/{source.repo}" if is_hub_id(source.repo) else ""
     return {
         "name": source.name,
         "page": source.homepage or hub,
-        "licence": source.licence,
+        "license": source.licence,
         "version": source.version[:12],
         "rows_in": source.rows_in,
         "train": source.kept.get("train"),

@@ -1,7 +1,6 @@
 """Merged weights -> GGUF through llama.cpp's own converter, or an Ollama Modelfile beside the merged weights.
 
-Owns the finding of llama.cpp's tools, the commands, and the folder export/<quant>/, which is never mixed with
-merged/. Knows nothing of the GGUF format: the converter and the quantiser do.
+What is written goes to export/<quant>/, which is never mixed with merged/.
 """
 
 from __future__ import annotations

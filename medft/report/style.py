@@ -64,7 +64,7 @@ def headings(figure: Figure, title: str, lines: Sequence[tuple[str, str]] = ()) 
     """Write a title and small lines of (text, color) below it at the top left.
 
     Returns:
-        the height of the figure, as a fraction, that is left below them.
+        the height of the plot, as a fraction, that is left below them.
     """
     inch = 1 / figure.get_figheight()
     y = 1 - 0.14 * inch
@@ -178,7 +178,7 @@ def text_width(figure: Figure, texts: Sequence[str]) -> float:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write the figure whole or not at all; the suffix (.png, .svg) names the format."""
+    """Write the plot whole or not at all; the suffix (.png, .svg) names the format."""
     aside = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         metadata = {"Date": None} if path.suffix == ".svg" else {}

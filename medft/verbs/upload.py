@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medft.format import size
-from medft.publish.card import Kind
+from medft.publish.card import Content
 from medft.publish.facts import read_facts
 from medft.publish.package import Package, stage
 from medft.publish.preflight import check_terms, check_weights, repositories
@@ -30,7 +30,7 @@ class UploadConfig:
     """Hub repository, owner/name."""
     run: str = "latest"
     """The run: a folder, `latest`, or part of a run's name."""
-    what: Kind = "both"
+    what: Content = "both"
     """adapter, merged, or both (merged to `repo`, the adapter to `repo`-adapter)."""
     together: bool = False
     """With both: one repository with the folders adapter/ and merged/ instead of two."""
@@ -81,6 +81,6 @@ def show(package: Package, private: bool, screen: Screen) -> None:
     for name, count in package.files:
         screen.line("", f"{size(count):>9}  {name}")
     if package.left_out:
-        screen.line("stays", ", ".join(package.left_out))
+        screen.line("not sent", ", ".join(package.left_out))
     for notice in package.notices:
         screen.line("notice", notice)

@@ -63,7 +63,7 @@ def _differing(comparison: Comparison) -> list[Block]:
         ]
     if implied:
         blocks.append(
-            Text(f"{len(implied)} facts that follow from these names are left out; {NAME}.csv has them.")
+            Text(f"Facts that follow from these names are left out ({len(implied)}); {NAME}.csv has them.")
         )
     return blocks
 

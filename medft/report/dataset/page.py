@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from medft.config import plain
 from medft.data.cleaning.select import SPLIT_NAMES
@@ -144,7 +144,7 @@ def _preview(preview: Preview) -> Iterator[Block]:
     yield Table(("check", "holds", "found"), tuple(rows))
 
 
-def _values(report: Report, prompts: Prompts, previews: Sequence[Preview]) -> dict[str, Any]:
+def _values(report: Report, prompts: Prompts, previews: Sequence[Preview]) -> dict[str, object]:
     shown = {"shown": plain(list(previews))} if previews else {}
     return {"prompts": plain(prompts), **report.to_json(), **shown}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from medft.data.examination.doctor import Report
 from medft.data.examination.findings import Finding
@@ -55,7 +54,7 @@ def summed(report: Report, key: str) -> dict[str, int]:
     return dict(total.most_common())
 
 
-def _counts(counts: Mapping[str, Any]) -> str:
+def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
 
 
