@@ -1,16 +1,17 @@
-"""Writing without loss: files and folders that appear whole or not at all, and locks on open files.
-
-Where to look for: ``write_text``, ``write_json``, ``read_json``, ``atomic_folder``, ``take``.
+"""Writing without loss: files and folders that appear whole or not at all, names that are not taken yet, and
+locks on open files.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -62,6 +63,26 @@ def read_json(path: Path) -> Any:
         raise RunError(f"{path.name} is missing", where=str(path), remedy="is this a medft folder?") from None
     except ValueError as error:
         raise RunError(f"{path.name} is damaged: {error}", where=str(path)) from None
+
+
+def stamp() -> str:
+    """This second as the name of a folder: ``20261120-101500``."""
+    return time.strftime("%Y%m%d-%H%M%S")
+
+
+def numbered(path: Path) -> Iterator[Path]:
+    """``path``, then ``path-2``, ``path-3`` and so on: the names to try until one is not taken."""
+    return itertools.chain([path], (path.with_name(f"{path.name}-{n}") for n in itertools.count(2)))
+
+
+def unused(path: Path) -> Path:
+    """The first of the numbered names of ``path`` that nothing has yet."""
+    return next(name for name in numbered(path) if not name.exists())
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of all files in ``folder``."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 @contextlib.contextmanager

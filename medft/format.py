@@ -1,11 +1,15 @@
-"""Figures as people write them: counts, losses, durations, sizes; a dash where a value is unknown.
-
-Owns rounding for display. Knows nothing of what a figure means.
-"""
+"""Numbers as people read them: decimals, counts, durations, bytes; a dash where a value is unknown."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 UNKNOWN = "-"
+_NUMBER = re.compile(
+    r"^[-+−]?[\d.,]+(e[-+]?\d+)?([kMB]|%| ±.*| to .*| (min|h) \d\d (s|min)| [A-Za-z]{1,3})?$"
+)
+_ROUNDS_UP = 0.99995  # 999.96 MB is written 1.0 GB
 
 
 def decimal(value: float | None, places: int = 3) -> str:
@@ -14,7 +18,7 @@ def decimal(value: float | None, places: int = 3) -> str:
 
 
 def count(value: float | None) -> str:
-    """``999``, ``31k``, ``2.1M``, ``1.4B``."""
+    """``999``, ``31k``, ``2.1M``, ``1.4B``: three digits at most."""
     if value is None or value != value:
         return UNKNOWN
     for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
@@ -24,21 +28,27 @@ def count(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """``42 s``, ``12:05`` (minutes and seconds) or ``3:12:05``."""
+    """``42 s``, ``12 min 05 s`` or ``3 h 12 min``."""
     if seconds is None or seconds != seconds:
         return UNKNOWN
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
-        return f"{hours}:{minutes:02}:{rest:02}"
-    return f"{minutes}:{rest:02}" if minutes else f"{rest} s"
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
 def size(count_of_bytes: float | None) -> str:
-    """``2.1 GB``; decimal units, as disks and networks count."""
+    """``14.5 GB``; decimal units, as disks and networks count."""
     if count_of_bytes is None or count_of_bytes != count_of_bytes:
         return UNKNOWN
-    for unit, letters in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count_of_bytes >= unit:
+    for unit, letters in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count_of_bytes >= _ROUNDS_UP * unit:
             return f"{count_of_bytes / unit:.1f} {letters}"
     return f"{count_of_bytes:.0f} B"
+
+
+def numeric(rows: Sequence[Sequence[str]], columns: int) -> list[bool]:
+    """Per column of a table, whether all its filled cells are numbers as they are written here."""
+    filled = [[row[i] for row in rows if row[i] not in ("", UNKNOWN)] for i in range(columns)]
+    return [bool(cells) and all(map(_NUMBER.match, cells)) for cells in filled]

@@ -1,6 +1,5 @@
-"""What a person sees: short lines of medft's own on the terminal, library chatter in the run's log.
-
-Owns the terminal while a command runs. Knows nothing of what is said.
+"""What a person sees: short lines and tables of medft's own on the terminal, library chatter in the run's
+log.
 """
 
 from __future__ import annotations
@@ -9,10 +8,16 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import TextIO
+
+from medft.format import numeric
+
+_NARROWEST = 6  # characters that a column keeps, however narrow the terminal
+_GAP = "  "
 
 
 class Screen:
@@ -32,6 +37,16 @@ class Screen:
         """Whether someone watches (a terminal), so that a bar can be redrawn in place."""
         return self.bar_stream.isatty()
 
+    @property
+    def width(self) -> int | None:
+        """Characters per line; None where a file or a pipe takes them, which has no width."""
+        try:
+            own = os.get_terminal_size(self.stream.fileno()).columns
+        except (OSError, ValueError):
+            own = 0
+        asked = os.environ.get("COLUMNS", "")
+        return int(asked) if asked.isdigit() and int(asked) else own or None
+
     def title(self, left: str, right: str = "") -> None:
         """The headline of a command."""
         self.say(f"{left}      {right}".rstrip())
@@ -39,9 +54,39 @@ class Screen:
     def line(self, label: str, *cells: str) -> None:
         """One row of the table: a label and what is to be said of it."""
         if len(cells) == 2:
-            self.say(f"  {label:<8}{cells[0]:<14} {cells[1]}")
+            self.say(f"  {label:<7} {cells[0]:<14} {cells[1]}")
         else:
-            self.say(f"  {label:<8}{'  '.join(cells)}")
+            self.say(f"  {label:<7} {'  '.join(cells)}")
+
+    def table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[str]], wrap: Collection[str] = ()
+    ) -> None:
+        """A table, numbers to the right. Where the line is too short for it, cells of the columns ``wrap``
+        take several lines; nothing is cut."""
+        from rich import cells
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        shown = [[_printable(cell) for cell in row] for row in rows]
+        widest = [max(map(cells.cell_len, column)) for column in zip(columns, *shown, strict=True)]
+        least = [
+            min(width, _NARROWEST) if name in wrap else width
+            for name, width in zip(columns, widest, strict=True)
+        ]
+        grid = Table(box=None, padding=(0, len(_GAP), 0, 0), pad_edge=False, header_style="")
+        for name, width, right in zip(columns, least, numeric(rows, len(columns)), strict=True):
+            grid.add_column(
+                Text(name), justify="right" if right else "left", min_width=width, overflow="fold",
+                no_wrap=name not in wrap,
+            )  # fmt: skip
+        for row in shown:
+            grid.add_row(*map(Text, row))
+        out = StringIO()
+        gaps = len(_GAP) * (len(columns) - 1)
+        width = max(self.width or sum(widest) + gaps, sum(least) + gaps)
+        Console(file=out, width=width, color_system=None).print(grid)
+        self.say("\n".join(line.rstrip() for line in out.getvalue().splitlines()))
 
     def say(self, text: str) -> None:
         """A line as it is."""
@@ -79,6 +124,11 @@ class Screen:
             desc=f"  {words}", unit=" rows", unit_scale=True,
         ) as bar:  # fmt: skip
             yield bar.update
+
+
+def _printable(text: str) -> str:
+    """Text that no terminal takes for a command."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 @contextmanager

@@ -88,3 +88,34 @@ def test_a_failure_leaves_everything_as_it_was(tmp_path: Path) -> None:
 def _state(screen: Screen) -> tuple[object, ...]:
     descriptors = sum(1 for _ in Path("/proc/self/fd").iterdir())
     return screen.stream, sys.stdout, sys.stderr, logging.getLogger().level, descriptors
+
+
+COLUMNS = ("run", "loss")
+ROWS = (("a name of many words that is long", "1.5"), ("b", "-"), ("\x1b[31mred [bold]", "2.25"))
+
+
+def _table(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    Screen().table(COLUMNS, ROWS, wrap=("run",))
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_table_in_a_file_or_pipe_has_its_full_width_as_plain_text(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert _table(capsys) == [
+        "run                                loss",
+        "a name of many words that is long   1.5",
+        "b                                     -",
+        "\ufffd[31mred [bold]                    2.25",
+    ]
+
+
+@pytest.mark.parametrize("width", [20, 5])
+def test_a_table_on_a_narrow_terminal_breaks_into_lines_and_loses_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = _table(capsys)
+    assert max(map(len, lines)) <= max(width, 6 + 2 + 4)
+    assert all(word in " ".join(lines) for word in (*ROWS[0][0].split(), "1.5", "2.25"))

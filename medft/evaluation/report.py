@@ -1,7 +1,6 @@
-"""Results of suites -> evaluation/report.md and report.html.
+"""Results of suites -> evaluation/report.md and report.html, and the table on the terminal.
 
-Owns what a reader of an evaluation sees. Knows nothing of how figures come about; it reads the JSON of the
-suites, so that a suite that was run last week stands beside today's.
+It reads the JSON of the suites, so that a suite that was run last week stands beside today's.
 """
 
 from __future__ import annotations
@@ -11,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from medft.files import read_json, write_text
-from medft.report.html import Block, Notice, Section, Table, Text, page
+from medft.report.blocks import Block, Notice, Section, Table, Text
+from medft.report.html import page
+from medft.report.markdown import document
 
-NOT_ADVICE = "These figures describe answers of a language model. They do not make it fit for clinical use."
+NOT_ADVICE = "These numbers describe answers of a language model. They do not make it fit for clinical use."
 BASELINE = "majority baseline"
 """How the entries end that say what always giving the most frequent gold answer scores."""
 Found = Mapping[str, Any]
@@ -21,10 +22,10 @@ Found = Mapping[str, Any]
 PAIR = "tuned - base"
 _KINDS = ("better", "worse", "no significant change")
 VERDICTS = (
-    "What the training changed, figure by figure: the tuned model against its own base on the same items."
+    "What the training changed, metric by metric: the tuned model against its own base on the same items."
 )
 MANY = (
-    "Intervals are 95%. Tests are paired on the same items and not corrected for the number of figures: "
+    "Intervals are 95%. Tests are paired on the same items and not corrected for the number of metrics: "
     "among 20, one is expected to differ by chance."
 )
 
@@ -33,25 +34,24 @@ def write_report(folder: Path, title: str) -> list[Path]:
     """Write report.md and report.html from every <suite>.json in ``folder``."""
     suites = [read_json(path) for path in sorted(folder.glob("*.json"))]
     sections = [_opening(suites), *(_section(suite) for suite in suites)]
-    write_text(folder / "report.md", markdown(title, sections))
+    write_text(folder / "report.md", document(title, sections))
     write_text(folder / "report.html", page(title, sections))
     return [folder / "report.md", folder / "report.html"]
 
 
-def figure_table(suite: Found, brief: bool = False) -> Table:
-    """One row per figure: each system with its interval, then each paired difference in words; ``brief``
-    leaves its size and test out."""
-    systems = list(dict.fromkeys(name for figure in suite["figures"] for name in figure["systems"]))
-    pairs = list(dict.fromkeys(name for figure in suite["figures"] for name in figure["differences"]))
-    columns = ("part", "figure", *systems, *pairs)
-    rows = [_row(figure, systems, pairs, brief) for figure in suite["figures"]]
+def metrics_table(suite: Found) -> Table:
+    """One row per metric: each system with its interval, then each paired difference in words."""
+    systems = list(dict.fromkeys(name for metric in suite["figures"] for name in metric["systems"]))
+    pairs = list(dict.fromkeys(name for metric in suite["figures"] for name in metric["differences"]))
+    columns = ("part", "metric", *systems, *pairs)
+    rows = [_row(metric, systems, pairs) for metric in suite["figures"]]
     if not any(row[0] for row in rows):
         return Table(columns[1:], tuple(row[1:] for row in rows))
     return Table(columns, tuple(rows))
 
 
 def remarks(suite: Found) -> list[str]:
-    """What is to be said of a suite beside its figures: baselines, retrieval, what was not asked."""
+    """What is to be said of a suite beside its metrics: baselines, retrieval, what was not asked."""
     said = [
         f"{name}: {_inline(extra)}."
         for name, extra in suite["extras"].items()
@@ -61,20 +61,10 @@ def remarks(suite: Found) -> list[str]:
     return [*_baselines(suite), *said, *suite["notes"], *left_out]
 
 
-def markdown(title: str, sections: Sequence[Section]) -> str:
-    """The same sections as Markdown."""
-    lines = [f"# {title}", ""]
-    for section in sections:
-        lines += [f"## {section.heading}", ""] if section.heading else []
-        for block in section.blocks:
-            lines += [*_block(block), ""]
-    return "\n".join(lines).rstrip() + "\n"
-
-
 def _opening(suites: Sequence[Found]) -> Section:
     blocks: list[Block] = [Notice(NOT_ADVICE)]
     if any(suite.get("tiny") for suite in suites):
-        blocks.append(Notice("A tiny twin answered: these figures prove the pipeline, not a model."))
+        blocks.append(Notice("A tiny twin answered: these numbers prove the pipeline, not a model."))
     rows = tuple(_verdicts(suite) for suite in suites)
     baselines = [f"{suite['suite']}, {said}" for suite in suites for said in _baselines(suite)]
     blocks += [Text(VERDICTS), Table(("suite", *_KINDS), rows), Text("\n".join([*baselines, MANY]))]
@@ -82,11 +72,11 @@ def _opening(suites: Sequence[Found]) -> Section:
 
 
 def _verdicts(suite: Found) -> tuple[str, ...]:
-    """The names of a suite's figures by what became of them from the base to the tuned model."""
+    """The names of a suite's metrics by what became of them from the base to the tuned model."""
     found: dict[str, list[str]] = {kind: [] for kind in _KINDS}
-    for figure in suite["figures"]:
-        if difference := figure["differences"].get(PAIR):
-            name = ": ".join(filter(None, (figure["group"], figure["name"])))
+    for metric in suite["figures"]:
+        if difference := metric["differences"].get(PAIR):
+            name = ": ".join(filter(None, (metric["group"], metric["name"])))
             found[difference["verdict"]].append(name)
     return (suite["suite"], *("\n".join(names) or "-" for names in found.values()))
 
@@ -95,7 +85,7 @@ def _section(suite: Found) -> Section:
     weights = f", {suite['weights']} weights" if "weights" in suite else ""
     blocks: list[Block] = [Text(f"{suite['asked']:,} items, {suite['date']}{weights}")]
     if suite["figures"]:
-        blocks.append(figure_table(suite))
+        blocks.append(metrics_table(suite))
     blocks.append(Text("\n".join(remarks(suite))))
     for name, extra in suite["extras"].items():
         if isinstance(extra, Mapping) and "counts" in extra:
@@ -106,11 +96,11 @@ def _section(suite: Found) -> Section:
     return Section(suite["suite"], blocks)
 
 
-def _row(figure: Found, systems: Sequence[str], pairs: Sequence[str], brief: bool) -> tuple[str, ...]:
-    arrow = "" if figure["higher_is_better"] else " (lower is better)"
-    cells = [_estimate(figure["systems"].get(name)) for name in systems]
-    words = [_difference(figure["differences"].get(name), brief) for name in pairs]
-    return (figure["group"], figure["name"] + arrow, *cells, *words)
+def _row(metric: Found, systems: Sequence[str], pairs: Sequence[str]) -> tuple[str, ...]:
+    arrow = "" if metric["higher_is_better"] else " (lower is better)"
+    cells = [_estimate(metric["systems"].get(name)) for name in systems]
+    words = [_difference(metric["differences"].get(name)) for name in pairs]
+    return (metric["group"], metric["name"] + arrow, *cells, *words)
 
 
 def _estimate(estimate: Found | None) -> str:
@@ -124,11 +114,9 @@ def _number(value: float, sign: str = "") -> str:
     return f"{value:{sign},.0f}" if abs(value) >= 1000 else f"{value:{sign}.3f}"
 
 
-def _difference(difference: Found | None, brief: bool) -> str:
+def _difference(difference: Found | None) -> str:
     if difference is None:
         return ""
-    if brief:
-        return str(difference["verdict"])
     p = difference["p"]
     tested = "" if p is None else ", p < 0.001" if p < 0.001 else f", p = {p:.3f}"
     value, low, high = (_number(difference[key], "+") for key in ("value", "low", "high"))
@@ -142,10 +130,10 @@ def _baselines(suite: Found) -> Iterator[str]:
             continue
         group = name.removesuffix(BASELINE).removesuffix(": ")
         above = [
-            f"{system} ({figure['name']})"
-            for figure in suite["figures"]
-            if figure["group"] == group and figure["name"].startswith("accuracy")
-            for system, estimate in figure["systems"].items()
+            f"{system} ({metric['name']})"
+            for metric in suite["figures"]
+            if metric["group"] == group and metric["name"].startswith("accuracy")
+            for system, estimate in metric["systems"].items()
             if estimate["low"] > share
         ]
         yield f"{name}: {share:.3f}. Significantly above it: {', '.join(above) or 'none'}."
@@ -164,14 +152,3 @@ def _inline(extra: Found) -> str:
     return ", ".join(
         f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in extra.items()
     )
-
-
-def _block(block: Any) -> list[str]:
-    if isinstance(block, Table):
-        head = [_cells(block.columns), "|" + " --- |" * len(block.columns)]
-        return [*head, *(_cells(row) for row in block.rows)]
-    return [f"> **{block.text}**" if isinstance(block, Notice) else block.text]
-
-
-def _cells(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from medft.errors import HubError, RunError
+from medft.format import size
 from medft.models.hub import check_access, fetch
 from medft.models.registry import ModelConfig
 from medft.plan.disk import free_bytes, local_folder, to_download
@@ -54,7 +55,7 @@ def _demand_room(model: ModelConfig, in_4bit: bool, merge: bool) -> None:
     cache = Path(constants.HF_HUB_CACHE)
     if needed > (free := free_bytes(cache)):
         raise RunError(
-            f"{needed / 1e9:.1f} GB are to be downloaded, and the disk has {free / 1e9:.1f} GB free",
+            f"{size(needed)} are to be downloaded, and the disk has {size(free)} free",
             where=str(cache),
             remedy="free some space, set HF_HOME to a folder on a larger disk, or leave out merge=true",
         )

@@ -12,6 +12,7 @@ from medft.aliases import Json
 from medft.config import plain
 from medft.engine.base import Checkpointing
 from medft.errors import EngineError
+from medft.format import count, duration, size
 from medft.machine import Machine
 from medft.plan import cost, fit, lengths, problems
 from medft.plan.disk import Disk, free_bytes
@@ -73,9 +74,9 @@ class Plan:
         most = "" if self.exact else "at most "
         parts = [
             f"{self.schedule.steps:,} steps x {self.schedule.rows_per_step} rows",
-            f"{most}{_tokens(self.tokens)} tokens",
+            f"{most}{count(self.tokens)} tokens",
         ]
-        parts += [f"{self.memory.needed / 1e9:.1f} GB of memory"] if self.memory else []
+        parts += [f"{size(self.memory.needed)} of memory"] if self.memory else []
         parts += [f"about {duration(self.seconds)}"] if self.seconds is not None else []
         return ", ".join(parts)
 
@@ -162,18 +163,6 @@ def _flops(request: Request) -> float | None:
     return flops_per_token(request.shape, request.adapter, lengths.attended(request.lengths.train))
 
 
-def duration(seconds: float) -> str:
-    """A span of time, to two figures."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
-
-
-def _tokens(count: int) -> str:
-    return f"{count / 1e6:,.1f}M" if count >= 1e6 else f"{count / 1e3:,.0f}k" if count >= 1e3 else str(count)
-
-
 def _optimizer(trainer: TrainerConfig, machine: Machine, reasons: dict[str, str]) -> TrainerConfig:
     """Paged optimisers move their states between a GPU and its host; the unpaged ones compute the same."""
     unpaged: dict[str, Optimizer] = {"paged_adamw_32bit": "adamw_torch", "paged_adamw_8bit": "adamw_8bit"}
@@ -202,7 +191,7 @@ def _fit(
     trainer = chosen.trainer
     reasons["batch"] = (
         f"{trainer.per_device_batch_size} rows x {trainer.gradient_accumulation_steps} accumulated, "
-        f"{_batching(trainer, varlen)}: the least work per step that fits {room / 1e9:.1f} GB"
+        f"{_batching(trainer, varlen)}: the least work per step that fits {size(room)}"
     )
     if len(kinds) > 1:
         reasons["gradient_checkpointing"] = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from medft.format import size
 from medft.machine import Machine
 from medft.plan.disk import Disk
 from medft.plan.fit import Memory, Recipe
@@ -80,7 +81,7 @@ def _memory(recipe: Recipe, memory: Memory, offloads: bool, free: int, machine: 
     advice = " ".join(overrides) or "a smaller model"
     return [
         Problem(
-            f"{phase} needs {needs.needed / 1e9:.1f} GB of memory, and {place} has {free / 1e9:.1f} GB free",
+            f"{phase} needs {size(needs.needed)} of memory, and {place} has {size(free)} free",
             advice if enough else f"{advice} does not suffice: a smaller model, or a larger GPU",
             certain=needs.needed * _CERTAIN > free,
         )
@@ -92,7 +93,7 @@ def _disk(room: Disk | None, free: int, artifacts: Path) -> list[Problem]:
         return []
     return [
         Problem(
-            f"the run writes {room.run / 1e9:.1f} GB, and the disk of {artifacts} has {free / 1e9:.1f} GB",
+            f"the run writes {size(room.run)}, and the disk of {artifacts} has {size(free)}",
             "artifacts=<a folder on a larger disk>, merge=false, or trainer.save_total_limit=1",
             certain=True,
         )
@@ -104,8 +105,7 @@ def _host(needs: Estimate, machine: Machine) -> list[Problem]:
         return []
     return [
         Problem(
-            f"the host needs about {needs.host / 1e9:.1f} GB of memory, and has "
-            f"{machine.ram_available / 1e9:.1f} GB free",
+            f"the host needs about {size(needs.host)} of memory, and has {size(machine.ram_available)} free",
             "engine.gradient_checkpointing=standard keeps activations on the GPU",
             certain=False,
         )

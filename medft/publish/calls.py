@@ -1,8 +1,4 @@
-"""Calling a hub that may be busy, break off or refuse: what is tried again, and what is said in the end.
-
-Owns the waiting between attempts, and the words for what huggingface_hub raises while it writes. Knows
-nothing of what is sent.
-"""
+"""Calling a hub that may be busy, break off or refuse: what is tried again, and the error in the end."""
 
 from __future__ import annotations
 
@@ -13,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from medft.errors import HubError
+from medft.format import duration
 from medft.models.hub import explain, hub_errors, refused
 
 T = TypeVar("T")
@@ -35,7 +32,7 @@ def again(step: Callable[[], T], say: Say = lambda _: None, but: tuple[int, ...]
             wait = _wait(error, attempt, but)
             if wait is None or attempt == ATTEMPTS:
                 raise
-            say(f"the hub did not answer as it should; again in {wait:.0f} s ({attempt} of {ATTEMPTS - 1})")
+            say(f"temporary hub error; retry {attempt}/{ATTEMPTS - 1} in {duration(wait)}")
             time.sleep(wait)
     raise AssertionError("unreachable")
 

@@ -1,7 +1,4 @@
-"""The model card: what a run folder can prove, as Markdown with hub metadata.
-
-Owns the hub metadata, the template's escaping and what follows from data licences. Knows nothing of how the
-facts were read (`facts`) nor of where the card is sent.
+"""The model card: what a run folder can prove, as Markdown with hub metadata (templates/card.md.jinja).
 
 Every value that the template prints is escaped unless the code here made it: names come from configurations
 and hubs, and a card is shown as a web page.
@@ -9,41 +6,30 @@ and hubs, and a card is shown as a web page.
 
 from __future__ import annotations
 
-import html
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Literal
 
 from medft.errors import ConfigError
 from medft.publish.card_sections import Source, mapping, strings
 from medft.publish.facts import Facts
-from medft.publish.licence import PERMISSIVE, narrows, restrictions
+from medft.publish.license import PERMISSIVE, narrows, restrictions
+from medft.report.markdown import Markdown, code, escape, link
 from medft.report.subject import number
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
     from jinja2 import Environment
 
-Kind = Literal["adapter", "merged", "both"]
+Content = Literal["adapter", "merged", "both"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_SPECIAL = re.compile(r"([\\`*_\[\]|~$]|^[-+=#])")  # what Markdown gives a meaning in or before a line
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
-
-
 _LOSSES = {"base": "base", "merged": "merged", "adapted": "unmerged", "quantised": "4-bit base + adapter"}
 
 
-class Markdown(str):
-    """Text that is Markdown already: printed as it is."""
-
-    __slots__ = ()
-
-
-def write_card(facts: Facts, repo: str, kind: Kind) -> str:
+def write_card(facts: Facts, repo: str, kind: Content) -> str:
     """The README.md of a repository ``repo`` (owner/name) that holds ``kind``.
 
     Raises:
@@ -70,27 +56,27 @@ def write_card(facts: Facts, repo: str, kind: Kind) -> str:
     return re.sub(r"\n{3,}", "\n\n", card).strip() + "\n"
 
 
-def metadata(facts: Facts, repo: str, kind: Kind) -> ModelCardData:
+def metadata(facts: Facts, repo: str, kind: Content) -> ModelCardData:
     """The card's YAML head: only ids that the hub can know, so no local folder ever stands in it."""
     from huggingface_hub import ModelCardData
 
-    licence, licence_name, link_ = _licence(facts, repo)
+    license_id, license_name, license_link = _license(facts, repo)
     data_sets = [source.repo for source in facts.sources if is_hub_id(source.repo)]
     return ModelCardData(
         base_model=facts.base_16bit if is_hub_id(facts.base_16bit) else None,
         datasets=data_sets or None,
         language=[code for code in facts.languages if re.fullmatch(r"[a-z]{2,3}", code)] or None,
         library_name="peft" if kind == "adapter" else "transformers",
-        license=licence,
-        license_name=licence_name,
-        license_link=link_,
+        license=license_id,
+        license_name=license_name,
+        license_link=license_link,
         pipeline_tag="text-generation",
         tags=["medical", "medft", "lora", "not-for-clinical-use"],
         base_model_relation="adapter" if kind == "adapter" else "finetune",
     )
 
 
-def _licence(facts: Facts, repo: str) -> tuple[str, str | None, str | None]:
+def _license(facts: Facts, repo: str) -> tuple[str, str | None, str | None]:
     """The hub's licence id; and, for one it does not know, a name and where the terms stand.
 
     A permissive base does not make a model free to use whose data asks for more: what the card says of the
@@ -157,30 +143,7 @@ def is_hub_id(name: str) -> bool:
     return "/" in name
 
 
-def escape(value: Any) -> Markdown:
-    """Any value as one line of text that Markdown and HTML show literally."""
-    if isinstance(value, Markdown):
-        return value
-    line = _CONTROL.sub(" ", "yes" if value is True else "no" if value is False else str(value))
-    return Markdown(html.escape(_SPECIAL.sub(r"\\\1", line), quote=False))
-
-
-def code(value: str) -> Markdown:
-    """A code span; its fence is longer than any run of backticks inside (CommonMark 6.1)."""
-    line = _CONTROL.sub(" ", value)
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
-    padding = " " if "`" in line else ""
-    return Markdown(f"{fence}{padding}{line}{padding}{fence}".replace("|", "\\|"))
-
-
-def link(words: str, url: str) -> Markdown:
-    """A link, when ``url`` is an http(s) address; the words alone otherwise."""
-    if not re.match(r"https?://[^\s/]", url):
-        return escape(words)
-    return Markdown(f"[{escape(words)}](<{quote(url, safe=':/?#@!$&*+,;=%~')}>)")
-
-
-def _figure(value: float) -> Markdown:
+def _number(value: float) -> Markdown:
     return Markdown(f"{value:.4g}")
 
 
@@ -197,13 +160,13 @@ def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-") or "unknown"
 
 
-def _shown(source: Source) -> dict[str, Any]:
+def _shown(source: Source) -> dict[str, object]:
     """A data set as a row of the card's table."""
     hub = f"https://huggingface.co/datasets/{source.repo}" if is_hub_id(source.repo) else ""
     return {
         "name": source.name,
         "page": source.homepage or hub,
-        "licence": source.licence,
+        "license": source.licence,
         "version": source.version[:12],
         "rows_in": source.rows_in,
         "train": source.kept.get("train"),
@@ -217,5 +180,5 @@ def _environment() -> Environment:
     environment = Environment(  # noqa: S701
         loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, finalize=escape
     )
-    environment.filters.update(code=code, link=link, figure=_figure, count=_count, plain=_plain)
+    environment.filters.update(code=code, link=link, number=_number, count=_count, plain=_plain)
     return environment

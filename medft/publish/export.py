@@ -1,7 +1,6 @@
 """Merged weights -> GGUF through llama.cpp's own converter, or an Ollama Modelfile beside the merged weights.
 
-Owns the finding of llama.cpp's tools, the commands, and the folder export/<quant>/, which is never mixed with
-merged/. Knows nothing of the GGUF format: the converter and the quantiser do.
+What is written goes to export/<quant>/, which is never mixed with merged/.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from typing import Any
 
 from medft.errors import ConfigError, EngineError
 from medft.files import atomic_folder, read_json, write_json, write_text
+from medft.format import size
 from medft.publish.modelfile import modelfile, turns_of
 
 CONVERTER, QUANTISER = "convert_hf_to_gguf.py", "llama-quantize"
@@ -186,7 +186,7 @@ def _check_room(merged: Path, folder: Path) -> None:
     free = shutil.disk_usage(existing).free
     if free < needed:
         raise EngineError(
-            f"the disk has {free / 1e9:.1f} GB free; converting needs {needed / 1e9:.1f} GB",
+            f"the disk has {size(free)} free; converting needs {size(needed)}",
             where=str(folder),
             remedy="free space, or run where there is more",
         )

@@ -27,7 +27,7 @@ from medft.publish.card_sections import (
     strings,
     text,
 )
-from medft.publish.licence import Terms, terms_of
+from medft.publish.license import Terms, terms_of
 from medft.report.subject import identify, number, read_figures, read_settings
 from medft.runs import RunDir
 

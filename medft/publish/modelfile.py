@@ -1,7 +1,7 @@
 """An Ollama Modelfile whose prompt is the chat template's, to the character.
 
-Owns the translation of a chat template into Go's template language, by looking at what it renders and not at
-how it is written. Knows nothing of weights or of where files lie.
+The chat template is translated into Go's template language by looking at what it renders and not at how it is
+written.
 
 Ollama hands a template all turns, the system turn among them (its template.go, ``Execute`` and ``collate``),
 and puts the BOS token before the text when the weights ask for it.

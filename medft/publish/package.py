@@ -1,7 +1,6 @@
 """The exact folder that goes to a hub repository: weights, tokenizer, card, notice, curve, and no local path.
 
-Owns which files of a run are handed on. Knows nothing of networks nor of what forbids an upload: a dry run
-ends here, and an upload sends the folders made here.
+A dry run ends here, and an upload sends the folders made here.
 """
 
 from __future__ import annotations
@@ -9,18 +8,17 @@ from __future__ import annotations
 import fnmatch
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from medft.errors import RunError
 from medft.files import atomic_folder, read_json, write_json, write_text
 from medft.merge.sidecar_files import LICENCE_FILES
 from medft.models.hub import CHECKPOINT_FILES
-from medft.publish.card import Kind, is_hub_id, write_card
+from medft.publish.card import Content, is_hub_id, write_card
 from medft.publish.facts import Facts
-from medft.publish.licence import forbids_sharing
+from medft.publish.license import forbids_sharing
 from medft.publish.preflight import Target
 from medft.runs import RunDir
 
@@ -34,7 +32,7 @@ class Package:
 
     repo: str
     """owner/name"""
-    kind: Kind
+    kind: Content
     """What it holds."""
     folder: Path
     """The files, exactly as they are sent."""
@@ -77,7 +75,7 @@ def stage(run: RunDir, facts: Facts, target: Target, into: Path) -> Package:
     return Package(repo, kind, folder, by_size, tuple(left_out), tuple(_notices(facts, kind, by_size)))
 
 
-def _folders(run: RunDir, kind: Kind) -> list[tuple[str, Path]]:
+def _folders(run: RunDir, kind: Content) -> list[tuple[str, Path]]:
     """Where in the repository which folder of the run goes."""
     both = {"adapter": run.adapter, "merged": run.merged}
     return list(both.items()) if kind == "both" else [("", both[kind])]
@@ -117,15 +115,17 @@ def _place(path: Path, target: Path, facts: Facts) -> None:
         shutil.copyfile(path, target)
 
 
-def _without_paths(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
+def _without_paths(config: Mapping[str, object], facts: Facts) -> dict[str, object]:
     """The configuration with the base's public name where a library wrote a path of this machine."""
-    for key in _PATH_KEYS:
-        if isinstance(config.get(key), str) and not is_hub_id(config[key]):
-            config[key] = facts.base_16bit
-    return config
+    return {
+        key: facts.base_16bit
+        if key in _PATH_KEYS and isinstance(value, str) and not is_hub_id(value)
+        else value
+        for key, value in config.items()
+    }
 
 
-def _notices(facts: Facts, kind: Kind, files: tuple[tuple[str, int], ...]) -> Iterator[str]:
+def _notices(facts: Facts, kind: Content, files: tuple[tuple[str, int], ...]) -> Iterator[str]:
     if kind != "merged" and not is_hub_id(facts.base_16bit):
         yield "the base is a local folder: others cannot load the adapter without it"
     if facts.terms.notice and not any("LICENSE" in name for name, _ in files):

@@ -1,8 +1,7 @@
-"""What forbids an upload: the licence of the base, the terms of the data, the token, weights nobody checked.
+"""What forbids an upload: the license of the base, the terms of the data, the token, weights nobody checked.
 
-Owns the order of the questions. `preflight` asks those that can be answered before a run has begun to train,
-so that hours of training do not end in a refusal; `check_weights` asks the rest once it has finished. Knows
-nothing of how files are staged or sent.
+`preflight` asks what can be answered before a run has begun to train, so that hours of training do not end in
+a refusal; `check_weights` asks the rest once it has finished.
 """
 
 from __future__ import annotations
@@ -12,17 +11,17 @@ from pathlib import Path
 from medft.errors import ConfigError, EngineError, RunError
 from medft.merge.digests import check_digests
 from medft.models.folder import PICKLES, check_checkpoint
-from medft.publish.card import Kind, is_hub_id
+from medft.publish.card import Content, is_hub_id
 from medft.publish.facts import Facts
-from medft.publish.licence import forbids_sharing
+from medft.publish.license import forbids_sharing
 from medft.publish.rights import check_rights
 from medft.runs import RunDir
 
-Target = tuple[str, Kind]
+Target = tuple[str, Content]
 """A repository, owner/name, and what it receives."""
 
 
-def repositories(repo: str, what: Kind, together: bool) -> list[Target]:
+def repositories(repo: str, what: Content, together: bool) -> list[Target]:
     """Which repository receives what; both: ``repo`` and ``repo-adapter``, or together in subfolders."""
     if what != "both" or together:
         return [(repo, what)]
@@ -62,7 +61,7 @@ def check_terms(facts: Facts, targets: list[Target], private: bool) -> None:
         _check_name(repo, facts)
     if not private and forbids_sharing((source.licence, source.licence_note) for source in facts.sources):
         raise RunError(
-            "a model trained on data that must not be passed on cannot be published",
+            "the training data forbids redistribution, so the model cannot be public",
             where=", ".join(source.name for source in facts.sources),
             remedy="private=true, when everyone with access has signed the data's agreement",
         )

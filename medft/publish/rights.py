@@ -1,7 +1,6 @@
 """Whether this machine's token may write to a hub repository, asked before a byte is sent.
 
-Owns the questions about token, owner and an existing repository. Knows nothing of runs or files. The token is
-read by huggingface_hub itself; it is looked at here, and never handed on, printed or written.
+The token is read by huggingface_hub itself; it is looked at here, and never handed on, printed or written.
 """
 
 from __future__ import annotations
@@ -43,12 +42,12 @@ def check_rights(repos: list[str], private: bool) -> None:
 
 
 def _check_owner(repo: str, user: dict[str, object]) -> None:
-    organisations = user.get("orgs")
+    organizations = user.get("orgs")
     names = [str(user.get("name"))]
-    names += [str(org.get("name")) for org in organisations] if isinstance(organisations, list) else []
+    names += [str(org.get("name")) for org in organizations] if isinstance(organizations, list) else []
     role = ((user.get("auth") or {}).get("accessToken") or {}).get("role")  # type: ignore[attr-defined]
     if role == "read":
-        raise HubError("this token may only read", where=f"repo={repo}", remedy="make one that may write")
+        raise HubError("read-only token", where=f"repo={repo}", remedy="create a token with write access")
     owner = repo.partition("/")[0]
     if owner not in names:
         raise HubError(

@@ -1,7 +1,5 @@
 """Sending a staged folder to a hub repository: one commit at the end, repeatable.
 
-Owns the making of the repository and the commit. Knows nothing of runs, nor of who may send (`preflight`).
-
 The hub keeps every large file that has arrived under its hash, so that the same command, repeated after an
 interruption, sends only what is missing: whole shards over HTTP, where files above 5 GB go in parts; smaller
 pieces over Xet, which huggingface_hub takes where the hub offers it, unless HF_HUB_DISABLE_XET=1. All files

@@ -1,8 +1,4 @@
-"""The loss curve of one run: loss.png.
-
-Owns that one figure. What is compared with what belongs to compare.py; numbers come from series.py, looks
-from style.py.
-"""
+"""The loss curve of one run: loss.png."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from medft.report.series import Curve, read_curve, smooth, smoothing_words, thin
 from medft.report.style import (
-    GREY,
+    GRAY,
     PALETTE,
     RC,
     WARNING,
@@ -50,7 +46,7 @@ def draw_run(run: RunDir) -> Path:
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(WIDTH, 4.4))
         top = headings(figure, identity.title, _subtitle(identity, curve))
-        bottom = footer(figure, [(text, GREY) for text in _caption(curve)])
+        bottom = footer(figure, [(text, GRAY) for text in _caption(curve)])
         axes = figure.add_axes((0.075, bottom + 0.105, 0.735, top - bottom - 0.115))
         _draw(axes, curve)
         return save(figure, run.loss_png)
@@ -62,7 +58,7 @@ def _subtitle(identity: Identity, curve: Curve) -> list[tuple[str, str]]:
         said.append(f"{tokens:,.0f} tokens")
     if (bits := curve.last("validation", "bits_per_byte")) is not None:
         said.append(f"validation {bits:.3f} bits per byte")
-    return [(" · ".join(said), GREY), *([(TINY, WARNING)] if identity.tiny else [])]
+    return [(" · ".join(said), GRAY), *([(TINY, WARNING)] if identity.tiny else [])]
 
 
 def _caption(curve: Curve) -> list[str]:
@@ -92,7 +88,7 @@ def _draw(axes: Axes, curve: Curve) -> None:
     end_labels(axes, [end for end in ends if end])
 
 
-def _end(split: str, x: Floats, y: Floats, colour: str) -> tuple[float, float, str, str] | None:
+def _end(split: str, x: Floats, y: Floats, color: str) -> tuple[float, float, str, str] | None:
     if not len(y):
         return None
-    return float(x[-1]), float(y[-1]), f"{split} {y[-1]:.3f}", colour
+    return float(x[-1]), float(y[-1]), f"{split} {y[-1]:.3f}", color

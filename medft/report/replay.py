@@ -1,7 +1,4 @@
-"""Whether a run that was done again came out the same: its data, its versions, its first losses.
-
-Owns the comparison of two run folders. Knows nothing of how the second was made.
-"""
+"""Whether a run that was done again came out the same: its data, its versions, its first losses."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medft.files import read_json
-from medft.report.html import Table
+from medft.report.blocks import Table
 from medft.runs import RunDir
 
 _SHOWN = 16  # characters of a fingerprint
@@ -20,8 +17,8 @@ PRINTS = ("data", "split", "tokenizer", "template")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was compared."""
+class Agreement:
+    """One thing that was compared, and whether it came out the same."""
 
     what: str
     """Its name."""
@@ -35,7 +32,7 @@ class Finding:
     """Whether a difference makes the replay one that does not agree."""
 
 
-def compare_replay(first: RunDir, second: RunDir, lines: int, tolerance: float) -> list[Finding]:
+def compare_replay(first: RunDir, second: RunDir, lines: int, tolerance: float) -> list[Agreement]:
     """What of ``second`` agrees with ``first``.
 
     Args:
@@ -51,12 +48,12 @@ def compare_replay(first: RunDir, second: RunDir, lines: int, tolerance: float) 
     ]
 
 
-def agree(findings: list[Finding]) -> bool:
+def agree(findings: list[Agreement]) -> bool:
     """Whether everything agrees that counts."""
     return all(finding.agrees for finding in findings if finding.counts)
 
 
-def as_table(findings: list[Finding]) -> Table:
+def as_table(findings: list[Agreement]) -> Table:
     """The findings, to be shown."""
     words = {True: "yes", False: "NO"}
     rows = [
@@ -66,17 +63,17 @@ def as_table(findings: list[Finding]) -> Table:
     return Table(("what", "then", "now", "agrees"), tuple(rows))
 
 
-def _prints(first: RunDir, second: RunDir) -> Iterator[Finding]:
+def _prints(first: RunDir, second: RunDir) -> Iterator[Agreement]:
     before, now = (read_json(run.ledger)["fingerprints"] for run in (first, second))
     for name in PRINTS:
         yield _same(f"{name} fingerprint", before.get(name), now.get(name))
 
 
-def _versions(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Finding]:
+def _versions(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Agreement]:
     packages = [f"{name} {version}" for name, version in before["packages"].items()]
     changed = [name for name in before["packages"] if before["packages"][name] != now["packages"].get(name)]
     if not changed:
-        yield Finding("versions", f"{len(packages)} packages", "the same", True)
+        yield Agreement("versions", f"{len(packages)} packages", "the same", True)
     for name in changed:
         yield _same(name, before["packages"][name], now["packages"].get(name))
     yield _same("python", before["python"], now["python"])
@@ -89,17 +86,17 @@ def _hardware(environment: Mapping[str, Any]) -> str:
     return ", ".join(names) or f"{environment['machine']['cpu_cores']} CPU cores"
 
 
-def _losses(first: RunDir, second: RunDir, lines: int, tolerance: float) -> Iterator[Finding]:
+def _losses(first: RunDir, second: RunDir, lines: int, tolerance: float) -> Iterator[Agreement]:
     before, now = (_rows(run)[:lines] for run in (first, second))
     places = [[(row["step"], row["split"]) for row in rows] for rows in (before, now)]
     if places[0] != places[1]:
-        yield Finding("lines of loss.csv", _span(before), _span(now), False)
+        yield Agreement("lines of loss.csv", _span(before), _span(now), False)
         return
     pairs = [(float(a["loss"]), float(b["loss"])) for a, b in zip(before, now, strict=True)]
     worst = max(pairs, key=_difference, default=(0.0, 0.0))
     difference = _difference(worst)
     word = "bit for bit" if difference == 0 else f"within {difference:.1e}"
-    yield Finding(
+    yield Agreement(
         f"first {len(pairs)} losses", f"{worst[0]:.6f}", f"{worst[1]:.6f}, {word}", difference <= tolerance
     )
 
@@ -120,8 +117,8 @@ def _span(rows: list[dict[str, str]]) -> str:
     return f"{len(rows)}, to step {rows[-1]['step']}" if rows else "none"
 
 
-def _same(what: str, before: object, now: object, counts: bool = True) -> Finding:
-    return Finding(what, _short(before), _short(now), before == now, counts)
+def _same(what: str, before: object, now: object, counts: bool = True) -> Agreement:
+    return Agreement(what, _short(before), _short(now), before == now, counts)
 
 
 def _short(value: object) -> str:

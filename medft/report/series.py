@@ -1,14 +1,11 @@
-"""Loss per step as numbers: reading it from a csv file, smoothing it, and thinning it for a drawing.
-
-Owns the columns of loss.csv on the reading side. Knows nothing of run folders, configurations or figures.
-"""
+"""Loss per step as numbers: reading it from a csv file, smoothing it, and thinning it for a plot."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medft.errors import DataError
 
@@ -44,7 +41,7 @@ class Curve:
     path: Path
     """The file it was read from."""
     notes: tuple[str, ...] = field(default=())
-    """What was set right while reading, in words for the reader of a figure."""
+    """What was set right while reading, in words for the reader of a plot."""
 
     def split(self, name: str) -> pd.DataFrame:
         """The rows of ``train``, ``validation`` or ``test``, in the order of their steps."""
@@ -159,7 +156,7 @@ def smooth(x: Floats, y: Floats) -> Floats | None:
 
 
 def smoothing_words(count: int) -> str:
-    """What ``smooth`` does to a curve of ``count`` points, for the caption of a figure."""
+    """What ``smooth`` does to a curve of ``count`` points, for the caption of a plot."""
     return f"local linear regression (LOWESS) over the nearest {_window(count):,} points"
 
 
@@ -183,5 +180,5 @@ def thin(x: Floats, y: Floats, buckets: int = 600) -> tuple[Floats, Floats]:
     for start, end in itertools.pairwise(edges):
         part = y[start:end]
         keep.update((start, end - 1, start + int(part.argmin()), start + int(part.argmax())))
-    order: Any = np.array(sorted(keep))
+    order = np.array(sorted(keep))
     return x[order], y[order]

@@ -1,10 +1,10 @@
-"""How every figure of medft looks: size, type, colours, labels at the ends of lines.
+"""How every plot of medft looks: size, type, colors, labels at the ends of lines.
 
-Owns no data and reads no file. Figures are made without pyplot, so that no window system, global backend or
+Plots are made without pyplot, so that no window system, global backend or
 figure registry is touched and drawing inside a training process leaves nothing behind.
 
-Colours are those of Okabe and Ito (jfly.uni-koeln.de/color, 2008), which people with any common
-colour-vision deficiency tell apart, without its yellow, which white paper swallows. Text is never set in
+Colors are those of Okabe and Ito (jfly.uni-koeln.de/color, 2008), which people with any common
+color-vision deficiency tell apart, without its yellow, which white paper swallows. Text is never set in
 them: it stays dark.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
     from medft.report.series import Floats
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#333333")
-DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.4, 1.2)))
-INK, GREY, RULE, WARNING = "#1a1a1a", "#666666", "#dddddd", "#9a3b00"
+Dashes = str | tuple[int, tuple[float, ...]]
+DASHES: tuple[Dashes, ...] = ("-", (0, (5, 1.6)), (0, (1.4, 1.2)))
+INK, GRAY, RULE, WARNING = "#1a1a1a", "#666666", "#dddddd", "#9a3b00"
 WIDTH = 8.4  # inches; prints across a page, and two columns of a paper
 LABEL_POINTS = 8.5
 
 FONT = "DejaVu Sans"
-RC = {
+RC: dict[str, object] = {
     "font.family": "sans-serif",
     "font.sans-serif": [FONT],
     "font.size": 9.5,
-    "axes.edgecolor": GREY,
+    "axes.edgecolor": GRAY,
     "axes.linewidth": 0.7,
     "axes.labelcolor": INK,
     "axes.spines.top": False,
@@ -41,8 +42,8 @@ RC = {
     "axes.axisbelow": True,
     "grid.color": RULE,
     "grid.linewidth": 0.6,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
+    "xtick.color": GRAY,
+    "ytick.color": GRAY,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
     "lines.solid_capstyle": "round",
@@ -53,35 +54,35 @@ RC = {
 }
 
 
-def line_style(index: int) -> dict[str, Any]:
-    """Colour and dashes of the ``index``-th line: colours first, then the colours again in dashes."""
-    turn, colour = divmod(index, len(PALETTE))
-    return {"color": PALETTE[colour], "linestyle": DASHES[turn % len(DASHES)]}
+def line_style(index: int) -> tuple[str, Dashes]:
+    """Color and dashes of the ``index``-th line: colors first, then the colors again in dashes."""
+    turn, color = divmod(index, len(PALETTE))
+    return PALETTE[color], DASHES[turn % len(DASHES)]
 
 
 def headings(figure: Figure, title: str, lines: Sequence[tuple[str, str]] = ()) -> float:
-    """Write a title and small lines of (text, colour) below it at the top left.
+    """Write a title and small lines of (text, color) below it at the top left.
 
     Returns:
-        the height of the figure, as a fraction, that is left below them.
+        the height of the plot, as a fraction, that is left below them.
     """
     inch = 1 / figure.get_figheight()
     y = 1 - 0.14 * inch
     figure.text(0.012, y, title, size=12, weight="bold", va="top")
     y -= 0.26 * inch
-    for text, colour in lines:
-        figure.text(0.012, y, text, size=8.5, color=colour, va="top", linespacing=1.35)
+    for text, color in lines:
+        figure.text(0.012, y, text, size=8.5, color=color, va="top", linespacing=1.35)
         y -= 0.165 * inch * (text.count("\n") + 1)
     return y - 0.1 * inch
 
 
 def footer(figure: Figure, lines: Sequence[tuple[str, str]]) -> float:
-    """Write small lines of (text, colour) at the bottom left; returns the fraction of the height they
+    """Write small lines of (text, color) at the bottom left; returns the fraction of the height they
     take."""
     inch = 1 / figure.get_figheight()
     y = 0.09 * inch
-    for text, colour in reversed(lines):
-        figure.text(0.012, y, text, size=7.5, color=colour, va="bottom", linespacing=1.35)
+    for text, color in reversed(lines):
+        figure.text(0.012, y, text, size=7.5, color=color, va="bottom", linespacing=1.35)
         y += 0.15 * inch * (text.count("\n") + 1)
     return y + 0.04 * inch
 
@@ -106,7 +107,7 @@ def spread_out(wanted: Sequence[float], gap: float, low: float, high: float) -> 
 
 
 def end_labels(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
-    """Name lines at their right ends: (x, y, text, colour) in data units, moved apart, with a thin leader.
+    """Name lines at their right ends: (x, y, text, color) in data units, moved apart, with a thin leader.
 
     Call it after the limits of the axes are set; labels stand in the margin right of the axes.
     """
@@ -115,11 +116,11 @@ def end_labels(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> Non
     gap = 1.32 * LABEL_POINTS / points
     wanted = [min(max((y - low) / (high - low), 0.0), 1.0) for _, y, _, _ in ends]
     left, right = axes.get_xlim()
-    for (x, y, text, colour), place in zip(ends, spread_out(wanted, gap, 0.0, 1.0), strict=True):
+    for (x, y, text, color), place in zip(ends, spread_out(wanted, gap, 0.0, 1.0), strict=True):
         start = ((x - left) / (right - left), min(max((y - low) / (high - low), 0.0), 1.0))
         axes.plot(
             [start[0], 1.0, 1.02, 1.028], [start[1], start[1], place, place], transform=axes.transAxes,
-            color=colour, linewidth=0.7, alpha=0.8, clip_on=False, solid_joinstyle="round",
+            color=color, linewidth=0.7, alpha=0.8, clip_on=False, solid_joinstyle="round",
         )  # fmt: skip
         axes.text(
             1.034, place, text, transform=axes.transAxes, size=LABEL_POINTS, va="center", ha="left", color=INK
@@ -162,7 +163,7 @@ def _say_beyond(axes: Axes, beyond: Floats, high: float) -> None:
     reach = f", up to {beyond.max():.3g}" if beyond.max() > high else ""
     axes.text(
         0.995, 0.985, f"{len(beyond)} raw point{'s' * (len(beyond) > 1)} beyond the frame{reach}",
-        transform=axes.transAxes, size=7.5, color=GREY, ha="right", va="top", zorder=5,
+        transform=axes.transAxes, size=7.5, color=GRAY, ha="right", va="top", zorder=5,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
     )  # fmt: skip
 
@@ -177,7 +178,7 @@ def text_width(figure: Figure, texts: Sequence[str]) -> float:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write the figure whole or not at all; the suffix (.png, .svg) names the format."""
+    """Write the plot whole or not at all; the suffix (.png, .svg) names the format."""
     aside = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         metadata = {"Date": None} if path.suffix == ".svg" else {}

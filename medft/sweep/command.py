@@ -7,18 +7,17 @@ settings of every job have been built once.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from medft.compose import SEARCHPATH, compose, register_resolvers, settings
 from medft.errors import ConfigError, RunError
+from medft.files import stamp, unused
 from medft.paths import conf_dir
 from medft.screen import Screen
 from medft.sweep.folder import SweepDir
@@ -99,7 +98,8 @@ def _open(own: list[str], launch: list[str]) -> SweepDir:
     compose("train", launch)
     for job in jobs:
         settings("train", job)
-    folder = SweepDir(Path(_value(launch, "hydra.sweep.dir") or _stamped(own)))
+    sweeps = Path(_value(own, "artifacts") or "artifacts") / "sweeps"
+    folder = SweepDir(Path(_value(launch, "hydra.sweep.dir") or unused(sweeps / stamp())))
     if folder.root.exists():
         raise RunError(
             "the sweep's folder is taken", where=str(folder.root), remedy=f"sweep.resume={folder.root}"
@@ -212,14 +212,6 @@ def _counts(folder: SweepDir) -> str:
 
 def _size(folder: SweepDir) -> str:
     return "a search by Optuna" if folder.search() else f"{len(folder.jobs())} jobs"
-
-
-def _stamped(own: Sequence[str]) -> str:
-    """``<artifacts>/sweeps/<stamp>``, with a number behind it when this second has one already."""
-    parent = Path(_value(own, "artifacts") or "artifacts") / "sweeps"
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    names = itertools.chain([stamp], (f"{stamp}-{n}" for n in itertools.count(2)))
-    return str(next(parent / name for name in names if not (parent / name).exists()))
 
 
 def _value(overrides: Sequence[str], key: str) -> str | None:

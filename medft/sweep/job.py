@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TextIO
 
 from medft.files import read_json, take, write_text
+from medft.format import duration
 from medft.machine import probe
 from medft.sweep.folder import Job, SweepDir
 
@@ -56,17 +57,17 @@ def _run(
     seconds = time.perf_counter() - began
     if code == _INTERRUPTED or (code and folder.stopping):
         folder.mark(number, "to do")
-        folder.say(f"[{number}] {words}: stopped after {seconds:.0f} s")
+        folder.say(f"[{number}] {words}: stopped after {duration(seconds)}")
         return None
     if code or not folder.run(number).summary.is_file():
         folder.mark(number, "failed")
         folder.say(
-            f"[{number}] {words}: FAILED after {seconds:.0f} s, exit code {code}; {log.name} ends\n"
+            f"[{number}] {words}: FAILED after {duration(seconds)}, exit code {code}; {log.name} ends\n"
             + _tail(Path(log.name), start)
         )
         return None
     folder.mark(number, "done")
-    folder.say(f"[{number}] {words}: done in {seconds:.0f} s, {_figures(folder, number)}")
+    folder.say(f"[{number}] {words}: done in {duration(seconds)}, {_figures(folder, number)}")
     return _objective(folder, number)
 
 

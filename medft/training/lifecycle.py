@@ -17,7 +17,7 @@ import yaml
 from medft.aliases import Json
 from medft.engine.device import out_of_memory
 from medft.errors import MedftError, RunError
-from medft.files import write_json, write_text
+from medft.files import numbered, write_json, write_text
 from medft.runs import RunDir
 from medft.training.phases import Phase, phase_of
 from medft.training.resume import demand_same
@@ -52,7 +52,7 @@ def _new(path: Path, values: Json, environment: Json) -> RunDir:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-") as name:
         aside = RunDir(Path(name) / path.name)
-        for candidate in (path, *(path.with_name(f"{path.name}-{n}") for n in range(2, 1000))):
+        for candidate in numbered(path):
             describe(aside, values, environment, candidate)
             try:
                 aside.root.rename(candidate)  # over an empty folder, never over a run
@@ -61,7 +61,7 @@ def _new(path: Path, values: Json, environment: Json) -> RunDir:
                     raise
             else:
                 return RunDir(candidate)
-    raise RunError("there are a thousand runs of this name already", where=str(path))
+    raise AssertionError("unreachable")
 
 
 def describe(run: RunDir, values: Json, environment: Json, place: Path | None = None) -> None:

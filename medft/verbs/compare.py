@@ -1,20 +1,18 @@
-"""medft compare: curves and figures of several runs in one figure, one table and one page."""
+"""medft compare: curves and metrics of several runs in one plot, one table and one page."""
 
 from __future__ import annotations
 
-import shutil
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from medft.files import stamp, unused
 from medft.report.comparison.page import NAME, write_comparison
-from medft.report.comparison.rules import Axis, Comparison, compare
+from medft.report.comparison.result import Axis, Comparison
+from medft.report.comparison.rules import compare
 from medft.report.comparison.selection import select
-from medft.report.comparison.table import pairs, results
-from medft.report.html import Table
-from medft.report.terminal import fitted, narrowed
+from medft.report.comparison.tables import pairs, results
+from medft.screen import Screen
 
 SHOWN = ("run", "evaluated on", "bits per byte", "validation loss", "train loss", "steps", "time")
 """Columns on the terminal; the page and the csv file have all."""
@@ -41,7 +39,7 @@ class CompareConfig:
     metric: Literal["auto", "bits_per_byte", "loss"] = "auto"
     """Vertical axis; auto is bits per byte where it was measured, else loss, one panel per tokenizer."""
     title: str | None = None
-    """Title of the figure and the page; null counts the runs."""
+    """Title of the plot and the page; null counts the runs."""
     artifacts: Path = Path("artifacts")
     """Where runs are looked for, and where compare/<stamp>/ is written."""
 
@@ -57,12 +55,17 @@ def run(config: CompareConfig) -> None:
     subjects, left_out = select(words, config.artifacts)
     comparison = compare(subjects, config.x, None if config.metric == "auto" else config.metric)
     title = config.title or _title(comparison)
-    folder = write_comparison(comparison, _new_folder(config.artifacts / "compare"), title)
-    print(f"{title}      {folder}\n")
-    print(_screen(comparison))
-    for line in _remarks(comparison, left_out):
-        print(line)
-    print(f"\n  wrote   {folder / NAME}.html, .png, .svg, .csv, .md")
+    folder = write_comparison(comparison, unused(config.artifacts / "compare" / stamp()), title)
+    screen = Screen()
+    screen.title(title, str(folder))
+    screen.say("")
+    _show(screen, comparison)
+    screen.say("")
+    for text in (*comparison.warnings, *comparison.notes):
+        screen.line("note", text)
+    for text in left_out:
+        screen.line("left out", text)
+    screen.line("wrote", f"{folder / NAME}.html, .png, .svg, .csv, .md")
 
 
 def _title(comparison: Comparison) -> str:
@@ -72,25 +75,11 @@ def _title(comparison: Comparison) -> str:
     return f"{runs} runs" + (f" of {lines} configurations" if lines < runs else "")
 
 
-def _new_folder(parent: Path) -> Path:
-    """``<parent>/<stamp>``, with a number behind it when this second has one already."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    candidates = [parent / stamp, *(parent / f"{stamp}-{number}" for number in range(2, 1000))]
-    return next(path for path in candidates if not path.exists())
-
-
-def _screen(comparison: Comparison) -> str:
-    width = shutil.get_terminal_size((100, 24)).columns
-    parts = [fitted(narrowed(results(comparison), SHOWN), width, shrink=("run",))]
+def _show(screen: Screen, comparison: Comparison) -> None:
+    table = results(comparison).only(SHOWN)
+    screen.table(table.columns, table.rows, wrap=table.columns)
     if (tests := pairs(comparison)) is not None:
-        first = Table(tests.columns, tests.rows[:MOST_PAIRS])
-        parts.append(fitted(first, width, shrink=("first vs second",)))
+        screen.say("")
+        screen.table(tests.columns, tests.rows[:MOST_PAIRS], wrap=("first vs second",))
         if len(tests.rows) > MOST_PAIRS:
-            parts.append(f"{len(tests.rows) - MOST_PAIRS} more pairs in {NAME}.html and {NAME}.md")
-    return "\n\n".join(parts)
-
-
-def _remarks(comparison: Comparison, left_out: Sequence[str]) -> list[str]:
-    said = [f"  note    {text}" for text in (*comparison.warnings, *comparison.notes)]
-    said += [f"  left out  {line}" for line in left_out]
-    return ["", *said] if said else []
+            screen.say(f"{len(tests.rows) - MOST_PAIRS} more pairs in {NAME}.html and {NAME}.md")

@@ -5,12 +5,10 @@ The story of the command, top to bottom.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -24,13 +22,12 @@ from medft.errors import EngineError, MedftError
 from medft.evaluation.asking import System
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.context import Setting
-from medft.evaluation.report import figure_table, remarks, write_report
+from medft.evaluation.report import metrics_table, remarks, write_report
 from medft.evaluation.run import Suite, open_suite
 from medft.inference.generation import BATCH_TOKENS, Sampling
 from medft.inference.library import Library, Trained, Weights, fingerprint, open_merged, read_run
 from medft.inference.session import BASE, Session
 from medft.models.base_models import merging_base, training_base
-from medft.report.terminal import fitted
 from medft.runs import find_run
 from medft.screen import Screen
 
@@ -90,7 +87,8 @@ def run(config: EvaluateConfig) -> None:
     written = write_report(setting.folder, f"Evaluation of {trained.name}")
     for result in results:
         screen.say(f"\n{result['suite']}: {result['asked']} items")
-        screen.say(_table(result))
+        table = metrics_table(result)
+        screen.table(table.columns, table.rows, wrap=table.columns)
         for remark in remarks(result):
             screen.say(f"  {remark}")
     screen.line("wrote", ", ".join(str(path) for path in written))
@@ -114,14 +112,6 @@ def _ask(suites: Sequence[Suite], systems: Iterator[System], progress: NamedProg
             suite.ask(system, progress)
         del system  # or it would lie in memory beside the next one
         release()
-
-
-def _table(result: Mapping[str, Any]) -> str:
-    """The figures as lines; where the terminal is too narrow, differences as verdicts alone."""
-    width = shutil.get_terminal_size((160, 24)).columns
-    whole = fitted(figure_table(result), width)
-    wide = max(map(len, whole.splitlines())) > width
-    return fitted(figure_table(result, brief=True), width) if wide else whole
 
 
 def _setting(config: EvaluateConfig, trained: Trained) -> Setting:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from medft.format import size
 from medft.publish.export import export_gguf, export_ollama, find_tools
 from medft.publish.facts import read_facts
 from medft.publish.preflight import check_merged
 from medft.runs import find_run
 from medft.screen import Screen
-from medft.verbs.upload import size
 
 EXAMPLES = (
     "medft export quant=q4_k_m llama_cpp=~/llama.cpp",

@@ -1,16 +1,14 @@
-"""What a person reads on the screen of a training: its table, its plan, its end.
-
-Owns the words. Decides and computes nothing.
-"""
+"""What a person reads on the screen of a run: its table, its plan, its merge, its end."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medft.data.prepare import Prepared
 from medft.engine.compat import outside_tested
 from medft.errors import EngineError
+from medft.files import folder_size
+from medft.format import duration, size
 from medft.plan.plan import Plan
 from medft.plan.resolve import Resolved
 from medft.prompt.tokens import EncodedSplit
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 def announce(
     screen: Screen, config: TrainConfig, resolved: Resolved, prepared: Prepared, right: str = ""
 ) -> None:
-    """The table that stands above a training: what was decided, and why."""
+    """The table that stands above a run: what was decided, and why."""
     tiny = "-tiny" if resolved.scale == "tiny" else ""
     screen.title(f"{config.model.name}{tiny} x {config.dataset.name} x {config.template.name}", right)
     screen.line("engine", resolved.engine, resolved.reasons["engine"])
@@ -57,16 +55,15 @@ def say_plan(screen: Screen, plan: Plan, splits: dict[str, EncodedSplit]) -> Non
 def say_merged(screen: Screen, folder: RunDir, report: dict[str, Any]) -> None:
     """The merged weights, what they were merged into, and what their judgement from disk came to."""
     base = {"16-bit": "16-bit base", "dequantised-nf4": "4-bit base, dequantised"}[report["base_kind"]]
-    screen.line("saved", f"merged/ {size(folder.merged)}, from the {base}")
+    screen.line("saved", f"merged/ {size(folder_size(folder.merged))}, from the {base}")
     screen.line("checked", _judgement(report))
     losses = report["logits"]["heldout_loss"]
     if losses:
         screen.line(
             "", "loss on held-out rows: " + ", ".join(f"{v:.4f} {_MODELS[k]}" for k, v in losses.items())
         )
-    swallowed = _swallowed(report)
-    if swallowed:
-        screen.line("notice", swallowed)
+    if lost := _lost_by_rounding(report):
+        screen.line("notice", lost)
 
 
 _MODELS = {
@@ -81,15 +78,15 @@ def _judgement(report: dict[str, Any]) -> str:
     """The judgement of merged weights in a few words."""
     found = {"16-bit": report["logits"]["rounding"], "4-bit": report["logits"]["quantised"]}
     distances = [
-        f"{f['relative']:.1%} ({name})" for name, f in found.items() if f and f["relative"] is not None
+        f"{f['relative']:.1%} ({name} base)" for name, f in found.items() if f and f["relative"] is not None
     ]
     words = f"from disk: all {report['tensors']['tensors']} weights exact"
     if not distances:
         return words
-    return f"{words}; logits {' and '.join(distances)} of the adapter's effect off base + adapter"
+    return f"{words}; logits differ from base + adapter by {' and '.join(distances)} of the adapter's effect"
 
 
-def _swallowed(report: dict[str, Any]) -> str:
+def _lost_by_rounding(report: dict[str, Any]) -> str:
     """Says so when the merged type is too coarse for what was learnt; empty when it is not."""
     distance, unchanged = report["logits"]["rounding"]["relative"], len(report["tensors"]["unchanged"])
     if not unchanged and (distance is None or distance <= 0.5):
@@ -97,8 +94,8 @@ def _swallowed(report: dict[str, Any]) -> str:
     lost = [f"{distance:.0%} of its effect"] if distance is not None else []
     lost += [f"all of it in {unchanged} of {report['adapted']} weights"] if unchanged else []
     return (
-        f"rounding to {report['dtype']} swallows part of the adapter ({', '.join(lost)}), as after very few "
-        "steps: use adapter/, or train longer"
+        f"{report['dtype']} rounding loses part of the adapter ({', '.join(lost)}); normal after a very "
+        "short run: use adapter/, or train longer"
     )
 
 
@@ -119,15 +116,10 @@ def say_stopped(screen: Screen, folder: RunDir, outcome: Outcome) -> int:
 
 
 def say_end(screen: Screen, summary: dict[str, Any], seconds: float) -> None:
-    """The figures, and what can be done with the run."""
+    """The metrics, and what can be done with the run."""
     loss, bits = summary["validation_loss"], summary["bits_per_byte"]
-    figures = [f"train loss {summary['train_loss']:.3f}"]
-    figures += [f"validation {loss:.3f}"] if loss is not None else []
-    figures += [f"{bits:.3f} bits/byte"] if bits is not None else []
-    screen.line("result", ", ".join(figures) + f", in {seconds:.0f} s")
+    metrics = [f"train loss {summary['train_loss']:.3f}"]
+    metrics += [f"validation {loss:.3f}"] if loss is not None else []
+    metrics += [f"{bits:.3f} bits/byte"] if bits is not None else []
+    screen.line("result", ", ".join(metrics) + f", in {duration(seconds)}")
     screen.line("next", "medft chat run=latest | medft evaluate run=latest | medft compare")
-
-
-def size(folder: Path) -> str:
-    """The size of everything in ``folder``."""
-    return f"{sum(file.stat().st_size for file in folder.rglob('*') if file.is_file()) / 1e6:,.1f} MB"

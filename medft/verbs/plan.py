@@ -10,11 +10,12 @@ from pathlib import Path
 
 from medft.data.prepare import Prepared, prepare
 from medft.data.record import SPLITS
+from medft.format import duration, size
 from medft.machine import probe
 from medft.models.base_models import training_base
 from medft.plan.disk import local_folder
 from medft.plan.lengths import Lengths, bound, read
-from medft.plan.plan import Plan, duration
+from medft.plan.plan import Plan
 from medft.plan.resolve import Resolved, resolve
 from medft.screen import Screen
 from medft.training.memory import Estimate
@@ -79,14 +80,14 @@ def _say_details(screen: Screen, plan: Plan) -> None:
         screen.line("memory", "unknown: these sizes or targets are not those of a Llama-like model")
     else:
         screen.line(
-            "memory", f"{_gb(plan.memory.needed)} of {_gb(plan.memory_free)} free: {_parts(plan.memory)}"
+            "memory", f"{size(plan.memory.needed)} of {size(plan.memory_free)} free: {_parts(plan.memory)}"
         )
     if plan.disk is not None:
         disk = plan.disk
         screen.line(
             "disk",
-            f"{_gb(disk.run)} of {_gb(plan.disk_free)} free: checkpoints {_gb(disk.checkpoints)}, "
-            f"merged {_gb(disk.merged)}" + (f"; {_gb(disk.download)} to download" if disk.download else ""),
+            f"{size(disk.run)} of {size(plan.disk_free)} free: checkpoints {size(disk.checkpoints)}, "
+            f"merged {size(disk.merged)}" + (f"; {size(disk.download)} to download" if disk.download else ""),
         )
     screen.line("time", _time(plan))
 
@@ -103,7 +104,7 @@ def _parts(memory: Estimate) -> str:
         "optimizer": memory.optimizer, "activations": memory.activations,
         "logits or backward": memory.working, "validation": memory.validation, "libraries": memory.libraries,
     }  # fmt: skip
-    return ", ".join(f"{name} {_gb(size)}" for name, size in parts.items())
+    return ", ".join(f"{name} {size(part)}" for name, part in parts.items())
 
 
 def _time(plan: Plan) -> str:
@@ -111,7 +112,3 @@ def _time(plan: Plan) -> str:
         return "unknown before the first run of this model here"
     speed = f"{plan.rate.tokens_per_second:,.0f} tokens/s as in {plan.rate.run}"
     return f"about {duration(plan.seconds)}, at {speed}"
-
-
-def _gb(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size < 100e6 else f"{size / 1e9:.2f} GB"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +15,7 @@ from medft.data.examination.examine import Report, examine
 from medft.data.prepare import Prepared, prepare
 from medft.data.record import Record
 from medft.errors import ConfigError, MedftError, PromptError
-from medft.files import atomic_folder
+from medft.files import atomic_folder, numbered, stamp
 from medft.models.hub import fetch
 from medft.models.registry import ModelConfig
 from medft.plan.resolve import Scale
@@ -95,7 +93,7 @@ def run(config: PrepareConfig) -> None:
         if config.show and not previewer:
             screen.line("notice", "rows cannot be shown without a tokenizer: tokenizer=<folder or hub id>")
         for preview in previews:
-            screen.say(painted(preview, _colored(screen)))
+            screen.say(painted(preview, _colors(screen)))
         write_data_report(report, prompts, previews, aside)
     screen.line("wrote", f"{folder / NAME}.html, .json")
 
@@ -107,10 +105,9 @@ def _report_folder(config: PrepareConfig) -> Iterator[tuple[Path, Path]]:
     The name is taken at once, with a number behind it where this second has one already: two that start
     together have two reports.
     """
-    first = config.artifacts / "prepare" / f"{config.dataset.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    first = config.artifacts / "prepare" / f"{config.dataset.name}-{stamp()}"
     first.parent.mkdir(parents=True, exist_ok=True)
-    others = (first.with_name(f"{first.name}-{number}") for number in itertools.count(2))
-    folder = next(path for path in itertools.chain([first], others) if _taken(path))
+    folder = next(path for path in numbered(first) if _taken(path))
     try:
         with atomic_folder(folder) as aside:
             yield folder, aside
@@ -200,8 +197,10 @@ def _preview(record: Record, template: TemplateConfig, previewer: Previewer) -> 
 
 
 def _say(screen: Screen, report: Report, prompts: Prompts) -> None:
-    for label, words in lines(report, prompts):
-        screen.line(label, words)
+    told = dict(lines(report, prompts))
+    longest = max(map(len, told))
+    for label, words in told.items():
+        screen.line(f"{label:<{longest}}", words)
     if prompts.note:
         screen.line("notice", prompts.note)
     screen.say("")
@@ -212,6 +211,6 @@ def _say(screen: Screen, report: Report, prompts: Prompts) -> None:
     screen.say("" if report.findings else "  no issues found\n")
 
 
-def _colored(screen: Screen) -> bool:
-    """Whether the terminal shows colors and its user wants them (no-color.org)."""
+def _colors(screen: Screen) -> bool:
+    """Whether the terminal takes colors and its user wants them (no-color.org)."""
     return screen.stream.isatty() and not os.environ.get("NO_COLOR")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from medft.config import build
 from medft.errors import ConfigError, RunError
-from medft.files import write_json
+from medft.files import stamp, write_json
 from medft.report.replay import agree, as_table, compare_replay
-from medft.report.terminal import fitted
 from medft.runs import RunDir, find_run
+from medft.screen import Screen
 from medft.training.resume import read_config
 from medft.verbs import train
 
@@ -60,7 +58,7 @@ def run(config: ReplayConfig) -> int:
             where=str(first.root),
             remedy=f"medft train resume={first.root}",
         )
-    place = config.run_dir or config.artifacts / "runs" / first.root.parent.name / _stamp()
+    place = config.run_dir or config.artifacts / "runs" / first.root.parent.name / stamp()
     if place.exists():
         raise RunError(
             "the folder of the new run is taken", where=str(place), remedy="choose another run_dir"
@@ -72,9 +70,12 @@ def run(config: ReplayConfig) -> int:
     verdict = agree(findings)
     rows = [asdict(finding) for finding in findings]
     write_json(second.root / "replay.json", {"of": str(first.root), "agrees": verdict, "findings": rows})
-    print(f"\nreplay of {first.root}      {second.root}\n")
-    print(fitted(as_table(findings), shutil.get_terminal_size((100, 24)).columns, shrink=("then", "now")))
-    print(f"\n  {'the two agree' if verdict else 'the two do NOT agree'}")
+    screen, table = Screen(), as_table(findings)
+    screen.say("")
+    screen.title(f"replay of {first.root}", str(second.root))
+    screen.say("")
+    screen.table(table.columns, table.rows, wrap=("then", "now"))
+    screen.say(f"\n  {'the two agree' if verdict else 'the two do NOT agree'}")
     return 0 if verdict else 1
 
 
@@ -82,7 +83,3 @@ def _again(first: RunDir, second: RunDir) -> int:
     """Train what the first run's configuration, and nothing else, says."""
     here = {"run_dir": str(second.root), "sweep": {"folder": None, "resume": None}, "upload": {}}
     return train.run(build(train.TrainConfig, {**read_config(first), **here}))
-
-
-def _stamp() -> str:
-    return time.strftime("%Y%m%d-%H%M%S")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
@@ -12,11 +11,11 @@ from typing import Literal
 
 from medft.errors import ConfigError, MedftError
 from medft.format import UNKNOWN, count, decimal, duration
-from medft.report.html import Table
+from medft.report.blocks import Table
 from medft.report.series import read_curve
 from medft.report.subject import identify, number, read_figures
-from medft.report.terminal import fitted
 from medft.runs import RunDir, State, all_runs
+from medft.screen import Screen
 
 EXAMPLES = (
     "medft runs",
@@ -88,8 +87,8 @@ def run(config: RunsConfig) -> None:
     if not shown:
         print(_nothing(len(runs), config.artifacts))
         return
-    width = shutil.get_terminal_size((100, 24)).columns
-    print(fitted(_table(shown), width, shrink=("model", "data", "template"), least=6))
+    table = _table(shown)
+    Screen().table(table.columns, table.rows, wrap=("model", "data", "template"))
     if len(shown) < len(rows):
         print(f"\n  {len(shown)} of {len(rows)} runs   limit=null lists all")
 

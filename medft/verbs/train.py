@@ -16,7 +16,8 @@ from medft.data.record import SPLITS
 from medft.engine import engine as engine_named
 from medft.engine.base import Engine, LoadSpec
 from medft.engine.device import peak_memory_bytes, release, use_one_thread
-from medft.files import read_json, write_json
+from medft.files import folder_size, read_json, write_json
+from medft.format import size
 from medft.machine import probe
 from medft.models.base_models import Base, training_base
 from medft.plan import downloads as access
@@ -33,7 +34,7 @@ from medft.training.resume import demand_same_data, demand_same_steps, expand
 from medft.training.summary import Fingerprints, ledger_json, summarise
 from medft.training.wandb_log import Labels, WandbRun
 from medft.verbs import train_upload
-from medft.verbs.lines import announce, say_end, say_plan, say_stopped, size
+from medft.verbs.lines import announce, say_end, say_plan, say_stopped
 from medft.verbs.steps import Tokens, encode, merge, plan_of
 from medft.verbs.train_config import TrainConfig
 
@@ -108,7 +109,7 @@ def _run(job: _Job, began: float) -> int:
     if not ranks.first():
         return 0
     save_adapter(loaded.model, loaded.tokenizer, job.folder.adapter, base.name)
-    job.screen.line("saved", f"adapter/ {size(job.folder.adapter)}")
+    job.screen.line("saved", f"adapter/ {size(folder_size(job.folder.adapter))}")
     del loaded
     release()
 

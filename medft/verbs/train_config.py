@@ -13,7 +13,7 @@ from medft.models.registry import ModelConfig
 from medft.plan.resolve import Scale
 from medft.prompt.config import TemplateConfig
 from medft.prompt.template import check_fields
-from medft.publish.card import Kind
+from medft.publish.card import Content
 from medft.training.config import LoggerConfig, TrainerConfig
 
 
@@ -33,7 +33,7 @@ class UploadTarget:
 
     repo: str | None = None
     """Hub repository, owner/name; null: nowhere."""
-    what: Kind = "adapter"
+    what: Content = "adapter"
     """adapter, merged, or both (merged to `repo`, the adapter to `repo`-adapter)."""
     private: bool = True
     """Only its owner sees a repository that is made for this."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from medft.publish.card import Kind
+from medft.format import size
+from medft.publish.card import Content
 from medft.publish.facts import read_facts
 from medft.publish.package import Package, stage
 from medft.publish.preflight import check_terms, check_weights, repositories
@@ -29,7 +30,7 @@ class UploadConfig:
     """Hub repository, owner/name."""
     run: str = "latest"
     """The run: a folder, `latest`, or part of a run's name."""
-    what: Kind = "both"
+    what: Content = "both"
     """adapter, merged, or both (merged to `repo`, the adapter to `repo`-adapter)."""
     together: bool = False
     """With both: one repository with the folders adapter/ and merged/ instead of two."""
@@ -80,16 +81,6 @@ def show(package: Package, private: bool, screen: Screen) -> None:
     for name, count in package.files:
         screen.line("", f"{size(count):>9}  {name}")
     if package.left_out:
-        screen.line("stays", ", ".join(package.left_out))
+        screen.line("not sent", ", ".join(package.left_out))
     for notice in package.notices:
         screen.line("notice", notice)
-
-
-def size(count: int) -> str:
-    """Bytes in decimal units, as hubs count them."""
-    value = float(count)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"

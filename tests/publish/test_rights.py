@@ -31,7 +31,7 @@ def test_good_rights(hub: Hub) -> None:
     [
         (None, "ward/net", "no hub token"),
         ("hf_wrong", "ward/net", "refuses|private"),
-        (READ_TOKEN, "guest/net", "may only read"),
+        (READ_TOKEN, "guest/net", "read-only token"),
         (WRITE_TOKEN, "other/net", "belongs to 'ward' and cannot write to 'other'"),
         ("hf_ünïcode", "ward/net", "characters that no token has"),
         ("two words", "ward/net", "characters that no token has"),

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from medft.report.html import Marked, Notice, Picture, Section, Table, Text, numeric_columns, page
+from medft.report.blocks import Marked, Notice, Picture, Section, Table, Text
+from medft.report.html import page
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=http://example.org/x onerror=alert(2)>"
 
@@ -27,7 +28,7 @@ def test_hostile_text_stays_text_everywhere() -> None:
         Text(HOSTILE),
         Notice(HOSTILE),
         Table((HOSTILE,), ((HOSTILE,),)),
-        Picture(b"x", "image/png", HOSTILE),
+        Picture(b"x", "image/png", HOSTILE, "x.png"),
         Marked(((HOSTILE, ""), (HOSTILE, "mark"))),
     )
     seen = tags(page(HOSTILE, [Section(HOSTILE, blocks)]))
@@ -38,7 +39,7 @@ def test_hostile_text_stays_text_everywhere() -> None:
 
 
 def test_nothing_comes_from_outside() -> None:
-    seen = tags(page("t", [Section("s", (Picture(b"\x89PNG", "image/png", "a"),))]))
+    seen = tags(page("t", [Section("s", (Picture(b"\x89PNG", "image/png", "a", "a.png"),))]))
     addresses = [
         value for _, attributes in seen for key, value in attributes.items() if key in ("src", "href")
     ]
@@ -49,7 +50,24 @@ def test_nothing_comes_from_outside() -> None:
 
 def test_numbers_stand_right() -> None:
     table = Table(
-        ("name", "value", "spread", "time", "mixed"),
-        (("a", "1.25", "1.03 ± 0.01 (n=3)", "3:12:05", "1"), ("b", "-", "+0.1 to +0.2", "42 s", "one")),
+        ("name", "value", "mixed"),
+        (("a", "1.25", "1"), ("b", "-", "one")),
     )
-    assert numeric_columns(table) == [False, True, True, True, False]
+    heads = [attributes for tag, attributes in tags(page("t", [Section("", [table])])) if tag == "th"]
+    assert [head.get("class") for head in heads] == [None, "number", None]
+
+
+def test_a_table_without_rows_is_shown_as_its_head() -> None:
+    seen = [tag for tag, _ in tags(page("t", [Section("", [Table(("a", "b"), ())])]))]
+    assert seen.count("th") == 2 and "td" not in seen
+
+
+def test_marked_text_keeps_its_line_breaks_and_gains_none() -> None:
+    text = page("t", [Section("", [Marked((("a\n", ""), ("b", "mark")))])])
+    assert '<pre>\n<span>a\n</span><span class="mark">b</span></pre>' in text
+
+
+def test_the_page_follows_the_readers_light_or_dark() -> None:
+    text = page("t", [])
+    assert "color-scheme: light dark" in text and "@media (prefers-color-scheme: dark)" in text
+    assert "{%" not in text and "{{" not in text

@@ -82,7 +82,7 @@ def test_what_cannot_be_read_is_said_or_refused(tmp_path: Path, capsys: pytest.C
     broken = make_run(tmp_path / "runs" / "a" / "2")
     broken.loss_csv.unlink()
     run(tmp_path, runs="a*")
-    assert "left out  a/2: there is no loss.csv" in capsys.readouterr().out
+    assert "left out a/2: there is no loss.csv" in capsys.readouterr().out
     with pytest.raises(DataError, match=r"there is no loss\.csv"):
         run(tmp_path, runs=str(broken.root))
     for words in ("nothing*", "nothing", "nothing.csv"):

@@ -60,7 +60,7 @@ def test_without_a_16bit_base_the_4bit_one_is_dequantised_and_a_short_run_is_tol
     out = capsys.readouterr().out
     assert "the hub cannot be reached (ConnectError): merging into the 4-bit base, dequantised" in out
     assert ", from the 4-bit base, dequantised" in shown(out, "saved")
-    assert "rounding to bfloat16 swallows part of the adapter (" in out
+    assert "bfloat16 rounding loses part of the adapter (" in out
     assert read_json(run.summary)["merge"]["base_kind"] == "dequantised-nf4"
     assert "quantization_config" not in read_json(run.merged / "config.json")
 

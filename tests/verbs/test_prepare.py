@@ -56,10 +56,10 @@ def report(tmp_path: Path) -> Any:
 def test_it_reports_and_writes(prepare: Prepare, tmp_path: Path) -> None:
     code, out, _ = prepare(*data(tmp_path, {"question": "Blank?", "answer": ""}))
     assert code == 0
-    assert "  rows    31 in -> " in out and "  dropped 1 blank answer" in out
+    assert "  rows       31 in -> " in out and "  dropped    1 blank answer" in out
     (folder,) = (tmp_path / "a" / "prepare").iterdir()
-    assert f"  wrote   {folder / 'report'}.html, .json" in out
-    assert sorted(left(tmp_path)) == ["lengths.svg", "log.txt", "overview.svg", "report.html", "report.json"]
+    assert f"  wrote      {folder / 'report'}.html, .json" in out
+    assert sorted(left(tmp_path)) == ["lengths.svg", "log.txt", "report.html", "report.json"]
     assert report(tmp_path)["tokens"]["max_length"] == 2048
     assert "word1x1" not in out + "".join(left(tmp_path).values()), "no text unless it is asked for"
 
@@ -123,7 +123,7 @@ def test_a_named_tokenizer_that_cannot_be_had_is_an_error(
 
 def test_a_task_without_wording_is_examined_all_the_same(prepare: Prepare, tmp_path: Path) -> None:
     code, out, _ = prepare(*data(tmp_path), "dataset.task=note", "show=1")
-    assert code == 0 and "  tokens  not counted" in out
+    assert code == 0 and "  tokens     not counted" in out
     assert "problem  30 rows cannot be worded: template 'medical_qa' has no wording for task 'note'" in out
     assert "This row cannot be worded" in out
     assert report(tmp_path)["tokens"] is None
@@ -174,11 +174,11 @@ def test_help_loads_nothing_heavy() -> None:
             "medquad",
             "medquad.csv",
             (
-                "rows    16,412 in -> 12,731 train, 1,592 validation, 1,592 test",
-                "dropped 5 blank answer, 444 boilerplate, 48 duplicate",
-                "repeats 161 rows share their answer with others: 54 different ones, the most common in 5",
-                "phi     271 url, 149 phone, 24 zip code, 14 date, 13 email",
-                "overlap 0 questions and 0 answers of 3,184 held-out rows stand in train; 315 of 2,000",
+                "rows       16,412 in -> 12,731 train, 1,592 validation, 1,592 test",
+                "dropped    5 blank answer, 444 boilerplate, 48 duplicate",
+                "duplicates 161 rows share their answer with others: 54 different ones, the most common in 5",
+                "PHI        271 url, 149 phone, 24 zip code, 14 date, 13 email",
+                "overlap    0 questions and 0 answers of 3,184 held-out rows stand in train; 315 of 2,000",
                 "note     3,276 rows (20.6%) form one group",
             ),
         ),
@@ -186,27 +186,27 @@ def test_help_loads_nothing_heavy() -> None:
             "medquad_xml",
             "medquad_xml",
             (
-                "rows    4,087 in -> 2,580 train, 323 validation, 323 test",
-                "dropped 792 blank answer, 21 boilerplate, 48 duplicate",
-                "overlap 0 questions and 0 answers of 646 held-out rows stand in train; 94 of 646",
+                "rows       4,087 in -> 2,580 train, 323 validation, 323 test",
+                "dropped    792 blank answer, 21 boilerplate, 48 duplicate",
+                "overlap    0 questions and 0 answers of 646 held-out rows stand in train; 94 of 646",
             ),
         ),
         (
             "pubmedqa",
             "pubmedqa",
             (
-                "rows    1,000 in -> 450 train, 50 validation, 500 test",
+                "rows       1,000 in -> 450 train, 50 validation, 500 test",
                 "note     pubmedqa: 500 test questions of PubMedQA stand in the test split",
-                "overlap 0 questions and 0 answers of 550 held-out rows stand in train; 0 of 550",
+                "overlap    0 questions and 0 answers of 550 held-out rows stand in train; 0 of 550",
             ),
         ),
         (
             "wikidoc",
             "wikidoc_sample",
             (
-                "rows    1,000 in -> 757 train, 94 validation, 94 test",
-                "dropped 55 rephrasing leftover",
-                "repairs 447 crlf, 296 whitespace, 1 control characters",
+                "rows       1,000 in -> 757 train, 94 validation, 94 test",
+                "dropped    55 rephrasing leftover",
+                "repairs    447 crlf, 296 whitespace, 1 control characters",
             ),
         ),
     ],

@@ -28,7 +28,7 @@ def config(tmp_path: Path, *overrides: str) -> Any:
     ("token", "repo", "reason"),
     [
         (None, "ward/net", "no hub token"),
-        (READ_TOKEN, "guest/net", "may only read"),
+        (READ_TOKEN, "guest/net", "read-only token"),
         (WRITE_TOKEN, "someone/net", "cannot write to 'someone'"),
         (WRITE_TOKEN, "no-owner", "not a hub id"),
     ],

@@ -1,15 +1,13 @@
-"""One line of a comparison on its axes: a run, or the mean and spread of several seeds.
-
-Owns what is drawn for a line. Knows nothing of which lines share an axis, or of labels.
-"""
+"""What is drawn for one line of a comparison: a run, or the mean and spread of several seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from medft.report.series import smooth, thin
+from medft.report.style import Dashes
 from medft.report.subject import Subject
 
 if TYPE_CHECKING:
@@ -20,22 +18,31 @@ if TYPE_CHECKING:
 GRID_POINTS = 400
 
 
+class Marker(TypedDict):
+    """Matplotlib's keywords for validation values."""
+
+    color: str
+    markersize: float
+    markeredgecolor: str
+    markeredgewidth: float
+
+
 @dataclass(frozen=True, slots=True)
 class Pen:
     """How a line is drawn."""
 
     color: str
-    """Of everything that belongs to the line."""
-    linestyle: Any
+    """Color of everything that belongs to the line."""
+    linestyle: Dashes
     """Dashes of the smoothed line."""
     faint: float
     """Opacity of the raw values; 0 leaves them out."""
     width: float = 1.8
-    """Of the smoothed line, in points."""
+    """Width of the smoothed line, in points."""
     marker: float = 4.6
-    """Of validation values, in points; 0 leaves them out."""
+    """Size of validation values, in points; 0 leaves them out."""
 
-    def points(self) -> dict[str, Any]:
+    def points(self) -> Marker:
         """Keywords for validation values."""
         return {
             "color": self.color,

@@ -1,7 +1,4 @@
-"""The folder that a comparison leaves: figure, tables and one page that holds them all.
-
-Owns the names of its files and what stands on its page. The rules of comparison stand in comparison.py.
-"""
+"""The folder that a comparison leaves: plot, csv, and one report as HTML and as Markdown."""
 
 from __future__ import annotations
 
@@ -9,11 +6,13 @@ from pathlib import Path
 
 from medft.files import atomic_folder
 from medft.format import UNKNOWN
-from medft.report.comparison import table
+from medft.report.blocks import Block, Notice, Picture, Section, Table, Text
+from medft.report.comparison import tables
 from medft.report.comparison.plot import draw
-from medft.report.comparison.rules import Comparison
+from medft.report.comparison.result import Comparison
 from medft.report.comparison.seeds import RULE
-from medft.report.html import Block, Notice, Picture, Section, Table, Text, page
+from medft.report.html import page
+from medft.report.markdown import document
 from medft.report.subject import FINGERPRINTS, Subject
 
 NAME = "comparison"
@@ -28,23 +27,25 @@ def write_comparison(comparison: Comparison, folder: Path, title: str) -> Path:
     with atomic_folder(folder) as aside:
         png, svg = aside / f"{NAME}.png", aside / f"{NAME}.svg"
         draw(comparison, title, [png, svg])
-        (aside / f"{NAME}.csv").write_text(table.to_csv(comparison), encoding="utf-8")
-        (aside / f"{NAME}.md").write_text(table.to_markdown(comparison, title), encoding="utf-8")
-        html = page(title, sections(comparison, svg.read_bytes()))
-        (aside / f"{NAME}.html").write_text(html, encoding="utf-8")
+        report = sections(comparison, svg.read_bytes())
+        texts = {
+            "csv": tables.to_csv(comparison), "md": document(title, report), "html": page(title, report),
+        }  # fmt: skip
+        for suffix, text in texts.items():
+            (aside / f"{NAME}.{suffix}").write_text(text, encoding="utf-8")
     return folder
 
 
 def sections(comparison: Comparison, svg: bytes) -> list[Section]:
-    """The page of a comparison: warnings, figure, results, what differs, tests, runs, how to read it."""
+    """The report of a comparison: warnings, plot, results, what differs, tests, runs, how to read it."""
     alt = "Training and validation curves of " + ", ".join(line.label for line in comparison.lines)
     opening: list[Block] = [Notice(warning) for warning in comparison.warnings]
     parts = [
-        Section("", [*opening, Picture(svg, "image/svg+xml", alt)]),
-        Section("Results", [table.results(comparison)]),
+        Section("", [*opening, Picture(svg, "image/svg+xml", alt, f"{NAME}.svg")]),
+        Section("Results", [tables.results(comparison)]),
         Section("What differs between the configurations", _differing(comparison)),
     ]
-    if (tests := table.pairs(comparison)) is not None:
+    if (tests := tables.pairs(comparison)) is not None:
         parts.append(Section("Differences and the spread of seeds", [tests, Text(RULE)]))
     return [
         *parts,
@@ -54,7 +55,7 @@ def sections(comparison: Comparison, svg: bytes) -> list[Section]:
 
 
 def _differing(comparison: Comparison) -> list[Block]:
-    differing, implied = table.settings(comparison), comparison.differs.implied
+    differing, implied = tables.settings(comparison), comparison.differs.implied
     blocks: list[Block] = [differing or Text("No setting differs, but for the seed.")]
     if not any(subject.settings for subject in comparison.subjects):
         blocks = [
@@ -62,7 +63,7 @@ def _differing(comparison: Comparison) -> list[Block]:
         ]
     if implied:
         blocks.append(
-            Text(f"{len(implied)} facts that follow from these names are left out; {NAME}.csv has them.")
+            Text(f"Facts that follow from these names are left out ({len(implied)}); {NAME}.csv has them.")
         )
     return blocks
 

@@ -1,7 +1,4 @@
-"""The figure of a comparison: training losses raw (faint) and smoothed (clear), validation as points.
-
-Owns the drawing alone; what may share an axis is decided in comparison.py, looks stand in style.py.
-"""
+"""The plot of a comparison: training losses raw (faint) and smoothed (clear), validation as points."""
 
 from __future__ import annotations
 
@@ -11,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medft.report.comparison.lines import Pen, draw_band, draw_run
-from medft.report.comparison.rules import UNITS, Axis, Comparison, Panel
-from medft.report.comparison.seeds import Difference, Spread
+from medft.report.comparison.result import Axis, Comparison, Metric, Panel
 from medft.report.series import smoothing_words
 from medft.report.style import (
-    GREY,
+    GRAY,
     RC,
     WARNING,
     WIDTH,
@@ -33,10 +29,13 @@ if TYPE_CHECKING:
 
     from medft.report.series import Floats
 
-MOST_COLOURED = 14
+MOST_COLORED = 14
 LONGEST_LABEL = 44
+UNITS: dict[Metric, str] = {
+    "bits_per_byte": "bits per byte of the answers", "loss": "loss (nats per token)",
+}  # fmt: skip
 X_NAMES: dict[Axis, str] = {"step": "optimiser step", "tokens": "tokens seen", "seconds": "training time (s)"}
-GREY_PEN = Pen("#c4c4c4", "-", faint=0, width=0.8, marker=0)
+GRAY_PEN = Pen("#c4c4c4", "-", faint=0, width=0.8, marker=0)
 START, FLATTENED = 0.1, 2.5
 
 
@@ -53,7 +52,7 @@ def draw(comparison: Comparison, title: str, paths: Sequence[Path]) -> None:
         labels = {
             index: label_text(comparison, index)
             for panel in comparison.panels
-            for index in panel.lines[:MOST_COLOURED]
+            for index in panel.lines[:MOST_COLORED]
         }
         margin = min(0.42, (text_width(figure, list(labels.values())) + 0.45) / WIDTH)
         inch, share = 1 / figure.get_figheight(), (top - bottom) / sum(heights)
@@ -72,19 +71,12 @@ def label_text(comparison: Comparison, index: int) -> str:
     line = comparison.lines[index]
     name = line.label if len(line.label) <= LONGEST_LABEL else line.label[: LONGEST_LABEL - 1] + "…"
     several = len({other.letter for other in comparison.lines}) > 1
-    return "  ".join(part for part in (name, spread_text(line.final), f"[{line.letter}]" * several) if part)
-
-
-def spread_text(value: Spread | None) -> str:
-    """``1.034``, or ``1.034 ± 0.012 (n=3)``; empty when unknown."""
-    if value is None:
-        return ""
-    return f"{value.mean:.3f}" if value.sd is None else f"{value.mean:.3f} ± {value.sd:.3f} (n={value.n})"
+    return "  ".join(part for part in (name, str(line.final or ""), f"[{line.letter}]" * several) if part)
 
 
 def _height(panel: Panel, panels: int) -> float:
     least = 3.5 if panels == 1 else 2.5
-    return max(least, 0.2 * min(len(panel.lines), MOST_COLOURED) + 1.2) + 0.25 * bool(panel.note)
+    return max(least, 0.2 * min(len(panel.lines), MOST_COLORED) + 1.2) + 0.25 * bool(panel.note)
 
 
 def _above(comparison: Comparison) -> list[tuple[str, str]]:
@@ -97,24 +89,19 @@ def _below(comparison: Comparison) -> list[tuple[str, str]]:
         said += " Points: validation. Numbers: last validation."
     if any(line.group.repeated for line in comparison.lines):
         said += " Bands and bars: mean ± sd over seeds."
-    if any(len(panel.lines) > MOST_COLOURED for panel in comparison.panels):
-        said += f" The {MOST_COLOURED} best are in colour, the others smoothed in grey; all are in the table."
+    if any(len(panel.lines) > MOST_COLORED for panel in comparison.panels):
+        said += f" The {MOST_COLORED} best are in color, the others smoothed in gray; all are in the table."
     texts = [said, *_verdicts(comparison), *comparison.notes]
-    return [(line, GREY) for text in texts for line in textwrap.wrap(text, 140)]
+    return [(line, GRAY) for text in texts for line in textwrap.wrap(text, 140)]
 
 
 def _verdicts(comparison: Comparison, most: int = 3) -> list[str]:
     if not comparison.pairs:
         return []
-    shown = [f"{pair_name(comparison, p)}: {p.verdict} (p = {p.p:.2g})" for p in comparison.pairs[:most]]
+    shown = [f"{comparison.names(p)}: {p.verdict} (p = {p.p:.2g})" for p in comparison.pairs[:most]]
     rest = len(comparison.pairs) - len(shown)
     more = f"; {rest} more pairs in the table" if rest > 0 else ""
     return [f"Welch's t-test over seeds, Holm-corrected: {'; '.join(shown)}{more}."]
-
-
-def pair_name(comparison: Comparison, pair: Difference) -> str:
-    """``mistral vs gemma``."""
-    return f"{comparison.lines[pair.first].label} vs {comparison.lines[pair.second].label}"
 
 
 def _smoothing(comparison: Comparison) -> str:
@@ -127,14 +114,14 @@ def _draw_panel(axes: Axes, comparison: Comparison, panel: Panel, labels: dict[i
     must_show: list[tuple[Floats, Floats]] = []
     ends: list[tuple[float, float, str, str]] = []
     for place, index in reversed(list(enumerate(panel.lines))):
-        pen = Pen(**line_style(place), faint=_faint(len(panel.lines))) if place < MOST_COLOURED else GREY_PEN
+        pen = Pen(*line_style(place), faint=_faint(len(panel.lines))) if place < MOST_COLORED else GRAY_PEN
         runs = [run for run in comparison.members(comparison.lines[index]) if run.curve.has(comparison.x)]
         if not runs:
             continue
         drawn = (draw_band if len(runs) > 1 else draw_run)(axes, runs, comparison.x, panel.metric, pen)
         raw.append(drawn.raw)
         must_show.extend(drawn.lines)
-        if place < MOST_COLOURED and (end := drawn.end):
+        if place < MOST_COLORED and (end := drawn.end):
             ends.append((*end, labels[index], pen.color))
     _finish(axes, comparison.x, panel, raw, must_show)
     end_labels(axes, ends[::-1])
@@ -158,7 +145,7 @@ def _finish(
     if x == "tokens":
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     if panel.note:
-        axes.set_title(panel.note, loc="left", size=8.5, color=WARNING if "not rank" in panel.note else GREY)
+        axes.set_title(panel.note, loc="left", size=8.5, color=WARNING if "not rank" in panel.note else GRAY)
     fit_limits(axes, np.concatenate(raw) if raw else np.array([]), _worth_showing(must_show))
 
 

@@ -1,8 +1,6 @@
 """Repeats: which runs are one configuration with several seeds, their mean and spread, and what a
 difference is worth.
 
-Owns the statistics of a comparison. Knows nothing of figures and pages.
-
 The rule for a difference, in the words that reports quote, is ``RULE``. A single seed says nothing of how
 far a repeat would fall elsewhere (Bouthillier et al., "Accounting for variance in machine learning
 benchmarks", MLSys 2021), so that a run without repeats takes part in no test.
@@ -14,7 +12,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from medft.report.comparison.differences import trains
+from medft.report.comparison.settings import trains
 from medft.report.subject import Subject
 
 ALPHA = 0.05
@@ -49,10 +47,14 @@ class Spread:
     n: int
     """Seeds with a value."""
 
+    def __str__(self) -> str:
+        """``1.034``, or ``1.034 ± 0.012 (n=3)``."""
+        return f"{self.mean:.3f}" if self.sd is None else f"{self.mean:.3f} ± {self.sd:.3f} (n={self.n})"
+
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """What the seeds say of two groups."""
+class PairTest:
+    """Whether two groups differ by more than their seeds explain."""
 
     first: int
     """Index of a group."""
@@ -124,7 +126,7 @@ def spread(values: Sequence[float | None]) -> Spread | None:
     return Spread(statistics.fmean(known), statistics.stdev(known) if len(known) > 1 else None, len(known))
 
 
-def compare_pairs(values: Sequence[Sequence[float]], families: Sequence[Sequence[int]]) -> list[Difference]:
+def compare_pairs(values: Sequence[Sequence[float]], families: Sequence[Sequence[int]]) -> list[PairTest]:
     """Test every pair of repeated groups that may be compared (``RULE``).
 
     Welch, Biometrika 34, 28 (1947); Holm, Scand. J. Stat. 6, 65 (1979).
@@ -142,7 +144,7 @@ def compare_pairs(values: Sequence[Sequence[float]], families: Sequence[Sequence
     raw = [_welch(values[first], values[second]) for first, second in pairs]
     corrected = _holm([p for _, _, p in raw])
     return [
-        Difference(first, second, gap, interval, p)
+        PairTest(first, second, gap, interval, p)
         for (first, second), (gap, interval, _), p in zip(pairs, raw, corrected, strict=True)
     ]
 

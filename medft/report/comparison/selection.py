@@ -1,7 +1,4 @@
-"""Which curves a comparison takes: runs by folder, name, sweep or pattern, and csv files of other trainers.
-
-Owns what a word on the command line may mean there. What one run's name means is medft.runs' own.
-"""
+"""Which curves a comparison takes: runs by folder, name, sweep or pattern, and csv files of others."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The figure of a data set: how long its texts and rows are.
-
-Owns that figure. Knows nothing of the page it stands on; looks come from style.py.
-"""
+"""The plot of a data set: how long its texts and rows are."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medft.data.examination.statistics import LengthStatistics
-from medft.report.style import GREY, PALETTE, RC, WARNING, WIDTH, save
+from medft.report.style import GRAY, PALETTE, RC, WARNING, WIDTH, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,9 +46,9 @@ def _histogram(axes: Axes, title: str, lengths: LengthStatistics) -> None:
 
     axes.stairs(lengths.counts, lengths.edges, fill=True, color=PALETTE[0], alpha=0.85)
     median, longest = lengths.percentiles["50%"], lengths.percentiles["100%"]
-    axes.axvline(median, color=GREY, linewidth=0.9, linestyle=(0, (4, 2)))
+    axes.axvline(median, color=GRAY, linewidth=0.9, linestyle=(0, (4, 2)))
     axes.set_title(title, loc="left", size=10, weight="bold")
-    axes.set_title(f"median {median:,}, longest {longest:,}", loc="right", size=8, color=GREY)
+    axes.set_title(f"median {median:,}, longest {longest:,}", loc="right", size=8, color=GRAY)
     axes.set_xlabel(lengths.unit, loc="right")
     axes.set_ylabel("rows")
     axes.set_xlim(0, lengths.edges[-1])

@@ -1,24 +1,23 @@
-"""The folder that the examination of a data set leaves: one page, its figures, and the same as JSON.
+"""The folder that the examination of a data set leaves: one page, its plot, and the same as JSON.
 
-Owns the names of its files and what stands on its page. Text of the data stands there only in the rows that
-somebody asked to see.
+Text of the data stands there only in the rows that somebody asked to see.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from medft.config import plain
 from medft.data.examination.examine import Report
 from medft.data.record import SPLITS
 from medft.files import write_json, write_text
 from medft.prompt.preview import PieceKind, Preview
-from medft.report.dataset.bars import draw_bars
+from medft.report.blocks import Block, Marked, Notice, Picture, Section, Table, Text
 from medft.report.dataset.histograms import draw_lengths
-from medft.report.dataset.text import Prompts, lines
-from medft.report.html import Block, Marked, Notice, Picture, Section, Table, Text, page
+from medft.report.dataset.text import Prompts, lines, summed
+from medft.report.html import page
 
 NAME = "report"
 LOOKS: dict[PieceKind, Literal["", "mark", "strong", "faint"]] = {
@@ -26,9 +25,9 @@ LOOKS: dict[PieceKind, Literal["", "mark", "strong", "faint"]] = {
 }  # fmt: skip
 
 NAMES = {
-    "repeats": "Repeated answers", "asked": "Length of questions", "context": "Length of contexts",
-    "answer": "Length of answers", "length": "Length of rows", "lang": "Languages",
-    "phi": "Patterned identifiers", "overlap": "Held-out rows in train",
+    "duplicates": "Repeated answers", "question": "Length of questions", "context": "Length of contexts",
+    "answer": "Length of answers", "length": "Length of rows", "language": "Languages",
+    "PHI": "Patterned identifiers", "overlap": "Held-out rows in train",
 }  # fmt: skip
 """Labels of the terminal that the page has room to spell out."""
 
@@ -40,38 +39,33 @@ WITHOUT_TEXT = "No text of the data stands on this page: only counts and lengths
 
 
 def write_data_report(report: Report, prompts: Prompts, previews: Sequence[Preview], folder: Path) -> None:
-    """Write report.html, report.json, overview.svg and lengths.svg into ``folder``.
+    """Write report.html, report.json and lengths.svg into ``folder``.
 
     Args:
         report: the examination.
-        prompts: what its tokens are of.
+        prompts: the template and tokenizer that its tokens were counted with.
         previews: rows to show; their text stands in both files, and no other text of the data does.
         folder: where; it must be there.
     """
-    figures = (
-        Picture(draw_bars(report, folder / "overview.svg").read_bytes(), "image/svg+xml", _OVERVIEW),
-        Picture(
-            draw_lengths(report.lengths, prompts.max_length, folder / "lengths.svg").read_bytes(),
-            "image/svg+xml",
-            f"Histograms of the lengths of {', '.join(report.lengths)}; the table above has the figures.",
-        ),
-    )
+    plot = draw_lengths(report.lengths, prompts.max_length, folder / "lengths.svg")
+    alt = f"Histograms of the lengths of {', '.join(report.lengths)}; the table above has the numbers."
+    picture = Picture(plot.read_bytes(), "image/svg+xml", alt, plot.name)
     title = f"Data set {report.ledger['dataset']}"
-    write_text(folder / f"{NAME}.html", page(title, list(sections(report, prompts, previews, *figures))))
+    write_text(folder / f"{NAME}.html", page(title, list(sections(report, prompts, previews, picture))))
     write_json(folder / f"{NAME}.json", _values(report, prompts, previews))
 
 
 def sections(
-    report: Report, prompts: Prompts, previews: Sequence[Preview], overview: Picture, lengths: Picture
+    report: Report, prompts: Prompts, previews: Sequence[Preview], lengths: Picture
 ) -> Iterator[Section]:
-    """The page: findings, figures, lengths, the rows to show, and the accounts for those who want them."""
+    """The page: findings, counts, lengths, the rows to show, and the accounts for those who want them."""
     yield Section("", [Notice(WITH_TEXT) if previews else Text(WITHOUT_TEXT), *_noted(prompts)])
     yield Section("Findings", [_findings(report)])
-    yield Section("At a glance", [overview, Text(_COLOURS)])
+    yield Section("In words", [Table(("", "found"), tuple(_named(report, prompts)))])
+    yield Section("Counts", [_counts(report)])
     yield Section("Lengths", [_lengths(report), lengths, Text(_LENGTHS)])
     for number, preview in enumerate(previews, 1):
         yield Section(f"Row {number}: {preview.id}", list(_preview(preview)))
-    yield Section("In words", [Table(("", "found"), tuple(_named(report, prompts)))])
     yield Section("Accounts", [_rows(report), _tasks(report)])
     yield Section("How to read this", [Text(_READING)])
 
@@ -82,7 +76,7 @@ def _noted(prompts: Prompts) -> list[Block]:
 
 def _findings(report: Report) -> Block:
     if not report.findings:
-        return Text("Nothing to mend.")
+        return Text("No issues found.")
     rows = tuple((finding.level, finding.what, finding.remedy) for finding in report.findings)
     return Table(("level", "finding", "what to do"), rows)
 
@@ -91,6 +85,24 @@ def _named(report: Report, prompts: Prompts) -> Iterator[tuple[str, str]]:
     """The lines of the terminal under names that have room."""
     for label, words in lines(report, prompts):
         yield NAMES.get(label, label.capitalize()), words
+
+
+def _counts(report: Report) -> Table:
+    """What was counted by kind, each as a share of the rows that were looked at."""
+    totals, languages = report.ledger["totals"], report.languages
+    counted = (
+        ("kept for", totals["kept"], totals["rows_in"]),
+        ("dropped", totals["dropped"], totals["rows_in"]),
+        ("repaired", summed(report, "repaired"), totals["rows_in"]),
+        ("language, of a sample", languages.found, languages.sampled),
+        ("patterned identifiers", summed(report, "identifiers"), 0),
+    )
+    rows = (
+        (what, name.replace("_", " "), f"{count:,}", f"{count / of:.1%}" if of else "")
+        for what, counts, of in counted
+        for name, count in counts.items()
+    )
+    return Table(("", "", "count", "share"), tuple(rows))
 
 
 def _rows(report: Report) -> Table:
@@ -132,18 +144,11 @@ def _preview(preview: Preview) -> Iterator[Block]:
     yield Table(("check", "holds", "found"), tuple(rows))
 
 
-def _values(report: Report, prompts: Prompts, previews: Sequence[Preview]) -> dict[str, Any]:
+def _values(report: Report, prompts: Prompts, previews: Sequence[Preview]) -> dict[str, object]:
     shown = {"shown": plain(list(previews))} if previews else {}
     return {"prompts": plain(prompts), **report.to_json(), **shown}
 
 
-_OVERVIEW = (
-    "Bars of rows kept and dropped by reason, tokens with loss, repeated answers, held-out rows in train, "
-    "languages and identifiers; the tables below have the figures."
-)
-_COLOURS = (
-    "Dark blue: kept, and tokens that are learnt. Orange: left out, or worth a look. Light blue: the rest."
-)
 _LENGTHS = (
     "The dashed line is the median. The last bin holds everything that is longer than 99% of the rows, so "
     "that a few long ones do not flatten the rest."

@@ -1,7 +1,4 @@
-"""One row as the model will see it, on a terminal: what carries loss in colour, or between brackets.
-
-Owns colours and brackets. Knows nothing of how the row came about.
-"""
+"""One row as the model will see it, on a terminal: what carries loss in color, or between brackets."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from collections.abc import Iterable
 from medft.prompt.preview import Check, Piece, PieceKind, Preview
 
 OPEN, CLOSE = "⟦", "⟧"
-"""Around what carries loss, where there are no colours."""
+"""Around what carries loss, where there are no colors."""
 CODES: dict[PieceKind, str] = {
     "prompt": "",
     "special": "\x1b[2m",
@@ -24,24 +21,24 @@ RESET = "\x1b[0m"
 INDENT = "    "
 
 
-def painted(preview: Preview, colours: bool) -> str:
+def painted(preview: Preview, colors: bool) -> str:
     """The row with its checks, as lines.
 
     Args:
         preview: the row.
-        colours: whether ANSI codes may be written.
+        colors: whether ANSI codes may be written.
     """
-    marked = "in green" if colours else f"between {OPEN} and {CLOSE}"
+    marked = "in green" if colors else f"between {OPEN} and {CLOSE}"
     head = f"  row     {preview.id}"
     if preview.pieces:
         head += f": {preview.tokens:,} tokens, {preview.loss_tokens:,} of them carry loss ({marked})"
-    text = _coloured(preview) if colours else _bracketed(preview)
+    text = _colored(preview) if colors else _bracketed(preview)
     body = [INDENT + line for line in text.split("\n")] if preview.pieces else []
     notes = [f"{INDENT}{preview.note}"] if preview.note else []
     return "\n".join([head, *notes, "", *body, "", *map(_check, preview.checks), ""])
 
 
-def _coloured(preview: Preview) -> str:
+def _colored(preview: Preview) -> str:
     runs = itertools.groupby(preview.pieces, lambda piece: CODES[piece.kind])
     return "".join(f"{code}{_text(pieces)}{RESET if code else ''}" for code, pieces in runs)
 

@@ -1,26 +1,22 @@
-"""The figures of a data set in words: the lines that stand on the terminal and on the page alike.
-
-Owns their wording. Computes no figure and knows nothing of where the lines are shown.
-"""
+"""What was found in a data set, in words: the lines that stand on the terminal and on the page alike."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from medft.data.examination.examine import Report
 from medft.data.examination.findings import DatasetFinding
 from medft.data.examination.statistics import LengthStatistics
 
 LEVELS = ("problem", "warning", "note")
-LABELS = {"question": "asked", "context": "context", "answer": "answer", "row": "length"}
+LABELS = {"question": "question", "context": "context", "answer": "answer", "row": "length"}
 
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """What prompts and tokens the figures are of."""
+    """How the rows were worded and their tokens counted."""
 
     template: str
     """Name of the template."""
@@ -38,27 +34,27 @@ def worst_first(findings: Iterable[DatasetFinding]) -> tuple[DatasetFinding, ...
 
 
 def lines(report: Report, prompts: Prompts) -> Iterator[tuple[str, str]]:
-    """(label, words) for everything that was found, in reading order; a label of at most seven letters."""
+    """(label, words) for everything that was found, in reading order."""
     totals = report.ledger["totals"]
     yield "rows", f"{totals['rows_in']:,} in -> {_counts(totals['kept'])}"
     yield "dropped", _counts(totals["dropped"]) or "none"
     yield "repairs", _counts(summed(report, "repaired")) or "none"
-    yield "repeats", _repeats(report)
+    yield "duplicates", _repeats(report)
     for name, lengths in report.lengths.items():
         yield LABELS[name], _length(lengths)
     yield "tokens", _tokens(report, prompts)
-    yield "lang", _languages(report)
-    yield "phi", _counts(summed(report, "identifiers")) or "no patterned identifiers; names have no pattern"
+    yield "language", _languages(report)
+    yield "PHI", _counts(summed(report, "identifiers")) or "no patterned identifiers; names have no pattern"
     yield "overlap", _overlap(report)
 
 
-def summed(report: Report, figure: str) -> dict[str, int]:
-    """A figure of the ledger over all sources, the largest first."""
-    total = sum((Counter(source[figure]) for source in report.ledger["sources"]), Counter[str]())
+def summed(report: Report, key: str) -> dict[str, int]:
+    """Counts of the ledger over all sources, the largest first."""
+    total = sum((Counter(source[key]) for source in report.ledger["sources"]), Counter[str]())
     return dict(total.most_common())
 
 
-def _counts(counts: Mapping[str, Any]) -> str:
+def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
 
 

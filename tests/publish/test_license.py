@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from medft.publish.licence import forbids_sharing, narrows, restrictions, terms_of
+from medft.publish.license import forbids_sharing, narrows, restrictions, terms_of
 
 
 @pytest.mark.parametrize(

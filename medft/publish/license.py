@@ -1,7 +1,6 @@
-"""What licences ask of whoever hands weights on: names, notices, and what data licences make of the model.
+"""What licenses ask of whoever hands weights on: names, notices, and what data licenses make of the model.
 
-Owns the terms of the licences of the known families and the reading of a data licence's words. Knows nothing
-of run folders. Nothing here is legal advice; the texts themselves decide, and the card links to them.
+Nothing here is legal advice; the texts themselves decide, and the card links to them.
 """
 
 from __future__ import annotations
@@ -82,14 +81,14 @@ PERMISSIVE = ("apache-2.0", "mit")
 """Licences that let a model be used for anything."""
 
 
-def terms_of(licence: str, name: str = "", url: str = "", name_must_start_with: str = "") -> Terms:
+def terms_of(license: str, name: str = "", url: str = "", name_must_start_with: str = "") -> Terms:
     """The terms of a base's licence: the known ones, else what the model's own settings say of it.
 
     A naming rule that the settings give holds even where the known terms have none.
     """
-    known = KNOWN.get(licence.lower())
+    known = KNOWN.get(license.lower())
     if known is None:
-        return Terms("other", name or licence or "unknown", url, name_must_start_with)
+        return Terms("other", name or license or "unknown", url, name_must_start_with)
     rule = name_must_start_with or known.name_must_start_with
     return Terms(known.id, known.name, url or known.url, rule, known.notice, known.duties)
 
@@ -142,21 +141,21 @@ RESTRICTIONS = (
 )
 
 
-def restrictions(licence: str, note: str = "") -> list[Restriction]:
+def restrictions(license: str, note: str = "") -> list[Restriction]:
     """What a data licence (and the sentence that explains it) forbids or demands, by its words."""
     return [
         rule
         for rule in RESTRICTIONS
-        if re.search(rule.pattern, licence if rule.key == "unknown" else f"{licence} {note}", re.IGNORECASE)
+        if re.search(rule.pattern, license if rule.key == "unknown" else f"{license} {note}", re.IGNORECASE)
     ]
 
 
-def narrows(licences: Iterable[tuple[str, str]]) -> bool:
-    """Whether any of the ``(licence, note)`` pairs asks for more than to be named, so that a model may not be
+def narrows(licenses: Iterable[tuple[str, str]]) -> bool:
+    """Whether any of the ``(license, note)`` pairs asks for more than to be named, so that a model may not be
     called free to use because its base is."""
-    return any(rule.key != "attribution" for pair in licences for rule in restrictions(*pair))
+    return any(rule.key != "attribution" for pair in licenses for rule in restrictions(*pair))
 
 
-def forbids_sharing(licences: Iterable[tuple[str, str]]) -> bool:
-    """Whether any of the ``(licence, note)`` pairs forbids passing the data on to others."""
-    return any(rule.key == "never-redistribute" for pair in licences for rule in restrictions(*pair))
+def forbids_sharing(licenses: Iterable[tuple[str, str]]) -> bool:
+    """Whether any of the ``(license, note)`` pairs forbids passing the data on to others."""
+    return any(rule.key == "never-redistribute" for pair in licenses for rule in restrictions(*pair))

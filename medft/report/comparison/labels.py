@@ -1,80 +1,30 @@
-"""In what the runs of a comparison differ: settings, names that tell them apart, and what was evaluated on
-what.
-
-Owns the question "is this the same thing?". Knows nothing of losses, figures or pages.
+"""How the lines of a comparison are called: the shortest names that tell them apart, and letters for what
+they were evaluated on.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from string import ascii_uppercase
 
+from medft.report.comparison.settings import NAMES, differing
 from medft.report.subject import Subject
 
-PLACES = (
-    "resume", "artifacts", "processed", "run_dir", "sweep", "merge", "max_shard_gb", "logger", "overrides",
-    "preflight", "dataset.path", "dataset.obtain", "dataset.homepage", "dataset.licence",
-    "dataset.licence_note",
-)  # fmt: skip
-"""Settings that say where and with what by-products a run was made, not what was trained: other rows in a
-file of the same name show in the fingerprints."""
-SHAPE = ("reader", "repo", "task", "language", "columns", "fixed", "keep", "labels", "sources", "config_name")
-FACTS = ("model", "template.tasks", "template.description", *(f"dataset.{key}" for key in SHAPE))
-"""Groups that are fully named by the name of their model, template or data set."""
-NAMES = ("model.name", "dataset.name", "template.name")
 UNKNOWN = "?"
 
 
-@dataclass(frozen=True, slots=True)
-class Differences:
-    """The settings in which runs differ."""
-
-    rows: dict[str, tuple[str, ...]]
-    """Per setting, its value in each run; empty text where a run does not have it."""
-    implied: dict[str, tuple[str, ...]]
-    """The same for facts that follow from the name of a model, data set or template that differs too."""
-
-
-def differences(subjects: Sequence[Subject]) -> Differences:
-    """The settings, places aside, that do not have one and the same value in all subjects that have
-    settings."""
-    known = [subject for subject in subjects if subject.settings]
-    keys = dict.fromkeys(key for subject in known for key in subject.settings if trains(key))
-    rows: dict[str, tuple[str, ...]] = {}
-    implied: dict[str, tuple[str, ...]] = {}
-    for key in keys:
-        if len({subject.settings.get(key) for subject in known}) > 1:
-            target = implied if _follows_from_name(key, known) else rows
-            target[key] = tuple(subject.settings.get(key, "") for subject in subjects)
-    return Differences(rows, implied)
-
-
-def trains(key: str) -> bool:
-    """Whether a setting has a part in what is trained, rather than in where it is written."""
-    return not any(key == place or key.startswith(f"{place}.") for place in PLACES)
-
-
-def _follows_from_name(key: str, subjects: Sequence[Subject]) -> bool:
-    name = f"{key.split('.')[0]}.name"
-    if key in NAMES or not any(key == group or key.startswith(f"{group}.") for group in FACTS):
-        return False
-    pairs = {(subject.settings.get(name), subject.settings.get(key)) for subject in subjects}
-    return len(pairs) == len({first for first, _ in pairs})
-
-
-def names(subjects: Sequence[Subject]) -> list[str]:
+def labels(subjects: Sequence[Subject]) -> list[str]:
     """The shortest honest name of each subject: of model, data set and template those that differ, then
     further settings that differ, then the seed, then the folder, as far as they are needed to tell all
     apart."""
-    # Where every model is its tiny twin, that is said once, under the figure.
+    # Where every model is its tiny twin, that is said once, under the plot.
     model = "model" if len({subject.identity.tiny for subject in subjects}) == 1 else "model_name"
     axes = [_axis(subjects, model), _axis(subjects, "dataset"), _axis(subjects, "template")]
     parts = [[axis[index] for axis in axes if axis[index]] for index in range(len(subjects))]
     for index, subject in enumerate(subjects):
         parts[index] = parts[index] or [subject.identity.model or subject.path.name]
-    for key, values in differences(subjects).rows.items():
+    for key, values in differing(subjects).rows.items():
         if key in NAMES or key == "seed" or key.endswith(" used") or _all_different(parts):
             continue
         for own, value in zip(parts, values, strict=True):
