@@ -58,7 +58,7 @@ def test_it_reports_and_writes(prepare: Prepare, tmp_path: Path) -> None:
     assert code == 0
     assert "  rows       31 in -> " in out and "  dropped    1 blank answer" in out
     (folder,) = (tmp_path / "a" / "prepare").iterdir()
-    assert f"  wrote      {folder / 'report'}.html, .json" in out
+    assert f"  wrote   {folder / 'report'}.html, .json" in out
     assert sorted(left(tmp_path)) == ["lengths.svg", "log.txt", "report.html", "report.json"]
     assert report(tmp_path)["tokens"]["max_length"] == 2048
     assert "word1x1" not in out + "".join(left(tmp_path).values()), "no text unless it is asked for"
