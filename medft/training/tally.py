@@ -17,7 +17,8 @@ from typing import Any
 
 import torch
 
-IGNORE = -100
+from medft.prompt.encode import IGNORE
+
 _CHUNK = 256  # rows of logits held at once
 _TOLERANCE = 0.02  # bfloat16 logits against an engine's fused loss
 

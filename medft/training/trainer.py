@@ -19,8 +19,9 @@ from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import pad
 
+from medft.prompt.encode import IGNORE
 from medft.training.phases import phase
-from medft.training.tally import IGNORE, Reading, StopTokenLoss, Tally
+from medft.training.tally import Reading, StopTokenLoss, Tally
 
 
 class AnswerCollator(DataCollatorForLanguageModeling):  # type: ignore[misc]
