@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medft.engine.base import LoadSpec, LoraConfig
-from medft.engine.checkpoint import check_safetensors
 from medft.errors import EngineError
+from medft.models.folder import check_weights
 
 if TYPE_CHECKING:
     import torch
@@ -91,9 +91,9 @@ def with_adapter(model: Any, adapter: Path) -> Any:
     """``model`` with the trained adapter of folder ``adapter``.
 
     Raises:
-        EngineError: the folder holds a pickle instead of safetensors.
+        EngineError: as ``check_weights``.
     """
     from peft import PeftModel
 
-    check_safetensors(adapter)
+    check_weights(adapter)
     return PeftModel.from_pretrained(model, str(adapter))
