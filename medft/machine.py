@@ -1,14 +1,16 @@
-"""What this machine has: CUDA GPUs, processor cores, memory.
+"""What this machine has: CUDA GPUs, processor cores, memory (``probe``); torch on one core (``one_thread``).
 
-Owns the probe. It asks the CUDA driver itself (``libcuda``), because importing torch to learn that there is
-no GPU takes seconds. Knows nothing of models, engines or of what the figures are used for.
+The probe asks the CUDA driver itself (``libcuda``), because importing torch to learn that there is no GPU
+takes seconds.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,20 @@ def probe() -> Machine:
         ram_total=total,
         ram_available=available,
     )
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """torch on one thread. Where blocks are small and another thread is writing, several threads would wait
+    for each other at every block, on a busy machine longer than they compute."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _driver() -> Any:

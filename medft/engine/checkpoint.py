@@ -1,7 +1,7 @@
-"""What a folder with a base model or an adapter must be before an engine touches it.
+"""What a folder with a base model must be before an engine loads it.
 
-Owns the refusals: pickled weights, code of a checkpoint's own, foreign quantisation, a 4-bit folder asked for
-in 16 bits. Reads names and config.json only; loads no weights and imports no torch.
+``check_base`` refuses what is no safe checkpoint, code of a checkpoint's own, foreign quantisation, and a
+4-bit folder asked for in 16 bits. Loads no weights and imports no torch.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ from typing import Any
 
 from medft.engine.base import LoadSpec
 from medft.errors import EngineError
-
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+from medft.models.folder import check_weights
 
 
 def check_base(spec: LoadSpec) -> bool:
     """Whether the folder ``spec.path`` holds a base already quantised to 4 bits by bitsandbytes.
 
     Raises:
-        EngineError: it is no folder with a model, its weights are pickled, it needs its own code, or its
-            quantisation contradicts ``spec.load_in_4bit``.
+        EngineError: it is no folder with a model, it needs its own code, its quantisation contradicts
+            ``spec.load_in_4bit``, or as ``check_weights``.
     """
     config = _read_config(spec.path)
     if "auto_map" in config:
@@ -30,7 +29,7 @@ def check_base(spec: LoadSpec) -> bool:
             where=str(spec.path / "config.json"),
             remedy="choose a model whose architecture transformers has built in",
         )
-    check_safetensors(spec.path)
+    check_weights(spec.path)
     quantisation = config.get("quantization_config")
     if quantisation is None:
         return False
@@ -48,24 +47,6 @@ def check_base(spec: LoadSpec) -> bool:
             remedy="set model.base to the 16-bit version, or engine.load_in_4bit=true",
         )
     return True
-
-
-def check_safetensors(folder: Path) -> None:
-    """Refuse a folder without safetensors.
-
-    Raises:
-        EngineError: only pickled weights (which run code when they are read), or none at all.
-    """
-    if any(folder.glob("*.safetensors")):
-        return
-    pickled = any(path for pattern in _PICKLES for path in folder.glob(pattern))
-    raise EngineError(
-        "these weights are pickled, and reading a pickle runs code"
-        if pickled
-        else "there are no weights here",
-        where=str(folder),
-        remedy="use a version saved as safetensors",
-    )
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

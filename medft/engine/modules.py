@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from medft.engine.base import LoadSpec, LoraConfig
-from medft.engine.checkpoint import check_safetensors
 from medft.errors import EngineError
 from medft.models.causal_lm import AdaptedLM, CausalLM, base_of
+from medft.models.folder import check_weights
 from medft.prompt.tokenizer import Tokenizer
 
 
@@ -85,10 +85,10 @@ def with_adapter(model: CausalLM, adapter: Path) -> AdaptedLM:
     """``model`` with the trained adapter of folder ``adapter``.
 
     Raises:
-        EngineError: the folder holds a pickle instead of safetensors.
+        EngineError: as ``check_weights``.
     """
     from peft import PeftModel
 
-    check_safetensors(adapter)
+    check_weights(adapter)
     adapted: AdaptedLM = PeftModel.from_pretrained(model, str(adapter))
     return adapted

@@ -1,8 +1,8 @@
 """A LoRA adapter on disk: what it changes in the base, tensor by tensor.
 
-Owns the reading of peft's ``adapter_config.json`` and ``adapter_model.safetensors``, the arithmetic of LoRA,
-rsLoRA and DoRA in float32, and the refusal of what that arithmetic does not cover. Knows nothing of base
-checkpoints but tensor names. Does not import peft, which takes ten seconds: it is the reference of the tests.
+Reads peft's ``adapter_config.json`` and ``adapter_model.safetensors``, computes LoRA, rsLoRA and DoRA in
+float32, and refuses what that arithmetic does not cover. Does not import peft, which takes ten seconds: it is
+the reference of the tests.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medft.errors import MergeError
-from medft.merge.checkpoint import Checkpoint, read_object, refuse_pickles
+from medft.merge.checkpoint import Checkpoint, read_object
 
 if TYPE_CHECKING:
     import torch
@@ -111,15 +111,10 @@ class Adapter(Mapping[str, Change]):
     """
 
     def __init__(self, folder: Path) -> None:
-        if not (folder / WEIGHTS).is_file():
-            refuse_pickles(folder, "adapter_model")
-            raise MergeError(
-                f"there is no {WEIGHTS}", where=str(folder), remedy="point to a run's adapter/ folder"
-            )
         self.folder = folder
+        self._stored = Checkpoint(folder, WEIGHTS)
         self.config = read_object(folder / CONFIG)
         _refuse_unknown(self.config, folder / CONFIG)
-        self._stored = Checkpoint(folder / WEIGHTS)
         names = {name.removeprefix(PREFIX): name for name in self._stored.entries}
         modules = sorted({module for module in map(_module, names) if module})
         self._modules = {f"{module}.weight": self._parts(module, names) for module in modules}
@@ -197,7 +192,7 @@ def _module(name: str) -> str:
     return found[1] if found else ""
 
 
-def _by_pattern(module: str, patterns: dict[str, Any] | None, default: Any) -> Any:
+def _by_pattern(module: str, patterns: dict[str, int] | None, default: int) -> int:
     """peft's rule: the first pattern that matches the whole name or its end after a dot."""
     for pattern, value in (patterns or {}).items():
         if re.match(rf"(.*\.)?({pattern})$", module):

@@ -1,21 +1,20 @@
 """The base model as the merge sees it: named 16-bit or 32-bit weights, whatever the checkpoint stores.
 
-Owns the dequantising of bitsandbytes 4-bit checkpoints, tensor by tensor, and which stored tensors are
-weights. Knows nothing of adapters.
+Dequantizes bitsandbytes 4-bit checkpoints tensor by tensor, and tells weights from what else is stored.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from medft.errors import MergeError
-from medft.merge.checkpoint import Checkpoint, read_object
-from medft.merge.shards import Spec
+from medft.merge.checkpoint import Checkpoint, Spec, read_object
 
 if TYPE_CHECKING:
     import torch
+    from bitsandbytes.functional import QuantState
 
 BaseKind = Literal["16-bit", "dequantised-nf4"]
 EMBEDDING, OUTPUT = "model.embed_tokens.weight", "lm_head.weight"
@@ -27,7 +26,7 @@ _PARTS = re.compile(
 )
 
 
-class Base:
+class BaseWeights:
     """The weights of a base model, read one at a time.
 
     Args:
@@ -43,16 +42,16 @@ class Base:
         self.stored = Checkpoint(folder)
         self.left_out: list[str] = []
         """Stored tensors that are no weights of the model."""
-        self._parts = self._quantised()
+        self._parts = self._quantized()
         self.kind: BaseKind = "dequantised-nf4" if self._parts else "16-bit"
         parts = {part for found in self._parts.values() for part in found}
         self._unpacked: dict[str, torch.Tensor] = {}  # the last one only, since it is read in pieces
         self.specs: dict[str, Spec] = {}
         """name -> type and shape of each weight, in the order of the files."""
-        for name in sorted(self.stored.entries.keys() - parts, key=self._place):
-            if self._is_weight(name):
+        for name in self.stored.entries:
+            if name not in parts and self._is_weight(name):
                 self.specs[name] = self._spec(name)
-            else:
+            elif name not in parts:
                 self.left_out.append(name)
 
     @property
@@ -74,25 +73,21 @@ class Base:
         if name not in self._parts:
             return self.stored.read(name, rows)
         if name not in self._unpacked:
-            self._unpacked = {name: self._dequantised(name)}
+            self._unpacked = {name: self._dequantized(name)}
         return self._unpacked[name][rows]
 
-    def _dequantised(self, name: str) -> torch.Tensor:
+    def _dequantized(self, name: str) -> torch.Tensor:
         from bitsandbytes.functional import dequantize_4bit
 
-        dequantised: torch.Tensor = dequantize_4bit(self.stored.read(name), self._state(name))
-        return dequantised
+        dequantized: torch.Tensor = dequantize_4bit(self.stored.read(name), self._state(name))
+        return dequantized
 
-    def _place(self, name: str) -> tuple[Path, int]:
-        entry = self.stored.entries[name]
-        return entry.file, entry.begin
-
-    def _quantised(self) -> dict[str, list[str]]:
+    def _quantized(self) -> dict[str, list[str]]:
         method = (self.config.get("quantization_config") or {}).get("quant_method")
         names = self.stored.entries
         if method not in (None, "bitsandbytes") or any(name.endswith(".SCB") for name in names):
             raise MergeError(
-                f"the base is quantised in a form that is not covered ({method})",
+                f"unsupported quantisation ({method})",
                 where=str(self.folder),
                 remedy="use the 16-bit base, or a 4-bit one of bitsandbytes",
             )
@@ -103,7 +98,7 @@ class Base:
                 parts.setdefault(found["weight"], []).append(name)
         return parts
 
-    def _state(self, name: str) -> Any:
+    def _state(self, name: str) -> QuantState:
         import torch
         from bitsandbytes.functional import QuantState
 
@@ -111,9 +106,8 @@ class Base:
         return QuantState.from_dict(parts, device=torch.device("cpu"))
 
     def _spec(self, name: str) -> Spec:
-        entry = self.stored.entries[name]
         if name not in self._parts:
-            return Spec(name, entry.dtype, entry.shape)
+            return self.stored.entries[name]
         state = self._state(name)
         return Spec(name, str(state.dtype).removeprefix("torch."), tuple(state.shape))
 

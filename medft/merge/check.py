@@ -1,27 +1,27 @@
 """Whether merged files hold what they should, read from the disk without loading a model.
 
-Owns the exact test of every weight and of the files beside them. Knows nothing of logits.
-
-The test of a weight does not depend on how long the adapter was trained. Each element must be the rounding of
-``W + s * B A``, computed here in float64, allowing for the error bound of the float32 arithmetic that made it
-(Higham, Accuracy and Stability of Numerical Algorithms, section 3.1: |error| <= n u / (1 - n u) * sum
-|b||a|). That bound is some 1/500 of a bfloat16 step, so what passes is the right number or, next to a tie,
-its neighbour: a copy of the base, an adapter applied twice or to the wrong layer, or a changed byte do not,
-even where a single training step moves the weights by less than one rounding.
+The exact test of every weight (``check_tensors``) does not depend on how long the adapter was trained. Each
+element must be the rounding of ``W + s * B A``, computed here in float64, allowing for the error bound of the
+float32 arithmetic that made it (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1: |error|
+<= n u / (1 - n u) * sum |b||a|). That bound is some 1/500 of a bfloat16 step, so what passes is the right
+number or, next to a tie, its neighbour: a copy of the base, an adapter applied twice or to the wrong layer,
+or a changed byte do not, even where a single training step moves the weights by less than one rounding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medft.errors import MergeError
+from medft.machine import one_thread
 from medft.merge.adapter import Adapter, Change, LowRank, Replacement
-from medft.merge.base import FLOATS, Base
-from medft.merge.checkpoint import Checkpoint, read_object
-from medft.merge.shards import Spec
+from medft.merge.base import BaseWeights
+from medft.merge.checkpoint import Checkpoint, Spec, read_object
+from medft.merge.inputs import Inputs
 from medft.merge.sidecar_files import (
     CONFIG,
     GENERATION,
@@ -31,7 +31,7 @@ from medft.merge.sidecar_files import (
     merged_generation,
     tokenizer_files,
 )
-from medft.merge.stream import blocks, check_fit, one_thread
+from medft.merge.tensors import blocks, check_fit, is_rounded, merged_spec, rounded
 
 if TYPE_CHECKING:
     import torch
@@ -53,15 +53,15 @@ class TensorReport:
     """Adapted weights in which rounding swallowed the whole change."""
 
 
-def check_tensors(base: Path, adapter: Path, merged: Path) -> TensorReport:
+def check_tensors(inputs: Inputs, merged: Path) -> TensorReport:
     """Compare every weight in ``merged`` with base + adapter.
 
     Raises:
-        MergeError: a weight is missing, surplus, of another shape or type, not finite, or not the rounded
+        MergeError: a weight is missing, unexpected, of another shape or type, not finite, or not the rounded
         sum.
     """
-    source, changes, result = Base(base), Adapter(adapter), Checkpoint(merged)
-    check_fit(source, changes, adapter)
+    source, changes, result = BaseWeights(inputs.base), Adapter(inputs.adapter), Checkpoint(merged)
+    check_fit(source, changes, inputs.adapter)
     _check_names(source.specs, result)
     dtype = str(read_object(merged / CONFIG).get("dtype"))
     differing, elements, unchanged = 0, 0, []
@@ -70,22 +70,15 @@ def check_tensors(base: Path, adapter: Path, merged: Path) -> TensorReport:
             _check_form(spec, result, dtype)
             different = _check_weight(source, spec, changes.get(name), result)
             if name in changes:
-                differing, elements = differing + different, elements + _count(spec)
+                differing, elements = differing + different, elements + math.prod(spec.shape)
                 unchanged += [] if different else [name]
     share = differing / elements if elements else 0.0
     return TensorReport(len(source.specs), len(changes), share, tuple(unchanged))
 
 
-def _count(spec: Spec) -> int:
-    count = 1
-    for size in spec.shape:
-        count *= size
-    return count
-
-
 def _check_names(specs: Mapping[str, Spec], result: Checkpoint) -> None:
-    missing, surplus = sorted(specs.keys() - result.entries), sorted(result.entries.keys() - specs)
-    for names, word in ((missing, "missing"), (surplus, "surplus")):
+    missing, unexpected = sorted(specs.keys() - result.entries), sorted(result.entries.keys() - specs)
+    for names, word in ((missing, "missing"), (unexpected, "unexpected")):
         if names:
             raise MergeError(
                 f"merged weights: {len(names)} {word}, the first is {names[0]}", where=str(result.path)
@@ -93,29 +86,27 @@ def _check_names(specs: Mapping[str, Spec], result: Checkpoint) -> None:
 
 
 def _check_form(spec: Spec, result: Checkpoint, dtype: str) -> None:
-    entry = result.entries[spec.name]
-    expected = dtype if spec.dtype in FLOATS else spec.dtype
-    if entry.shape != spec.shape or entry.dtype != expected:
-        what = f"{spec.name} is {entry.dtype} {entry.shape} and should be {expected} {spec.shape}"
+    entry, expected = result.entries[spec.name], merged_spec(spec, dtype)
+    if entry.shape != expected.shape or entry.dtype != expected.dtype:
+        what = f"{spec.name} is {entry.dtype} {entry.shape} and should be {expected.dtype} {spec.shape}"
         raise MergeError(what, where=str(entry.file))
 
 
-def _check_weight(source: Base, spec: Spec, change: Change | None, result: Checkpoint) -> int:
+def _check_weight(source: BaseWeights, spec: Spec, change: Change | None, result: Checkpoint) -> int:
     """Check one weight; returns how many elements differ from the base's, rounded alike."""
     import torch
 
     differing = 0
     for rows in blocks(spec):
         weight, found = source.read(spec.name, rows), result.read(spec.name, rows)
-        copied = weight.to(found.dtype)
+        copied = rounded(weight, result.entries[spec.name].dtype)
         if found.is_floating_point() and not torch.isfinite(found).all():
             raise _faulty(spec.name, "is not finite", result)
         if change is None:
             if not torch.equal(found, copied):
                 raise _faulty(spec.name, "differs from the base, where the adapter changes nothing", result)
             continue
-        lowest, highest = (bound.to(found.dtype) for bound in _bounds(change, weight, rows))
-        wrong = int(((found < lowest) | (found > highest)).sum())
+        wrong = int((~is_rounded(found, *_bounds(change, weight, rows))).sum())
         if wrong:
             raise _faulty(spec.name, f"is not base + adapter (in {wrong} places of one block)", result)
         differing += int((found != copied).sum())
@@ -154,7 +145,7 @@ def _exact(change: LowRank, weight: torch.Tensor, rows: slice) -> tuple[torch.Te
     return factor * exact, factor.abs() * (error + relative * exact.abs())
 
 
-def check_companions(base: Path, adapter: Path, merged: Path, stop_ids: Sequence[int]) -> None:
+def check_sidecars(inputs: Inputs, merged: Path) -> None:
     """Check config.json, generation_config.json and the tokenizer beside the merged weights.
 
     Raises:
@@ -162,20 +153,20 @@ def check_companions(base: Path, adapter: Path, merged: Path, stop_ids: Sequence
             tokenizer than the adapter's, no chat template, or a left-over adapter.
     """
     config, generation = read_object(merged / CONFIG), read_object(merged / GENERATION)
-    _check_settings(config, merged_config(base, str(config.get("dtype"))), merged / CONFIG)
-    expected = merged_generation(base, stop_ids)
+    _check_settings(config, merged_config(inputs.base, str(config.get("dtype"))), merged / CONFIG)
+    expected = merged_generation(inputs.base, inputs.stop_ids)
     stops = set(as_ids(generation.get("eos_token_id")))
     missing = sorted(set(as_ids(expected["eos_token_id"])) - stops)
     if missing:
         raise MergeError(f"generation would not stop at the ids {missing}", where=str(merged / GENERATION))
     _check_settings(generation, expected, merged / GENERATION)
-    _check_tokenizer(tokenizer_files(adapter, base), merged)
+    _check_tokenizer(tokenizer_files(inputs.adapter, inputs.base), merged)
     stray = merged / "adapter_config.json"
     if stray.exists():
         raise MergeError("an adapter lies among the merged weights", where=str(stray))
 
 
-def _check_settings(found: Mapping[str, Any], expected: Mapping[str, Any], where: Path) -> None:
+def _check_settings(found: Mapping[str, object], expected: Mapping[str, object], where: Path) -> None:
     nothing = object()
     wrong = sorted(
         key for key in found.keys() | expected if found.get(key, nothing) != expected.get(key, nothing)

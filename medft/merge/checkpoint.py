@@ -1,80 +1,93 @@
 """Weights on disk, read tensor by tensor: a folder of safetensors files with the shard index of transformers.
 
-Owns the reading of that format, what may be damaged in it, and the refusal of pickles. Knows nothing of
-adapters, nor of writing (`shards`). Tensors are read with ``preadv`` and not through a memory map, because
-mapped pages count as resident memory and would make the peak grow with the model.
+``Checkpoint`` lists the tensors and reads some rows of one. safetensors parses and checks the files' headers;
+the bytes are read past it, because its memory map counts as resident memory, so that the peak would grow with
+the model, and its other backend reads a whole tensor for every block of rows.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medft.errors import MergeError, RunError
+from medft.errors import EngineError, MergeError, RunError
 from medft.files import read_json
-from medft.models.folder import PICKLES
+from medft.models.folder import check_weights, shards_of
 
 if TYPE_CHECKING:
     import torch
 
 SINGLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 DTYPES = {
+    "I64": "int64",
     "F64": "float64",
     "F32": "float32",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "I64": "int64",
     "I32": "int32",
+    "BF16": "bfloat16",
+    "F16": "float16",
     "I16": "int16",
     "I8": "int8",
     "U8": "uint8",
     "BOOL": "bool",
 }
-_LONGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
+"""safetensors' names of the types that a merge can meet, and torch's, in the order that files have them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """Where one tensor stands."""
+class Spec:
+    """Name, type and shape of a tensor."""
 
-    file: Path
-    """The safetensors file."""
+    name: str
+    """Its key."""
     dtype: str
     """torch's name of its type, such as ``bfloat16``."""
     shape: tuple[int, ...]
     """Its sizes."""
+
+    @property
+    def nbytes(self) -> int:
+        """Its size on disk."""
+        import torch
+
+        dtype: torch.dtype = getattr(torch, self.dtype)
+        return math.prod(self.shape) * dtype.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Spec):
+    """A tensor that is stored."""
+
+    file: Path
+    """The safetensors file."""
     begin: int
-    """First byte, from the start of the file."""
-    end: int
-    """One past its last byte."""
+    """Its first byte, from the start of the file."""
 
 
 class Checkpoint:
-    """The tensors of a folder of safetensors, or of one file, read one at a time.
+    """The tensors of a folder of safetensors, read one at a time.
 
     Args:
-        path: a folder with ``model.safetensors`` or its index and shards, or a single ``*.safetensors`` file.
+        path: the folder.
+        single: the name of its file where there is one; several are listed in ``<single>.index.json``.
 
     Raises:
         MergeError: nothing to read there, only pickles, a damaged or truncated file, a name that the index
-            promises and no file holds.
+            promises and no file holds, or a name that two files hold.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, single: str = SINGLE) -> None:
         self.path = path
         self.entries: dict[str, Entry] = {}
-        for file, promised in _files(path):
-            found = read_header(file)
-            missing = sorted(promised - found.keys())
-            if missing:
-                raise MergeError(
-                    f"tensors are missing: {len(missing)}, the first is {missing[0]}", where=str(file)
-                )
+        """The tensors, in the order in which they are stored."""
+        for file, promised in _files(path, single).items():
+            found = {entry.name: entry for entry in _entries(file)}
+            if missing := sorted(promised - found.keys()):
+                what = f"tensors are missing: {len(missing)}, the first is {missing[0]}"
+                raise MergeError(what, where=str(file))
+            if twice := sorted(self.entries.keys() & found):
+                raise MergeError(f"two files hold the tensor {twice[0]}", where=str(file))
             self.entries |= found
 
     def read(self, name: str, rows: slice = slice(None)) -> torch.Tensor:
@@ -88,56 +101,51 @@ class Checkpoint:
         entry = self.entries[name]
         count = entry.shape[0] if entry.shape else 1
         start, stop, _ = rows.indices(count)
-        width = (entry.end - entry.begin) // max(count, 1)
+        width = entry.nbytes // max(count, 1)
         raw = torch.empty((stop - start) * width, dtype=torch.uint8)
-        _read_into(entry.file, entry.begin + start * width, raw.numpy().data)
+        with entry.file.open("rb") as opened:
+            opened.seek(entry.begin + start * width)
+            if opened.readinto(raw.numpy().data) != raw.nbytes:
+                raise MergeError(f"{entry.file.name} ended while it was read", where=str(entry.file))
         shape = (stop - start, *entry.shape[1:]) if entry.shape else ()
         return raw.view(getattr(torch, entry.dtype)).reshape(shape)
 
 
-def refuse_pickles(folder: Path, stem: str) -> None:
-    """Refuse a folder whose weights stand in a pickle only: opening one runs the code inside.
-
-    Raises:
-        MergeError: a pickle called ``<stem>*`` is there.
-    """
-    found = sorted(file for file in folder.glob(f"{stem}*") if file.suffix in PICKLES)
-    if found:
-        raise MergeError(
-            "these weights are a pickle, which can run any code when opened; medft reads safetensors only",
-            where=str(found[0]),
-            remedy="use a safetensors revision of it, or have its owner save one",
-        )
-
-
-def _files(path: Path) -> Iterator[tuple[Path, set[str]]]:
+def _files(folder: Path, single: str) -> dict[Path, set[str]]:
     """Each safetensors file with the names that the index promises to be in it."""
-    if path.is_file():
-        if path.suffix != ".safetensors":
-            refuse_pickles(path.parent, path.stem)
-            raise MergeError("this is not a safetensors file", where=str(path))
-        yield path, set()
-    elif (path / INDEX).is_file():
-        yield from _indexed(path)
-    elif (path / SINGLE).is_file():
-        yield path / SINGLE, set()
-    else:
-        for stem in ("pytorch_model", "model", "consolidated"):
-            refuse_pickles(path, stem)
-        raise MergeError(f"there is no {SINGLE} and no {INDEX}", where=str(path))
+    index = folder / f"{single}.index.json"
+    try:
+        if index.is_file():
+            return shards_of(index)
+        check_weights(folder)
+    except EngineError as error:
+        raise MergeError(error.what, where=error.where, remedy=error.remedy) from None
+    if not (folder / single).is_file():
+        raise MergeError(f"there is no {single} and no {index.name}", where=str(folder))
+    return {folder / single: set()}
 
 
-def _indexed(folder: Path) -> Iterator[tuple[Path, set[str]]]:
-    index = read_object(folder / INDEX)
-    places: dict[str, set[str]] = {}
-    for name, file in index.get("weight_map", {}).items():
-        places.setdefault(str(file), set()).add(name)
-    for file, names in sorted(places.items()):
-        if Path(file).name != file:
-            raise MergeError("the index names a file outside of its folder", where=str(folder / INDEX))
-        if Path(file).suffix in PICKLES:
-            raise MergeError("the index names a pickle", where=str(folder / INDEX), remedy="use safetensors")
-        yield folder / file, names
+def _entries(file: Path) -> list[Entry]:
+    """What a safetensors file holds, in the order of its bytes: they follow each other without a gap, up to
+    the end of the file, or safetensors refuses it."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="pt") as opened:
+            stored = [(name, opened.get_slice(name)) for name in opened.offset_keys()]
+            specs = [Spec(name, DTYPES[s.get_dtype()], tuple(s.get_shape())) for name, s in stored]
+    except FileNotFoundError:
+        raise MergeError(f"{file.name} is missing", where=str(file), remedy="fetch the model again") from None
+    except SafetensorError as error:
+        raise MergeError(f"{file.name} is damaged: {error}", where=str(file)) from None
+    except KeyError as error:
+        raise MergeError(f"a merge cannot read tensors of type {error}", where=str(file)) from None
+    begin = file.stat().st_size - sum(spec.nbytes for spec in specs)
+    entries = []
+    for spec in specs:
+        entries.append(Entry(spec.name, spec.dtype, spec.shape, file, begin))
+        begin += spec.nbytes
+    return entries
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -153,59 +161,3 @@ def read_object(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise MergeError(f"{path.name} is not a JSON object", where=str(path))
     return value
-
-
-def read_header(file: Path) -> dict[str, Entry]:
-    """What a safetensors file holds (format: 8 bytes length, JSON header, tensors one after another).
-
-    Raises:
-        MergeError: missing, truncated, or not this format.
-    """
-    try:
-        size = file.stat().st_size
-        with file.open("rb") as opened:
-            length = int.from_bytes(opened.read(8), "little")
-            if not 2 <= length <= min(_LONGEST_HEADER, size - 8):
-                raise ValueError("its header is cut off")
-            header = json.loads(opened.read(length))
-        header.pop("__metadata__", None)
-        entries = {name: _entry(file, 8 + length, value) for name, value in header.items()}
-    except FileNotFoundError:
-        raise MergeError(f"{file.name} is missing", where=str(file), remedy="fetch the model again") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise MergeError(f"{file.name} is damaged: {error}", where=str(file)) from None
-    end = max((entry.end for entry in entries.values()), default=8 + length)
-    if end != size:
-        raise MergeError(f"{file.name} holds {size:,} bytes, its header promises {end:,}", where=str(file))
-    return entries
-
-
-def _entry(file: Path, start: int, value: dict[str, Any]) -> Entry:
-    begin, end = value["data_offsets"]
-    shape = tuple(int(size) for size in value["shape"])
-    if not 0 <= begin <= end:
-        raise ValueError("a tensor ends before it begins")
-    entry = Entry(file, DTYPES[value["dtype"]], shape, start + begin, start + end)
-    if entry.end - entry.begin != nbytes(entry.dtype, shape):
-        raise ValueError("a tensor's bytes do not fit its shape")
-    return entry
-
-
-def nbytes(dtype: str, shape: tuple[int, ...]) -> int:
-    """Bytes of a tensor of this type and shape."""
-    width = {"bool": 1, "bfloat16": 2}.get(dtype) or int("".join(filter(str.isdigit, dtype))) // 8
-    for size in shape:
-        width *= size
-    return width
-
-
-def _read_into(file: Path, offset: int, buffer: memoryview) -> None:
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        while buffer:  # one call reads at most 2 GiB
-            got = os.preadv(descriptor, [buffer], offset)
-            if not got:
-                raise MergeError(f"{file.name} ended while it was read", where=str(file))
-            buffer, offset = buffer[got:], offset + got
-    finally:
-        os.close(descriptor)

@@ -1,7 +1,4 @@
-"""What merged files held when they were checked, so that it can be said later whether they still do.
-
-Owns the digests and their comparison. Knows nothing of where they are kept.
-"""
+"""Checksums of verified merged files."""
 
 from __future__ import annotations
 

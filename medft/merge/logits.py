@@ -1,8 +1,7 @@
 """What merged weights answer, beside base + adapter: the same prompts through plain transformers and peft.
 
-Owns the loading, one model after another, and the figures. Knows nothing of files, runs or thresholds.
-Computes in float32 where the model fits, so that what is seen is the weights' rounding and not the
-arithmetic's.
+The models are loaded one after another, and computed in float32 where they fit, so that what is seen is the
+weights' rounding and not the arithmetic's.
 """
 
 from __future__ import annotations
@@ -11,13 +10,19 @@ import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from medft.merge.inputs import Inputs
+from medft.prompt.encode import IGNORE
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PretrainedConfig, PreTrainedModel
+
+Places = dict[str, "int | str | torch.device"]
+"""Which layer of a model stands on which device."""
 
 _KEPT = 1 << 25  # logits that are kept per model: 128 MiB in float32
-_IGNORED = -100  # label of a token without loss, as in torch and transformers
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class Questions:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class LogitDistance:
     """How far one model's answers are from another's."""
 
     relative: float | None
@@ -53,12 +58,12 @@ class LogitReport:
     """Where they were run: base and merged weights at the same places, layer by layer."""
     positions: int
     """Positions whose logits were compared."""
-    written: Difference
+    written: LogitDistance
     """To peft's merge of the same base and adapter in memory, rounded to the same type: nothing but
     faults."""
-    rounding: Difference
+    rounding: LogitDistance
     """To the 16-bit base + adapter, unmerged: what rounding to 16 bits costs."""
-    quantised: Difference | None
+    quantised: LogitDistance | None
     """To the 4-bit base + adapter, which the adapter was trained on; None without one."""
     heldout_loss: dict[str, float]
     """Nats per token of ``base``, ``adapted``, ``merged`` and ``quantised``; empty without held-out rows."""
@@ -70,19 +75,17 @@ class _Answers:
     loss: float | None
 
 
-def compare(
-    base: Path, adapter: Path, merged: Path, quantised: Path | None, questions: Questions
-) -> LogitReport:
+def compare(inputs: Inputs, merged: Path, questions: Questions) -> LogitReport:
     """Ask base, base + adapter, peft's merge, the merged folder and the 4-bit base + adapter the same."""
     import torch
     from peft import PeftModel
 
     stored = _config(merged).dtype
     compute = _compute_dtype(merged, stored)
-    model = _load(base, compute, "auto")
+    model = _load(inputs.base, compute, "auto")
     places = _places(model)
     plain = _ask(model, questions)
-    model = PeftModel.from_pretrained(model, adapter).eval()
+    model = PeftModel.from_pretrained(model, inputs.adapter).eval()
     adapted = _ask(model, questions)
     model = model.merge_and_unload()
     for parameter in model.parameters():
@@ -90,25 +93,25 @@ def compare(
     in_memory = _ask(model, questions)
     del model
     written = _ask(_load(merged, compute, places), questions)
-    trained_on = None
-    if quantised is not None:
-        packed = _load(quantised, None, "auto")
-        trained_on = _ask(PeftModel.from_pretrained(packed, adapter).eval(), questions)
+    trained = None
+    if inputs.trained_on is not None:
+        packed = _load(inputs.trained_on, None, "auto")
+        trained = _ask(PeftModel.from_pretrained(packed, inputs.adapter).eval(), questions)
     effect = float(torch.linalg.norm(adapted.logits - plain.logits))
     merged_effect = float(torch.linalg.norm(in_memory.logits - plain.logits))
-    losses = {"base": plain, "adapted": adapted, "merged": written, "quantised": trained_on}
+    losses = {"base": plain, "adapted": adapted, "merged": written, "quantised": trained}
     return LogitReport(
         compute_dtype=str(compute).removeprefix("torch."),
         devices=tuple(sorted({f"cuda:{at}" if isinstance(at, int) else str(at) for at in places.values()})),
         positions=len(written.logits),
-        written=_difference(written, in_memory, merged_effect),
-        rounding=_difference(written, adapted, effect),
-        quantised=_difference(written, trained_on, effect) if trained_on else None,
+        written=_distance(written, in_memory, merged_effect),
+        rounding=_distance(written, adapted, effect),
+        quantised=_distance(written, trained, effect) if trained else None,
         heldout_loss={name: found.loss for name, found in losses.items() if found and found.loss is not None},
     )
 
 
-def _config(folder: Path) -> Any:
+def _config(folder: Path) -> PretrainedConfig:
     from transformers import AutoConfig
 
     return AutoConfig.from_pretrained(folder)
@@ -125,7 +128,7 @@ def _compute_dtype(merged: Path, stored: torch.dtype) -> torch.dtype:
     return torch.float32 if size * 4 * 1.25 < free else stored
 
 
-def _load(folder: Path, compute: torch.dtype | None, places: str | dict[str, Any]) -> Any:
+def _load(folder: Path, compute: torch.dtype | None, places: str | Places) -> PreTrainedModel:
     """The model in ``folder``; a 4-bit one is dequantised first, unless ``compute`` is None.
 
     Args:
@@ -147,12 +150,12 @@ def _load(folder: Path, compute: torch.dtype | None, places: str | dict[str, Any
     return model.eval()
 
 
-def _places(model: Any) -> dict[str, Any]:
+def _places(model: PreTrainedModel) -> Places:
     """Which layer of a model stands where; transformers keeps no map of one that stands in one place."""
     return getattr(model, "hf_device_map", None) or {"": model.device}
 
 
-def _ask(model: Any, questions: Questions) -> _Answers:
+def _ask(model: PreTrainedModel, questions: Questions) -> _Answers:
     import torch
 
     with torch.inference_mode():
@@ -163,7 +166,7 @@ def _ask(model: Any, questions: Questions) -> _Answers:
     return _Answers(torch.cat(logits), loss)
 
 
-def _logits(model: Any, ids: Sequence[int]) -> torch.Tensor:
+def _logits(model: PreTrainedModel, ids: Sequence[int]) -> torch.Tensor:
     import torch
 
     row = torch.tensor([list(ids)], device=model.device)
@@ -184,15 +187,15 @@ def _loss(logits: torch.Tensor, labels: Sequence[int]) -> tuple[float, int]:
     import torch
 
     shifted = torch.tensor(list(labels))[1:]
-    nats = torch.nn.functional.cross_entropy(logits[:-1], shifted, ignore_index=_IGNORED, reduction="sum")
-    return float(nats), int((shifted != _IGNORED).sum())
+    nats = torch.nn.functional.cross_entropy(logits[:-1], shifted, ignore_index=IGNORE, reduction="sum")
+    return float(nats), int((shifted != IGNORE).sum())
 
 
-def _difference(found: _Answers, expected: _Answers, effect: float) -> Difference:
+def _distance(found: _Answers, expected: _Answers, effect: float) -> LogitDistance:
     import torch
 
     distance = float(torch.linalg.norm(found.logits - expected.logits))
     agreement = (found.logits.argmax(-1) == expected.logits.argmax(-1)).double().mean()
     p, q = (answers.logits.log_softmax(-1) for answers in (expected, found))
     kl = (p.exp() * (p - q)).sum(-1).mean().clamp(min=0)
-    return Difference(distance / effect if effect else None, float(agreement), float(kl))
+    return LogitDistance(distance / effect if effect else None, float(agreement), float(kl))

@@ -1,7 +1,6 @@
 """The merge of a run: its adapter into its base, judged on its own held-out rows.
 
-Owns which rows the judgement asks, and the shape of the record that summary.json keeps under ``merge``. Knows
-nothing of how base and rows were found.
+Chooses the rows that the judgement asks, and shapes the record that summary.json keeps under ``merge``.
 """
 
 from __future__ import annotations
@@ -12,8 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from medft.merge.inputs import Inputs
 from medft.merge.logits import Questions
-from medft.merge.verify import merge_and_verify
+from medft.merge.merge import merge
+from medft.prompt.encode import IGNORE
 from medft.runs import RunDir
 
 ASKED = 32
@@ -45,15 +46,8 @@ def merge_run(
     Raises:
         MergeError: it failed, or did not pass; nothing is then called merged.
     """
-    merged, judged = merge_and_verify(
-        base,
-        run.adapter,
-        run.merged,
-        questions(rows),
-        max_shard_bytes=max_shard_bytes,
-        stop_ids=stop_ids,
-        quantised=trained_on,
-    )
+    inputs = Inputs(base, run.adapter, tuple(stop_ids), trained_on)
+    merged, judged = merge(inputs, run.merged, questions(rows), max_shard_bytes)
     times = {"seconds": merged.seconds, "verify_seconds": judged.seconds}
     plain: dict[str, Any] = json.loads(json.dumps({**asdict(merged), **asdict(judged), **times}))
     return plain
@@ -81,4 +75,4 @@ def _rows(path: Path) -> list[tuple[list[int], list[int]]]:
 
 
 def _prompt_length(labels: Sequence[int]) -> int:
-    return next(i for i, label in enumerate(labels) if label != -100)
+    return next(i for i, label in enumerate(labels) if label != IGNORE)

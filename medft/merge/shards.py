@@ -1,7 +1,7 @@
 """Weights written to disk tensor by tensor, in the safetensors layout, cut into shards with their index.
 
-Owns the bytes that come out, which are those that the safetensors library and transformers would write. Knows
-nothing of what the tensors are.
+The bytes are those that safetensors and transformers would write; the hub's library plans the shards. Nothing
+but ``write_shard`` is our own, because safetensors writes only tensors that are all in memory.
 """
 
 from __future__ import annotations
@@ -9,62 +9,52 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medft.errors import MergeError
 from medft.files import write_json
-from medft.merge.checkpoint import DTYPES, INDEX, SINGLE, nbytes
+from medft.merge.checkpoint import DTYPES, SINGLE, Spec
 
 if TYPE_CHECKING:
     import torch
 
+Shards = Mapping[str, Sequence[Spec]]
+"""File name -> the tensors in it, sorted by type and name as the safetensors library does."""
+
 _CODES = {name: code for code, name in DTYPES.items()}
+_ORDER = list(_CODES)
 _AHEAD = 8  # pieces that may wait for the disk
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """A tensor to be written."""
+def plan_shards(specs: Iterable[Spec], max_shard_bytes: int) -> Shards:
+    """Cut ``specs``, in their order, into files of at most ``max_shard_bytes``; a larger tensor stands
+    alone."""
+    from huggingface_hub import split_state_dict_into_shards_factory
 
-    name: str
-    """Its key."""
-    dtype: str
-    """torch's name of its type."""
-    shape: tuple[int, ...]
-    """Its sizes."""
-
-    @property
-    def nbytes(self) -> int:
-        """Its size on disk."""
-        return nbytes(self.dtype, self.shape)
-
-
-def split(specs: Iterable[Spec], max_shard_bytes: int) -> list[list[Spec]]:
-    """Cut ``specs``, in their order, into shards of at most ``max_shard_bytes``, each sorted by name as the
-    safetensors library does. A larger tensor stands alone."""
-    shards: list[list[Spec]] = []
-    room = 0
-    for spec in specs:
-        if not shards or spec.nbytes > room:
-            shards.append([])
-            room = max_shard_bytes
-        shards[-1].append(spec)
-        room -= spec.nbytes
-    return [sorted(shard, key=lambda spec: spec.name) for shard in shards]
+    tensors = {spec.name: spec for spec in specs}
+    plan = split_state_dict_into_shards_factory(
+        tensors,
+        get_storage_size=lambda spec: spec.nbytes,
+        filename_pattern="model{suffix}.safetensors",
+        max_shard_size=max_shard_bytes,
+    )
+    return {
+        file: sorted(
+            (tensors[name] for name in names), key=lambda spec: (_ORDER.index(spec.dtype), spec.name)
+        )
+        for file, names in plan.filename_to_tensors.items()
+    }
 
 
-def shard_names(count: int) -> list[str]:
-    """The file names that transformers gives to ``count`` shards."""
-    if count == 1:
-        return [SINGLE]
-    return [f"model-{number:05d}-of-{count:05d}.safetensors" for number in range(1, count + 1)]
+def size(shards: Shards) -> int:
+    """Bytes of all tensors."""
+    return sum(spec.nbytes for shard in shards.values() for spec in shard)
 
 
-def write_shard(file: Path, specs: list[Spec], pieces: Iterable[torch.Tensor]) -> None:
+def write_shard(file: Path, specs: Sequence[Spec], pieces: Iterable[torch.Tensor]) -> None:
     """Write one safetensors file, byte for byte as the safetensors library would.
 
     ``pieces`` are the values of ``specs``, one after another, in parts of any size. The next ones are made
@@ -105,8 +95,8 @@ def _write(descriptor: int, tensor: torch.Tensor) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def _header(specs: list[Spec]) -> bytes:
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+def _header(specs: Sequence[Spec]) -> bytes:
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     offset = 0
     for spec in specs:
         offsets = [offset, offset := offset + spec.nbytes]
@@ -116,16 +106,9 @@ def _header(specs: list[Spec]) -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
-def write_index(folder: Path, shards: list[list[Spec]]) -> None:
+def write_index(folder: Path, shards: Shards) -> None:
     """Write the index of several shards; a single file has none."""
-    if len(shards) == 1:
-        return
-    places = {
-        spec.name: file
-        for file, shard in zip(shard_names(len(shards)), shards, strict=True)
-        for spec in shard
-    }
-    total = sum(spec.nbytes for shard in shards for spec in shard)
-    write_json(
-        folder / INDEX, {"metadata": {"total_size": total}, "weight_map": dict(sorted(places.items()))}
-    )
+    if len(shards) > 1:
+        places = {spec.name: file for file, shard in shards.items() for spec in shard}
+        index = {"metadata": {"total_size": size(shards)}, "weight_map": dict(sorted(places.items()))}
+        write_json(folder / f"{SINGLE}.index.json", index)

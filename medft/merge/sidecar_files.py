@@ -1,7 +1,7 @@
 """The files that stand beside merged weights, so that plain transformers needs nothing else.
 
-Owns config.json, generation_config.json, the files of tokenizer and licence: which are copied from where, and
-what must be changed in them. Knows nothing of weights.
+config.json, generation_config.json, the files of tokenizer and licence: which are copied from where, and what
+must be changed in them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from medft.errors import MergeError
 from medft.files import write_json
 from medft.merge.checkpoint import read_object
+from medft.merge.inputs import Inputs
 
 CONFIG, GENERATION, SENTENCEPIECE = "config.json", "generation_config.json", "tokenizer.model"
 # What transformers' tokenizers read, over all families.
@@ -59,7 +60,7 @@ def merged_generation(base: Path, stop_ids: Iterable[int]) -> dict[str, Any]:
     return settings | {"eos_token_id": stops if len(stops) > 1 else stops[0]}
 
 
-def as_ids(value: Any) -> list[int]:
+def as_ids(value: int | list[int] | None) -> list[int]:
     """``eos_token_id`` as a list: configs hold an int, a list, or null."""
     if value is None:
         return []
@@ -85,16 +86,14 @@ def tokenizer_files(adapter: Path, base: Path) -> dict[str, Path]:
     raise MergeError("neither the adapter nor the base holds a tokenizer", where=str(adapter))
 
 
-def write_companions(
-    base: Path, adapter: Path, out: Path, dtype: str, stop_ids: Iterable[int]
-) -> tuple[int, ...]:
+def write_sidecars(inputs: Inputs, out: Path, dtype: str) -> tuple[int, ...]:
     """Write all of them into ``out``; returns the ids that end a generation."""
-    generation = merged_generation(base, stop_ids)
-    write_json(out / CONFIG, merged_config(base, dtype))
+    generation = merged_generation(inputs.base, inputs.stop_ids)
+    write_json(out / CONFIG, merged_config(inputs.base, dtype))
     write_json(out / GENERATION, generation)
-    for name, source in tokenizer_files(adapter, base).items():
+    for name, source in tokenizer_files(inputs.adapter, inputs.base).items():
         shutil.copyfile(source, out / name)
     for pattern in LICENCE_FILES:
-        for source in base.glob(pattern):
+        for source in inputs.base.glob(pattern):
             shutil.copyfile(source, out / source.name)
     return tuple(as_ids(generation["eos_token_id"]))

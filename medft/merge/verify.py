@@ -1,7 +1,6 @@
-"""The judgement of merged weights: loaded from the disk in a fresh process, called merged only if they pass.
+"""The judgement of merged weights, loaded from the disk in a fresh process.
 
-Owns the threshold, the fresh process, and ``merge_and_verify``, which shows no folder before it passed. Knows
-nothing of how prompts came about. What must hold, and why it tells good from faulty on short and long runs:
+What must hold, and why it tells good from faulty on short and long runs:
 
 * Every weight is the rounding of ``W + s * B A`` (``check``). Exact, so the length of the run is no matter.
 * The merged folder's logits are those of peft's merge in memory, rounded to the same type: their distance is
@@ -24,11 +23,6 @@ the size that so much training gives it; a copy of the base scored 1.00 and an a
 
 So it is reported (``rounding``), as is the distance to the 4-bit base + adapter that was trained
 (``quantised``).
-
-    merged, checked = merge_and_verify(
-        base, run.adapter, run.merged, questions, stop_ids=[2], quantised=nf4_base
-    )
-    summary["merge"] = dataclasses.asdict(merged) | {"check": dataclasses.asdict(checked)}
 """
 
 from __future__ import annotations
@@ -39,17 +33,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from medft.errors import MergeError
-from medft.files import atomic_folder, read_json, write_json
-from medft.merge.check import TensorReport, check_companions, check_tensors
+from medft.files import read_json, write_json
+from medft.merge.check import TensorReport, check_sidecars, check_tensors
 from medft.merge.digests import digests
-from medft.merge.logits import Difference, LogitReport, Questions, compare
-from medft.merge.stream import SHARD_BYTES, Dtype, MergeReport, Progress, write_merged
+from medft.merge.inputs import Inputs
+from medft.merge.logits import LogitDistance, LogitReport, Questions, compare
 
 TOLERANCE = 0.05
 """Largest distance to peft's merge, as a share of what the merge changes in the logits."""
@@ -69,66 +62,24 @@ class VerifyReport:
     """Wall time."""
 
 
-def merge_and_verify(
-    base: Path,
-    adapter: Path,
-    out: Path,
-    questions: Questions,
-    *,
-    dtype: Dtype | None = None,
-    max_shard_bytes: int = SHARD_BYTES,
-    stop_ids: Iterable[int] = (),
-    quantised: Path | None = None,
-    progress: Progress | None = None,
-) -> tuple[MergeReport, VerifyReport]:
-    """``merge``, then ``verify`` where the weights lie aside; ``out`` appears only if they pass.
-
-    Raises:
-        MergeError: the merge failed or its result did not pass; ``out`` is as it was before.
-    """
-    stops = list(stop_ids)
-    with atomic_folder(out) as aside:
-        report = write_merged(
-            base,
-            adapter,
-            aside,
-            dtype=dtype,
-            max_shard_bytes=max_shard_bytes,
-            stop_ids=stops,
-            progress=progress,
-        )
-        return report, verify(base, adapter, aside, questions, stop_ids=stops, quantised=quantised)
-
-
-def verify(
-    base: Path,
-    adapter: Path,
-    merged: Path,
-    questions: Questions,
-    *,
-    stop_ids: Sequence[int] = (),
-    quantised: Path | None = None,
-) -> VerifyReport:
+def verify(inputs: Inputs, merged: Path, questions: Questions) -> VerifyReport:
     """Judge the weights in ``merged`` in a fresh process.
 
     Args:
-        base: the base they were merged into.
-        adapter: the adapter.
+        inputs: what was merged.
         merged: the folder to judge.
         questions: prompts to compare logits on (at least one), held-out rows to compare the loss on.
-        stop_ids: token ids that must end a generation.
-        quantised: folder of the 4-bit base that the adapter was trained on, to be compared with.
 
     Raises:
         MergeError: they did not pass, or could not be loaded.
     """
     started = time.monotonic()
     job = {
-        "base": str(base.resolve()),
-        "adapter": str(adapter.resolve()),
+        "base": str(inputs.base.resolve()),
+        "adapter": str(inputs.adapter.resolve()),
         "merged": str(merged.resolve()),
-        "quantised": str(quantised.resolve()) if quantised else None,
-        "stop_ids": [int(stop) for stop in stop_ids],
+        "trained_on": str(inputs.trained_on.resolve()) if inputs.trained_on else None,
+        "stop_ids": [int(stop) for stop in inputs.stop_ids],
         "prompts": [[int(token) for token in prompt] for prompt in questions.prompts],
         "heldout": [[list(map(int, ids)), list(map(int, labels))] for ids, labels in questions.heldout],
     }
@@ -140,22 +91,14 @@ def verify(
     return VerifyReport(TensorReport(**tensors), _logit_report(found["logits"]), found["files"], seconds)
 
 
-def examine(
-    base: Path,
-    adapter: Path,
-    merged: Path,
-    questions: Questions,
-    *,
-    stop_ids: Sequence[int] = (),
-    quantised: Path | None = None,
-) -> VerifyReport:
+def examine(inputs: Inputs, merged: Path, questions: Questions) -> VerifyReport:
     """``verify`` in this process: sees whatever an engine has patched here."""
     if not questions.prompts:
         raise MergeError("there is no prompt to compare answers on", remedy="hand over at least one")
     started = time.monotonic()
-    check_companions(base, adapter, merged, stop_ids)
-    tensors = check_tensors(base, adapter, merged)
-    logits = compare(base, adapter, merged, quantised, questions)
+    check_sidecars(inputs, merged)
+    tensors = check_tensors(inputs, merged)
+    logits = compare(inputs, merged, questions)
     _judge(logits, merged)
     files = digests(merged)
     return VerifyReport(tensors, logits, files, round(time.monotonic() - started, 2))
@@ -166,7 +109,7 @@ def _judge(logits: LogitReport, merged: Path) -> None:
     if distance is not None and not distance <= TOLERANCE:  # not-a-number must fail, too
         raise MergeError(
             f"the merged weights answer differently from base + adapter: {distance:.3g} of what the adapter "
-            f"changes, where at most {TOLERANCE} may be",
+            f"changes (limit {TOLERANCE})",
             where=str(merged),
             remedy="merge again; if it stays, the adapter and the base do not belong together",
         )
@@ -174,8 +117,8 @@ def _judge(logits: LogitReport, merged: Path) -> None:
 
 def _logit_report(found: dict[str, Any]) -> LogitReport:
     names = ("written", "rounding", "quantised")
-    differences = {name: Difference(**found[name]) if found[name] else None for name in names}
-    return LogitReport(**found | differences | {"devices": tuple(found["devices"])})
+    distances = {name: LogitDistance(**found[name]) if found[name] else None for name in names}
+    return LogitReport(**found | distances | {"devices": tuple(found["devices"])})
 
 
 def _in_fresh_process(job: dict[str, Any]) -> dict[str, Any]:
@@ -199,12 +142,12 @@ def _in_fresh_process(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _work(job: dict[str, Any]) -> dict[str, Any]:
-    quantised = Path(job["quantised"]) if job["quantised"] else None
+    trained_on = Path(job["trained_on"]) if job["trained_on"] else None
     questions = Questions(job["prompts"], [(ids, labels) for ids, labels in job["heldout"]])
     base, adapter, merged = (Path(job[name]) for name in ("base", "adapter", "merged"))
     try:
-        report = examine(base, adapter, merged, questions, stop_ids=job["stop_ids"], quantised=quantised)
-        return asdict(report)
+        inputs = Inputs(base, adapter, tuple(job["stop_ids"]), trained_on)
+        return asdict(examine(inputs, merged, questions))
     except MergeError as error:
         return {"error": {"what": error.what, "where": error.where, "remedy": error.remedy}}
 

@@ -1,6 +1,7 @@
-"""Whether a folder is a whole checkpoint that may be loaded: configuration, safetensors, every shard.
+"""Whether a folder is a whole checkpoint that is safe to load: configuration, safetensors, every shard.
 
-Owns that check. Opens no weights and knows nothing of where the folder came from.
+Every room that loads, merges or publishes weights asks here: ``check_checkpoint``, ``check_weights``,
+``shards_of``, ``refuse_pickles``. Opens no weights.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ from medft.errors import EngineError
 
 What = Literal["model", "adapter", "tokenizer"]
 
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-"""Suffixes of weight files whose loading can run code."""
-
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")  # loading one of them can run code
 _CONFIG: dict[What, str] = {
     "model": "config.json",
     "adapter": "adapter_config.json",
@@ -27,8 +26,7 @@ def check_checkpoint(folder: Path, what: What = "model") -> None:
     """Refuse a folder that is not a whole checkpoint in safetensors.
 
     Raises:
-        EngineError: no configuration, weights only as pickle, no weights, or a shard that is missing or that
-            the index looks for outside of the folder.
+        EngineError: no configuration, or as ``check_weights``.
     """
     if not (folder / _CONFIG[what]).is_file():
         raise EngineError(
@@ -37,12 +35,17 @@ def check_checkpoint(folder: Path, what: What = "model") -> None:
             remedy="point to the folder that save_pretrained wrote",
         )
     if what != "tokenizer":
-        _check_weights(folder)
+        check_weights(folder)
 
 
-def _check_weights(folder: Path) -> None:
+def check_weights(folder: Path) -> None:
+    """Refuse a folder without safetensors, or with an index that cannot be followed.
+
+    Raises:
+        EngineError: weights only as pickle, no weights, or as ``shards_of``.
+    """
     if not any(folder.glob("*.safetensors")):
-        pickled = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+        pickled = sorted(path.name for path in folder.glob("*") if _is_pickle(path))
         if pickled:
             raise EngineError(
                 "this folder holds its weights only as pickle, which can run code when it is loaded",
@@ -55,23 +58,57 @@ def _check_weights(folder: Path) -> None:
             remedy="only safetensors checkpoints can be used",
         )
     for index in folder.glob("*.safetensors.index.json"):
-        _check_index(index)
+        shards_of(index)
 
 
-def _check_index(index: Path) -> None:
-    """Every shard that the index names lies beside it."""
+def shards_of(index: Path) -> dict[Path, set[str]]:
+    """The files that an index names, in the order of their names, each with the tensors promised to be in it.
+
+    Raises:
+        EngineError: the index is damaged, or a file is a pickle, missing, or outside of the folder.
+    """
+    shards: dict[Path, set[str]] = {}
     try:
-        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (ValueError, KeyError, AttributeError):
+        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"].items()
+        for shard, tensor in sorted((shard, tensor) for tensor, shard in places):
+            shards.setdefault(_beside(index, shard), set()).add(tensor)
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise EngineError("the list of weight shards is damaged", where=str(index)) from None
-    for shard in sorted(shards):
-        if Path(shard).name != shard:
-            raise EngineError(
-                f"the list of weight shards points outside of its folder: {shard!r}", where=str(index)
-            )
-        if not (index.parent / shard).is_file():
-            raise EngineError(
-                f"the weight shard {shard} is missing",
-                where=str(index.parent),
-                remedy="fetch or copy it again",
-            )
+    return shards
+
+
+def _beside(index: Path, shard: str) -> Path:
+    if Path(shard).name != shard:
+        raise EngineError(
+            f"the list of weight shards points outside of its folder: {shard!r}", where=str(index)
+        )
+    if _is_pickle(Path(shard)):
+        raise EngineError(
+            f"the list of weight shards names a pickle: {shard}", where=str(index), remedy="use safetensors"
+        )
+    if not (index.parent / shard).is_file():
+        raise EngineError(
+            f"the weight shard {shard} is missing",
+            where=str(index.parent),
+            remedy="fetch or copy it again",
+        )
+    return index.parent / shard
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Refuse a folder with a pickle anywhere in it, whatever else it holds.
+
+    Raises:
+        EngineError: there is one.
+    """
+    pickled = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if _is_pickle(path))
+    if pickled:
+        raise EngineError(
+            f"{pickled[0]} is a pickle, which can run code when it is loaded",
+            where=str(folder),
+            remedy="remove it from the folder; only safetensors are published",
+        )
+
+
+def _is_pickle(path: Path) -> bool:
+    return path.suffix.lower() in _PICKLES

@@ -6,11 +6,9 @@ a refusal; `check_weights` asks the rest once it has finished.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from medft.errors import ConfigError, EngineError, RunError
+from medft.errors import ConfigError, RunError
 from medft.merge.digests import check_digests
-from medft.models.folder import PICKLES, check_checkpoint
+from medft.models.folder import check_checkpoint, refuse_pickles
 from medft.publish.card import Content, is_hub_id
 from medft.publish.facts import Facts
 from medft.publish.license import forbids_sharing
@@ -97,7 +95,7 @@ def check_weights(run: RunDir, facts: Facts, targets: list[Target]) -> None:
     kinds = {kind for _, kind in targets}
     if kinds & {"adapter", "both"}:
         check_checkpoint(run.adapter, "adapter")
-        _refuse_pickles(run.adapter)
+        refuse_pickles(run.adapter)
     if kinds & {"merged", "both"}:
         check_merged(run, facts)
 
@@ -113,7 +111,7 @@ def check_merged(run: RunDir, facts: Facts) -> None:
             "this run has no merged weights", where=str(run.root), remedy=f"medft merge run={run.root}"
         )
     check_checkpoint(run.merged, "model")
-    _refuse_pickles(run.merged)
+    refuse_pickles(run.merged)
     if not facts.verified:
         raise RunError(
             "there is no record that the merged weights passed their check",
@@ -121,13 +119,3 @@ def check_merged(run: RunDir, facts: Facts) -> None:
             remedy=f"medft merge run={run.root}",
         )
     check_digests(run.merged, facts.merged_files)
-
-
-def _refuse_pickles(folder: Path) -> None:
-    pickled = sorted(path.name for path in folder.rglob("*") if path.suffix in PICKLES)
-    if pickled:
-        raise EngineError(
-            f"{pickled[0]} is a pickle, which can run code when it is loaded",
-            where=str(folder),
-            remedy="remove it from the folder; only safetensors are published",
-        )

@@ -17,13 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medft.merge.checkpoint import Checkpoint
-from medft.merge.shards import Spec, shard_names, split, write_index, write_shard
-from medft.merge.stream import merge
+from medft.merge.checkpoint import Checkpoint, Spec
+from medft.merge.inputs import Inputs
+from medft.merge.shards import plan_shards, write_index, write_shard
+from medft.merge.stream import write
 
 SHAPE = {
     "architectures": ["LlamaForCausalLM"],
@@ -62,14 +63,14 @@ def build_base(folder: Path, layers: int) -> None:
         sizes |= {f"{prefix}.{module}.weight": size for module, size in projections().items()}
         sizes |= {f"{prefix}.{norm}_layernorm.weight": (2048,) for norm in ("input", "post_attention")}
     sizes |= {"model.norm.weight": (2048,), "lm_head.weight": (32000, 2048)}
-    shards = split([Spec(name, "bfloat16", size) for name, size in sizes.items()], SHARD)
+    shards = plan_shards([Spec(name, "bfloat16", size) for name, size in sizes.items()], SHARD)
 
-    def tensors(shard: list[Spec]) -> Iterator[torch.Tensor]:
+    def tensors(shard: Sequence[Spec]) -> Iterator[torch.Tensor]:
         for spec in shard:
             yield torch.empty(spec.shape, dtype=torch.bfloat16).normal_(std=0.02)
 
     folder.mkdir()
-    for file, shard in zip(shard_names(len(shards)), shards, strict=True):
+    for file, shard in shards.items():
         write_shard(folder / file, shard, tensors(shard))
     write_index(folder, shards)
     (folder / "config.json").write_text(json.dumps(SHAPE | {"num_hidden_layers": layers}))
@@ -96,7 +97,8 @@ def build_adapter(folder: Path, layers: int) -> None:
 
 def ours(base: Path, adapter: Path, out: Path) -> None:
     """The streaming merge."""
-    merge(base, adapter, out, max_shard_bytes=SHARD)
+    out.mkdir()
+    write(Inputs(base, adapter), out, SHARD)
 
 
 def peft(base: Path, adapter: Path, out: Path) -> None:

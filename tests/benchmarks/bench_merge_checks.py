@@ -23,10 +23,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medft.errors import MergeError
-from medft.merge.check import check_companions, check_tensors
+from medft.merge.check import check_sidecars, check_tensors
 from medft.merge.checkpoint import Checkpoint
+from medft.merge.inputs import Inputs
 from medft.merge.logits import Questions, compare
-from medft.merge.stream import merge
 from medft.merge.verify import TOLERANCE, examine
 from medft.models.tiny import Twin, twin
 from tests.merge import small
@@ -47,8 +47,9 @@ def families(folder: Path) -> None:
         for family, kind, adapter, theirs in trained:
             bases = twins[family]
             ours = folder / "merged"
-            merge(bases.bits16, adapter, ours, dtype="bfloat16")
-            found = examine(bases.bits16, adapter, ours, _questions(), quantised=bases.nf4).logits
+            small.write_merge(bases.bits16, adapter, ours)
+            inputs = Inputs(bases.bits16, adapter, trained_on=bases.nf4)
+            found = examine(inputs, ours, _questions()).logits
             assert found.quantised is not None
             reference = {"transformers": "peft", "unsloth": "Unsloth"}[engine]
             print(
@@ -118,7 +119,7 @@ def faults(folder: Path) -> None:
     base = folder / "base"
     model = small.small_model("llama3_1")
     model.save_pretrained(base)
-    (base / "generation_config.json").write_text(json.dumps({"eos_token_id": STOPS}))
+    (base / "generation_config.json").write_text(json.dumps({"eos_token_id": list(STOPS)}))
     small.save_tokenizer(base)
     for fault in [*WEIGHTS, *FILES]:
         cells, said = [], ""
@@ -135,8 +136,8 @@ def faults(folder: Path) -> None:
 
 def _said(given: Merged) -> str:
     try:
-        check_companions(given.base, given.adapter, given.out, STOPS)
-        check_tensors(given.base, given.adapter, given.out)
+        check_sidecars(given.inputs, given.out)
+        check_tensors(given.inputs, given.out)
     except MergeError as error:
         return error.what
     return ""
@@ -149,7 +150,7 @@ def _distance(given: Merged, fault: Fault) -> str:
     try:
         with _quiet():
             prompts = Questions([[1, *range(10, 30)], [1, 50, 51, 52]], [])
-            found = compare(given.base, given.adapter, given.out, None, prompts).written.relative
+            found = compare(given.inputs, given.out, prompts).written.relative
     except Exception:
         return "caught"
     return f"{found:.3g}"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from medft.engine.base import LoadSpec
-from medft.engine.checkpoint import check_base, check_safetensors
+from medft.engine.checkpoint import check_base
 from medft.errors import EngineError
 
 NF4 = {"quant_method": "bitsandbytes", "load_in_4bit": True}
@@ -34,8 +34,8 @@ def test_tells_quantised_from_16_bit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "weights", "in_4bit", "message"),
     [
-        ({}, "pytorch_model.bin", True, "pickled"),
-        ({}, "README.md", True, "no weights here"),
+        ({}, "pytorch_model.bin", True, "only as pickle"),
+        ({}, "README.md", True, "no safetensors weights"),
         ({"auto_map": {"AutoModel": "code.Model"}}, "model.safetensors", True, "code of its own"),
         ({"quantization_config": {"quant_method": "gptq"}}, "model.safetensors", True, "gptq"),
         ({"quantization_config": NF4 | {"load_in_4bit": False}}, "model.safetensors", True, "bitsandbytes"),
@@ -56,9 +56,3 @@ def test_refuses_a_folder_that_is_no_model(tmp_path: Path, content: str | None) 
         (tmp_path / "config.json").write_text(content)
     with pytest.raises(EngineError, match=r"no usable config\.json"):
         check_base(spec(tmp_path))
-
-
-def test_refuses_a_pickled_adapter(tmp_path: Path) -> None:
-    (tmp_path / "adapter_model.bin").write_bytes(b"")
-    with pytest.raises(EngineError, match="pickled"):
-        check_safetensors(tmp_path)

@@ -12,11 +12,12 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from medft.merge.checkpoint import Checkpoint
-from medft.merge.stream import merge
+from medft.merge.inputs import Inputs
+from tests.merge.small import write_merge
 
 LONG, ONE_STEP = 0.02, 2e-4
 """Size of B after a long run, and after one step of Adam at the usual learning rate."""
-STOPS = [2, 3]
+STOPS = (2, 3)
 QUERY = "model.layers.{}.self_attn.q_proj.weight"
 
 
@@ -28,10 +29,14 @@ class Merged:
     adapter: Path
     out: Path
 
+    @property
+    def inputs(self) -> Inputs:
+        return Inputs(self.base, self.adapter, STOPS)
+
 
 def merged(base: Path, adapter: Path, out: Path) -> Merged:
     """A good merge."""
-    merge(base, adapter, out, stop_ids=STOPS, max_shard_bytes=60_000)
+    write_merge(base, adapter, out, STOPS, max_shard_bytes=60_000)
     return Merged(base, adapter, out)
 
 
@@ -83,7 +88,7 @@ def not_a_number(tensors: dict[str, Any]) -> None:
             tensors[name][0, 0] = float("nan")
 
 
-def surplus(tensors: dict[str, Any]) -> None:
+def unexpected(tensors: dict[str, Any]) -> None:
     for name in list(tensors):
         if name == QUERY.format(1):
             tensors["lm_head.bias"] = tensors[name][0].clone()
@@ -122,7 +127,7 @@ def weights_of(make: Callable[[Merged, Path], Path]) -> Callable[[Merged], None]
 
 
 def twice(given: Merged, folder: Path) -> Path:
-    merge(given.out, given.adapter, folder)
+    write_merge(given.out, given.adapter, folder)
     return folder
 
 
@@ -133,7 +138,7 @@ def rescaled(factor: float) -> Callable[[Merged, Path], Path]:
         shutil.copytree(given.adapter, folder / "adapter")
         path = folder / "adapter" / "adapter_config.json"
         edit_json(path, {"lora_alpha": factor * json.loads(path.read_text())["lora_alpha"]})
-        merge(given.base, folder / "adapter", folder / "merged")
+        write_merge(given.base, folder / "adapter", folder / "merged")
         return folder / "merged"
 
     return make
@@ -166,7 +171,7 @@ CONFIG, GENERATION = "config.json", "generation_config.json"
 DEFAULT_ROPE = {"rope_type": "default", "rope_theta": 5e5}
 NOT_THE_SUM = r"is not base \+ adapter"
 WEIGHTS = [
-    Fault("a shard cut off", truncate, "its header promises"),
+    Fault("a shard cut off", truncate, "is damaged: .*file not fully covered"),
     Fault("a shard lost", lose_shard, "is missing"),
     Fault("two shards swapped", swap_shards, r"tensors are missing: \d+, the first is"),
     Fault(
@@ -175,7 +180,7 @@ WEIGHTS = [
     Fault("a bit flipped where no adapter is", flip("model.norm.weight"), "differs from the base"),
     Fault("a number that is none", change(not_a_number), "is not finite"),
     Fault("a tensor lost", change(lambda t: t.pop(QUERY.format(0), None)), "tensors are missing: 1"),
-    Fault("a tensor too many", change(surplus), "1 surplus, the first is lm_head.bias"),
+    Fault("a tensor too many", change(unexpected), "1 unexpected, the first is lm_head.bias"),
     Fault("two layers swapped", swap_layers, rf"q_proj\.weight {NOT_THE_SUM}"),
     Fault("a plain copy of the base", weights_of(lambda given, _: given.base), NOT_THE_SUM),
     Fault("the adapter applied twice", weights_of(twice), NOT_THE_SUM),

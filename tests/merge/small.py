@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from medft.merge.inputs import Inputs
+from medft.merge.logits import Questions
+from medft.merge.stream import SHARD_BYTES, MergeReport, write
 
 FAMILIES = ("gemma", "llama2", "mistral", "llama3_1")
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -29,6 +34,10 @@ LLAMA3_ROPE = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 8192,
 }
+QUESTIONS = Questions(
+    prompts=[[1, *range(10, 30)], [1, 50, 51, 52]],
+    heldout=[([1, 60, 61, 62, 2], [-100, -100, 61, 62, 2])],
+)
 
 
 def small_model(family: str, dtype: str = "bfloat16", seed: int = 0) -> Any:
@@ -87,6 +96,15 @@ def lora(model: Any, folder: Path, *, size: float = 0.02, seed: int = 1, **setti
         elif "modules_to_save" in name or (parameter.requires_grad and name.endswith(".bias")):
             parameter.data.add_(size * torch.randn_like(parameter))
     wrapped.save_pretrained(folder)
+
+
+def write_merge(
+    base: Path, adapter: Path, out: Path, stop_ids: tuple[int, ...] = (), max_shard_bytes: int = SHARD_BYTES
+) -> MergeReport:
+    """The streaming merge in a folder of its own, not checked."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    return write(Inputs(base, adapter, stop_ids), out, max_shard_bytes)
 
 
 def peft_merge(

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from medft.merge.stream import merge
 from medft.models import tokenizer as tokenizers
 from medft.models.registry import Family
 from medft.models.tiny import Twin
-from tests.merge.small import FAMILIES, lora
+from tests.merge.small import FAMILIES, lora, write_merge
 
 QUESTION = [{"role": "user", "content": "What is asthma?"}]
 TASK = """
@@ -56,7 +55,7 @@ def handed(
             tokenizer = tokenizers.load(base)
             tokenizer.save_pretrained(folder / "adapter")
             stops = tokenizers.stop_ids(tokenizer, base)
-            merge(base, folder / "adapter", folder / "merged", stop_ids=stops, max_shard_bytes=300_000)
+            write_merge(base, folder / "adapter", folder / "merged", stops, max_shard_bytes=300_000)
             made[family] = Handed(base, folder / "adapter", folder / "merged", stops)
         return made[family]
 

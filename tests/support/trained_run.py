@@ -28,9 +28,9 @@ def make_run(artifacts: Path, stamp: str, seed: int, overrides: tuple[str, ...] 
 
 def add_merged(run: RunDir, artifacts: Path) -> None:
     """Write merged/ by medft's own merge."""
-    from medft.merge.stream import merge
+    from tests.merge.small import write_merge
 
-    merge(twin("mistral", artifacts / "tiny").bits16, run.adapter, run.merged)
+    write_merge(twin("mistral", artifacts / "tiny").bits16, run.adapter, run.merged)
 
 
 def _share_twins(folder: Path) -> None:

@@ -1,0 +1,78 @@
+"""The folder appears whole and checked, or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from medft.errors import MergeError
+from medft.merge.digests import check_digests
+from medft.merge.inputs import Inputs
+from medft.merge.merge import merge
+from tests.merge.faults import STOPS
+from tests.merge.small import QUESTIONS, quantise, write_merge
+
+Bases = Callable[..., Path]
+Adapters = Callable[..., Path]
+
+
+def test_a_fresh_process_judges_and_only_then_the_folder_appears(
+    bases: Bases, adapters: Adapters, tmp_path: Path
+) -> None:
+    base, out = bases("gemma"), tmp_path / "out"
+    inputs = Inputs(base, adapters(base), STOPS, quantise(base, tmp_path / "nf4"))
+    report, verdict = merge(inputs, out, QUESTIONS)
+    assert json.loads(json.dumps(dataclasses.asdict(verdict)))["logits"]["written"]["relative"] == 0
+    assert verdict.logits.quantised is not None
+    assert verdict.logits.rounding.relative is not None and verdict.logits.quantised.relative is not None
+    assert verdict.logits.rounding.relative < verdict.logits.quantised.relative
+    assert (out / "model.safetensors").is_file()
+    assert report.stop_ids == (2, 3)
+    check_digests(out, verdict.files)
+    assert set(verdict.files) == {path.name for path in out.iterdir()}
+
+
+def test_weights_that_fail_never_get_the_name(bases: Bases, adapters: Adapters, tmp_path: Path) -> None:
+    base = bases("mistral")
+    adapter = adapters(base)
+    (adapter / "chat_template.jinja").unlink()
+    with pytest.raises(MergeError, match="chat template"):
+        merge(Inputs(base, adapter), tmp_path / "out", QUESTIONS)
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
+
+
+def test_a_disk_that_fills_up_leaves_nothing(
+    bases: Bases, adapters: Adapters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    base = bases("mistral")
+    adapter = adapters(base)
+    monkeypatch.setattr("medft.merge.stream.sync", full)
+    with pytest.raises(MergeError, match="bytes of disk"):
+        merge(Inputs(base, adapter), tmp_path / "out", QUESTIONS)
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
+
+
+@pytest.mark.parametrize("step", ["write_shard", "write_index", "write_sidecars"])
+def test_an_interrupted_merge_leaves_the_old_folder_and_nothing_else(
+    bases: Bases, adapters: Adapters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    base, out = bases("mistral"), tmp_path / "out"
+    adapter = adapters(base)
+    write_merge(base, adapter, out)
+    before = (out / "model.safetensors").stat().st_ino
+    monkeypatch.setattr(f"medft.merge.stream.{step}", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        merge(Inputs(base, adapter), out, QUESTIONS)
+    assert (out / "model.safetensors").stat().st_ino == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter", "out"]
