@@ -16,7 +16,7 @@ from medft.cli import main
 from medft.files import read_json
 from medft.models.registry import Family
 from medft.models.tiny import Twin
-from medft.report.replay import Finding, agree, as_table, compare_replay
+from medft.report.replay import Agreement, agree, as_table, compare_replay
 from medft.runs import RunDir
 from tests.support.runs import make_run
 from tests.support.training import start
@@ -36,7 +36,7 @@ def made(root: Path, environment: dict[str, Any] = ENVIRONMENT, **settings: Any)
     return run
 
 
-def disagreeing(first: RunDir, second: RunDir, tolerance: float = 1e-3) -> dict[str, Finding]:
+def disagreeing(first: RunDir, second: RunDir, tolerance: float = 1e-3) -> dict[str, Agreement]:
     return {f.what: f for f in compare_replay(first, second, 10, tolerance) if not f.agrees}
 
 
