@@ -63,12 +63,21 @@ def _compose(verb: str, overrides: Sequence[str], groups: Collection[str]) -> di
 
     register_resolvers()
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=verb):
-        forced = [_forced(override, groups) for override in overrides]
-        whole = hydra_compose(verb, overrides=forced, return_hydra_config=True)
+        known = [forced(override, groups) for override in overrides]
+        whole = hydra_compose(verb, overrides=known, return_hydra_config=True)
     OmegaConf.set_struct(whole, False)
     whole.pop("hydra")
     values: Any = OmegaConf.to_container(whole, resolve=True)
     return dict(values)
+
+
+def forced(override: str, groups: Collection[str]) -> str:
+    """``override``, allowed to set a key that no YAML file mentions: which keys there are is for
+    ``config.build`` to say, which knows them all, with their types."""
+    name = override.partition("=")[0]
+    if name[:1] in "+~" or "@" in name or "/" in name or name in groups or name.startswith("hydra"):
+        return override
+    return f"++{override}"
 
 
 def register_resolvers() -> None:
@@ -165,12 +174,3 @@ def _options(conf: Path) -> dict[str, list[str]]:
 def _own_folders(overrides: Sequence[str]) -> list[Path]:
     text = next((o for o in reversed(overrides) if o.startswith(SEARCHPATH)), "")
     return [Path(folder) for folder in re.findall(r"file://([^'\",\]]+)", text)]
-
-
-def _forced(override: str, groups: Collection[str]) -> str:
-    """``override``, allowed to set a key that no YAML file mentions: which keys there are is for
-    ``config.build`` to say, which knows them all, with their types."""
-    name = override.partition("=")[0]
-    if name[:1] in "+~" or "@" in name or "/" in name or name in groups or name.startswith("hydra"):
-        return override
-    return f"++{override}"

@@ -11,7 +11,7 @@ from medft.machine import Machine
 from medft.paths import conf_dir
 from medft.plan.resolve import resolve
 
-FILES = [path for path in sorted(conf_dir().rglob("*.yaml")) if path.parent.name != "base"]
+FILES = sorted(conf_dir().rglob("*.yaml"))
 NEEDED = {  # what a user must name, for files that cannot have a default
     "model/custom": ["model.base=somebody/model"],
     "dataset/csv": ["dataset.path=x.csv"],
@@ -37,14 +37,6 @@ def test_every_file_composes_and_builds(path: Path) -> None:
     if group in ("dataset", "template"):  # one of the other that suits it
         overrides.append(_partner("template" if group == "dataset" else "dataset", overrides))
     assert settings(_verb_with(group), overrides)
-
-
-@pytest.mark.parametrize(
-    "path", sorted(conf_dir().rglob("base/*.yaml")), ids=lambda path: path.parent.parent.name
-)
-def test_shared_parts_are_used(path: Path) -> None:
-    users = [file for file in path.parent.parent.glob("*.yaml") if f"base/{path.stem}" in file.read_text()]
-    assert users, f"nothing uses {path}"
 
 
 def test_experiments_compose_for_every_family() -> None:

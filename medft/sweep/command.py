@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from medft.compose import SEARCHPATH, compose, register_resolvers, settings
+from medft.compose import SEARCHPATH, compose, forced, group_options, register_resolvers, settings
 from medft.errors import ConfigError, RunError
 from medft.paths import conf_dir
 from medft.screen import Screen
@@ -61,8 +61,9 @@ def _flags(verb: str, arguments: list[str]) -> int:
     flags = [a.partition("=")[0] for a in arguments if a.startswith("-")]
     if not set(_ANSWERED).intersection(flags):
         raise ConfigError(f"there is no flag '{flags[0]}'", remedy=f"medft {verb} --help   shows examples")
+    groups = group_options(arguments)
     try:
-        _hydra(verb, arguments)
+        _hydra(verb, [forced(a, groups) if "=" in a and a[0] != "-" else a for a in arguments])
     except HydraException as error:
         raise ConfigError(
             f"the command cannot be read: {_first_line(error)}",
