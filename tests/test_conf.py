@@ -1,5 +1,6 @@
 """Every file under conf/ composes and builds."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,13 @@ NEEDED = {  # what a user must name, for files that cannot have a default
 
 def test_there_are_files() -> None:
     assert len(FILES) > 30
+
+
+def test_every_file_begins_with_what_it_is() -> None:
+    """In one whole line, for lists of what there is."""
+    for path in FILES:
+        first = next(line for line in path.read_text().splitlines() if not line.startswith("# @package"))
+        assert re.fullmatch(r"# [^ ].*([.:]|=<.*>|=FILE)( Examples:)?", first), f"{path}: {first}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(conf_dir()).with_suffix("")))
