@@ -130,7 +130,7 @@ def _run(
         "dataset": config.dataset.name,
         "template": config.template.name,
         "trainer": config.trainer.name,
-        "objective": config.trainer.objective,
+        "sweep_metric": config.trainer.sweep_metric,
         "engine": resolved.engine,
         "scale": resolved.scale,
         "devices": plan.devices,
