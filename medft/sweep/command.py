@@ -25,11 +25,9 @@ from medft.sweep.job import result, run_job
 from medft.sweep.search import WORDS, SearchConfig, propose, read_search
 from medft.sweep.watch import echo, settle, stoppable
 
-# A launcher's worker imports this module to find ``_job``, and then composes conf/, which needs them.
-register_resolvers()
-
 # Of Hydra's own flags, those that print something and run nothing.
 _ANSWERED = ("-c", "--cfg", "-i", "--info", "--hydra-help", "-sc", "--shell-completion")
+_QUIET = ("hydra/hydra_logging=none", "hydra/job_logging=none", "hydra.output_subdir=null")
 
 
 def hydra_main(verb: str, arguments: Sequence[str]) -> int:
@@ -140,10 +138,9 @@ def _asked(folder: SweepDir) -> tuple[SearchConfig, Grid]:
 
 
 def _launch(folder: SweepDir, jobs: Sequence[int]) -> None:
-    numbers = ",".join(map(str, jobs))
-    place = f"hydra.sweep.dir='{folder.root}'"
+    place = (f"hydra.sweep.dir='{folder.root}'", f"hydra.sweep.subdir={folder.logs.name}")
     try:
-        _hydra("train", ["-m", place, *folder.launch(), f"+sweep.job={numbers}"])
+        _hydra(None, ["-m", *place, *_QUIET, *folder.launch(), f"+job={','.join(map(str, jobs))}"])
     except Exception as error:
         if folder.stopping:  # a terminal's Ctrl-C also ends the processes of a launcher
             settle(folder)
@@ -159,13 +156,15 @@ def _first_line(error: Exception) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), "")
 
 
-def _hydra(verb: str, arguments: list[str]) -> None:
+def _hydra(verb: str | None, arguments: list[str]) -> None:
+    """Hydra's own command line, over the settings of ``verb``; to launch jobs it needs none of them."""
     import hydra
 
+    register_resolvers()
     before, sys.argv = sys.argv, ["medft", *arguments]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come back to medft instead of being printed by Hydra
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=verb)(_job)()
+        hydra.main(version_base="1.3", config_path=verb and str(conf_dir()), config_name=verb)(_job)()
     finally:
         sys.argv = before
 
@@ -178,7 +177,7 @@ def _job(config: Any) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of the sweep's own process
     folder = SweepDir(Path(HydraConfig.get().sweep.dir))
     if not folder.stopping:
-        run_job(folder, int(config.sweep.job))
+        run_job(folder, int(config.job))
 
 
 def _conclude(folder: SweepDir, screen: Screen) -> int:
