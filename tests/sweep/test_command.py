@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +15,7 @@ from medft.models.registry import Family
 from medft.models.tiny import Twin
 from medft.sweep import job
 from medft.sweep.folder import SweepDir
+from tests.support.process import medft
 
 
 @pytest.mark.parametrize(
@@ -50,18 +49,6 @@ def test_what_is_wrong_is_said_before_the_first_job_starts(
 def test_another_command_has_no_multirun(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs", "-m", "limit=1,2"]) == 2
     assert "'medft runs' has no multirun" in capsys.readouterr().err
-
-
-def sweep(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "medft", "train", "-m", *arguments],
-        cwd=cwd,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
 
 
 STAND_IN = """
@@ -112,15 +99,15 @@ def test_a_search_finds_the_best_and_goes_on_where_it_was(
 
 def test_two_jobs_in_parallel_of_which_one_fails(tmp_path: Path, twins: Callable[[Family], Twin]) -> None:
     shutil.copytree(twins("mistral").root, tmp_path / "artifacts" / "tiny" / twins("mistral").root.name)
-    done = sweep(
-        tmp_path, "scale=tiny", "trainer.max_steps=2", "trainer.eval_steps=2", "merge=false",
-        "logger.wandb=off", "trainer.max_length=8,512", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
-        "hydra.sweep.dir=sweep",
+    done = medft(
+        "train", "-m", "scale=tiny", "trainer.max_steps=2", "trainer.eval_steps=2", "merge=false",
+        "logger.wandb=off", "dataset.path=missing.jsonl,samples:medical_qa.jsonl", "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2", "hydra.sweep.dir=sweep", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "[0] trainer.max_length=8: FAILED" in done.stdout
-    assert "error: no training row keeps an answer token" in done.stdout
-    assert "[1] trainer.max_length=512: finished in" in done.stdout
+    assert "[0] dataset.path=missing.jsonl: FAILED" in done.stdout
+    assert "error: there is no data for 'sample'" in done.stdout
+    assert "[1] dataset.path=samples:medical_qa.jsonl: finished in" in done.stdout
     assert done.stdout.rstrip().endswith("medft train -m sweep.resume=sweep")
     index = json.loads((tmp_path / "sweep" / "index.json").read_text())
     assert [job["state"] for job in index["jobs"]] == ["failed", "finished"]
@@ -129,7 +116,7 @@ def test_two_jobs_in_parallel_of_which_one_fails(tmp_path: Path, twins: Callable
     assert json.loads(folder.run(1).summary.read_text())["sweep"] == "sweep"
 
     before = folder.run(1).summary.stat().st_mtime_ns
-    again = sweep(tmp_path, "sweep.resume=sweep")  # only what is missing
+    again = medft("train", "-m", "sweep.resume=sweep", cwd=tmp_path)  # only what is missing
     assert again.returncode == 1
     assert "[1]" not in again.stdout
     assert folder.run(1).summary.stat().st_mtime_ns == before
