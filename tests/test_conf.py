@@ -90,6 +90,7 @@ def test_every_experiment_composes_and_builds_for_every_family() -> None:
     ("overrides", "expected"),
     [
         (["model=mistrl"], "unknown model 'mistrl'. Did you mean 'mistral'?"),
+        (["model=phi_9"], "any other: model=custom model.base=<hub id or folder>"),
         (["dataset=sampel"], "unknown dataset 'sampel'. Did you mean 'sample'?"),
         (["template=medical_q"], "unknown template 'medical_q'. Did you mean 'medical_qa'?"),
         (
