@@ -1,8 +1,7 @@
 """Overrides -> the composed configuration of one verb, by Hydra.
 
-Owns the resolvers that conf/ uses, the search for YAML files of the user's own and the translation of Hydra's
-complaints into medft's. Knows nothing of what the settings mean; ``config.build`` makes dataclasses of what
-is returned here.
+Where to look for: ``settings``, which every command starts from; the resolvers that conf/ uses; YAML files of
+the user's own; Hydra's complaints in medft's words.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def settings(verb: str, overrides: Sequence[str]) -> Any:
 
 
 def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
-    """Compose conf/<verb>.yaml with ``overrides`` into nested plain values, without Hydra's own node.
+    """Compose conf/<verb>.yaml with ``overrides`` into nested plain values.
 
     Raises:
         ConfigError: unknown group, option or key, with the nearest known one; an unreadable override.
@@ -63,12 +62,18 @@ def _compose(verb: str, overrides: Sequence[str], groups: Collection[str]) -> di
 
     register_resolvers()
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=verb):
-        forced = [_forced(override, groups) for override in overrides]
-        whole = hydra_compose(verb, overrides=forced, return_hydra_config=True)
-    OmegaConf.set_struct(whole, False)
-    whole.pop("hydra")
-    values: Any = OmegaConf.to_container(whole, resolve=True)
+        known = [forced(override, groups) for override in overrides]
+        values: Any = OmegaConf.to_container(hydra_compose(verb, overrides=known), resolve=True)
     return dict(values)
+
+
+def forced(override: str, groups: Collection[str]) -> str:
+    """``override``, allowed to set a key that no YAML file mentions: which keys there are is for
+    ``config.build`` to say, which knows them all, with their types."""
+    name = override.partition("=")[0]
+    if name[:1] in "+~" or "@" in name or "/" in name or name in groups or name.startswith("hydra"):
+        return override
+    return f"++{override}"
 
 
 def register_resolvers() -> None:
@@ -112,10 +117,11 @@ def _translate(error: Exception, verb: str, groups: dict[str, list[str]]) -> Con
 
 def _unknown_option(group: str, option: str, options: Sequence[str]) -> ConfigError:
     near = nearest(option, options)
+    other = "; or any other: model=custom model.base=<hub id or folder>" if group == "model" else ""
     return ConfigError(
         f"unknown {group} '{option}'." + (f" Did you mean '{near}'?" if near else ""),
         where="" if group.startswith("hydra/") else f"conf/{group}/",
-        remedy=f"choose one of: {', '.join(options)}",
+        remedy=f"choose one of: {', '.join(options)}{other}",
     )
 
 
@@ -165,12 +171,3 @@ def _options(conf: Path) -> dict[str, list[str]]:
 def _own_folders(overrides: Sequence[str]) -> list[Path]:
     text = next((o for o in reversed(overrides) if o.startswith(SEARCHPATH)), "")
     return [Path(folder) for folder in re.findall(r"file://([^'\",\]]+)", text)]
-
-
-def _forced(override: str, groups: Collection[str]) -> str:
-    """``override``, allowed to set a key that no YAML file mentions: which keys there are is for
-    ``config.build`` to say, which knows them all, with their types."""
-    name = override.partition("=")[0]
-    if name[:1] in "+~" or "@" in name or "/" in name or name in groups or name.startswith("hydra"):
-        return override
-    return f"++{override}"

@@ -1,23 +1,34 @@
 """Composed settings -> frozen dataclasses, once and strictly.
 
-Owns the rule that a key no dataclass knows, a value of the wrong type or a missing value is an error that
-names the key and the nearest known one. Knows nothing of Hydra, files or of what any setting means;
-contradictions between settings are checked by the dataclasses themselves, in ``__post_init__``.
+Where to look for: ``build``, which reports all that is wrong with a command at once; ``plain``, its inverse;
+``nearest`` and ``unknown_key``, which suggest the name that was probably meant.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
+import functools
+import re
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union
+from textwrap import indent
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from medft.errors import ConfigError
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails, SchemaValidator
+
 T = TypeVar("T")
+_WANTED = {
+    "int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "string": "text",
+    "is": "a path", "tuple": "a list, as in [a,b]", "dict": "a group of settings",
+    "dataclass": "a group of settings",
+}  # fmt: skip
 
 
 def build(cls: type[T], values: Mapping[str, Any], key: str = "") -> T:
@@ -30,35 +41,30 @@ def build(cls: type[T], values: Mapping[str, Any], key: str = "") -> T:
         key: dotted name of ``values`` within the whole configuration, for messages.
 
     Raises:
-        ConfigError: unknown key, missing key or wrong type; the message names the dotted key.
+        ConfigError: unknown and missing keys, wrong types and contradictions: all of them, by dotted key.
     """
-    hints = typing.get_type_hints(cls)
-    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
-    for name in values:
-        if name not in fields:
-            raise unknown_key(_join(key, str(name)), [_join(key, known) for known in fields])
-    built = {}
-    for name, field in fields.items():
-        if name in values:
-            built[name] = _convert(hints[name], values[name], _join(key, name))
-        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise ConfigError(
-                f"setting '{_join(key, name)}' is missing", remedy=f"add {_join(key, name)}=..."
-            )
-    return cls(**built)
+    from pydantic import ValidationError
+
+    try:
+        built: T = _validator(cls).validate_python(_given(values))  # type: ignore[arg-type]
+    except ValidationError as failed:
+        errors = [_explain(cls, wrong, key) for wrong in failed.errors(include_url=False)]
+    else:
+        return built
+    if len(errors) == 1:
+        raise errors[0]
+    listed = "\n".join(indent(str(error), "  ") for error in errors)
+    raise ConfigError(f"{len(errors)} settings are wrong\n{listed}")
 
 
 def unknown_key(key: str, known: Iterable[str]) -> ConfigError:
-    """The error for a key that nothing reads, with the nearest known key as a suggestion."""
-    known = list(known)
-    near = nearest(key, known)
-    parent = key.rpartition(".")[0]
-    leaves = ", ".join(
-        sorted({name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == parent})
-    )
+    """The error for a key that nothing reads, with the nearest of the keys ``known`` beside it."""
+    parent, _, leaf = key.rpartition(".")
+    leaves = [name.rpartition(".")[2] for name in known]
+    near = nearest(leaf, leaves)
     return ConfigError(
-        f"unknown setting '{key}'." + (f" Did you mean '{near}'?" if near else ""),
-        remedy="" if near else f"known settings there: {leaves}",
+        f"unknown setting '{key}'." + (f" Did you mean '{_dotted(parent, [near])}'?" if near else ""),
+        remedy="" if near else f"known settings there: {', '.join(sorted(leaves))}",
     )
 
 
@@ -70,100 +76,110 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 def plain(value: Any) -> Any:
     """The inverse of ``build``: dataclasses -> dicts, tuples -> lists, paths -> strings; fit for YAML."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
-    if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+    from pydantic_core import to_jsonable_python
+
+    return to_jsonable_python(value)
 
 
-def _join(key: str, name: str) -> str:
-    return f"{key}.{name}" if key else name
+def _given(values: Any) -> Any:
+    """``values`` without those that OmegaConf marks as left for the user to give."""
+    if not isinstance(values, Mapping):
+        return values
+    return {name: _given(value) for name, value in values.items() if value != "???"}
 
 
-def _convert(kind: Any, value: Any, key: str) -> Any:
-    if value == "???":
-        raise ConfigError(f"setting '{key}' has no value", remedy=f"add {key}=... to the command")
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (Union, types.UnionType):
-        return _union(args, value, key)
-    if origin is Literal:
-        return _literal(args, value, key)
-    if origin is tuple:
-        return tuple(_convert(args[0], item, f"{key}[{i}]") for i, item in enumerate(_sequence(value, key)))
-    if origin is dict:  # null is an empty one: only so can an override add names to it
-        values = _mapping({} if value is None else value, key)
-        return {name: _convert(args[1], item, _join(key, name)) for name, item in values.items()}
-    if dataclasses.is_dataclass(kind):
-        return build(typing.cast(type[Any], kind), _mapping(value, key), key)
-    return _scalar(kind, value, key)
+@functools.cache
+def _validator(cls: type) -> SchemaValidator:
+    """pydantic's validator of ``cls``, which refuses unknown keys at every depth."""
+    from pydantic import ConfigDict, TypeAdapter
+    from pydantic_core import SchemaValidator
+
+    optional: Any = cls | None  # a dataclass alone would take no options from here
+    options = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+    return SchemaValidator(_tighten(TypeAdapter(optional, config=options).core_schema))
 
 
-def _union(args: tuple[Any, ...], value: Any, key: str) -> Any:
-    if value is None and type(None) in args:
-        return None
-    failures: list[ConfigError] = []
-    for kind in sorted((a for a in args if a is not type(None)), key=lambda a: a is float):
-        try:
-            return _convert(kind, value, key)
-        except ConfigError as error:
-            failures.append(error)
-    if len(failures) == 1:
-        raise failures[0]
-    raise _wrong(key, value, " or ".join(_name(a) for a in args))
+def _tighten(node: Any) -> Any:
+    """pydantic's schema, with the rules of a command line where pydantic's own differ."""
+    if isinstance(node, list):
+        return [_tighten(inner) for inner in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("type") == "lax-or-strict":  # a path: the only such type among settings
+        return _before(_home, {"type": "is-instance", "cls": Path})
+    node = {name: _tighten(inner) for name, inner in node.items()}
+    match node.get("type"):
+        case "int" | "bool":
+            return {**node, "strict": True}
+        case "float":
+            return _before(_number, {**node, "strict": True})
+        case "dict":  # null is an empty one: only so can a command clear one that a file has filled
+            return _before(lambda value: {} if value is None else value, node)
+        case "literal":
+            return _before(functools.partial(_word, node["expected"]), node)
+        case "union":
+            wanted = " or ".join(_WANTED[choice["type"]] for choice in node["choices"])
+            return {**node, "custom_error_type": "union", "custom_error_message": wanted}
+    return node
 
 
-def _literal(args: tuple[Any, ...], value: Any, key: str) -> Any:
-    # YAML reads off/on/no/yes as booleans; a choice spelt so is meant as the word.
-    words = {False: ("off", "no"), True: ("on", "yes")}.get(value, ()) if isinstance(value, bool) else ()
-    for choice in args:
-        if (choice == value and type(choice) is type(value)) or choice in words:
-            return choice
-    choices = [str(a) for a in args]
-    near = nearest(str(value), choices)
-    raise ConfigError(
-        f"'{key}' cannot be {value!r}." + (f" Did you mean '{near}'?" if near else ""),
-        remedy=f"choose one of: {', '.join(choices)}",
-    )
+def _before(function: Callable[[Any], Any], node: Any) -> dict[str, Any]:
+    return {"type": "function-before", "function": {"type": "no-info", "function": function}, "schema": node}
 
 
-def _scalar(kind: Any, value: Any, key: str) -> Any:
-    if kind is Any:
-        return value
-    if kind is Path and isinstance(value, str | Path) and str(value):
-        return Path(value).expanduser()
-    if kind is float and isinstance(value, str):  # YAML 1.1 reads 1e-4 as a string
-        try:
-            return float(value)
-        except ValueError:
-            raise _wrong(key, value, "a number") from None
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
-        return value
-    if kind is str and isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    raise _wrong(key, value, _name(kind))
+def _home(value: Any) -> Any:
+    return Path(value).expanduser() if value and isinstance(value, str | Path) else value
 
 
-def _sequence(value: Any, key: str) -> Sequence[Any]:
-    if isinstance(value, list | tuple):
-        return value
-    raise _wrong(key, value, "a list, as in [a,b]")
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads 1e-4 as text."""
+    with contextlib.suppress(ValueError):
+        return float(value) if isinstance(value, str) else value
+    return value
 
 
-def _mapping(value: Any, key: str) -> Mapping[str, Any]:
-    if isinstance(value, Mapping):
-        return value
-    raise _wrong(key, value, "a group of settings")
+def _word(choices: Sequence[Any], value: Any) -> Any:
+    """YAML reads off/on/no/yes as booleans; a choice spelt so is meant as the word."""
+    words = ("on", "yes") if value else ("off", "no")
+    return next((word for word in words if word in choices), value) if isinstance(value, bool) else value
 
 
-def _name(kind: Any) -> str:
-    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", Path: "a path"}
-    return names.get(kind, "null" if kind is type(None) else str(getattr(kind, "__name__", kind)))
+def _explain(cls: type, wrong: ErrorDetails, key: str) -> ConfigError:
+    """What pydantic found, in medft's words."""
+    kind, value, place = wrong["type"], wrong["input"], wrong["loc"]
+    name = _dotted(key, place)
+    if kind == "value_error":  # by the dataclass itself
+        error: ConfigError = wrong["ctx"]["error"]
+        return error
+    if kind == "unexpected_keyword_argument":
+        return unknown_key(name, _names(cls, place[:-1]))
+    if kind == "missing":
+        return ConfigError(f"setting '{name}' is missing", remedy=f"add {name}=... to the command")
+    if kind == "literal_error":
+        choices = re.findall(r"'(.*?)'", wrong["ctx"]["expected"])
+        near = nearest(str(value), choices)
+        return ConfigError(
+            f"'{name}' cannot be {value!r}." + (f" Did you mean '{near}'?" if near else ""),
+            remedy=f"choose one of: {', '.join(choices)}",
+        )
+    wanted = _WANTED.get(kind.partition("_")[0], wrong["msg"])
+    return ConfigError(f"'{name}' must be {wanted}, not {value!r}")
 
 
-def _wrong(key: str, value: Any, wanted: str) -> ConfigError:
-    return ConfigError(f"'{key}' must be {wanted}, not {value!r}", remedy=f"set {key}=... accordingly")
+def _names(cls: type, place: Sequence[int | str]) -> list[str]:
+    """The settings that are known at ``place`` within ``cls``."""
+    kind: Any = cls
+    for name in place:
+        if dataclasses.is_dataclass(kind):
+            kind = typing.get_type_hints(kind)[str(name)]
+        else:  # dict[str, X] or tuple[X, ...]
+            kind = typing.get_args(kind)[1 if isinstance(name, str) else 0]
+        if isinstance(kind, types.UnionType):
+            kind = next(inner for inner in typing.get_args(kind) if inner is not type(None))
+    return [field.name for field in dataclasses.fields(kind) if field.init]
+
+
+def _dotted(key: str, place: Iterable[int | str]) -> str:
+    for name in place:
+        key = f"{key}[{name}]" if isinstance(name, int) else f"{key}.{name}".removeprefix(".")
+    return key

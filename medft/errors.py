@@ -30,7 +30,7 @@ class MedftError(Exception):
         return "\n".join(lines)
 
 
-class ConfigError(MedftError):
+class ConfigError(MedftError, ValueError):
     """An unknown key, a wrong type, an unknown name or a contradictory pair of settings."""
 
 

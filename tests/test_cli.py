@@ -50,6 +50,13 @@ def test_an_unknown_flag_is_an_error(flag: str, capsys: pytest.CaptureFixture[st
     assert f"there is no flag '{flag.partition('=')[0]}'" in capsys.readouterr().err
 
 
+def test_hydras_own_flags_print_settings_that_no_file_mentions(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--cfg", "job", "dataset=sample", "dataset.limit=5", "upload.repo=me/x"]) == 0
+    out = capsys.readouterr().out
+    assert "  limit: 5\n" in out
+    assert "  repo: me/x\n" in out
+
+
 def test_a_traceback_is_shown_when_asked_for(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

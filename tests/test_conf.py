@@ -1,80 +1,96 @@
 """Every file under conf/ composes and builds."""
 
-from pathlib import Path
+import re
 
 import pytest
+import yaml
 
 from medft.cli import VERBS
-from medft.compose import group_options, settings
-from medft.errors import ConfigError, EngineError, MedftError
+from medft.compose import compose, group_options, settings
+from medft.config import build
+from medft.errors import ConfigError, EngineError
 from medft.machine import Machine
 from medft.paths import conf_dir
 from medft.plan.resolve import resolve
+from medft.verbs.train_config import TrainConfig
 
-FILES = [path for path in sorted(conf_dir().rglob("*.yaml")) if path.parent.name != "base"]
+FILES = sorted(conf_dir().rglob("*.yaml"))
+GROUPS = group_options()
 NEEDED = {  # what a user must name, for files that cannot have a default
-    "model/custom": ["model.base=somebody/model"],
-    "dataset/csv": ["dataset.path=x.csv"],
-    "dataset/jsonl": ["dataset.path=x.jsonl"],
-    "dataset/parquet": ["dataset.path=x.parquet"],
+    "model=custom": ["model.base=somebody/model"],
+    "dataset=csv": ["dataset.path=x.csv"],
+    "dataset=jsonl": ["dataset.path=x.jsonl"],
+    "dataset=parquet": ["dataset.path=x.parquet"],
     "upload": ["repo=somebody/model"],
 }
+WORDS = {  # a template that has words for a data set's task
+    "note": "clinical_note", "yes_no": "pubmedqa", "long_answer": "pubmedqa", "nli": "nli",
+    "instruction": "alpaca",
+}  # fmt: skip
+TURNS = ("model", "trainer", "lora", "engine", "scale", "logger")  # groups that go with any data set
 
 
-def test_there_are_files() -> None:
-    assert len(FILES) > 30
+def recipe(number: int, dataset: str) -> list[str]:
+    """A data set with a template that suits it, and the next option of every other group."""
+    task = yaml.safe_load((conf_dir() / "dataset" / f"{dataset}.yaml").read_text()).get("task", "qa")
+    chosen = [f"dataset={dataset}", f"template={WORDS.get(task, 'medical_qa')}"]
+    return [*chosen, *(f"{group}={GROUPS[group][number % len(GROUPS[group])]}" for group in TURNS)]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(conf_dir()).with_suffix("")))
-def test_every_file_composes_and_builds(path: Path) -> None:
-    name = str(path.relative_to(conf_dir()).with_suffix(""))
-    group, _, option = name.rpartition("/")
-    if not group:
-        assert name in VERBS, f"conf/{name}.yaml belongs to no command"
-        assert settings(name, NEEDED.get(name, []))
-        return
-    overrides = [f"{group}={option}", *NEEDED.get(name, [])]
-    if group in ("dataset", "template"):  # one of the other that suits it
-        overrides.append(_partner("template" if group == "dataset" else "dataset", overrides))
-    assert settings(_verb_with(group), overrides)
+RECIPES = [recipe(number, dataset) for number, dataset in enumerate(GROUPS["dataset"])]
 
 
-@pytest.mark.parametrize(
-    "path", sorted(conf_dir().rglob("base/*.yaml")), ids=lambda path: path.parent.parent.name
-)
-def test_shared_parts_are_used(path: Path) -> None:
-    users = [file for file in path.parent.parent.glob("*.yaml") if f"base/{path.stem}" in file.read_text()]
-    assert users, f"nothing uses {path}"
+def test_every_file_of_a_group_is_composed_below() -> None:
+    composed = {word for words in RECIPES for word in words}
+    apart = ("suite", "experiment")  # tests of their own
+    files = {f"{group}={o}" for group, options in GROUPS.items() if group not in apart for o in options}
+    assert files == composed
+    assert len(files) > 30
 
 
-def test_experiments_compose_for_every_family() -> None:
-    for experiment in group_options()["experiment"]:
-        for model in ("gemma", "llama2", "mistral", "llama3_1"):
-            built = settings("train", [f"experiment={experiment}", f"model={model}"])
-            assert built.model.name == model
+def test_every_file_begins_with_what_it_is() -> None:
+    """In one whole line, for lists of what there is."""
+    for path in FILES:
+        first = next(line for line in path.read_text().splitlines() if not line.startswith("# @package"))
+        assert re.fullmatch(r"# [^ ].*([.:]|=<.*>|=FILE)( Examples:)?", first), f"{path}: {first}"
 
 
-def _verb_with(group: str) -> str:
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in conf_dir().glob("*.yaml")}
-    verbs = [verb for verb, text in texts.items() if f"- {group}:" in text or f"optional {group}:" in text]
-    assert verbs, f"no command uses the group conf/{group}"
-    return "train" if "train" in verbs else verbs[0]
+@pytest.mark.parametrize("overrides", RECIPES, ids=lambda words: words[0])
+def test_every_option_of_a_training_composes_and_builds(overrides: list[str]) -> None:
+    needed = [more for word in overrides for more in NEEDED.get(word, [])]
+    built = settings("train", [*overrides, *needed])
+    wanted = dict(word.split("=") for word in overrides)
+    names = {group: getattr(built, group).name for group in ("dataset", "template", "trainer", "engine")}
+    assert {**names, "scale": built.scale} == {name: wanted[name] for name in (*names, "scale")}
+    assert built.model.name == wanted["model"]
 
 
-def _partner(group: str, overrides: list[str]) -> str:
-    for option in group_options()[group]:
-        try:
-            settings("train", [*overrides, f"{group}={option}"])
-        except MedftError:
-            continue
-        return f"{group}={option}"
-    raise AssertionError(f"no {group} goes with {overrides}")
+@pytest.mark.parametrize("verb", [path.stem for path in FILES if path.parent == conf_dir()])
+def test_every_command_composes_and_builds(verb: str) -> None:
+    assert verb in VERBS, f"conf/{verb}.yaml belongs to no command"
+    assert settings(verb, NEEDED.get(verb, []))
+
+
+def test_every_suite_composes_and_builds() -> None:
+    built = settings("evaluate", [f"suite=[{','.join(GROUPS['suite'])}]"])
+    assert sorted(built.suite) == GROUPS["suite"]
+
+
+def test_every_experiment_composes_and_builds_for_every_family() -> None:
+    models = {
+        name: compose("train", [f"model={name}"])["model"] for name in GROUPS["model"] if name != "custom"
+    }
+    for experiment in GROUPS["experiment"]:
+        values = compose("train", [f"experiment={experiment}"])
+        for name, model in models.items():
+            assert build(TrainConfig, {**values, "model": model}).model.name == name
 
 
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
         (["model=mistrl"], "unknown model 'mistrl'. Did you mean 'mistral'?"),
+        (["model=phi_9"], "any other: model=custom model.base=<hub id or folder>"),
         (["dataset=sampel"], "unknown dataset 'sampel'. Did you mean 'sample'?"),
         (["template=medical_q"], "unknown template 'medical_q'. Did you mean 'medical_qa'?"),
         (

@@ -47,7 +47,7 @@ def test_plain_is_the_inverse_of_build() -> None:
         ({"count": 1, "inner": {"rat": 1}}, "unknown setting 'inner.rat'. Did you mean 'inner.rate'?"),
         ({"count": 1, "zzz": 1}, "unknown setting 'zzz'"),
         ({}, "setting 'count' is missing"),
-        ({"count": "???"}, "setting 'count' has no value"),
+        ({"count": "???"}, "setting 'count' is missing"),
         ({"count": "three"}, "'count' must be a whole number, not 'three'"),
         ({"count": True}, "'count' must be a whole number, not True"),
         ({"count": 1.5}, "'count' must be a whole number, not 1.5"),
@@ -62,3 +62,53 @@ def test_wrong_values_are_named(values: dict[str, object], expected: str) -> Non
     with pytest.raises(ConfigError) as error:
         build(Outer, values)
     assert expected in str(error.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    size: int = 1
+    inside: dict[str, "Member"] = field(default_factory=dict)
+    rows: tuple[Inner, ...] = ()
+    one: Inner | None = None
+    run: str | tuple[str, ...] = ""
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError("'size' must be above 0", remedy="size=1")
+
+
+def test_everything_wrong_is_reported_at_once_by_its_whole_key() -> None:
+    values = {
+        "inside": {"a": {"size": 0}, "b": {"inside": {"c": {"sizes": 2}}, "one": {"rat": 1}}},
+        "rows": [{"rate": 1}, {"rate": "x"}],
+        "run": {"x": 1},
+        "share": True,
+    }
+    with pytest.raises(ConfigError) as error:
+        build(Member, values, "top")
+    assert str(error.value).splitlines() == [
+        "6 settings are wrong",
+        "  'size' must be above 0",
+        "    fix:   size=1",
+        "  unknown setting 'top.inside.b.inside.c.sizes'. Did you mean 'top.inside.b.inside.c.size'?",
+        "  unknown setting 'top.inside.b.one.rat'. Did you mean 'top.inside.b.one.rate'?",
+        "  'top.rows[1].rate' must be a number, not 'x'",
+        "  'top.run' must be text or a list, as in [a,b], not {'x': 1}",
+        "  'top.share' must be a number, not True",
+    ]
+
+
+def test_one_contradiction_is_the_dataclass_own_error() -> None:
+    with pytest.raises(ConfigError) as error:
+        build(Member, {"size": 0})
+    assert (error.value.what, error.value.remedy) == ("'size' must be above 0", "size=1")
+
+
+def test_what_a_command_line_means_is_understood() -> None:
+    built = build(Outer, {"count": 1, "path": "~/x", "weights": None, "inner": {"names": [1, "b"]}})
+    assert built.path == Path.home() / "x"
+    assert built.weights == {}
+    assert built.inner.names == ("1", "b")
+    with pytest.raises(ConfigError, match="'path' must be a path, not ''"):
+        build(Outer, {"count": 1, "path": ""})

@@ -24,7 +24,7 @@ def test_the_wheel_composes_a_run_by_itself(tmp_path: Path) -> None:
         packed = site / "medft" / "_share" / name
         assert {path.relative_to(packed) for path in packed.rglob("*") if path.is_file()} == files
 
-    code = "import medft.cli as c; print(c.__file__); print(c.settings('train', ['dataset=sample']).seed)"
+    code = "import medft.compose as c; print(c.__file__, c.settings('train', ['dataset=sample']).seed)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
@@ -33,4 +33,4 @@ def test_the_wheel_composes_a_run_by_itself(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert done.stdout.split() == [str(site / "medft" / "cli.py"), "3407"]
+    assert done.stdout.split() == [str(site / "medft" / "compose.py"), "3407"]

@@ -1,13 +1,11 @@
 """``medft train -m``: a command line with several values becomes jobs, under Hydra's own launchers.
 
-Owns the reading of that command line and the sweep's exit code. Hydra's launcher (serial, joblib, submitit)
-decides where and when jobs start, its sweeper (a list, or Optuna) which there are. Nothing starts before the
-settings of every job have been built once.
+Where to look for: how a sweep is opened, resumed and concluded. Hydra's launcher (serial, joblib, submitit)
+decides where and when jobs start. Nothing starts before the settings of every job have been built once.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -15,22 +13,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from medft.compose import SEARCHPATH, compose, register_resolvers, settings
+from medft.compose import SEARCHPATH, compose, forced, group_options, register_resolvers, settings
 from medft.errors import ConfigError, RunError
 from medft.files import stamp, unused
 from medft.paths import conf_dir
 from medft.screen import Screen
 from medft.sweep.folder import SweepDir
-from medft.sweep.grid import read_grid
-from medft.sweep.job import run_job
+from medft.sweep.grid import Grid, read_grid
+from medft.sweep.job import result, run_job
+from medft.sweep.search import WORDS, SearchConfig, propose, read_search
 from medft.sweep.watch import echo, settle, stoppable
-
-# A launcher's worker imports this module to find ``_job``, and then composes conf/, which needs them.
-register_resolvers()
 
 # Of Hydra's own flags, those that print something and run nothing.
 _ANSWERED = ("-c", "--cfg", "-i", "--info", "--hydra-help", "-sc", "--shell-completion")
-_TRIALS = 20  # of a search, where hydra.sweeper.n_trials does not say
+_QUIET = ("hydra/hydra_logging=none", "hydra/job_logging=none", "hydra.output_subdir=null")
 
 
 def hydra_main(verb: str, arguments: Sequence[str]) -> int:
@@ -50,7 +46,7 @@ def hydra_main(verb: str, arguments: Sequence[str]) -> int:
     overrides = [a for a in arguments if a not in ("-m", "--multirun")]
     flags = [a for a in overrides if a.startswith("-")]
     if flags:
-        raise ConfigError(f"a sweep knows no flag '{flags[0]}'", remedy="leave it out")
+        raise ConfigError(f"unknown flag '{flags[0]}' for a sweep", remedy="remove it")
     return _sweep(overrides)
 
 
@@ -60,8 +56,9 @@ def _flags(verb: str, arguments: list[str]) -> int:
     flags = [a.partition("=")[0] for a in arguments if a.startswith("-")]
     if not set(_ANSWERED).intersection(flags):
         raise ConfigError(f"there is no flag '{flags[0]}'", remedy=f"medft {verb} --help   shows examples")
+    groups = group_options(arguments)
     try:
-        _hydra(verb, arguments)
+        _hydra(verb, [forced(a, groups) if "=" in a and a[0] != "-" else a for a in arguments])
     except HydraException as error:
         raise ConfigError(
             f"the command cannot be read: {_first_line(error)}",
@@ -84,15 +81,17 @@ def _sweep(overrides: list[str]) -> int:
     folder.stop(False)
     with stoppable(folder, screen), echo(folder, screen):
         if todo:
-            _launch(folder, [f"+sweep.job={','.join(map(str, todo))}"])
-        if folder.search() and not folder.stopping:
+            _launch(folder, todo)
+        if folder.search():
             _search(folder)
     return _conclude(folder, screen)
 
 
 def _open(own: list[str], launch: list[str]) -> SweepDir:
     """A new sweep's folder, after every job's settings have been built."""
-    search = "hydra/sweeper=optuna" in launch
+    words = [o for o in launch if o.startswith(WORDS)]
+    launch = [o for o in launch if o not in words]
+    search = read_search(words)
     grid = read_grid(own)
     jobs = grid.corners() if search else grid.jobs()
     compose("train", launch)
@@ -102,11 +101,10 @@ def _open(own: list[str], launch: list[str]) -> SweepDir:
     folder = SweepDir(Path(_value(launch, "hydra.sweep.dir") or unused(sweeps / stamp())))
     if folder.root.exists():
         raise RunError(
-            "the sweep's folder is taken", where=str(folder.root), remedy=f"sweep.resume={folder.root}"
+            "sweep folder already exists", where=str(folder.root), remedy=f"sweep.resume={folder.root}"
         )
-    kept = [o for o in launch if not o.startswith(("hydra.sweep.dir=", "hydra/sweeper", "hydra.sweeper"))]
-    chooses = [*own, *(o for o in launch if o.startswith(("hydra/sweeper", "hydra.sweeper")))]
-    folder.create([] if search else jobs, grid.varied, kept, chooses if search else [])
+    kept = [o for o in launch if not o.startswith("hydra.sweep.dir=")]
+    folder.create([] if search else jobs, grid.varied, kept, [*own, *words] if search else [])
     return folder
 
 
@@ -125,34 +123,25 @@ def _reopen(root: Path, own: list[str], launch: list[str]) -> SweepDir:
 
 
 def _search(folder: SweepDir) -> None:
-    """Let Optuna choose jobs until it has had all its trials; its study lies in the folder."""
-    import warnings
-
-    import optuna
-
-    optuna.logging.disable_default_handler()
-    logging.getLogger("hydra_plugins").setLevel(logging.CRITICAL)  # what failed has been said
-    warnings.simplefilter("ignore", FutureWarning)  # Hydra's plugin uses Optuna's older names
-    search = folder.search()
-    left = int(_value(search, "hydra.sweeper.n_trials") or _TRIALS) - len(folder.jobs())
-    if left <= 0:
-        return
-    # SQLAlchemy 2 opens transactions that Optuna 2 never commits; Optuna 3 has no plugin for Hydra.
-    storage = (
-        "{_target_:optuna.storages.RDBStorage,engine_kwargs:{isolation_level:AUTOCOMMIT},"
-        f"url:'sqlite:///{(folder.root / 'search.db').absolute()}'}}"
-    )
-    kept = ["hydra.sweeper.study_name=sweep", f"hydra.sweeper.storage={storage}"]
-    kept = [*([] if _value(search, "hydra.sweeper.storage") else kept), f"hydra.sweeper.n_trials={left}"]
-    _launch(folder, [*search, *kept])
+    """Choose jobs and run them, until the search has had all its trials."""
+    search, grid = _asked(folder)
+    while not folder.stopping and (left := search.n_trials - len(folder.jobs())) > 0:
+        known = [(job.overrides, result(folder, job)[1]) for job in folder.jobs()]
+        chosen = propose(grid, search, known, min(left, search.n_jobs))
+        _launch(folder, [folder.add(overrides) for overrides in chosen])
 
 
-def _launch(folder: SweepDir, arguments: Sequence[str]) -> None:
+def _asked(folder: SweepDir) -> tuple[SearchConfig, Grid]:
+    words = folder.search()
+    search = read_search([o for o in words if o.startswith(WORDS)]) or SearchConfig()
+    return search, read_grid([o for o in words if not o.startswith(WORDS)])
+
+
+def _launch(folder: SweepDir, jobs: Sequence[int]) -> None:
+    place = (f"hydra.sweep.dir='{folder.root}'", f"hydra.sweep.subdir={folder.logs.name}")
     try:
-        _hydra("train", ["-m", f"hydra.sweep.dir='{folder.root}'", *folder.launch(), *arguments])
+        _hydra(None, ["-m", *place, *_QUIET, *folder.launch(), f"+job={','.join(map(str, jobs))}"])
     except Exception as error:
-        if "No trials are completed" in str(error):  # Optuna, asked for the best of none; each has been told
-            return
         if folder.stopping:  # a terminal's Ctrl-C also ends the processes of a launcher
             settle(folder)
             return
@@ -167,51 +156,65 @@ def _first_line(error: Exception) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), "")
 
 
-def _hydra(verb: str, arguments: list[str]) -> None:
+def _hydra(verb: str | None, arguments: list[str]) -> None:
+    """Hydra's own command line, over the settings of ``verb``; to launch jobs it needs none of them."""
     import hydra
 
+    register_resolvers()
     before, sys.argv = sys.argv, ["medft", *arguments]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come back to medft instead of being printed by Hydra
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=verb)(_job)()
+        hydra.main(version_base="1.3", config_path=verb and str(conf_dir()), config_name=verb)(_job)()
     finally:
         sys.argv = before
 
 
-def _job(config: Any) -> float | None:
+def _job(config: Any) -> None:
     """One job of a multirun, in whatever process the launcher chose."""
     from hydra.core.hydra_config import HydraConfig
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a worker's process
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of the sweep's own process
-    node = HydraConfig.get()
-    folder = SweepDir(Path(node.sweep.dir))
-    if folder.stopping:
-        return None
-    number = config.sweep.get("job")
-    if number is None:
-        number = folder.add([str(o) for o in node.overrides.task])
-    return run_job(folder, int(number))
+    folder = SweepDir(Path(HydraConfig.get().sweep.dir))
+    if not folder.stopping:
+        run_job(folder, int(config.job))
 
 
 def _conclude(folder: SweepDir, screen: Screen) -> int:
     jobs = folder.refresh()
     screen.say(f"sweep {folder.root}: {_counts(folder)}")
-    if all(job.state == "done" for job in jobs) and not folder.stopping:
+    if folder.search():
+        _say_best(folder, screen)
+    if all(job.state == "finished" for job in jobs) and not folder.stopping:
         screen.say(f"next    medft compare runs={folder.root}")
         return 0
     screen.say(f"next    medft train -m sweep.resume={folder.root}")
     return 130 if folder.stopping else 1
 
 
+def _say_best(folder: SweepDir, screen: Screen) -> None:
+    """Write down and show which job of a search came out best."""
+    results = {job: result(folder, job) for job in folder.jobs()}
+    values = {job: value for job, (_, value) in results.items() if value is not None}
+    if not values:
+        return
+    best = (min if _asked(folder)[0].direction == "minimize" else max)(values, key=values.__getitem__)
+    metric = results[best][0]
+    folder.note({"job": best.number, metric: values[best]})
+    screen.say(f"best    [{best.number}] {folder.words(best)}: {metric} {values[best]:.4f}")
+
+
 def _counts(folder: SweepDir) -> str:
     states = [job.state for job in folder.jobs()]
-    known = {state: states.count(state) for state in ("done", "failed", "running", "to do")}
+    known = {state: states.count(state) for state in ("finished", "failed", "running", "to do")}
     return ", ".join(f"{count} {state}" for state, count in known.items() if count) or "no job yet"
 
 
 def _size(folder: SweepDir) -> str:
-    return "a search by Optuna" if folder.search() else f"{len(folder.jobs())} jobs"
+    if not folder.search():
+        return f"{len(folder.jobs())} jobs"
+    search = _asked(folder)[0]
+    return f"a search by Optuna, {search.n_trials} jobs, {search.n_jobs} at a time"
 
 
 def _value(overrides: Sequence[str], key: str) -> str | None:

@@ -5,14 +5,13 @@
       0/ 1/ ...        their run folders
       logs/            sweep.log, and one file per job with all that its process wrote
 
-Owns that layout. Knows nothing of Hydra, of processes or of what a run is, but that a finished one has a
-summary. Jobs on several machines of one file system may share a folder: every change happens under a lock.
+Jobs on several machines of one file system may share a folder: every change happens under a lock.
 """
 
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from medft.files import read_json, take, write_json
 from medft.runs import RunDir
 
 INDEX = "index.json"
-State = Literal["to do", "running", "done", "failed"]
+State = Literal["to do", "running", "finished", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class SweepDir:
             jobs: their command lines.
             varied: the keys in which they differ.
             launch: how jobs are started: overrides of Hydra's own settings.
-            search: the command line of a sweeper that chooses jobs as it goes; empty without one.
+            search: the command line of a search, which chooses jobs as it goes; empty for a grid.
         """
         self.logs.mkdir(parents=True)
         listed = [asdict(Job(n, tuple(job))) for n, job in enumerate(jobs)]
@@ -100,11 +99,11 @@ class SweepDir:
         return [str(o) for o in self._read()["launch"]]
 
     def search(self) -> list[str]:
-        """The command line of a sweeper that chooses as it goes; empty without one."""
+        """The command line of a search, which chooses jobs as it goes; empty for a grid."""
         return [str(o) for o in self._read()["search"]]
 
     def add(self, overrides: Sequence[str]) -> int:
-        """A further job, by a sweeper that chooses as it goes; returns its number."""
+        """A further job, which a search has chosen; returns its number."""
         with self._locked():
             jobs = self.jobs()
             self._update([*jobs, Job(len(jobs), tuple(overrides))])
@@ -126,6 +125,11 @@ class SweepDir:
         """What tells ``job`` from the others."""
         varied = self._read()["varied"]
         return " ".join(o for o in job.overrides if o.partition("=")[0] in varied) or "as asked"
+
+    def note(self, best: Mapping[str, float]) -> None:
+        """Write down the best job of a search, with its result."""
+        with self._locked():
+            write_json(self.root / INDEX, {**self._read(), "best": dict(best)})
 
     def say(self, text: str) -> None:
         """Add a line about the sweep; whoever watches it shows it."""
@@ -150,7 +154,7 @@ class SweepDir:
 
     def _now(self, job: Job) -> Job:
         if self.run(job.number).summary.is_file():
-            return replace(job, state="done")
+            return replace(job, state="finished")
         if job.state == "running" and not self._held(job.number):
             return replace(job, state="to do")  # killed together with whoever watched it
         return job

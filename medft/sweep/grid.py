@@ -1,7 +1,7 @@
 """A command line with several values for some keys -> the command lines of a sweep's jobs.
 
-Owns the reading of Hydra's notation: ``a,b``, ``choice(a,b)``, ``range(1,4)``, ``glob(*)``,
-``interval(0,1)``. Knows nothing of what keys mean.
+Where to look for: the reading of Hydra's notation (``a,b``, ``choice(a,b)``, ``range(1,4)``, ``glob(*)``,
+``interval(0,1)``, ``tag(log,interval(1e-5,1e-3))``).
 """
 
 from __future__ import annotations
@@ -9,10 +9,27 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from medft.compose import group_options
 from medft.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Numbers in order, of which a search may take any."""
+
+    low: int | float
+    """The least."""
+    high: int | float
+    """The greatest."""
+    step: int | float | None = None
+    """Between neighbours; null: any number between the ends."""
+    log: bool = False
+    """Search their logarithms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +41,9 @@ class Grid:
     varied: tuple[str, ...]
     """The keys that have several."""
     intervals: tuple[str, ...]
-    """Overrides that name a range of real numbers, which only a search can take values from."""
+    """Overrides that name any number between two ends, which only a search can take values from."""
+    numbers: Mapping[str, Numbers]
+    """The keys whose values are numbers in order: ``interval`` and ``range``."""
 
     def jobs(self) -> list[list[str]]:
         """Every combination.
@@ -34,7 +53,8 @@ class Grid:
         """
         if self.intervals:
             raise ConfigError(
-                f"'{self.intervals[0]}' lists no values", remedy="hydra/sweeper=optuna searches an interval"
+                f"an interval needs a search, not a grid: {self.intervals[0]}",
+                remedy="hydra/sweeper=optuna",
             )
         return [list(combination) for combination in itertools.product(*self.choices)]
 
@@ -67,15 +87,28 @@ def read_grid(overrides: Sequence[str]) -> Grid:
         choices=tuple(tuple(_values(override, groups)) for override in parsed),
         varied=tuple(override.get_key_element() for override in several),
         intervals=tuple(override.input_line for override in several if override.is_interval_sweep()),
+        numbers={o.get_key_element(): found for o in several if (found := _numbers(o)) is not None},
     )
 
 
-def _values(override: Any, groups: Mapping[str, Sequence[str]]) -> list[str]:
+def _numbers(override: Override) -> Numbers | None:
+    value = override.value()
+    if override.is_interval_sweep():
+        whole = isinstance(value.start, int) and isinstance(value.end, int)
+        return Numbers(value.start, value.end, 1 if whole else None, log="log" in value.tags)
+    if override.is_range_sweep() and not value.shuffle:
+        listed = list(override.sweep_iterator())
+        return Numbers(min(listed), max(listed), abs(value.step))
+    return None
+
+
+def _values(override: Override, groups: Mapping[str, Sequence[str]]) -> list[str]:
     from hydra.core.override_parser.types import Glob
 
     if not override.is_sweep_override():
         return [override.input_line]
     key, value = override.get_key_element(), override.value()
+    values: Sequence[object]
     if override.is_interval_sweep():
         values = [value.start, value.end]
     elif isinstance(value, Glob):

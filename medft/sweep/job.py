@@ -1,8 +1,7 @@
 """One job of a sweep: a child ``medft train`` on a GPU of its own, waited for.
 
-Owns the process: what it is started with, how it is stopped, what is said when it ends. Runs in whatever
-process Hydra's launcher chose, on whatever machine. What an engine patches, and the memory of a GPU, never
-reach the next job.
+Where to look for: what the process is started with, how it is stopped, and what is said when it ends. It runs
+wherever Hydra's launcher put it; what an engine patches, and the memory of a GPU, never reach the next job.
 """
 
 from __future__ import annotations
@@ -29,26 +28,31 @@ _POLL = 0.5  # seconds
 _INTERRUPTED = 130  # exit code of a training that saved and stopped
 
 
-def run_job(folder: SweepDir, number: int) -> float | None:
-    """Run a job to its end, or go on with it where it was interrupted.
-
-    Returns:
-        Its objective; None where it has none (it failed, was stopped, or has no validation rows).
-    """
+def run_job(folder: SweepDir, number: int) -> None:
+    """Run a job to its end, or go on with it where it was interrupted."""
     job = next(job for job in folder.jobs() if job.number == number)
-    if job.state == "done":
-        return _objective(folder, number)
+    if job.state == "finished":
+        return
     with folder.log(number).open("a", encoding="utf-8") as log:
         if not take(log):
             folder.say(f"[{number}] {folder.words(job)}: still running elsewhere")
-            return None
+            return
         with own_gpu(folder.logs, lambda: folder.stopping) as (environment, held):
-            return None if folder.stopping else _run(folder, job, log, environment, held)
+            if not folder.stopping:
+                _run(folder, job, log, environment, held)
 
 
-def _run(
-    folder: SweepDir, job: Job, log: TextIO, environment: dict[str, str], held: tuple[int, ...]
-) -> float | None:
+def result(folder: SweepDir, job: Job) -> tuple[str, float | None]:
+    """The name of the metric that a sweep compares (`trainer.sweep_metric`) and a job's value of it: None
+    while it is unfinished, or without validation rows."""
+    if job.state != "finished":
+        return "", None
+    summary = read_json(folder.run(job.number).summary)
+    value = summary[summary["sweep_metric"]]
+    return summary["sweep_metric"], None if value is None else float(value)
+
+
+def _run(folder: SweepDir, job: Job, log: TextIO, environment: dict[str, str], held: tuple[int, ...]) -> None:
     number, words, again = job.number, folder.words(job), folder.run(job.number).config.is_file()
     folder.mark(number, "running")
     folder.say(f"[{number}] {words}: {'resumed' if again else 'started'}")
@@ -58,17 +62,15 @@ def _run(
     if code == _INTERRUPTED or (code and folder.stopping):
         folder.mark(number, "to do")
         folder.say(f"[{number}] {words}: stopped after {duration(seconds)}")
-        return None
-    if code or not folder.run(number).summary.is_file():
+    elif code or not folder.run(number).summary.is_file():
         folder.mark(number, "failed")
         folder.say(
             f"[{number}] {words}: FAILED after {duration(seconds)}, exit code {code}; {log.name} ends\n"
             + _tail(Path(log.name), start)
         )
-        return None
-    folder.mark(number, "done")
-    folder.say(f"[{number}] {words}: done in {duration(seconds)}, {_figures(folder, number)}")
-    return _objective(folder, number)
+    else:
+        folder.mark(number, "finished")
+        folder.say(f"[{number}] {words}: finished in {duration(seconds)}, {_metrics(folder, number)}")
 
 
 def _command(folder: SweepDir, job: Job, again: bool) -> list[str]:
@@ -136,13 +138,7 @@ def _tail(log: Path, start: int) -> str:
         return "\n".join(f"    {line}" for line in file.read().splitlines()[-_TAIL:])
 
 
-def _objective(folder: SweepDir, number: int) -> float | None:
-    summary = read_json(folder.run(number).summary)
-    value = summary[summary["objective"]]
-    return None if value is None else float(value)
-
-
-def _figures(folder: SweepDir, number: int) -> str:
+def _metrics(folder: SweepDir, number: int) -> str:
     summary = read_json(folder.run(number).summary)
     known = {"validation loss": summary["validation_loss"], "bits/byte": summary["bits_per_byte"]}
     return ", ".join(f"{name} {value:.3f}" for name, value in known.items() if value is not None)

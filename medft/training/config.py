@@ -70,8 +70,8 @@ class TrainerConfig:
     """Which checkpoint becomes the adapter: the last, or that of the lowest validation loss."""
     early_stopping_patience: int | None = None
     """Stop after this many validations without improvement; null never."""
-    objective: Literal["validation_loss", "bits_per_byte"] = "validation_loss"
-    """The figure a sweeper minimises."""
+    sweep_metric: Literal["validation_loss", "bits_per_byte"] = "validation_loss"
+    """Metric that a search of `medft train -m` minimises."""
 
     def __post_init__(self) -> None:
         positive = (

@@ -187,7 +187,7 @@ def _names(job: _Job, plan: Plan, outcome: Outcome, wandb: WandbRun) -> Json:
         "dataset": config.dataset.name,
         "template": config.template.name,
         "trainer": config.trainer.name,
-        "objective": config.trainer.objective,
+        "sweep_metric": config.trainer.sweep_metric,
         "engine": plan.resolved.engine,
         "scale": plan.resolved.scale,
         "devices": plan.devices,

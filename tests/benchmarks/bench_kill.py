@@ -24,7 +24,8 @@ from pathlib import Path
 from medft.models.tiny import twin
 from medft.runs import RunDir
 from medft.training.losslog import read_rows
-from tests.support.training import ARGUMENTS, compared, start
+from tests.support.process import start
+from tests.support.training import ARGUMENTS, compared
 
 REACH = 6
 """Steps that a run goes on at most before it is killed again."""

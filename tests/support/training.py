@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from medft.runs import RunDir
@@ -17,17 +14,6 @@ ARGUMENTS = (
     "trainer.eval_steps=5", "trainer.save_steps=2", "trainer.per_device_batch_size=4",
 )  # fmt: skip
 """Twenty steps, a checkpoint after every second and a validation after every fifth."""
-
-
-def start(cwd: Path, *overrides: str, stderr: Any = None) -> subprocess.Popen[bytes]:
-    """``medft train`` with ``overrides``, what it says beside the caller's."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "medft", "train", *overrides],
-        cwd=cwd,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(Path.cwd())},
-        stdout=subprocess.DEVNULL,
-        stderr=stderr,
-    )
 
 
 def until_step(run: RunDir, step: int, process: subprocess.Popen[Any], seconds: float = 200) -> None:

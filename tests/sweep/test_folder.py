@@ -31,16 +31,17 @@ def test_a_new_sweep_has_everything_to_do(folder: SweepDir) -> None:
     assert folder.launch() == ["hydra/launcher=joblib"]
 
 
-def test_a_summary_is_what_makes_a_job_done(folder: SweepDir) -> None:
+def test_a_summary_is_what_makes_a_job_finished(folder: SweepDir) -> None:
     folder.mark(0, "failed")
     write_json(folder.run(0).summary, {})
-    assert states(folder) == ["done", "to do"]
+    assert states(folder) == ["finished", "to do"]
 
 
 def test_a_job_runs_as_long_as_a_process_holds_its_log(folder: SweepDir) -> None:
     """Also when whoever started it is gone: the lock is the child's as well."""
     code = (
-        "import subprocess, sys; from medft.runs import take; log = open(sys.argv[1], 'w'); assert take(log);"
+        "import subprocess, sys; from medft.files import take;"
+        "log = open(sys.argv[1], 'w'); assert take(log);"
         "print(subprocess.Popen(['sleep', '60'], stdout=log, stderr=log).pid)"
     )
     folder.log(1).touch()

@@ -6,7 +6,7 @@ import pytest
 
 from medft.compose import group_options
 from medft.errors import ConfigError
-from medft.sweep.grid import read_grid
+from medft.sweep.grid import Numbers, read_grid
 
 
 def test_every_combination_in_order() -> None:
@@ -37,13 +37,31 @@ def test_a_pattern_names_options_of_its_group() -> None:
 
 def test_an_interval_needs_a_search_which_checks_its_ends() -> None:
     grid = read_grid(["trainer.learning_rate=interval(1e-4,1e-2)", "model=choice(gemma,llama2)"])
-    with pytest.raises(ConfigError, match="lists no values"):
+    with pytest.raises(ConfigError, match="an interval needs a search, not a grid"):
         grid.jobs()
     assert grid.corners() == [
         ["trainer.learning_rate=0.0001", "model=gemma"],
         ["trainer.learning_rate=0.01", "model=gemma"],
         ["trainer.learning_rate=0.0001", "model=llama2"],
     ]
+
+
+def test_numbers_in_order_keep_their_ends_step_and_scale() -> None:
+    grid = read_grid(
+        [
+            "a=int(interval(1,3))",
+            "b=interval(1,2.5)",
+            "c=range(1,9,3)",
+            "d=tag(log,interval(1e-5,1e-3))",
+            "e=1,2",
+        ]
+    )
+    assert grid.numbers == {
+        "a": Numbers(1, 3, 1),
+        "b": Numbers(1, 2.5),
+        "c": Numbers(1, 7, 3),
+        "d": Numbers(1e-5, 1e-3, log=True),
+    }
 
 
 def test_what_is_no_override_is_an_error() -> None:

@@ -27,8 +27,8 @@ if what == "fails":
 if what == "waits":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
     print("waiting", flush=True); time.sleep(60)
-figures = {"validation_loss": 1.25, "bits_per_byte": 0.5, "objective": "bits_per_byte"}
-(run / "summary.json").write_text(json.dumps(figures))
+metrics = {"validation_loss": 1.25, "bits_per_byte": 0.5, "sweep_metric": "bits_per_byte"}
+(run / "summary.json").write_text(json.dumps(metrics))
 """
 
 
@@ -46,19 +46,26 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SweepDir:
     return made
 
 
-def test_a_job_returns_its_objective_and_is_not_run_twice(folder: SweepDir) -> None:
-    assert job.run_job(folder, 0) == 0.5
-    assert folder.jobs()[0].state == "done"
-    assert "[0] what=ends: done in" in folder.said.read_text()
+def result(folder: SweepDir, number: int) -> tuple[str, float | None]:
+    return job.result(folder, folder.jobs()[number])
+
+
+def test_a_job_has_a_result_and_is_not_run_twice(folder: SweepDir) -> None:
+    assert result(folder, 0) == ("", None)
+    job.run_job(folder, 0)
+    assert result(folder, 0) == ("bits_per_byte", 0.5)
+    assert folder.jobs()[0].state == "finished"
+    assert "[0] what=ends: finished in" in folder.said.read_text()
     assert "validation loss 1.250, bits/byte 0.500" in folder.said.read_text()
     log = folder.log(0).read_text()
-    assert job.run_job(folder, 0) == 0.5
+    job.run_job(folder, 0)
     assert folder.log(0).read_text() == log
 
 
 def test_a_failure_is_told_with_its_last_lines(folder: SweepDir) -> None:
-    assert job.run_job(folder, 1) is None
+    job.run_job(folder, 1)
     assert folder.jobs()[1].state == "failed"
+    assert result(folder, 1) == ("", None)
     said = folder.said.read_text()
     assert "[1] what=fails: FAILED after" in said
     assert "exit code 1" in said
@@ -73,13 +80,14 @@ def test_a_stop_lets_the_job_save_and_a_resumed_sweep_goes_on_with_it(folder: Sw
 
     thread = threading.Thread(target=stop)
     thread.start()
-    assert job.run_job(folder, 2) is None
+    job.run_job(folder, 2)
     thread.join()
     assert folder.jobs()[2].state == "to do"
-    assert job.run_job(folder, 1) is None  # nothing starts while stopping
+    job.run_job(folder, 1)  # nothing starts while stopping
     assert folder.jobs()[1].state == "to do"
     folder.stop(False)
-    assert job.run_job(folder, 2) == 0.5
+    job.run_job(folder, 2)
+    assert result(folder, 2) == ("bits_per_byte", 0.5)
     assert "[2] what=waits: resumed" in folder.said.read_text()
 
 
@@ -96,7 +104,7 @@ def test_a_second_ctrl_c_kills_what_no_watcher_is_left_to_stop(folder: SweepDir)
 def test_a_job_that_runs_elsewhere_is_left_alone(folder: SweepDir) -> None:
     with folder.log(0).open("a") as log:
         assert job.take(log)
-        assert job.run_job(folder, 0) is None
+        job.run_job(folder, 0)
     assert "still running elsewhere" in folder.said.read_text()
 
 

@@ -21,7 +21,8 @@ from medft.models.tiny import Twin
 from medft.paths import samples_dir
 from medft.runs import RunDir
 from medft.training.losslog import read_rows
-from tests.support.training import ARGUMENTS, compared, start, until_step
+from tests.support.process import start
+from tests.support.training import ARGUMENTS, compared, until_step
 
 
 @pytest.fixture(scope="module")

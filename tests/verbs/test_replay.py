@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,8 @@ from medft.models.registry import Family
 from medft.models.tiny import Twin
 from medft.report.replay import Agreement, agree, as_table, compare_replay
 from medft.runs import RunDir
+from tests.support.process import medft
 from tests.support.runs import make_run
-from tests.support.training import start
 
 ENVIRONMENT = {
     "python": "3.11.7",
@@ -85,15 +83,11 @@ def test_replay_trains_again_from_the_folder_alone(tmp_path: Path, twins: Callab
     shutil.copytree(twins("mistral").root, tmp_path / "artifacts" / "tiny" / twins("mistral").root.name)
     first = RunDir(tmp_path / "first")
     settings = ("trainer.max_steps=2", "trainer.eval_steps=2", "merge=false", "logger.wandb=off")
-    assert start(tmp_path, "scale=tiny", "seed=7", *settings, f"run_dir={first.root}").wait(120) == 0
-    again = subprocess.run(
-        [sys.executable, "-m", "medft", "replay", f"run={first.root}", f"run_dir={tmp_path}/second"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    assert (
+        medft("train", "scale=tiny", "seed=7", *settings, f"run_dir={first.root}", cwd=tmp_path).returncode
+        == 0
     )
+    again = medft("replay", f"run={first.root}", f"run_dir={tmp_path}/second", cwd=tmp_path)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "the two agree" in again.stdout
     assert "bit for bit" in again.stdout

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,22 +17,9 @@ import yaml
 from medft.models.tiny import Twin
 from medft.runs import RunDir
 from medft.training.losslog import HEADER
+from tests.support.process import medft
 
 SHORT = ["trainer.max_steps=10", "trainer.eval_steps=5", "trainer.learning_rate=4e-3"]
-
-
-def medft(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the console script's module as a user would, with the output that a user would see."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-    return subprocess.run(
-        [sys.executable, "-m", "medft", *arguments],
-        cwd=cwd,
-        env={**clean, "HF_HUB_OFFLINE": "1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,42 @@
+"""``medft`` in a process of its own, as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+ROOT = Path(__file__).parents[2]
+MEDFT = [sys.executable, "-m", "medft"]
+
+
+def medft(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, with the output that a user would see."""
+    return subprocess.run(
+        [*MEDFT, *arguments],
+        cwd=cwd,
+        env={**_environment(), **environment},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+
+
+def start(cwd: Path, *overrides: str, stderr: IO[bytes] | int | None = None) -> subprocess.Popen[bytes]:
+    """Start ``medft train`` and leave it running, what it complains of beside the caller's."""
+    return subprocess.Popen(
+        [*MEDFT, "train", *overrides],
+        cwd=cwd,
+        env=_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+    )
+
+
+def _environment() -> dict[str, str]:
+    """Without a hub and without a user's settings of W&B; this checkout, wherever the command runs."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    return {**clean, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
