@@ -51,7 +51,7 @@ def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
 
     groups = group_options(overrides)
     try:
-        return _compose(verb, overrides, groups)
+        return _with_own_family(_compose(verb, overrides, groups), _own_folders(overrides))
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise _translate(error, verb, groups) from error
 
@@ -69,6 +69,22 @@ def _compose(verb: str, overrides: Sequence[str], groups: Collection[str]) -> di
     whole.pop("hydra")
     values: Any = OmegaConf.to_container(whole, resolve=True)
     return dict(values)
+
+
+def _with_own_family(values: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
+    """``values`` with the path of the model's family in place of its name, where it is one of the user's own,
+    so that a run's record leads to it."""
+    name = (values.get("model") or {}).get("family")
+    own = [folder / "family" / name for folder in folders] if name else []
+    for path in filter(Path.is_dir, own):
+        if (conf_dir() / "family" / path.name).is_dir():
+            raise ConfigError(
+                f"family '{path.name}' is the name of one that medft ships",
+                where=str(path),
+                remedy="give the folder another name",
+            )
+        return {**values, "model": {**values["model"], "family": str(path)}}
+    return values
 
 
 def register_resolvers() -> None:
@@ -112,10 +128,11 @@ def _translate(error: Exception, verb: str, groups: dict[str, list[str]]) -> Con
 
 def _unknown_option(group: str, option: str, options: Sequence[str]) -> ConfigError:
     near = nearest(option, options)
+    any_model = "; any other: model=custom model.base=<hub id or folder>" if group == "model" else ""
     return ConfigError(
         f"unknown {group} '{option}'." + (f" Did you mean '{near}'?" if near else ""),
         where="" if group.startswith("hydra/") else f"conf/{group}/",
-        remedy=f"choose one of: {', '.join(options)}",
+        remedy=f"choose one of: {', '.join(options)}{any_model}",
     )
 
 
@@ -159,7 +176,8 @@ def group_options(overrides: Sequence[str] = ()) -> dict[str, list[str]]:
 
 def _options(conf: Path) -> dict[str, list[str]]:
     folders = sorted(path for path in conf.iterdir() if path.is_dir() and path.name != "hydra")
-    return {folder.name: sorted(path.stem for path in folder.glob("*.yaml")) for folder in folders}
+    groups = {folder.name: sorted(path.stem for path in folder.glob("*.yaml")) for folder in folders}
+    return {group: options for group, options in groups.items() if options}  # a folder of families has none
 
 
 def _own_folders(overrides: Sequence[str]) -> list[Path]:

@@ -62,7 +62,7 @@ def _scale(
         raise ConfigError(
             f"model '{model.name}' has no tiny twin, and this run would need one",
             where=f"scale={scale}, {len(machine.gpus)} CUDA GPUs",
-            remedy="set model.family=gemma|llama2|mistral|llama3_1 for its twin, or scale=full on a GPU",
+            remedy="scale=full on a GPU, or a family of its own: model.family=<folder>  (CONTRIBUTING.md)",
         )
     reasons["scale"] = {
         "full": "scale=full was asked for"

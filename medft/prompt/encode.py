@@ -36,8 +36,9 @@ class Encoded:
     labels: list[int]
     """The id where the token is learnt (answers and the stop token after each), -100 elsewhere."""
     answer_bytes: list[int]
-    """-1 outside answers and on stop tokens; on answer tokens >= 0, summing to the UTF-8 bytes of the answers
-    kept: the denominator of bits per byte."""
+    """-1 outside answers, on stop tokens and on words that the chat template itself puts before an answer
+    (they are learnt all the same: a server's prompt ends before them); on answer tokens >= 0, summing to the
+    UTF-8 bytes of the answers kept: the denominator of bits per byte."""
     problem: Problem = ""
     """Why the row was cut (it is still usable) or must be dropped (its lists are then empty)."""
 
@@ -100,8 +101,11 @@ class Encoder:
         pairs = list(zip(encodings, skeletons, strict=True))
         for i, parts in enumerate(contents):
             if self._guard.needed(parts):
-                texts_of_template = tuple(map(self._guard.rename, skeletons[i].texts))
-                renamed = Skeleton(texts_of_template, skeletons[i].answers)
+                rename = self._guard.rename
+                renamed = Skeleton(
+                    tuple(map(rename, skeletons[i].texts)),
+                    tuple((turn, rename(lead)) for turn, lead in skeletons[i].answers),
+                )
                 text = renamed.join(parts)
                 pairs[i] = self._guard.tokenizer.encode(text, add_special_tokens=False), renamed
         return pairs
@@ -115,17 +119,22 @@ class Encoder:
         spans = skeleton.spans(contents)
         for turn, lead in itertools.compress(skeleton.answers, learnt):
             start, end = spans[turn]
-            first = encoding.char_to_token(start - lead)
-            if first is None or encoding.token_to_chars(first)[0] != start - lead:
+            begin = start - len(lead)
+            first = encoding.char_to_token(begin)
+            if first is None or encoding.token_to_chars(first)[0] != begin:
                 return Encoded([], [], [], "answer merges with the prompt")
+            # A space before the answer may join its first word; other words of the template say nothing of
+            # it.
+            constant = len(lead.rstrip(" "))
+            counted = encoding.char_to_token(begin + constant) if constant else first
             after = _first_token_from(encoding, end, len(ids))
             stop = next((i for i in range(after, len(ids)) if ids[i] in self.stop_ids), len(ids) - 1)
             labels[first : stop + 1] = ids[first : stop + 1]
             cut = min(after, self.max_length)
-            if first < cut:
+            if counted < cut:
                 kept = end if cut == after else encoding.token_to_chars(cut - 1)[1]
-                sizes[first:cut] = [0] * (cut - first)
-                sizes[first] = len(contents[turn][: max(kept - start, 0)].encode())
+                sizes[counted:cut] = [0] * (cut - counted)
+                sizes[counted] = len(contents[turn][: max(kept - start, 0)].encode())
         if len(ids) <= self.max_length:
             return Encoded(ids, labels, sizes)
         if max(sizes[: self.max_length]) < 0:

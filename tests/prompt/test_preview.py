@@ -13,7 +13,7 @@ from medft.models import tokenizer as tokenizers
 from medft.prompt.encode import IGNORE
 from medft.prompt.preview import Preview, Previewer
 
-FAMILIES = ("gemma", "llama2", "mistral", "llama3_1")
+FAMILIES = ("gemma", "llama2", "mistral", "llama3_1", "qwen3")
 ANSWER = "At 38.5 °C: fluids; a β-blocker is no help, 天."
 TALK = (
     Message("system", "You are a medical professional."),

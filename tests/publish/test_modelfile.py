@@ -14,13 +14,12 @@ import pytest
 
 from medft.data.record import Message
 from medft.errors import PromptError
-from medft.models import tiny_family, tiny_tokenizer
+from medft.models.families import folder_of
 from medft.prompt.chat import Chat
 from medft.publish.modelfile import go_template, modelfile, turns_of
 from tests.support.go_template import render
 
-FAMILIES = ("gemma", "llama2", "mistral", "llama3_1")
-TEXTS = ["What is asthma? A chronic disease of the airways.", "You are a medical professional."] * 20
+FAMILIES = ("gemma", "llama2", "mistral", "llama3_1", "qwen3")
 
 SYSTEM = ("system", "You are a medical professional.")
 ONE = ("user", "What is asthma?")
@@ -36,16 +35,14 @@ CONVERSATIONS = [
 
 
 @pytest.fixture(scope="module")
-def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+def tokenizers() -> Callable[[str], Any]:
     from transformers import AutoTokenizer
 
     made: dict[str, Any] = {}
 
     def make(family: Any) -> Any:
         if family not in made:
-            folder: Path = tmp_path_factory.mktemp(family)
-            tiny_family.save(family, tiny_tokenizer.train(family, TEXTS), folder)
-            made[family] = AutoTokenizer.from_pretrained(folder)
+            made[family] = AutoTokenizer.from_pretrained(folder_of(family))
         return made[family]
 
     return make

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from medft.cli import main
-from medft.models.registry import Family
 from medft.models.tiny import Twin
 from medft.sweep.folder import SweepDir
 
@@ -62,7 +61,7 @@ def sweep(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_two_jobs_in_parallel_of_which_one_fails(tmp_path: Path, twins: Callable[[Family], Twin]) -> None:
+def test_two_jobs_in_parallel_of_which_one_fails(tmp_path: Path, twins: Callable[[str], Twin]) -> None:
     shutil.copytree(twins("mistral").root, tmp_path / "artifacts" / "tiny" / twins("mistral").root.name)
     done = sweep(
         tmp_path, "scale=tiny", "trainer.max_steps=2", "trainer.eval_steps=2", "merge=false",
