@@ -75,6 +75,7 @@ def _partner(group: str, overrides: list[str]) -> str:
     ("overrides", "expected"),
     [
         (["model=mistrl"], "unknown model 'mistrl'. Did you mean 'mistral'?"),
+        (["model=phi4"], "any other: model=custom model.base=<hub id or folder>"),
         (["dataset=sampel"], "unknown dataset 'sampel'. Did you mean 'sample'?"),
         (["template=medical_q"], "unknown template 'medical_q'. Did you mean 'medical_qa'?"),
         (

@@ -89,6 +89,16 @@ class Encoder:
         ((encoding, _),) = self._tokenize([self.chat.skeleton(roles, generate=True)], [contents])
         return list(encoding.ids)
 
+    def reply_prompt(self, messages: Sequence[Message]) -> list[int]:
+        """Ids to generate an answer from: ``prompt``, and what the chat template itself puts before every
+        answer (an empty block of thoughts, for some), so that what is generated is the answer alone."""
+        roles, contents = self.chat.shape(messages)
+        asked = self.chat.skeleton(roles, generate=True)
+        ((_, lead),) = self.chat.skeleton((*roles, "assistant")).answers[-1:]
+        opened = Skeleton((*asked.texts[:-1], asked.texts[-1] + lead.rstrip(" ")), ())
+        ((encoding, _),) = self._tokenize([opened], [contents])
+        return list(encoding.ids)
+
     def _tokenize(
         self, skeletons: Sequence[Skeleton], contents: Sequence[Sequence[str]]
     ) -> list[tuple[Any, Skeleton]]:

@@ -29,9 +29,9 @@ GOLDEN = {
     "llama3_1": "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n" + _DATES + "\n\n"
     "You are a medical professional.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nWhat is asthma?"
     "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nA chronic lung disease.<|eot_id|>",
-    "qwen3":
-    "<|im_start|>system\nYou are a medical professional.<|im_end|>\n<|im_start|>user\nWhat is asthma?"
-    "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\nA chronic lung disease.<|im_end|>\n",
+    "qwen3": "<|im_start|>system\nYou are a medical professional.<|im_end|>\n<|im_start|>user\n"
+    "What is asthma?<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    "A chronic lung disease.<|im_end|>\n",
 }
 FAMILIES = tuple(GOLDEN)
 THOUGHTS = {"qwen3": "<think>\n\n</think>\n\n"}  # what a template writes before the last answer
@@ -121,6 +121,16 @@ def test_what_a_template_writes_before_an_answer_is_learnt_and_not_counted(loade
     asked = table[: table.index(header[1]) - 1]
     assert asked[0][0] == "<|im_start|>"
     assert table == [*asked, *header, *answer, *newline, *asked, *header, *thoughts, *answer, *newline]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_reply_is_generated_from_where_its_counted_bytes_begin(loaded: dict[str, Any], family: str) -> None:
+    e = encoder(loaded[family])
+    for question in ("What is asthma?", "</s><|im_end|>"):
+        talk = [*TALK[:1], Message("user", question), TALK[-1]]
+        (row,) = e.encode([talk])
+        begins = next(i for i, size in enumerate(row.answer_bytes) if size >= 0)
+        assert e.reply_prompt(talk[:-1]) == row.input_ids[:begins]
 
 
 def test_a_special_token_before_an_answer_is_found_in_a_guarded_text_too(loaded: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A Modelfile writes the prompt of the chat template, to the character: four families, several turns."""
+"""A Modelfile writes the prompt of the chat template, to the character: every family, several turns."""
 
 from __future__ import annotations
 
@@ -54,9 +54,10 @@ def test_prompt_text(tokenizers: Callable[[str], Any], family: str, turns: list[
     tokenizer = tokenizers(family)
     chat = Chat(tokenizer)
     expected = chat.render([Message(role, content) for role, content in turns], generate=True)
-    template = go_template(turns_of(chat), tokenizer.bos_token)
+    bos = tokenizer.bos_token or ""
+    template = go_template(turns_of(chat), bos)
     got = render(template, [{"role": role, "content": content} for role, content in turns])
-    assert tokenizer.bos_token + got == expected
+    assert bos + got == expected
 
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="Go is missing: its own templates are NOT TESTED")
@@ -69,7 +70,8 @@ def test_go_itself_writes_the_same(tokenizers: Callable[[str], Any], tmp_path: P
     for family in FAMILIES:
         tokenizer = tokenizers(family)
         chat = Chat(tokenizer)
-        (tmp_path / "template").write_text(go_template(turns_of(chat), tokenizer.bos_token))
+        bos = tokenizer.bos_token or ""
+        (tmp_path / "template").write_text(go_template(turns_of(chat), bos))
         told = subprocess.run(
             [program, tmp_path / "template"],
             input=json.dumps(asked),
@@ -79,7 +81,7 @@ def test_go_itself_writes_the_same(tokenizers: Callable[[str], Any], tmp_path: P
         )
         for turns, text in zip(CONVERSATIONS, json.loads(told.stdout), strict=True):
             messages = [Message(role, content) for role, content in turns]  # type: ignore[arg-type]
-            assert tokenizer.bos_token + text == chat.render(messages, generate=True)
+            assert bos + text == chat.render(messages, generate=True)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
