@@ -50,7 +50,7 @@ def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
 
     groups = group_options(overrides)
     try:
-        return _compose(verb, overrides, groups)
+        return _with_own_family(_compose(verb, overrides, groups), _own_folders(overrides))
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise _translate(error, verb, groups) from error
 
@@ -74,6 +74,22 @@ def forced(override: str, groups: Collection[str]) -> str:
     if name[:1] in "+~" or "@" in name or "/" in name or name in groups or name.startswith("hydra"):
         return override
     return f"++{override}"
+
+
+def _with_own_family(values: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
+    """``values`` with the path of the model's family in place of its name, where it is one of the user's own,
+    so that a run's record leads to it."""
+    name = (values.get("model") or {}).get("family")
+    own = [folder / "family" / name for folder in folders] if name else []
+    for path in filter(Path.is_dir, own):
+        if (conf_dir() / "family" / path.name).is_dir():
+            raise ConfigError(
+                f"family '{path.name}' is the name of one that medft ships",
+                where=str(path),
+                remedy="give the folder another name",
+            )
+        return {**values, "model": {**values["model"], "family": str(path)}}
+    return values
 
 
 def register_resolvers() -> None:
@@ -165,7 +181,8 @@ def group_options(overrides: Sequence[str] = ()) -> dict[str, list[str]]:
 
 def _options(conf: Path) -> dict[str, list[str]]:
     folders = sorted(path for path in conf.iterdir() if path.is_dir() and path.name != "hydra")
-    return {folder.name: sorted(path.stem for path in folder.glob("*.yaml")) for folder in folders}
+    groups = {folder.name: sorted(path.stem for path in folder.glob("*.yaml")) for folder in folders}
+    return {group: options for group, options in groups.items() if options}  # a folder of families has none
 
 
 def _own_folders(overrides: Sequence[str]) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +13,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
-from medft.models.registry import Family
 from medft.models.tiny import Twin, twin
+from medft.paths import samples_dir
 
 
 @pytest.fixture(scope="session")
-def twins() -> Callable[[Family], Twin]:
+def twins() -> Callable[[str], Twin]:
     """Tiny twins by family, built once: under MEDFT_TEST_TWINS, or where `make train` keeps them."""
     root = Path(os.environ.get("MEDFT_TEST_TWINS", "artifacts/tiny")).absolute()
     return lambda family: twin(family, root)
+
+
+@pytest.fixture(scope="session")
+def samples() -> list[str]:
+    """Questions with their answers, of the bundled sample."""
+    lines = (samples_dir() / "medical_qa.jsonl").read_text(encoding="utf-8").splitlines()
+    return [f"{row['question']}\n\n{row['answer']}" for row in map(json.loads, lines)]

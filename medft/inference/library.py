@@ -150,7 +150,7 @@ def open_session(
     from medft.models import tokenizer as tokenizers
 
     four = trained.load_in_4bit if load_in_4bit is None else load_in_4bit
-    tokenizer = tokenizers.load(base.folder)
+    tokenizer = tokenizers.load(base.folder, trained.model.pad_token)
     model = engine.load_for_generation(LoadSpec(base.folder, trained.resolved.dtype, four, context), None)
     longest = min(context, getattr(model.config, "max_position_embeddings", context))
     return Session(model, tokenizer, tokenizers.stop_ids(tokenizer, base.folder), longest,

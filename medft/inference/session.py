@@ -117,7 +117,7 @@ class Session:
         Raises:
             PromptError: they are too many for the model's context.
         """
-        ids = self.encoder.prompt(messages)
+        ids = self.encoder.reply_prompt(messages)
         if len(ids) + room > self.encoder.max_length:
             raise PromptError(
                 f"the prompt has {len(ids):,} tokens; with {room:,} for the answer that is more than the "

@@ -1,7 +1,4 @@
-"""Which folders a run trains on and merges into: the real checkpoints, or a tiny twin's.
-
-Owns that choice. Knows nothing of engines.
-"""
+"""Which folders a run trains on and merges into: the real checkpoints, or a tiny twin's."""
 
 from __future__ import annotations
 
@@ -41,7 +38,9 @@ def training_base(
         from medft.models.tiny import twin
 
         if model.family is None:
-            raise ConfigError(f"model '{model.name}' has no tiny twin", remedy="set model.family=...")
+            raise ConfigError(
+                f"model '{model.name}' has no tiny twin", remedy="name its family: model.family=<folder>"
+            )
         folders = twin(model.family, artifacts / "tiny")
         folder = folders.nf4 if load_in_4bit else folders.bits16
         return Base(folder, str(folder.resolve()), tiny=True)

@@ -1,7 +1,5 @@
-"""What is true of a base checkpoint: the settings that conf/model/*.yaml is built into.
-
-Owns facts (names, licence, shape). Loads nothing.
-"""
+"""What is true of a base checkpoint: the settings that conf/model/*.yaml is built into, and sizes counted
+from its shape."""
 
 from __future__ import annotations
 
@@ -9,7 +7,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-Family = Literal["gemma", "llama2", "mistral", "llama3_1"]
 Dtype = Literal["bfloat16", "float16", "float32"]
 
 
@@ -33,6 +30,8 @@ class ShapeConfig:
     """Rows of the embedding."""
     tie_word_embeddings: bool
     """Whether the output layer is the embedding itself."""
+    qk_norm: bool = False
+    """Whether queries and keys are normed, head by head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,11 @@ class ModelConfig:
     """Pinned commit, tag or branch of `base`."""
     revision_16bit: str | None = None
     """Pinned commit, tag or branch of `base_16bit`."""
-    family: Family | None = None
-    """Which tiny twin stands in for it; null has none (scale=tiny is then an error)."""
+    family: str | None = None
+    """Whose tiny twin stands in for it: the name of a family's folder, or its path; null: none (scale=tiny is
+    then an error)."""
+    pad_token: str | None = None
+    """The token that pads rows; null: the tokenizer's own, or another where that one also ends answers."""
     licence: str = "unknown"
     """Hub licence id: gemma, llama2, llama3.1, apache-2.0, ..."""
     licence_name: str = ""
@@ -74,12 +76,13 @@ class ModelConfig:
 def parameters(shape: ShapeConfig) -> int:
     """How many weights a model of this shape has.
 
-    Counts what the four families are made of: an embedding, an output layer unless tied, per block seven
-    projections without biases and two norms, and a last norm.
+    Counts what the shipped families are made of: an embedding, an output layer unless tied, per block seven
+    projections without biases, two norms and those of queries and keys where there are any, and a last norm.
     """
     hidden = shape.hidden_size
     embeddings = shape.vocab_size * hidden * (1 if shape.tie_word_embeddings else 2)
-    block = sum(inputs * outputs for inputs, outputs in projections(shape).values()) + 2 * hidden
+    norms = 2 * hidden + (2 * shape.head_dim if shape.qk_norm else 0)
+    block = sum(inputs * outputs for inputs, outputs in projections(shape).values()) + norms
     return embeddings + shape.num_hidden_layers * block + hidden
 
 

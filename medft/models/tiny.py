@@ -1,10 +1,8 @@
-"""Tiny twins: two-layer models of the four families, built on this machine, in place of the real bases.
-
-Owns the folder a twin is cached in, its name, and what is written there. Knows nothing of tokenizers
-(`tiny_family`, `tiny_tokenizer`), of networks (`tiny_model`), of LoRA or of engines.
+"""Tiny twins: two-layer models of a family's architecture, built on this machine in place of the real base.
 
 A twin has its family's architecture class, special tokens, chat template and generation settings, in 16 bits
-and in NF4, so that everything that happens to a real base happens to it. It knows no medicine.
+and in NF4, so that everything that happens to a real base happens to it. It knows no medicine. This file
+holds the folder that a twin is cached in, its name, and what is written there; `warmup` trains it.
 """
 
 from __future__ import annotations
@@ -19,8 +17,8 @@ from typing import Any
 
 from medft.errors import DataError
 from medft.files import atomic_folder, write_json
-from medft.models import tiny_family, tiny_model, tiny_tokenizer
-from medft.models.registry import Family
+from medft.models import warmup
+from medft.models.families import copy_tokenizer, folder_of
 from medft.paths import samples_dir
 
 MARK = "medft_tiny_twin"
@@ -28,15 +26,14 @@ MARK = "medft_tiny_twin"
 
 _CORPUS = "medical_qa.jsonl"
 _SEED = 3407
-_PLAIN_STEPS, _ECHO_STEPS = 80, 40
 
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """A built twin. All three folders are complete; nobody writes into them."""
+    """A built twin. Both folders are complete checkpoints; nobody writes into them."""
 
-    family: Family
-    """Whose twin it is."""
+    family: str
+    """Name of the family's folder."""
     root: Path
     """``<family>-tiny-<hash>``: the hash is of everything the weights depend on."""
 
@@ -51,37 +48,46 @@ class Twin:
         return self.root / "nf4"
 
 
-def twin(family: Family, root: Path) -> Twin:
+def twin(family: str, root: Path) -> Twin:
     """The twin of ``family`` under ``root``, built there on the first call (a few seconds).
 
-    Processes that ask at once wait for the one that builds. A change of the code, of the bundled text or of a
-    library that the weights depend on gives another folder.
+    Processes that ask at once wait for the one that builds. A change of the family's files, of the code, of
+    the bundled text or of a library that the weights depend on gives another folder.
 
     Raises:
-        DataError: the bundled text is missing.
+        ConfigError: there is no such family.
+        DataError: the bundled text is missing, or the family's tokenizer has more tokens than its
+        config.json.
     """
     from filelock import FileLock
 
-    name = f"{family}-tiny-{_fingerprint()[:12]}"
-    built = Twin(family, root / name)
+    source = folder_of(family)
+    built = Twin(source.name, root / f"{source.name}-tiny-{_fingerprint(source)[:12]}")
     if not (built.root / "tiny.json").is_file():
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f".{name}.lock"):
+        with FileLock(root / f".{built.root.name}.lock"):
             if not (built.root / "tiny.json").is_file():
                 with atomic_folder(built.root) as folder:
-                    _build(family, folder)
+                    _build(source, folder)
     return built
 
 
+def _fingerprint(source: Path) -> str:
+    """Hash of the family's files, and of what makes weights of them."""
+    digest = hashlib.sha256(_maker().encode())
+    for path in sorted(path for path in source.iterdir() if path.is_file()):
+        digest.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
 @cache
-def _fingerprint() -> str:
-    """Hash of this code, the chat templates, the bundled text and the libraries that make the weights."""
+def _maker() -> str:
+    """Hash of this code, the bundled text and the libraries that make the weights."""
     from importlib.metadata import version
 
-    here = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in [*sorted(here.glob("tiny*.py")), *sorted(here.glob("templates/*.jinja")), _corpus()]:
-        digest.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
+    for path in (Path(__file__), Path(warmup.__file__), _corpus()):
+        digest.update(path.read_bytes() + b"\0")
     for library in ("torch", "transformers", "tokenizers", "bitsandbytes"):
         digest.update(f"{library}={version(library)}\0".encode())
     return digest.hexdigest()
@@ -105,14 +111,27 @@ def _pairs() -> Iterator[tuple[str, str]]:
             yield row["question"], row["answer"]
 
 
-def _build(family: Family, folder: Path) -> None:
-    """Write the 16-bit and the NF4 checkpoint of a new twin into ``folder``."""
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+def _build(source: Path, folder: Path) -> None:
+    """Write the 16-bit and the NF4 checkpoint of a new twin of the family ``source`` into ``folder``."""
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoTokenizer,
+        BitsAndBytesConfig,
+        GenerationConfig,
+    )
 
-    pairs = list(_pairs())
-    words = tiny_tokenizer.train(family, [f"{question}\n\n{answer}" for question, answer in pairs])
-    model = tiny_model.pretrained(_config(family, words), _lessons(family, words, pairs), _SEED)
-    model.generation_config = _generation(family, words)
+    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+    config = AutoConfig.from_pretrained(source, local_files_only=True)
+    setattr(config, MARK, True)
+    if len(tokenizer) > config.vocab_size:
+        raise DataError(
+            f"the tokenizer has {len(tokenizer):,} tokens, config.json a vocabulary of {config.vocab_size:,}",
+            where=str(source),
+            remedy="raise vocab_size in config.json to a multiple of 64 that holds them",
+        )
+    model = warmup.trained(config, _lessons(tokenizer), _SEED)
+    model.generation_config = GenerationConfig.from_pretrained(source, local_files_only=True)
 
     bits16, nf4 = folder / "bits16", folder / "nf4"
     model.save_pretrained(bits16)
@@ -127,45 +146,25 @@ def _build(family: Family, folder: Path) -> None:
     )
     quantised.save_pretrained(nf4)
     for checkpoint in (bits16, nf4):
-        tiny_family.save(family, words, checkpoint)
-    write_json(folder / "tiny.json", {"tiny": True, "family": family, "parameters": model.num_parameters()})
+        copy_tokenizer(str(source), checkpoint)
+    write_json(
+        folder / "tiny.json", {"tiny": True, "family": source.name, "parameters": model.num_parameters()}
+    )
 
 
-def _lessons(family: Family, words: Any, pairs: list[tuple[str, str]]) -> list[tiny_model.Phase]:
+def _lessons(tokenizer: Any) -> tuple[warmup.Lesson, ...]:
     """Words first, then a habit to unlearn: plain text, then chats whose assistant repeats the question.
 
     A twin that already wrote answers would gain little from the low-rank updates of a smoke run, and one that
     knew no words could gain nothing, since its embedding stays frozen.
     """
+    pairs = list(_pairs())
     texts = [f"{question}\n\n{answer}" for question, answer in pairs]
-    echoes = [tiny_family.chat(family, question, question) for question, _ in pairs]
-    return [
-        tiny_model.Phase([encoding.ids for encoding in words.encode_batch(texts)], _PLAIN_STEPS),
-        tiny_model.Phase(
-            [encoding.ids for encoding in words.encode_batch(echoes, add_special_tokens=False)], _ECHO_STEPS
-        ),
+    echoes = [
+        [{"role": role, "content": question} for role in ("user", "assistant")] for question, _ in pairs
     ]
-
-
-def _config(family: Family, words: Any) -> Any:
-    special = tiny_family.SPECIALS[family]
-    size = words.get_vocab_size()
-    return tiny_model.config(
-        family,
-        vocab_size=size + -size % 64,
-        bos_token_id=words.token_to_id(special.bos),
-        eos_token_id=[words.token_to_id(token) for token in special.stop],
-        pad_token_id=words.token_to_id(special.pad),
-        **{MARK: True},
-    )
-
-
-def _generation(family: Family, words: Any) -> Any:
-    from transformers import GenerationConfig
-
-    special = tiny_family.SPECIALS[family]
-    return GenerationConfig(
-        bos_token_id=words.token_to_id(special.bos),
-        eos_token_id=[words.token_to_id(token) for token in special.stop],
-        pad_token_id=words.token_to_id(special.pad),
+    chats = tokenizer.apply_chat_template(echoes, tokenize=False)
+    return (
+        warmup.Lesson(tokenizer(texts).input_ids, steps=80),
+        warmup.Lesson(tokenizer(chats, add_special_tokens=False).input_ids, steps=40),
     )

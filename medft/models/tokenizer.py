@@ -1,7 +1,7 @@
-"""Load a checkpoint's own tokenizer and check that it can teach a model to answer and to stop.
+"""Load a checkpoint's own tokenizer, with a token that pads and ends no answer; which ids end one; a
+tokenizer's content hash.
 
-Owns the choice of a pad token, which ids end an answer, and the content hash of a tokenizer. Never changes
-how text is split and never lets an engine do so. Knows nothing of prompts or masks.
+How text is split is never changed here, and no engine may change it.
 """
 
 from __future__ import annotations
@@ -9,31 +9,35 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
-from medft.errors import EngineError, PromptError
+from medft.errors import ConfigError, EngineError, PromptError
 from medft.prompt.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
-PAD_CANDIDATES = ("<|finetune_right_pad_id|>", "<pad>", "[PAD]", "<|pad|>", "<unk>")
-"""Tokens that a vocabulary may hold and no text needs, in the order they are tried."""
-
 _PROBE = "\ue000"  # a private-use character: no template writes it
 
 
-def load(path: Path) -> Tokenizer:
+def load(path: Path, pad_token: str | None = None) -> Tokenizer:
     """The fast tokenizer of folder ``path``, with a pad token that ends no answer.
 
     A pad token that is missing, or that also ends an answer (its loss would be masked with the padding and
-    stopping never learnt), is replaced by another token of the same vocabulary, and that is logged.
+    stopping never learnt), is replaced by another token of the same vocabulary, and that is logged. Padding
+    carries no loss and no attention, so any will do.
+
+    Args:
+        path: the folder of a checkpoint.
+        pad_token: the token to pad with; None: one is chosen.
 
     Returns:
         A ``transformers.PreTrainedTokenizerFast``.
 
     Raises:
+        ConfigError: ``pad_token`` is not in the vocabulary, or ends answers.
         EngineError: no tokenizer in the folder, or one without a fast implementation.
-        PromptError: no chat template, no end-of-sequence token, or nothing that can pad.
+        PromptError: no chat template, or no end-of-sequence token.
     """
     tokenizer = _read(path)
     if not tokenizer.chat_template:
@@ -48,7 +52,11 @@ def load(path: Path) -> Tokenizer:
             where=str(path),
             remedy='set "eos_token" in tokenizer_config.json',
         )
-    _choose_pad(tokenizer, stop_ids(tokenizer, path), path)
+    stops = stop_ids(tokenizer, path)
+    if pad_token is None:
+        _choose_pad(tokenizer, stops)
+    else:
+        _take_pad(tokenizer, stops, pad_token)
     return tokenizer
 
 
@@ -102,24 +110,47 @@ def _read(path: Path) -> Tokenizer:
     return tokenizer
 
 
-def _choose_pad(tokenizer: Tokenizer, stops: tuple[int, ...], path: Path) -> None:
+def _take_pad(tokenizer: Tokenizer, stops: tuple[int, ...], pad: str) -> None:
+    number = tokenizer.get_vocab().get(pad)
+    if number is None or number in stops:
+        raise ConfigError(
+            f"the token {pad!r} {'is not in this vocabulary' if number is None else 'also ends answers'}",
+            where="model.pad_token",
+            remedy="name another token of the vocabulary, or leave it out: one is then chosen",
+        )
+    tokenizer.pad_token = pad
+
+
+def _choose_pad(tokenizer: Tokenizer, stops: tuple[int, ...]) -> None:
     pad = tokenizer.pad_token
     if pad is not None and tokenizer.pad_token_id not in stops:
         return
-    known = tokenizer.get_vocab()
-    for candidate in PAD_CANDIDATES:
-        if candidate in known and known[candidate] not in stops:
-            tokenizer.pad_token = candidate
-            log.warning(
-                "pad token %s instead of %s, which %s",
-                candidate, pad, "is missing" if pad is None else "also ends an answer",
-            )  # fmt: skip
-            return
-    raise PromptError(
-        "no token of this vocabulary can pad without also ending answers",
-        where=str(path),
-        remedy=f'set "pad_token" in tokenizer_config.json; tried {", ".join(PAD_CANDIDATES)}',
-    )
+    chosen = next(_pads(tokenizer, stops))
+    tokenizer.pad_token = chosen
+    log.warning(
+        "pad token %s instead of %s, which %s%s",
+        chosen, pad, "is missing" if pad is None else "also ends an answer",
+        "" if chosen in _added(tokenizer) else "; an ordinary word, since the vocabulary has nothing better",
+    )  # fmt: skip
+
+
+def _pads(tokenizer: Tokenizer, stops: tuple[int, ...]) -> Iterator[str]:
+    """Tokens that could pad: made for it, for unknown text, never written by the chat template, any."""
+    vocabulary, template = tokenizer.get_vocab(), tokenizer.chat_template or ""
+    added = [token for token in _added(tokenizer) if vocabulary[token] not in stops]
+    idle = [token for token in added if token != tokenizer.bos_token and token not in template]
+    for purpose in ("pad", "reserved"):
+        yield from (token for token in idle if purpose in token.lower())
+    if tokenizer.unk_token is not None and vocabulary[tokenizer.unk_token] not in stops:
+        yield tokenizer.unk_token
+    yield from idle
+    rarest_first = sorted(vocabulary, key=vocabulary.__getitem__, reverse=True)  # in nearly every vocabulary
+    yield from (token for token in rarest_first if vocabulary[token] not in stops)
+
+
+def _added(tokenizer: Tokenizer) -> list[str]:
+    """The tokens beside the learnt vocabulary, by id."""
+    return [token.content for _, token in sorted(tokenizer.added_tokens_decoder.items())]
 
 
 def _end_of_turn(tokenizer: Tokenizer) -> int | None:

@@ -11,6 +11,7 @@ from typing import Literal
 from medft.engine.base import Checkpointing, EngineConfig, EngineName
 from medft.errors import ConfigError, EngineError
 from medft.machine import Machine
+from medft.models.families import folder_of
 from medft.models.registry import Dtype, ModelConfig
 
 Scale = Literal["auto", "full", "tiny"]
@@ -37,7 +38,7 @@ def resolve(model: ModelConfig, engine: EngineConfig, scale: Scale, machine: Mac
 
     Raises:
         EngineError: a named engine or scale=full that this machine cannot run.
-        ConfigError: scale=tiny for a model that has no twin; a compute type its family cannot take.
+        ConfigError: scale=tiny for a model of no or an unknown family; a compute type its family cannot take.
     """
     reasons: dict[str, str] = {}
     chosen_scale = _scale(model, scale, machine, reasons)
@@ -58,11 +59,13 @@ def _scale(
     chosen: Literal["full", "tiny"] = (
         "full" if scale == "full" or (scale == "auto" and machine.gpus) else "tiny"
     )
-    if chosen == "tiny" and model.family is None:
+    if chosen == "tiny" and model.family is not None:
+        folder_of(model.family)  # a misspelt one is told before anything is read
+    elif chosen == "tiny":
         raise ConfigError(
             f"model '{model.name}' has no tiny twin, and this run would need one",
             where=f"scale={scale}, {len(machine.gpus)} CUDA GPUs",
-            remedy="set model.family=gemma|llama2|mistral|llama3_1 for its twin, or scale=full on a GPU",
+            remedy="scale=full on a GPU, or a family of its own: model.family=<folder>  (CONTRIBUTING.md)",
         )
     reasons["scale"] = {
         "full": "scale=full was asked for"

@@ -26,9 +26,9 @@ class Skeleton:
 
     texts: tuple[str, ...]
     """What the chat template writes before, between and after the contents."""
-    answers: tuple[tuple[int, int], ...]
-    """Per assistant turn: the index of its content, and how many characters before it the generation prompt
-    ends (a separating space, for some templates)."""
+    answers: tuple[tuple[int, str], ...]
+    """Per assistant turn: the index of its content, and what the template writes between the generation
+    prompt and the content (a separating space, or an empty block of thoughts, for some)."""
 
     def join(self, contents: Sequence[str]) -> str:
         """The rendered conversation."""
@@ -103,7 +103,7 @@ class Chat:
                     where=f"assistant turn {turn} of {'/'.join(roles)}",
                     remedy="use a model whose chat template renders prompts and conversations alike",
                 )
-            answers.append((turn, start - len(prompt)))
+            answers.append((turn, text[len(prompt) : start]))
         return Skeleton(tuple(_SLOT.split(text)[::2]), tuple(answers))
 
     def _takes_system(self) -> bool:

@@ -37,8 +37,9 @@ class Encoded:
     labels: list[int]
     """The id where the token is learnt (answers and the stop token after each), -100 elsewhere."""
     answer_bytes: list[int]
-    """-1 outside answers and on stop tokens; on answer tokens >= 0, summing to the UTF-8 bytes of the answers
-    kept: the denominator of bits per byte."""
+    """-1 outside answers, on stop tokens and on words that the chat template itself puts before an answer
+    (they are learnt all the same: a server's prompt ends before them); on answer tokens >= 0, summing to the
+    UTF-8 bytes of the answers kept: the denominator of bits per byte."""
     problem: Problem = ""
     """Why the row was cut (it is still usable) or must be dropped (its lists are then empty)."""
 
@@ -89,6 +90,16 @@ class Encoder:
         ((encoding, _),) = self._tokenize([self.chat.skeleton(roles, generate=True)], [contents])
         return list(encoding.ids)
 
+    def reply_prompt(self, messages: Sequence[Message]) -> list[int]:
+        """Ids to generate an answer from: ``prompt``, and what the chat template itself puts before every
+        answer (an empty block of thoughts, for some), so that what is generated is the answer alone."""
+        roles, contents = self.chat.shape(messages)
+        asked = self.chat.skeleton(roles, generate=True)
+        ((_, lead),) = self.chat.skeleton((*roles, "assistant")).answers[-1:]
+        opened = Skeleton((*asked.texts[:-1], asked.texts[-1] + lead.rstrip(" ")), ())
+        ((encoding, _),) = self._tokenize([opened], [contents])
+        return list(encoding.ids)
+
     def _tokenize(
         self, skeletons: Sequence[Skeleton], contents: Sequence[Sequence[str]]
     ) -> list[tuple[Encoding, Skeleton]]:
@@ -101,8 +112,11 @@ class Encoder:
         pairs = list(zip(encodings, skeletons, strict=True))
         for i, parts in enumerate(contents):
             if self._guard.needed(parts):
-                texts_of_template = tuple(map(self._guard.rename, skeletons[i].texts))
-                renamed = Skeleton(texts_of_template, skeletons[i].answers)
+                rename = self._guard.rename
+                renamed = Skeleton(
+                    tuple(map(rename, skeletons[i].texts)),
+                    tuple((turn, rename(lead)) for turn, lead in skeletons[i].answers),
+                )
                 text = renamed.join(parts)
                 pairs[i] = self._guard.tokenizer.encode(text, add_special_tokens=False), renamed
         return pairs
@@ -116,17 +130,24 @@ class Encoder:
         spans = skeleton.spans(contents)
         for turn, lead in itertools.compress(skeleton.answers, learnt):
             start, end = spans[turn]
-            first = encoding.char_to_token(start - lead)
-            if first is None or _chars(encoding, first)[0] != start - lead:
+            begin = start - len(lead)
+            first = encoding.char_to_token(begin)
+            if first is None or _chars(encoding, first)[0] != begin:
+                return Encoded([], [], [], "answer merges with the prompt")
+            # A space before the answer may join its first word; other words of the template say nothing of
+            # it.
+            constant = len(lead.rstrip(" "))
+            counted = encoding.char_to_token(begin + constant) if constant else first
+            if counted is None:
                 return Encoded([], [], [], "answer merges with the prompt")
             after = _first_token_from(encoding, end, len(ids))
             stop = next((i for i in range(after, len(ids)) if ids[i] in self.stop_ids), len(ids) - 1)
             labels[first : stop + 1] = ids[first : stop + 1]
             cut = min(after, self.max_length)
-            if first < cut:
+            if counted < cut:
                 kept = end if cut == after else _chars(encoding, cut - 1)[1]
-                sizes[first:cut] = [0] * (cut - first)
-                sizes[first] = len(contents[turn][: max(kept - start, 0)].encode())
+                sizes[counted:cut] = [0] * (cut - counted)
+                sizes[counted] = len(contents[turn][: max(kept - start, 0)].encode())
         if len(ids) <= self.max_length:
             return Encoded(ids, labels, sizes)
         if max(sizes[: self.max_length]) < 0:

@@ -20,8 +20,10 @@ class Tokenizer(Protocol):
     chat_template: str | None
     pad_token: str | None
     pad_token_id: int | None
+    bos_token: str | None
     bos_token_id: int | None
     eos_token_id: int | None
+    unk_token: str | None
     all_special_ids: list[int]
     special_tokens_map: Mapping[str, object]
     added_tokens_decoder: Mapping[int, tokenizers.AddedToken]

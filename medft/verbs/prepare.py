@@ -132,7 +132,7 @@ def _tokenizer(config: PrepareConfig) -> tuple[Previewer | None, Prompts]:
     prompts = Prompts(config.template.name, config.trainer.max_length, name, note)
     if folder is None:
         return None, prompts
-    tokenizer = tokenizers.load(folder)
+    tokenizer = tokenizers.load(folder, config.model.pad_token)
     stops = tokenizers.stop_ids(tokenizer, folder)
     return Previewer(tokenizer, stops, config.trainer.max_length), prompts
 
@@ -157,9 +157,10 @@ def choose_tokenizer(config: PrepareConfig) -> tuple[Path | None, str, str]:
         return None, "", f"No tokens were counted: {why}."
     from medft.models.tiny import twin
 
-    name = f"{model.family}'s tiny twin"
+    built = twin(model.family, config.artifacts / "tiny")
+    name = f"{built.family}'s tiny twin"
     note = f"Tokens are those of {name}, whose tokenizer cuts finer than the real one's ({why})."
-    return twin(model.family, config.artifacts / "tiny").bits16, name, note
+    return built.bits16, name, note
 
 
 def _fetched(name: str, revision: str | None) -> Path:

@@ -56,7 +56,7 @@ def encode(
     from medft.models import tokenizer as tokenizers
     from medft.prompt.encode import Encoder
 
-    tokenizer = tokenizers.load(base)
+    tokenizer = tokenizers.load(base, config.model.pad_token)
     stop_ids, fingerprint = tokenizers.stop_ids(tokenizer, base), tokenizers.fingerprint(tokenizer)
     splits = encode_splits(
         {name: partial(prepared.records, name) for name in SPLITS},

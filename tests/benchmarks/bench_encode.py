@@ -27,6 +27,7 @@ from medft.compose import settings
 from medft.data.prepare import prepare
 from medft.data.record import Record
 from medft.models import tokenizer as tokenizers
+from medft.models.families import folder_of
 from medft.prompt.encode import Encoder
 from medft.prompt.template import messages
 from medft.prompt.tokens import encode_split
@@ -94,8 +95,7 @@ def _setting(folder: Path) -> tuple[Any, Any, str]:
         place = folder / "mistral"
         place.mkdir()
         shutil.copy(Path(real) / "tokenizers" / "mistral_v0.2_tokenizer.model", place / "tokenizer.model")
-        template = Path(tokenizers.__file__).with_name("templates") / "mistral.jinja"
-        shutil.copy(template, place / "chat_template.jinja")
+        shutil.copy(folder_of("mistral") / "chat_template.jinja", place)
         (place / "tokenizer_config.json").write_text(
             '{"tokenizer_class": "LlamaTokenizerFast", "bos_token": "<s>", "eos_token": "</s>", '
             '"unk_token": "<unk>"}'

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medft.files import atomic_folder
-from medft.models import tiny_family, tiny_model, tiny_tokenizer
-from medft.models.registry import Family, ShapeConfig
-from medft.paths import samples_dir
+from medft.models.families import copy_tokenizer, folder_of
+from medft.models.registry import ShapeConfig
 
 if TYPE_CHECKING:
     import torch
@@ -27,31 +26,25 @@ def tiny(shape: ShapeConfig) -> ShapeConfig:
     grouped = shape.num_key_value_heads < shape.num_attention_heads
     return replace(
         shape, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, head_dim=16,
-        num_key_value_heads=2 if grouped else 4, intermediate_size=192, vocab_size=tiny_tokenizer.SIZE,
+        num_key_value_heads=2 if grouped else 4, intermediate_size=192, vocab_size=2048,
     )  # fmt: skip
 
 
-def build(nf4: Path, family: Family, shape: ShapeConfig) -> None:
+def build(nf4: Path, family: str, shape: ShapeConfig) -> None:
     """Write the checkpoint into ``nf4``, whole or not at all, by way of a 16-bit one that is deleted.
 
-    The tokenizer is a small one trained here: ids are given, so that only its special tokens matter.
+    The tokenizer is the family's small one: ids are given, so that only its special tokens matter.
     """
-    rows = (samples_dir() / "medical_qa.jsonl").read_text(encoding="utf-8").splitlines()
-    words = tiny_tokenizer.train(family, rows)
-    special = tiny_family.SPECIALS[family]
-    config = tiny_model.config(
-        family,
-        **asdict(shape),
-        bos_token_id=words.token_to_id(special.bos),
-        eos_token_id=[words.token_to_id(token) for token in special.stop],
-        pad_token_id=words.token_to_id(special.pad),
-    )
+    from transformers import AutoConfig
+
+    sizes = {name: value for name, value in asdict(shape).items() if name != "qk_norm"}
+    config = AutoConfig.from_pretrained(folder_of(family), **sizes)
     with atomic_folder(nf4) as aside:
         bits16 = aside / "bits16"
         _write_16bit(bits16, config)
         _quantise(bits16, aside)
         shutil.rmtree(bits16)
-        tiny_family.save(family, words, aside)
+        copy_tokenizer(family, aside)
 
 
 def _quantise(bits16: Path, nf4: Path) -> None:

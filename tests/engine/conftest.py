@@ -16,7 +16,7 @@ from medft.models.tiny import Twin
 
 Twins = Callable[[Any], Twin]
 ROOT = Path(__file__).resolve().parents[2]
-FAMILIES = ("mistral", "llama2", "llama3_1", "gemma")
+FAMILIES = ("mistral", "llama2", "llama3_1", "gemma", "qwen3")
 
 
 def base_of(twin: Twin, quantised: bool) -> Path:

@@ -55,7 +55,7 @@ def main(root: Path, out: Path, *names: str) -> None:
 
 
 def runs(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:
-    """All eight combinations as on a GPU: bfloat16, fused kernels, Unsloth's checkpointing, its own merge."""
+    """All combinations as on a GPU: bfloat16, fused kernels, Unsloth's checkpointing, its own merge."""
     found = {}
     for name, path, sixteen in _combinations(twins):
         spec = LoadSpec(path, "bfloat16", path != sixteen, 256, "unsloth")
@@ -83,7 +83,7 @@ def _merge(spec: LoadSpec, folder: Path, sixteen: Path) -> None:
 
 
 def fused(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:
-    """All eight in float32 with the fused kernels: their mathematics without 16-bit rounding."""
+    """All in float32 with the fused kernels: their mathematics without 16-bit rounding."""
     found = {}
     with _fused_in_float32():
         for name, path, sixteen in _combinations(twins):

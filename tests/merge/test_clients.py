@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from medft.models import tokenizer as tokenizers
-from medft.models.registry import Family
 from medft.models.tiny import Twin
 from tests.merge.small import FAMILIES, lora, write_merge
 
@@ -40,14 +39,12 @@ class Handed:
 
 
 @pytest.fixture(scope="module")
-def handed(
-    twins: Callable[[Family], Twin], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[Family], Handed]:
+def handed(twins: Callable[[str], Twin], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Handed]:
     from transformers import AutoModelForCausalLM
 
-    made: dict[Family, Handed] = {}
+    made: dict[str, Handed] = {}
 
-    def make(family: Family) -> Handed:
+    def make(family: str) -> Handed:
         if family not in made:
             folder, base = tmp_path_factory.mktemp(family), twins(family).bits16
             model = AutoModelForCausalLM.from_pretrained(base, dtype="float32")
@@ -70,7 +67,7 @@ def plain(folder: Path) -> Any:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_pipeline_chats_and_stops(handed: Callable[[Family], Handed], family: Family) -> None:
+def test_a_pipeline_chats_and_stops(handed: Callable[[str], Handed], family: str) -> None:
     import torch
     from transformers import AutoTokenizer, pipeline
 
@@ -103,7 +100,7 @@ def only(scores: Any, number: int) -> Any:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_plain_peft_loads_the_adapter(handed: Callable[[Family], Handed], family: Family) -> None:
+def test_plain_peft_loads_the_adapter(handed: Callable[[str], Handed], family: str) -> None:
     import torch
     from peft import AutoPeftModelForCausalLM
 
@@ -134,7 +131,7 @@ def task(tmp_path: Path) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("client", ["merged", "adapter"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_harness_finds_transformers_likelihoods(
-    handed: Callable[[Family], Handed], task: dict[str, Any], family: Family, client: str
+    handed: Callable[[str], Handed], task: dict[str, Any], family: str, client: str
 ) -> None:
     """`lm_eval --model hf --model_args pretrained=...`, and with ``peft=``."""
     import torch

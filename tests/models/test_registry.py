@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from medft.config import build
+from medft.models.families import names
 from medft.models.registry import ModelConfig, ShapeConfig, lora_parameters, parameters, projections
 from medft.paths import conf_dir
 
@@ -18,6 +19,7 @@ PUBLISHED = {
     "llama2": (6_738_415_616, 39_976_960),
     "mistral": (7_241_732_096, 41_943_040),
     "llama3_1": (8_030_261_248, 41_943_040),
+    "qwen3_0_6b": (596_049_920, 10_092_544),
 }
 
 
@@ -49,7 +51,7 @@ def test_lora_counts_only_its_targets() -> None:
 
 def test_every_family_has_a_model() -> None:
     models = [load(path) for path in FILES]
-    assert {model.family for model in models} == {"gemma", "llama2", "mistral", "llama3_1", None}
+    assert {model.family for model in models} == {*names(), None}
     assert all(model.base_16bit and "/" in model.base_16bit for model in models if model.family)
     assert {model.name for model in models if model.forbids_float16} == {"gemma", "gemma_2b"}
     assert {model.name_must_start_with for model in models if model.licence == "llama3.1"} == {"Llama"}

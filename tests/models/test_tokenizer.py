@@ -9,17 +9,16 @@ from typing import Any
 
 import pytest
 
-from medft.errors import EngineError, PromptError
-from medft.models.registry import Family
+from medft.errors import ConfigError, EngineError, PromptError
 from medft.models.tiny import Twin
 from medft.models.tokenizer import fingerprint, load, stop_ids
 
 
 @pytest.fixture
-def copy(twins: Callable[[Family], Twin], tmp_path: Path) -> Callable[..., Path]:
+def copy(twins: Callable[[str], Twin], tmp_path: Path) -> Callable[..., Path]:
     """``copy(family, key=value)``: a twin's folder with tokenizer_config.json altered; None deletes a key."""
 
-    def make(family: Family, **changes: Any) -> Path:
+    def make(family: str, **changes: Any) -> Path:
         folder = tmp_path / f"{family}{len(list(tmp_path.iterdir()))}"
         ignore = shutil.ignore_patterns("*.safetensors")
         shutil.copytree(twins(family).bits16, folder, ignore=ignore)
@@ -39,10 +38,12 @@ def copy(twins: Callable[[Family], Twin], tmp_path: Path) -> Callable[..., Path]
         ("llama3_1", "<|eot_id|>", "<|finetune_right_pad_id|>"),
         ("llama3_1", "<|end_of_text|>", "<|finetune_right_pad_id|>"),
         ("gemma", "<end_of_turn>", "<pad>"),
+        ("qwen3", "<|endoftext|>", "<|vision_pad|>"),  # as its own repositories have it
+        ("qwen3", "<|im_end|>", "<|vision_pad|>"),
     ],
 )
 def test_pad_that_would_hide_the_stop_is_replaced_and_logged(
-    family: Family,
+    family: str,
     pad: str | None,
     expected: str,
     copy: Callable[..., Path],
@@ -58,6 +59,72 @@ def test_a_good_tokenizer_is_left_alone(copy: Callable[..., Path], caplog: pytes
     with caplog.at_level(logging.WARNING, logger="medft"):
         assert load(copy("gemma")).pad_token == "<pad>"
     assert "pad token" not in caplog.text
+
+
+SMOLLM2 = (
+    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<repo_name>", "<reponame>", "<file_sep>", "<filename>",
+)  # fmt: skip
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def small(folder: Path, special: tuple[str, ...], **settings: str) -> Path:
+    """A tokenizer of a few words after the ``special`` tokens, with SmolLM2's kind of chat template."""
+    from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = [*special, "user", "assistant", "?", "zygote", settings["eos_token"]]
+    core = Tokenizer(
+        models.WordLevel({word: i for i, word in enumerate(dict.fromkeys(words))}, unk_token="?")
+    )
+    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    core.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, chat_template=CHATML, **settings)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("special", "unk", "expected"),
+    [
+        (SMOLLM2, "<|endoftext|>", "<|endoftext|>"),  # unk is no stop, though its name says so
+        (SMOLLM2, None, "<|endoftext|>"),  # never written by the template
+        ((*SMOLLM2, "<|reserved_1|>"), "<|endoftext|>", "<|reserved_1|>"),
+        ((*SMOLLM2, "<|reserved_1|>", "<|fim_pad|>"), "<|endoftext|>", "<|fim_pad|>"),
+        (("<|im_start|>", "<|im_end|>", "<repo_name>"), None, "<repo_name>"),
+        (("<|im_start|>", "<|im_end|>"), None, "zygote"),
+    ],
+)
+def test_a_pad_that_is_the_stop_is_replaced_in_order(
+    special: tuple[str, ...],
+    unk: str | None,
+    expected: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """SmolLM2's own repository pads with its stop token."""
+    named = {"unk_token": unk} if unk else {}
+    folder = small(tmp_path, special, eos_token="<|im_end|>", pad_token="<|im_end|>", **named)
+    with caplog.at_level(logging.WARNING, logger="medft"):
+        tokenizer = load(folder)
+    assert tokenizer.pad_token == expected
+    assert tokenizer.pad_token_id not in stop_ids(tokenizer, folder)
+    assert len(caplog.records) == 1
+    assert ("ordinary word" in caplog.text) == (expected == "zygote")
+
+
+def test_the_pad_token_that_is_named_is_taken(
+    copy: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = copy("qwen3")
+    with caplog.at_level(logging.WARNING, logger="medft"):
+        assert load(folder, "<|fim_pad|>").pad_token == "<|fim_pad|>"
+    assert "pad token" not in caplog.text
+    for wrong, says in (("<|im_end|>", "also ends answers"), ("<|nothing|>", "not in this vocabulary")):
+        with pytest.raises(ConfigError, match=says):
+            load(folder, wrong)
 
 
 def test_no_chat_template(copy: Callable[..., Path]) -> None:

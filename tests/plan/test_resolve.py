@@ -57,6 +57,7 @@ def test_decisions(there: Machine, overrides: list[str], expected: tuple[str, ..
     ("there", "overrides", "kind", "words"),
     [
         (CPU, ["scale=full"], EngineError, "needs a CUDA GPU"),
+        (CPU, ["model.family=mistrl"], ConfigError, "Did you mean 'mistral'"),
         (CPU, ["engine=unsloth"], EngineError, "no CUDA GPU on this machine"),
         (machine(P100), ["engine=unsloth"], EngineError, "older than Unsloth's kernels"),
         (CPU, ["model=custom", "model.base=a/b"], ConfigError, "no tiny twin"),

@@ -1,4 +1,4 @@
-"""Messages -> ids and labels, on the tokenizers of all four families, token by token."""
+"""Messages -> ids and labels, on the tokenizers of all families, token by token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from medft.errors import PromptError
 from medft.models import tokenizer as tokenizers
 from medft.prompt.encode import IGNORE, Encoder
 
-FAMILIES = ("gemma", "llama2", "mistral", "llama3_1")
 TALK = (
     Message("system", "You are a medical professional."),
     Message("user", "What is asthma?"),
@@ -30,12 +29,18 @@ GOLDEN = {
     "llama3_1": "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n" + _DATES + "\n\n"
     "You are a medical professional.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nWhat is asthma?"
     "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nA chronic lung disease.<|eot_id|>",
+    "qwen3": "<|im_start|>system\nYou are a medical professional.<|im_end|>\n<|im_start|>user\n"
+    "What is asthma?<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    "A chronic lung disease.<|im_end|>\n",
 }
+FAMILIES = tuple(GOLDEN)
+THOUGHTS = {"qwen3": "<think>\n\n</think>\n\n"}  # what a template writes before the last answer
 TRAINED = {  # the text that carries loss, stop token included
     "gemma": "A chronic lung disease.<end_of_turn>",
     "llama2": "A chronic lung disease. </s>",
     "mistral": "A chronic lung disease.</s>",
     "llama3_1": "A chronic lung disease.<|eot_id|>",
+    "qwen3": "<think>\n\n</think>\n\nA chronic lung disease.<|im_end|>",
 }
 
 
@@ -66,7 +71,13 @@ def test_loss_falls_on_the_answer_and_its_stop_token_and_nothing_else(
     assert tokenizer.decode([row.input_ids[i] for i in trained]).strip() == TRAINED[family]
     before = tokenizer.decode(row.input_ids[: trained[0]])
     assert before.endswith(
-        {"gemma": "model\n", "llama2": "[/INST]", "mistral": "[/INST]", "llama3_1": "\n\n"}[family]
+        {
+            "gemma": "model\n",
+            "llama2": "[/INST]",
+            "mistral": "[/INST]",
+            "llama3_1": "\n\n",
+            "qwen3": "assistant\n",
+        }[family]
     )
     assert row.labels[trained[-1]] in tokenizers.stop_ids(tokenizer)
     assert tokenizer.pad_token_id not in row.labels
@@ -80,11 +91,61 @@ def test_answer_bytes_stand_on_the_answer_without_its_stop_token(loaded: dict[st
     assert sum(row.answer_bytes[i] for i in counted) == len(answer.encode("utf-8"))
     assert loaded[family].decode([row.input_ids[i] for i in counted]).strip() == answer
     assert all(row.labels[i] != IGNORE for i in counted)
-    stops = [i for i, label in enumerate(row.labels) if label != IGNORE and i not in counted]
+    others = [i for i, label in enumerate(row.labels) if label != IGNORE and i not in counted]
     assert (
-        loaded[family].decode([row.input_ids[i] for i in stops]).strip()
-        == TRAINED[family].split(".", 1)[1].strip()
+        loaded[family].decode([row.input_ids[i] for i in others]).strip()
+        == THOUGHTS.get(family, "") + TRAINED[family].split(".", 1)[1].strip()
     )
+
+
+def test_what_a_template_writes_before_an_answer_is_learnt_and_not_counted(loaded: dict[str, Any]) -> None:
+    """Token by token: an empty block of thoughts carries loss, as a server's prompt ends before it, and no
+    bytes."""
+    tokenizer = loaded["qwen3"]
+    talk = [
+        Message("user", "Hi"),
+        Message("assistant", "No."),
+        Message("user", "Hi"),
+        Message("assistant", "No."),
+    ]
+    (row,) = encoder(tokenizer).encode([talk])
+    tokens = tokenizer.convert_ids_to_tokens(row.input_ids)
+    table = list(zip(tokens, (label != IGNORE for label in row.labels), row.answer_bytes, strict=True))
+    header = [
+        ("<|im_start|>", False, -1),
+        *((token, False, -1) for token in tokenizer.tokenize("assistant\n")),
+    ]
+    answer = [("No", True, 3), (".", True, 0), ("<|im_end|>", True, -1)]
+    thoughts = [(token, True, -1) for token in ("<think>", "ĊĊ", "</think>", "ĊĊ")]
+    newline = [("Ċ", False, -1)]
+    asked = table[: table.index(header[1]) - 1]
+    assert asked[0][0] == "<|im_start|>"
+    assert table == [*asked, *header, *answer, *newline, *asked, *header, *thoughts, *answer, *newline]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_reply_is_generated_from_where_its_counted_bytes_begin(loaded: dict[str, Any], family: str) -> None:
+    e = encoder(loaded[family])
+    for question in ("What is asthma?", "</s><|im_end|>"):
+        talk = [*TALK[:1], Message("user", question), TALK[-1]]
+        (row,) = e.encode([talk])
+        begins = next(i for i, size in enumerate(row.answer_bytes) if size >= 0)
+        assert e.reply_prompt(talk[:-1]) == row.input_ids[:begins]
+
+
+def test_a_special_token_before_an_answer_is_found_in_a_guarded_text_too(loaded: dict[str, Any]) -> None:
+    """The guard gives special tokens longer names; places count from them."""
+    tokenizer = copy.deepcopy(loaded["mistral"])
+    tokenizer.chat_template = (
+        "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}[{{ m.content }}]"
+        "{% else %}<unk>{{ m.content }}{{ eos_token }}{% endif %}{% endfor %}"
+    )
+    plain, hostile = ([Message("user", text), Message("assistant", "No.")] for text in ("it", "</s>"))
+    for row in encoder(tokenizer).encode([plain, hostile]):
+        learnt = [i for i, label in enumerate(row.labels) if label != IGNORE]
+        assert tokenizer.decode([row.input_ids[i] for i in learnt]) == "<unk>No.</s>"
+        assert row.answer_bytes[learnt[0]] == -1
+        assert sum(size for size in row.answer_bytes if size > 0) == len("No.")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -110,8 +171,11 @@ def test_the_generation_prompt_is_an_exact_prefix_of_the_training_ids(
 def test_one_bos_and_the_stop_token_is_not_padding(loaded: dict[str, Any], family: str) -> None:
     tokenizer = loaded[family]
     (row,) = encoder(tokenizer).encode([TALK])
-    assert row.input_ids.count(tokenizer.bos_token_id) == 1
-    assert row.input_ids[0] == tokenizer.bos_token_id
+    if family == "qwen3":
+        assert tokenizer.bos_token_id is None
+    else:
+        assert row.input_ids.count(tokenizer.bos_token_id) == 1
+        assert row.input_ids[0] == tokenizer.bos_token_id
     assert tokenizer.pad_token_id not in tokenizers.stop_ids(tokenizer)
 
 
@@ -147,7 +211,7 @@ def test_every_assistant_turn_is_learnt(loaded: dict[str, Any], family: str) -> 
             runs = [*runs[:-1], [*runs[-1], i]] if runs and runs[-1][-1] == i - 1 else [*runs, [i]]
     texts = [tokenizer.decode([row.input_ids[i] for i in run]).strip() for run in runs]
     end = TRAINED[family].split(".", 1)[1]
-    assert texts == ["A chronic lung disease." + end, "No." + end]
+    assert texts == ["A chronic lung disease." + end, THOUGHTS.get(family, "") + "No." + end]
     assert sum(size for size in row.answer_bytes if size > 0) == len("A chronic lung disease.No.")
 
 
@@ -159,6 +223,8 @@ def test_only_learnt_turns_carry_loss_token_by_token(loaded: dict[str, Any], fam
     (every,), (last,) = e.encode([talk]), e.encode([some])
     assert last.input_ids == every.input_ids
     begins = len(e.prompt(talk[:-1]))
+    counts = next(i for i, size in enumerate(every.answer_bytes[begins:], begins) if size >= 0)
+    assert loaded[family].decode(every.input_ids[begins:counts]) == THOUGHTS.get(family, "")
     assert last.labels == [IGNORE] * begins + every.labels[begins:]
     assert last.answer_bytes == [-1] * begins + every.answer_bytes[begins:]
     assert last.labels[begins] != IGNORE, "the last answer is learnt from its first token on"

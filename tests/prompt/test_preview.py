@@ -13,14 +13,21 @@ from medft.models import tokenizer as tokenizers
 from medft.prompt.encode import IGNORE
 from medft.prompt.preview import Preview, Previewer
 
-FAMILIES = ("gemma", "llama2", "mistral", "llama3_1")
+FAMILIES = ("gemma", "llama2", "mistral", "llama3_1", "qwen3")
 ANSWER = "At 38.5 °C: fluids; a β-blocker is no help, 天."
 TALK = (
     Message("system", "You are a medical professional."),
     Message("user", "What helps with a fever?"),
     Message("assistant", ANSWER),
 )
-STOPS = {"gemma": "<end_of_turn>", "llama2": "</s>", "mistral": "</s>", "llama3_1": "<|eot_id|>"}
+STOPS = {
+    "gemma": "<end_of_turn>",
+    "llama2": "</s>",
+    "mistral": "</s>",
+    "llama3_1": "<|eot_id|>",
+    "qwen3": "<|im_end|>",
+}
+THOUGHTS = {"qwen3": "<think>\n\n</think>\n\n"}  # learnt with the answer
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +82,7 @@ def test_the_pieces_are_the_whole_row_as_the_tokenizer_decodes_it(
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_is_marked_is_the_answer_and_its_stop_token(loaded: dict[str, Any], family: str) -> None:
     preview = previewer(loaded[family]).show("r1", TALK)
-    assert text(preview, "learnt").strip() == ANSWER
+    assert text(preview, "learnt").strip() == THOUGHTS.get(family, "") + ANSWER
     assert text(preview, "stop") == STOPS[family]
     assert "What helps with a fever?" in text(preview, "prompt", "special")
 

@@ -110,8 +110,9 @@ def test_unknown_quantisation() -> None:
 
 
 def test_gguf_stands_in_a_folder_of_its_own(
-    run: RunDir, llama_cpp: Path, capsys: pytest.CaptureFixture[str]
+    run: RunDir, llama_cpp: Path, model: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    put(model("gemma"), run)
     before = {path.name for path in run.merged.iterdir()}
     export(run, llama_cpp=llama_cpp)
     folder = run.root / "export" / "q4_k_m"
@@ -119,7 +120,7 @@ def test_gguf_stands_in_a_folder_of_its_own(
     assert {path.name for path in folder.iterdir()} == {name, "Modelfile"}
     assert (folder / name).read_text() == f"GGUF bf16 of {run.merged} as Q4_K_M\n"
     assert (folder / "Modelfile").read_text().startswith(f"FROM ./{name}\nTEMPLATE")
-    assert 'PARAMETER stop "</s>"' in (folder / "Modelfile").read_text()
+    assert 'PARAMETER stop "<end_of_turn>"' in (folder / "Modelfile").read_text()
     assert {path.name for path in run.merged.iterdir()} == before
     shown = capsys.readouterr().out
     assert "convert_hf_to_gguf.py" in shown
@@ -169,11 +170,11 @@ def test_an_unknown_vocabulary_is_explained(run: RunDir, llama_cpp: Path) -> Non
 def test_llama_cpp_is_told_where_a_blank_goes(
     run: RunDir, llama_cpp: Path, model: Callable[[str], Path]
 ) -> None:
-    """Llama-2 alone puts a blank before a text and none after a special token."""
+    """Llama-2 and Mistral put a blank before a text and none after a special token."""
     (llama_cpp / "convert_hf_to_gguf.py").write_text(
         "import sys; open(sys.argv[3], 'w').write(open(sys.argv[1] + '/tokenizer_config.json').read())"
     )
-    for family, told in {"llama2": False, "mistral": None, "gemma": None, "llama3_1": None}.items():
+    for family, told in {"llama2": False, "mistral": False, "gemma": None, "llama3_1": None}.items():
         put(model(family), run)
         export(run, quant="f32", llama_cpp=llama_cpp)
         settings = json.loads(next((run.root / "export" / "f32").glob("*.gguf")).read_text())

@@ -1,4 +1,4 @@
-"""A Modelfile writes the prompt of the chat template, to the character: four families, several turns."""
+"""A Modelfile writes the prompt of the chat template, to the character: every family, several turns."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ import pytest
 
 from medft.data.record import Message
 from medft.errors import PromptError
-from medft.models import tiny_family, tiny_tokenizer
+from medft.models.families import folder_of
 from medft.prompt.chat import Chat
 from medft.publish.modelfile import go_template, modelfile, turns_of
 from tests.support.go_template import render
 
-FAMILIES = ("gemma", "llama2", "mistral", "llama3_1")
-TEXTS = ["What is asthma? A chronic disease of the airways.", "You are a medical professional."] * 20
+FAMILIES = ("gemma", "llama2", "mistral", "llama3_1", "qwen3")
 
 SYSTEM = ("system", "You are a medical professional.")
 ONE = ("user", "What is asthma?")
@@ -36,16 +35,14 @@ CONVERSATIONS = [
 
 
 @pytest.fixture(scope="module")
-def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+def tokenizers() -> Callable[[str], Any]:
     from transformers import AutoTokenizer
 
     made: dict[str, Any] = {}
 
     def make(family: Any) -> Any:
         if family not in made:
-            folder: Path = tmp_path_factory.mktemp(family)
-            tiny_family.save(family, tiny_tokenizer.train(family, TEXTS), folder)
-            made[family] = AutoTokenizer.from_pretrained(folder)
+            made[family] = AutoTokenizer.from_pretrained(folder_of(family))
         return made[family]
 
     return make
@@ -57,9 +54,10 @@ def test_prompt_text(tokenizers: Callable[[str], Any], family: str, turns: list[
     tokenizer = tokenizers(family)
     chat = Chat(tokenizer)
     expected = chat.render([Message(role, content) for role, content in turns], generate=True)
-    template = go_template(turns_of(chat), tokenizer.bos_token)
+    bos = tokenizer.bos_token or ""
+    template = go_template(turns_of(chat), bos)
     got = render(template, [{"role": role, "content": content} for role, content in turns])
-    assert tokenizer.bos_token + got == expected
+    assert bos + got == expected
 
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="Go is missing: its own templates are NOT TESTED")
@@ -72,7 +70,8 @@ def test_go_itself_writes_the_same(tokenizers: Callable[[str], Any], tmp_path: P
     for family in FAMILIES:
         tokenizer = tokenizers(family)
         chat = Chat(tokenizer)
-        (tmp_path / "template").write_text(go_template(turns_of(chat), tokenizer.bos_token))
+        bos = tokenizer.bos_token or ""
+        (tmp_path / "template").write_text(go_template(turns_of(chat), bos))
         told = subprocess.run(
             [program, tmp_path / "template"],
             input=json.dumps(asked),
@@ -82,7 +81,7 @@ def test_go_itself_writes_the_same(tokenizers: Callable[[str], Any], tmp_path: P
         )
         for turns, text in zip(CONVERSATIONS, json.loads(told.stdout), strict=True):
             messages = [Message(role, content) for role, content in turns]  # type: ignore[arg-type]
-            assert tokenizer.bos_token + text == chat.render(messages, generate=True)
+            assert bos + text == chat.render(messages, generate=True)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from medft.models import tiny_family, tiny_tokenizer
+from medft.models.families import copy_tokenizer
 from medft.verbs.upload import UploadConfig
 from medft.verbs.upload import run as upload
 from tests.support.hub_client import WRITE_TOKEN, Client
@@ -25,8 +25,7 @@ def save_base(folder: Path) -> Any:
     from transformers import AutoTokenizer, MistralConfig, MistralForCausalLM
 
     folder.mkdir()
-    words = ["What is asthma? A chronic disease of the airways."] * 20
-    tiny_family.save("mistral", tiny_tokenizer.train("mistral", words), folder)
+    copy_tokenizer("mistral", folder)
     torch.manual_seed(1)
     shape = {"hidden_size": 64, "intermediate_size": 64, "num_attention_heads": 2, "num_key_value_heads": 2}
     size = len(AutoTokenizer.from_pretrained(folder))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from medft.inference.session import Session
-from medft.models import tiny_family, tiny_tokenizer
-from medft.paths import samples_dir
+from medft.models.families import copy_tokenizer
 
 MAX_LENGTH = 512
 
@@ -27,17 +25,11 @@ def session() -> Session:
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """A Mistral-like tokenizer trained on the bundled sample."""
+    """The small tokenizer of the family mistral."""
     from transformers import AutoTokenizer
 
-    tiny_family.save("mistral", tiny_tokenizer.train("mistral", sample_texts()), folder)
+    copy_tokenizer("mistral", folder)
     return AutoTokenizer.from_pretrained(folder)
-
-
-def sample_texts() -> list[str]:
-    """Questions and answers of the bundled sample."""
-    lines = (samples_dir() / "medical_qa.jsonl").read_text(encoding="utf-8").splitlines()
-    return [f"{row['question']} {row['answer']}" for row in map(json.loads, lines)]
 
 
 def adapter(folder: Path, vocabulary: int, seed: int) -> Path:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from medft.cli import main
-from medft.models.registry import Family
 from medft.models.tiny import Twin
 from medft.sweep import job
 from medft.sweep.folder import SweepDir
@@ -97,7 +96,7 @@ def test_a_search_finds_the_best_and_goes_on_where_it_was(
     assert len(again) == 4
 
 
-def test_two_jobs_in_parallel_of_which_one_fails(tmp_path: Path, twins: Callable[[Family], Twin]) -> None:
+def test_two_jobs_in_parallel_of_which_one_fails(tmp_path: Path, twins: Callable[[str], Twin]) -> None:
     shutil.copytree(twins("mistral").root, tmp_path / "artifacts" / "tiny" / twins("mistral").root.name)
     done = medft(
         "train", "-m", "scale=tiny", "trainer.max_steps=2", "trainer.eval_steps=2", "merge=false",

@@ -16,7 +16,6 @@ import pytest
 
 from medft.cli import main
 from medft.files import read_json
-from medft.models.registry import Family
 from medft.models.tiny import Twin
 from medft.paths import samples_dir
 from medft.runs import RunDir
@@ -26,7 +25,7 @@ from tests.support.training import ARGUMENTS, compared, until_step
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory, twins: Callable[[Family], Twin]) -> Path:
+def workplace(tmp_path_factory: pytest.TempPathFactory, twins: Callable[[str], Twin]) -> Path:
     folder = tmp_path_factory.mktemp("interrupt")
     shutil.copytree(twins("mistral").root, folder / "artifacts" / "tiny" / twins("mistral").root.name)
     return folder

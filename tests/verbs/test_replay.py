@@ -12,7 +12,6 @@ import pytest
 
 from medft.cli import main
 from medft.files import read_json
-from medft.models.registry import Family
 from medft.models.tiny import Twin
 from medft.report.replay import Agreement, agree, as_table, compare_replay
 from medft.runs import RunDir
@@ -79,7 +78,7 @@ def test_an_unfinished_run_cannot_be_replayed(tmp_path: Path, capsys: pytest.Cap
     assert f"medft train resume={run.root}" in capsys.readouterr().err
 
 
-def test_replay_trains_again_from_the_folder_alone(tmp_path: Path, twins: Callable[[Family], Twin]) -> None:
+def test_replay_trains_again_from_the_folder_alone(tmp_path: Path, twins: Callable[[str], Twin]) -> None:
     shutil.copytree(twins("mistral").root, tmp_path / "artifacts" / "tiny" / twins("mistral").root.name)
     first = RunDir(tmp_path / "first")
     settings = ("trainer.max_steps=2", "trainer.eval_steps=2", "merge=false", "logger.wandb=off")

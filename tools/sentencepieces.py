@@ -1,8 +1,5 @@
-"""The `tokenizer.model` of a SentencePiece family's twin: the same vocabulary in SentencePiece's own format.
-
-Owns that translation. Knows nothing of how the vocabulary was learnt. transformers reads tokenizer.json and
-leaves this file alone; converters to GGUF take pieces, scores and types from it.
-"""
+"""The `tokenizer.model` of a SentencePiece family: the vocabulary of its tokenizer.json in SentencePiece's
+own format, which converters to GGUF read for pieces, scores and types."""
 
 from __future__ import annotations
 
@@ -13,14 +10,9 @@ from typing import Any
 from tokenizers import Tokenizer
 
 
-def proto(tokenizer: Tokenizer, unknown: str, dummy_prefix: bool) -> bytes:
-    """A SentencePiece BPE model (sentencepiece_model.proto) that splits text as ``tokenizer`` does.
-
-    Args:
-        tokenizer: BPE with byte fallback.
-        unknown: its token for what has none.
-        dummy_prefix: whether a blank is put before the text.
-    """
+def proto(tokenizer: Tokenizer, unknown: str) -> bytes:
+    """A SentencePiece BPE model (sentencepiece_model.proto) that splits text as ``tokenizer`` does: BPE with
+    byte fallback, ``unknown`` for what has no piece."""
     from sentencepiece.sentencepiece_model_pb2 import ModelProto, TrainerSpec
 
     model = ModelProto()
@@ -30,10 +22,10 @@ def proto(tokenizer: Tokenizer, unknown: str, dummy_prefix: bool) -> bytes:
     model.trainer_spec.byte_fallback = True
     model.trainer_spec.unk_piece = unknown
     model.normalizer_spec.name = "identity"
-    model.normalizer_spec.add_dummy_prefix = dummy_prefix
+    model.normalizer_spec.add_dummy_prefix = "Metaspace" in str(tokenizer.pre_tokenizer)
     model.normalizer_spec.remove_extra_whitespaces = False
     model.normalizer_spec.escape_whitespaces = True
-    serialised: bytes = model.SerializeToString()
+    serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised
 
 
@@ -45,6 +37,8 @@ def _pieces(tokenizer: Tokenizer, unknown: str) -> Iterator[tuple[str, float, st
     for rank, (left, right) in enumerate(bpe["merges"]):
         ranks.setdefault(left + right, rank)
     special = {str(token.content) for token in tokenizer.get_added_tokens_decoder().values()}
+    lowest = -1e9  # of blanks, where a word keeps the blank before it: all alike, as in Mistral's vocabulary
+    last = max(rank for piece, rank in ranks.items() if set(piece) != {"▁"})
     for piece in sorted(bpe["vocab"], key=bpe["vocab"].__getitem__):
         if piece == unknown:
             kind = "UNKNOWN"
@@ -52,4 +46,5 @@ def _pieces(tokenizer: Tokenizer, unknown: str) -> Iterator[tuple[str, float, st
             kind = "CONTROL"
         else:
             kind = "BYTE" if piece.startswith("<0x") and piece.endswith(">") else "NORMAL"
-        yield piece, -float(ranks.get(piece, len(ranks))), kind
+        rank = ranks.get(piece, len(ranks))
+        yield piece, lowest if set(piece) == {"▁"} and rank > last else -float(rank), kind
