@@ -167,17 +167,11 @@ class DatasetConfig:
         for name, member in self.sources.items():
             where = f"member '{name}' of the mixture '{self.name}'"
             if member.sources:
-                raise ConfigError(
-                    "a member of a mixture is a mixture itself",
-                    where=where,
-                    remedy="name its sources one by one",
-                )
+                what = "a member of a mixture is a mixture itself"
+                raise ConfigError(what, where=where, remedy="name its sources one by one")
             if member.decontaminate:
-                raise ConfigError(
-                    "decontaminate is set for one member of a mixture, but holds for all",
-                    where=where,
-                    remedy="dataset.decontaminate=...",
-                )
+                what = "decontaminate is set for one member of a mixture, but holds for all"
+                raise ConfigError(what, where=where, remedy="dataset.decontaminate=...")
 
     def _check_weights(self) -> None:
         for name in self.weights:
@@ -187,14 +181,11 @@ class DatasetConfig:
             return
         missing = [name for name in self.sources if name not in self.weights]
         if missing or min(self.weights.values()) <= 0 or not math.isclose(sum(self.weights.values()), 1):
-            raise ConfigError(
-                "the weights of a mixture must be positive, cover every source and sum to 1",
-                where=f"{self.name}: "
-                + ", ".join(f"{name}={w:g}" for name, w in self.weights.items())
-                + "".join(f", {name} has none" for name in missing),
-                remedy="for example "
-                + " ".join(f"dataset.weights.{name}={1 / len(self.sources):.3g}" for name in self.sources),
-            )
+            given = [f"{name}={w:g}" for name, w in self.weights.items()] + [f"{n} has none" for n in missing]
+            equal = " ".join(f"dataset.weights.{name}={1 / len(self.sources):.3g}" for name in self.sources)
+            what = "the weights of a mixture must be positive, cover every source and sum to 1"
+            where = f"{self.name}: {', '.join(given)}"
+            raise ConfigError(what, where=where, remedy=f"for example {equal}")
 
     def _check_pattern(self) -> None:
         if self.pattern is None:

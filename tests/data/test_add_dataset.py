@@ -28,7 +28,7 @@ def test_a_yaml_file_of_ones_own_is_a_data_set(tmp_path: Path, capfd: pytest.Cap
     no_tokenizer = ["model=custom", "model.base=nobody/nothing"]
     command = ["prepare", "--config-dir", str(own.parent), "dataset=ward", *no_tokenizer, *where]
     assert main([*command, "dataset.limit=30"]) == 0
-    assert "  rows    40 in -> " in capfd.readouterr().out
+    assert " 40 in -> " in capfd.readouterr().out
     (folder,) = (tmp_path / "p").glob("ward-*")
     ledger = json.loads((folder / "ledger.json").read_text())
     assert ledger["totals"]["dropped"] == {"not_drawn": 10}

@@ -18,6 +18,7 @@ from medft.data.record import Record
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
+    kind: str
     regex: re.Pattern[str]
     needs: tuple[str, ...] = ()
     """One of these stands in the lower-case text wherever the identifier does; others are not searched."""
@@ -31,98 +32,57 @@ _NUMBER = r"[\s:#=.]{0,3}(?=[\w-]*\d)[\w-]{4,}"
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 
 
-def _of_words(words: str, needs: tuple[str, ...]) -> _Pattern:
-    return _Pattern(re.compile(words, re.IGNORECASE), needs)
+def _in_words(kind: str, words: str, needs: str) -> _Pattern:
+    return _Pattern(kind, re.compile(words, re.IGNORECASE), tuple(needs.split("|")))
 
 
-PATTERNS: tuple[tuple[str, _Pattern], ...] = (
-    ("email", _Pattern(re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w"), needs=("@",))),
-    ("url", _of_words(r"\b(?:https?://|www\.)[^\s<>\"')\]]+(?<![.,;:!?])", needs=("://", "www."))),
-    (
-        "ip_address",
-        _Pattern(
-            re.compile(rf"(?<![\d.]){_OCTET}(?:\.{_OCTET}){{3}}(?![\d.]*\d)"), needs=(".",), needs_run=True
-        ),
+def _in_digits(kind: str, digits: str, needs: str = "") -> _Pattern:
+    return _Pattern(kind, re.compile(digits), (needs,) if needs else (), needs_run=True)
+
+
+PATTERNS = (
+    _Pattern("email", re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w"), ("@",)),
+    _in_words("url", r"\b(?:https?://|www\.)[^\s<>\"')\]]+(?<![.,;:!?])", "://|www."),
+    _in_digits("ip_address", rf"(?<![\d.]){_OCTET}(?:\.{_OCTET}){{3}}(?![\d.]*\d)", "."),
+    _in_digits("ssn", r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])", "-"),
+    _in_digits(  # of the Republic of Korea: date of birth, then seven digits
+        "resident_number",
+        r"(?<![\d-])\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6}(?![\d-])",
+        "-",
     ),
-    (
-        "ssn",
-        _Pattern(
-            re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])"),
-            needs=("-",),
-            needs_run=True,
-        ),
-    ),
-    (
-        "resident_number",  # of the Republic of Korea: date of birth, then seven digits
-        _Pattern(
-            re.compile(r"(?<![\d-])\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6}(?![\d-])"),
-            needs=("-",),
-            needs_run=True,
-        ),
-    ),
-    (
+    _in_digits(
         "phone",
-        _Pattern(
-            re.compile(
-                r"(?<![\w.-])(?:\+\d{1,3}[ .-]?|1[ .-])?(?:\(\d{3}\)[ .-]?|\d{3}[ .-])"
-                r"\d{3}[ .-]\d{4}(?![\w-])"
-                r"|(?<![\w.-])01\d-\d{3,4}-\d{4}(?![\w-])|(?<![\w.+])\+\d{1,3}(?:[ .-]?\d{2,4}){2,5}(?!\w)"
-            ),
-            needs_run=True,
-        ),
+        r"(?<![\w.-])(?:\+\d{1,3}[ .-]?|1[ .-])?(?:\(\d{3}\)[ .-]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"
+        r"|(?<![\w.-])01\d-\d{3,4}-\d{4}(?![\w-])|(?<![\w.+])\+\d{1,3}(?:[ .-]?\d{2,4}){2,5}(?!\w)",
     ),
-    (
+    _in_words(
         "record_number",
-        _of_words(
-            rf"\b(?:mrn|(?:medical record|patient|chart|hospital) (?:number|no\b|id\b|#)){_NUMBER}",
-            needs=(
-                "mrn",
-                "record n",
-                "record i",
-                "record #",
-                "patient n",
-                "patient i",
-                "patient #",
-                "chart ",
-                "hospital ",
-            ),
-        ),
+        rf"\b(?:mrn|(?:medical record|patient|chart|hospital) (?:number|no\b|id\b|#)){_NUMBER}",
+        "mrn|record n|record i|record #|patient n|patient i|patient #|chart |hospital ",
     ),
-    (
+    _in_words(
         "account_number",
-        _of_words(
-            r"\b(?:account|policy|member|beneficiary|insurance|health plan|licen[cs]e|certificate|serial)"
-            rf" (?:number|no\b|id\b|#){_NUMBER}",
-            needs=(" number", " no", " id", " #"),
-        ),
+        r"\b(?:account|policy|member|beneficiary|insurance|health plan|licen[cs]e|certificate|serial)"
+        rf" (?:number|no\b|id\b|#){_NUMBER}",
+        " number| no| id| #",
     ),
-    (
-        "vehicle_number",
-        _of_words(rf"\b(?:vin|licen[cs]e plate){_NUMBER}", needs=("vin ", "vin:", "vin#", " plate")),
-    ),
-    (
+    _in_words("vehicle_number", rf"\b(?:vin|licen[cs]e plate){_NUMBER}", "vin |vin:|vin#| plate"),
+    _in_digits(
         "date",
-        _Pattern(
-            re.compile(
-                r"(?<![\d/.-])(?:(?:19|20)\d\d([-/.])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])"
-                r"|(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:19|20)?\d\d)(?![\d/-]|\.\d)"
-            ),
-            needs_run=True,
-        ),
+        r"(?<![\d/.-])(?:(?:19|20)\d\d([-/.])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])"
+        r"|(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:19|20)?\d\d)(?![\d/-]|\.\d)",
     ),
-    (
+    _in_words(
         "date",
-        _of_words(
-            rf"\b\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH},? (?:19|20)\d\d\b"
-            rf"|\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d\b",
-            needs=("19", "20"),
-        ),
+        rf"\b\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH},? (?:19|20)\d\d\b"
+        rf"|\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d\b",
+        "19|20",
     ),
-    ("date", _Pattern(re.compile(r"(?<!\d)(?:19|20)\d\d년 ?\d{1,2}월 ?\d{1,2}일"), needs=("년",))),
-    ("zip_code", _Pattern(re.compile(r"\b[A-Z]{2} \d{5}(?:-\d{4})?(?![\w-])"), needs_run=False)),
-    ("age_over_89", _of_words(r"\b(?:9\d|1[01]\d)[ -]years?[ -](?:old|of age)\b", needs=("year",))),
+    _Pattern("date", re.compile(r"(?<!\d)(?:19|20)\d\d년 ?\d{1,2}월 ?\d{1,2}일"), ("년",)),
+    _Pattern("zip_code", re.compile(r"\b[A-Z]{2} \d{5}(?:-\d{4})?(?![\w-])")),
+    _in_words("age_over_89", r"\b(?:9\d|1[01]\d)[ -]years?[ -](?:old|of age)\b", "year"),
 )
-"""By kind, in the order in which they are replaced: an e-mail address is no URL, a number no telephone."""
+"""In the order in which they are replaced: an e-mail address is no URL, a number no telephone."""
 
 _HINT = re.compile(r"\d|@|www\.", re.IGNORECASE)
 
@@ -133,14 +93,14 @@ def redact(text: str) -> tuple[str, Counter[str]]:
     if not _HINT.search(text):
         return text, found
     lower, run = text.lower(), _RUN.search(text)
-    for kind, pattern in PATTERNS:
+    for pattern in PATTERNS:
         if pattern.needs_run and not run:
             continue
         if pattern.needs and not any(word in lower for word in pattern.needs):
             continue
-        text, count = pattern.regex.subn(f"[{kind.upper()}]", text)
+        text, count = pattern.regex.subn(f"[{pattern.kind.upper()}]", text)
         if count:
-            found[kind] += count
+            found[pattern.kind] += count
     return text, found
 
 

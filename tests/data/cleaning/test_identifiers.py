@@ -37,7 +37,7 @@ PLANTED = {
 
 
 def test_every_kind_is_planted():
-    assert set(PLANTED) == {name for name, _ in PATTERNS}
+    assert set(PLANTED) == {pattern.kind for pattern in PATTERNS}
 
 
 @pytest.mark.parametrize(
