@@ -1,8 +1,8 @@
 """The command line: a table of verbs, and what becomes of an error.
 
-Owns the names of the commands. Each verb's module has a frozen dataclass ``<Verb>Config``, a tuple
-``EXAMPLES`` and a function ``run(config)`` that returns an exit code or None; its settings are composed from
-conf/<verb>.yaml. Nothing heavy is imported here.
+Each verb's module, medft/verbs/<verb>.py, has a frozen dataclass ``<Verb>Config``, a tuple ``EXAMPLES`` and a
+function ``run(config)`` that returns an exit code or None; one with groups has conf/<verb>.yaml besides, to
+name their defaults. Nothing heavy is imported here.
 """
 
 from __future__ import annotations

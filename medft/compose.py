@@ -40,7 +40,7 @@ def settings(verb: str, overrides: Sequence[str]) -> Any:
 
 
 def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
-    """Compose conf/<verb>.yaml with ``overrides`` into nested plain values.
+    """Compose conf/<verb>.yaml, where there is one, with ``overrides`` into nested plain values.
 
     Raises:
         ConfigError: unknown group, option or key, with the nearest known one; an unreadable override.
@@ -63,8 +63,13 @@ def _compose(verb: str, overrides: Sequence[str], groups: Collection[str]) -> di
     register_resolvers()
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=verb):
         known = [forced(override, groups) for override in overrides]
-        values: Any = OmegaConf.to_container(hydra_compose(verb, overrides=known), resolve=True)
+        values: Any = OmegaConf.to_container(hydra_compose(primary(verb), overrides=known), resolve=True)
     return dict(values)
+
+
+def primary(verb: str) -> str | None:
+    """conf/<verb>.yaml; None for a command without groups, whose dataclass says all there is."""
+    return verb if (conf_dir() / f"{verb}.yaml").is_file() else None
 
 
 def forced(override: str, groups: Collection[str]) -> str:

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from medft import verbs
 from medft.cli import VERBS, main
 
 HEAVY = ("torch", "transformers", "trl", "unsloth", "datasets", "pandas", "matplotlib")
@@ -63,3 +65,45 @@ def test_a_traceback_is_shown_when_asked_for(
     monkeypatch.setenv("MEDFT_TRACEBACK", "1")
     assert main(["trian"]) == 2
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_new_command_is_a_module_and_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The recipe of CONTRIBUTING."""
+    (tmp_path / "greet.py").write_text(
+        '''"""medft greet: say hello."""
+
+from dataclasses import dataclass
+
+EXAMPLES = ("medft greet name=Ada",)
+
+
+@dataclass(frozen=True, slots=True)
+class GreetConfig:
+    """Whom to greet."""
+
+    name: str = "world"
+    """Who is greeted."""
+    times: int = 1
+    """How often."""
+
+
+def run(config: GreetConfig) -> None:
+    """Greet."""
+    print(f"hello {config.name} " * config.times)
+''',
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(verbs, "__path__", [*verbs.__path__, str(tmp_path)])
+    monkeypatch.setitem(VERBS, "greet", "say hello")
+    assert main(["greet", "name=Ada", "times=2"]) == 0
+    assert capsys.readouterr().out.split() == ["hello", "Ada"] * 2
+    assert main(["greet", "--help"]) == 0
+    assert "Who is greeted. [world]" in capsys.readouterr().out
+    assert main(["greet", "nam=Ada", "times=often"]) == 2
+    err = capsys.readouterr().err
+    assert "Did you mean 'name'?" in err and "'times' must be a whole number" in err
+    assert main(["greet", "--cfg", "job", "times=3"]) == 0
+    assert "times: 3" in capsys.readouterr().out
+    monkeypatch.delitem(sys.modules, "medft.verbs.greet")

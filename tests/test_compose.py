@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from medft.cli import main
 from medft.compose import group_options, settings, with_config_dir
 from medft.errors import ConfigError
+from medft.models.registry import Family
+from medft.models.tiny import Twin
 from medft.paths import conf_dir
 from medft.sweep.grid import read_grid
 
@@ -65,3 +68,30 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         settings("train", with_config_dir(["--config-dir", str(tmp_path / "absent")]))
     with pytest.raises(ConfigError, match="needs a folder"):
         with_config_dir(["--config-dir"])
+
+
+def test_a_template_of_the_users_own_is_one_file(
+    tmp_path: Path, twins: Callable[[Family], Twin], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The recipe of CONTRIBUTING."""
+    file = tmp_path / "my_conf" / "template" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        """# A nurse answers in plain words.
+name: mine
+tasks:
+  qa:
+    default:
+      system: You are a nurse.
+      user: "A patient asks: {question}"
+      assistant: "In plain words: {answer}"
+""",
+        encoding="utf-8",
+    )
+    places = [f"artifacts={tmp_path}/a", f"processed={tmp_path}/p", f"tokenizer={twins('mistral').bits16}"]
+    flag = ["--config-dir", str(file.parents[1])]
+    assert main(["prepare", "dataset=sample", "template=mine", "show=1", *places, *flag]) == 0
+    out = capsys.readouterr().out
+    assert "You are a nurse." in out
+    assert "A patient asks: " in out
+    assert "⟦ In plain words: " in out, "what is learnt stands in brackets"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from medft.compose import SEARCHPATH, compose, forced, group_options, register_resolvers, settings
+from medft.compose import SEARCHPATH, compose, forced, group_options, primary, register_resolvers, settings
 from medft.errors import ConfigError, RunError
 from medft.files import stamp, unused
 from medft.paths import conf_dir
@@ -58,7 +58,7 @@ def _flags(verb: str, arguments: list[str]) -> int:
         raise ConfigError(f"there is no flag '{flags[0]}'", remedy=f"medft {verb} --help   shows examples")
     groups = group_options(arguments)
     try:
-        _hydra(verb, [forced(a, groups) if "=" in a and a[0] != "-" else a for a in arguments])
+        _hydra(primary(verb), [forced(a, groups) if "=" in a and a[0] != "-" else a for a in arguments])
     except HydraException as error:
         raise ConfigError(
             f"the command cannot be read: {_first_line(error)}",
@@ -156,15 +156,15 @@ def _first_line(error: Exception) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), "")
 
 
-def _hydra(verb: str | None, arguments: list[str]) -> None:
-    """Hydra's own command line, over the settings of ``verb``; to launch jobs it needs none of them."""
+def _hydra(config: str | None, arguments: list[str]) -> None:
+    """Hydra's own command line, over a file of conf/; to launch jobs it needs none."""
     import hydra
 
     register_resolvers()
     before, sys.argv = sys.argv, ["medft", *arguments]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come back to medft instead of being printed by Hydra
     try:
-        hydra.main(version_base="1.3", config_path=verb and str(conf_dir()), config_name=verb)(_job)()
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config)(_job)()
     finally:
         sys.argv = before
 

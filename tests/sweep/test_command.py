@@ -12,6 +12,7 @@ import pytest
 
 from medft.cli import main
 from medft.models.tiny import Twin
+from medft.paths import samples_dir
 from medft.sweep import job
 from medft.sweep.folder import SweepDir
 from tests.support.process import medft
@@ -98,15 +99,16 @@ def test_a_search_finds_the_best_and_goes_on_where_it_was(
 
 def test_two_jobs_in_parallel_of_which_one_fails(tmp_path: Path, twins: Callable[[str], Twin]) -> None:
     shutil.copytree(twins("mistral").root, tmp_path / "artifacts" / "tiny" / twins("mistral").root.name)
+    shutil.copy(samples_dir() / "medical_qa.jsonl", tmp_path / "here.jsonl")
     done = medft(
         "train", "-m", "scale=tiny", "trainer.max_steps=2", "trainer.eval_steps=2", "merge=false",
-        "logger.wandb=off", "dataset.path=missing.jsonl,samples:medical_qa.jsonl", "hydra/launcher=joblib",
+        "logger.wandb=off", "dataset.path=missing.jsonl,here.jsonl", "hydra/launcher=joblib",
         "hydra.launcher.n_jobs=2", "hydra.sweep.dir=sweep", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
     assert "[0] dataset.path=missing.jsonl: FAILED" in done.stdout
     assert "error: there is no data for 'sample'" in done.stdout
-    assert "[1] dataset.path=samples:medical_qa.jsonl: finished in" in done.stdout
+    assert "[1] dataset.path=here.jsonl: finished in" in done.stdout
     assert done.stdout.rstrip().endswith("medft train -m sweep.resume=sweep")
     index = json.loads((tmp_path / "sweep" / "index.json").read_text())
     assert [job["state"] for job in index["jobs"]] == ["failed", "finished"]
