@@ -79,7 +79,7 @@ def _model(dialogue: Dialogue, name: str) -> str:
         return "\n".join(
             f"{'*' if known == dialogue.model else ' '} {known}" for known in dialogue.library.names
         )
-    dialogue.library.trained(name)  # refuses an unknown one
+    dialogue.library.model(name)  # refuses an unknown one
     dialogue.model = name
     dialogue.library.session(name)
     return f"{name} answers from here on"
@@ -93,7 +93,7 @@ def _template(dialogue: Dialogue, name: str) -> str:
         if name not in known:
             raise RunError(f"no template is called '{name}'", where=f"there are: {', '.join(known)}")
         dialogue.template = known[name]
-    chosen = dialogue.template or dialogue.library.trained(dialogue.model).template
+    chosen = dialogue.template or dialogue.library.model(dialogue.model).template
     return f"{chosen.name}: {chosen.description}"
 
 

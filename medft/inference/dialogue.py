@@ -133,7 +133,7 @@ class Dialogue:
         return Message("user", fill(words.user, record))
 
     def _words(self) -> WordingConfig:
-        template = self.template or self.library.trained(self.model).template
+        template = self.template or self.library.model(self.model).template
         task = next((t for t in QUESTION_TASKS if t in template.tasks), next(iter(template.tasks)))
         words = wording(template, task, "en")
         if "label" in WordingConfig(user=words.user).fields():

@@ -1,7 +1,4 @@
-"""Run folders -> loaded models: each base once, each run an adapter on it.
-
-Owns how a run folder says what to load. Knows nothing of what is asked.
-"""
+"""Run folders -> loaded models: each base once, each run an adapter on it."""
 
 from __future__ import annotations
 
@@ -11,14 +8,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from medft.config import build
 from medft.engine import engine as engine_named
 from medft.engine.base import EngineConfig, LoadSpec
 from medft.engine.device import in_memory
 from medft.errors import RunError
-from medft.files import read_json
 from medft.inference.generation import BATCH_TOKENS
 from medft.inference.session import BASE, Session
 from medft.machine import probe
@@ -27,6 +23,7 @@ from medft.models.registry import ModelConfig
 from medft.plan.resolve import Resolved, resolve
 from medft.prompt.config import TemplateConfig
 from medft.runs import RunDir
+from medft.runs.record import RunRecord
 
 Weights = Literal["adapter", "merged"]
 
@@ -36,11 +33,11 @@ _MEGABYTE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """What a run folder says of its model."""
+class RunModel:
+    """The model of a run, and how this machine runs it."""
 
-    run: RunDir
-    """The folder."""
+    record: RunRecord
+    """The content of its run folder."""
     model: ModelConfig
     """The base model."""
     template: TemplateConfig
@@ -49,24 +46,15 @@ class Trained:
     """How this machine runs it, at the scale it was trained at."""
     load_in_4bit: bool
     """Whether the base was held in 4 bits."""
-    settings: dict[str, Any]
-    """The composed configuration, as plain values."""
-
-    @property
-    def name(self) -> str:
-        """``<model>[-tiny]-<dataset>-<template>/<stamp>``"""
-        return f"{self.run.root.parent.name}/{self.run.root.name}"
 
 
-def read_run(run: RunDir, weights: Weights = "adapter") -> Trained:
+def read_run(run: RunDir, weights: Weights = "adapter") -> RunModel:
     """Read what a run trained.
 
     Raises:
         RunError: the run has no such weights, or its files are missing or damaged.
         EngineError: this machine cannot run it.
     """
-    import yaml
-
     folder = run.adapter if weights == "adapter" else run.merged
     if not folder.is_dir():
         raise RunError(
@@ -74,13 +62,12 @@ def read_run(run: RunDir, weights: Weights = "adapter") -> Trained:
             where=str(run.root),
             remedy=_way_to(weights, run),
         )
-    settings = yaml.safe_load(run.config.read_text(encoding="utf-8"))
-    scale = read_json(run.environment)["resolved"]["scale"]
-    model = build(ModelConfig, settings["model"], "model")
-    how = build(EngineConfig, settings["engine"], "engine")
-    resolved = resolve(model, replace(how, name="auto"), scale, probe())
-    template = build(TemplateConfig, settings["template"], "template")
-    return Trained(run, model, template, resolved, how.load_in_4bit, settings)
+    record = RunRecord(run)
+    model = build(ModelConfig, record.demand(dict, "settings", "model"), "model")
+    how = build(EngineConfig, record.demand(dict, "settings", "engine"), "engine")
+    template = build(TemplateConfig, record.demand(dict, "settings", "template"), "template")
+    resolved = resolve(model, replace(how, name="auto"), record.scale, probe())
+    return RunModel(record, model, template, resolved, how.load_in_4bit)
 
 
 class Library:
@@ -99,11 +86,10 @@ class Library:
     def __init__(
         self, runs: Sequence[RunDir], artifacts: Path, context: int, batch_tokens: int = BATCH_TOKENS
     ) -> None:
-        trained = [read_run(run) for run in dict.fromkeys(runs)]
-        counts = Counter(each.run.root.parent.name for each in trained)
-        self._trained = {
-            each.name if counts[each.run.root.parent.name] > 1 else each.run.root.parent.name: each
-            for each in trained
+        groups = Counter(run.root.parent.name for run in dict.fromkeys(runs))
+        self._models = {
+            run.name if groups[run.root.parent.name] > 1 else run.root.parent.name: read_run(run)
+            for run in dict.fromkeys(runs)
         }
         self._artifacts = artifacts
         self._limits = context, batch_tokens
@@ -113,12 +99,12 @@ class Library:
     @property
     def names(self) -> tuple[str, ...]:
         """Every run, and for each base one name for it without any adapter."""
-        bases = {_base_name(each): None for each in self._trained.values()}
-        return (*self._trained, *bases)
+        bases = {_base_name(each): None for each in self._models.values()}
+        return (*self._models, *bases)
 
-    def trained(self, name: str) -> Trained:
+    def model(self, name: str) -> RunModel:
         """The run called ``name``, or the first run on the base called ``name``."""
-        for known, each in self._trained.items():
+        for known, each in self._models.items():
             if name in (known, _base_name(each)):
                 return each
         raise RunError(f"no model is called '{name}'", where=f"there are: {', '.join(self.names)}")
@@ -129,47 +115,47 @@ class Library:
         Raises:
             RunError, EngineError: no such name, or it cannot be loaded.
         """
-        trained = self.trained(name)
-        base = training_base(trained.model, trained.resolved.scale, trained.load_in_4bit, self._artifacts)
+        chosen = self.model(name)
+        base = training_base(chosen.model, chosen.resolved.scale, chosen.load_in_4bit, self._artifacts)
         with self._lock:  # two who ask at once must not load it twice
             if base.folder not in self._sessions:
                 with in_memory("while loading a model", f"{FREE}, or load fewer models"):
-                    self._sessions[base.folder] = open_session(trained, base, *self._limits)
+                    self._sessions[base.folder] = open_session(chosen, base, *self._limits)
             session = self._sessions[base.folder]
-            if name in self._trained and name not in session.names:
-                session.add(name, trained.run.adapter)
-        return session, name if name in self._trained else BASE
+            if name in self._models and name not in session.names:
+                session.add(name, chosen.record.run.adapter)
+        return session, name if name in self._models else BASE
 
 
 def open_session(
-    trained: Trained, base: Base, context: int, batch_tokens: int, *, load_in_4bit: bool | None = None
+    chosen: RunModel, base: Base, context: int, batch_tokens: int, *, load_in_4bit: bool | None = None
 ) -> Session:
     """Load the base model of a run, without an adapter."""
-    engine = engine_named(trained.resolved.engine)
+    engine = engine_named(chosen.resolved.engine)
     engine.activate()
     from medft.models import tokenizer as tokenizers
 
-    four = trained.load_in_4bit if load_in_4bit is None else load_in_4bit
-    tokenizer = tokenizers.load(base.folder, trained.model.pad_token)
-    model = engine.load_for_generation(LoadSpec(base.folder, trained.resolved.dtype, four, context), None)
+    four = chosen.load_in_4bit if load_in_4bit is None else load_in_4bit
+    tokenizer = tokenizers.load(base.folder, chosen.model.pad_token)
+    model = engine.load_for_generation(LoadSpec(base.folder, chosen.resolved.dtype, four, context), None)
     longest = min(context, getattr(model.config, "max_position_embeddings", context))
     return Session(model, tokenizer, tokenizers.stop_ids(tokenizer, base.folder), longest,
                    batch_tokens=batch_tokens)  # fmt: skip
 
 
 def open_merged(
-    trained: Trained, which: Literal["base", "tuned"], artifacts: Path, context: int, batch_tokens: int
+    chosen: RunModel, which: Literal["base", "tuned"], artifacts: Path, context: int, batch_tokens: int
 ) -> Session:
     """Load the 16-bit base of a run, or the weights merged from it.
 
     Raises:
         EngineError: they do not fit the GPU.
     """
-    base = merging_base(trained.model, trained.resolved.scale, artifacts)
+    base = merging_base(chosen.model, chosen.resolved.scale, artifacts)
     if which == "tuned":
-        base = Base(trained.run.merged, str(trained.run.merged), base.tiny)
+        base = Base(chosen.record.run.merged, str(chosen.record.run.merged), base.tiny)
     with in_memory("while loading 16-bit weights", f"{FREE}, or weights=adapter, on a base in 4 bits"):
-        return open_session(trained, base, context, batch_tokens, load_in_4bit=False)
+        return open_session(chosen, base, context, batch_tokens, load_in_4bit=False)
 
 
 def fingerprint(folder: Path) -> str:
@@ -193,6 +179,6 @@ def _way_to(weights: Weights, run: RunDir) -> str:
     return f"medft merge run={run.root}" if weights == "merged" else f"medft train resume={run.root}"
 
 
-def _base_name(trained: Trained) -> str:
-    tiny = "-tiny" if trained.resolved.scale == "tiny" else ""
-    return f"{BASE} {trained.model.name}{tiny}"
+def _base_name(chosen: RunModel) -> str:
+    tiny = "-tiny" if chosen.resolved.scale == "tiny" else ""
+    return f"{BASE} {chosen.model.name}{tiny}"

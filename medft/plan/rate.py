@@ -1,7 +1,4 @@
-"""How fast this machine trained before: the rate of the newest run that resembles a plan.
-
-Owns that search through finished runs. Knows nothing of plans.
-"""
+"""How fast this machine trained before: the rate of the newest finished run that resembles a plan."""
 
 from __future__ import annotations
 
@@ -9,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medft.aliases import Json
-from medft.errors import MedftError
-from medft.files import read_json
+from medft.errors import RunError
 from medft.machine import Machine
 from medft.runs import RunDir, all_runs
+from medft.runs.record import RunRecord
+from medft.runs.values import mapping, number
 
 _VALIDATION_PER_TOKEN = 1 / 3  # a forward pass, of forward and backward
 
@@ -39,21 +37,17 @@ def last_rate(artifacts: Path, machine: Machine, like: Json) -> Rate | None:
         machine: this one; a run counts if it had the same GPUs, or as many cores and no GPU.
         like: keys of summary.json: model, engine, scale.
     """
-    return next(
-        (found for run in all_runs(artifacts) if (found := _rate(run, _hardware(machine), like))), None
-    )
+    return next((rate for run in all_runs(artifacts) if (rate := _rate(run, machine, like))), None)
 
 
-def _rate(run: RunDir, hardware: object, like: Json) -> Rate | None:
+def _rate(run: RunDir, machine: Machine, like: Json) -> Rate | None:
+    record = RunRecord(run)
     try:
-        summary, machine = read_json(run.summary), read_json(run.environment)["machine"]
-        gpus = [gpu["name"] for gpu in machine["gpus"]]
-        same = (gpus or machine["cpu_cores"]) == hardware and all(summary[k] == v for k, v in like.items())
-        speed = float(summary["tokens_per_second"])
-    except (MedftError, KeyError, TypeError, ValueError):  # unfinished, damaged, or of an older version
+        summary, cores = record.summary, mapping(record.environment, "machine").get("cpu_cores")
+    except RunError:  # a damaged folder, or a newer one, has nothing to say
         return None
-    return Rate(speed, f"{run.root.parent.name}/{run.root.name}") if same and speed > 0 else None
-
-
-def _hardware(machine: Machine) -> object:
-    return [gpu.name for gpu in machine.gpus] or machine.cpu_cores
+    same = (record.gpus or cores) == ([gpu.name for gpu in machine.gpus] or machine.cpu_cores)
+    speed = number(summary, "tokens_per_second") or 0.0
+    if not same or speed <= 0 or any(summary.get(key) != value for key, value in like.items()):
+        return None
+    return Rate(speed, run.name)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from medft.errors import ConfigError
-from medft.publish.card_sections import Source, mapping, strings
+from medft.publish.card_sections import Source
 from medft.publish.facts import Facts
 from medft.publish.license import PERMISSIVE, narrows, restrictions
 from medft.report.markdown import Markdown, code, escape, link
-from medft.report.subject import number
+from medft.runs.values import mapping, number, strings
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData

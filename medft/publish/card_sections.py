@@ -1,17 +1,18 @@
-"""The parts of a run folder that a model card speaks of, read one by one.
-
-Owns tolerant reading: what the folder does not hold is empty or None here. Knows nothing of wording.
-"""
+"""The tables and sentences of a model card, from what a run's record says; empty where it says nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
+from medft.aliases import Json
+from medft.data.cleaning.contamination import CONTAMINATED
 from medft.data.record import SPLITS
-from medft.report.subject import number, read_figures
+from medft.errors import DataError
+from medft.report.series import read_curve
+from medft.runs.record import RunRecord
+from medft.runs.values import mapping, mappings, number, strings, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,13 @@ class Score:
     """Items it was computed on."""
 
 
-def read_sources(dataset: Mapping[str, Any], ledger: Mapping[str, Any]) -> Iterator[Source]:
-    """The data sets of the configuration, each with its account from the ledger."""
-    accounts = {text(s.get("name")): s for s in ledger.get("sources") or () if isinstance(s, Mapping)}
+def sources(record: RunRecord) -> Iterator[Source]:
+    """The data sets of the settings, each with its account from the ledger."""
+    dataset = mapping(record.settings, "dataset")
+    accounts = {text(account.get("name")): account for account in mappings(record.ledger, "sources")}
     members = mapping(dataset, "sources") or ({text(dataset.get("name")): dataset} if dataset else {})
-    for name, settings in members.items():
+    for name in members:
+        settings = mapping(members, name)
         account = accounts.get(name, {})
         yield Source(
             name=text(settings.get("name")) or name,
@@ -74,17 +77,18 @@ def read_sources(dataset: Mapping[str, Any], ledger: Mapping[str, Any]) -> Itera
             licence_note=text(settings.get("licence_note")),
             language=text(settings.get("language")),
             version=text(account.get("fingerprint")),
-            rows_in=account.get("rows_in"),
-            kept=mapping(account, "kept"),
-            dropped=mapping(account, "dropped"),
+            rows_in=_whole(account, "rows_in"),
+            kept=_counts(account, "kept"),
+            dropped=_counts(account, "dropped"),
         )
 
 
-def read_recipe(config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[str, Any]:
+def recipe(record: RunRecord) -> dict[str, object]:
     """The settings a reader would need to judge the training; unset ones are left out."""
-    trainer, lora, engine = (mapping(config, key) for key in ("trainer", "lora", "engine"))
+    trainer, lora, engine = (mapping(record.settings, key) for key in ("trainer", "lora", "engine"))
+    rows = [_whole(trainer, key) for key in ("per_device_batch_size", "gradient_accumulation_steps")]
     chosen = {
-        "engine": summary.get("engine") or engine.get("name"),
+        "engine": record.summary.get("engine") or engine.get("name"),
         "4-bit base (NF4)": engine.get("load_in_4bit"),
         "LoRA rank": lora.get("r"),
         "LoRA alpha": lora.get("alpha"),
@@ -93,8 +97,8 @@ def read_recipe(config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[s
         "DoRA": lora.get("use_dora"),
         "target modules": ", ".join(strings(lora.get("target_modules"))),
         "epochs": trainer.get("epochs"),
-        "steps": summary.get("steps") or trainer.get("max_steps"),
-        "rows per step": _product(trainer, "per_device_batch_size", "gradient_accumulation_steps"),
+        "steps": record.summary.get("steps") or trainer.get("max_steps"),
+        "rows per step": None if None in rows else math.prod(row or 0 for row in rows),
         "longest row, tokens": trainer.get("max_length"),
         "learning rate": trainer.get("learning_rate"),
         "schedule": trainer.get("lr_scheduler"),
@@ -103,128 +107,84 @@ def read_recipe(config: Mapping[str, Any], summary: Mapping[str, Any]) -> dict[s
         "weight decay": trainer.get("weight_decay"),
         "packing": trainer.get("packing"),
         "NEFTune alpha": trainer.get("neftune_noise_alpha"),
-        "seed": config.get("seed"),
+        "seed": record.settings.get("seed"),
     }
     return {name: value for name, value in chosen.items() if value not in (None, "")}
 
 
-def read_losses(path: Path) -> dict[str, tuple[float, float]]:
+def losses(record: RunRecord) -> dict[str, tuple[float, float]]:
     """First and last loss of each split in loss.csv; empty when there is no usable file."""
-    from medft.errors import DataError
-    from medft.report.series import read_curve
-
-    if not path.is_file():
-        return {}
     try:
-        curve = read_curve(path)
+        curve = read_curve(record.run.loss_csv)
     except DataError:
         return {}  # an empty loss.csv proves nothing, and the card then claims nothing
-    found = {}
-    for split in SPLITS:
-        _, losses = curve.points(split, "step", "loss")
-        if len(losses):
-            found[split] = (float(losses[0]), float(losses[-1]))
-    return found
+    known = {split: curve.points(split, "step", "loss")[1] for split in SPLITS}
+    return {split: (float(values[0]), float(values[-1])) for split, values in known.items() if len(values)}
 
 
-def read_scores(folder: Path) -> Iterator[Score]:
-    """Every figure of every system in ``evaluation/*.json``, suite by suite."""
-    for suite, figure in _figures(folder):
-        better = "" if figure.get("higher_is_better", True) else " (lower is better)"
-        for system, estimate in mapping(figure, "systems").items():
-            value = number(estimate, "value") if isinstance(estimate, Mapping) else None
-            if value is not None:
-                count = estimate.get("n")
+def scores(record: RunRecord) -> Iterator[Score]:
+    """Every metric of every system, suite by suite."""
+    for suite, metric in _metrics(record):
+        better = "" if metric.get("higher_is_better", True) else " (lower is better)"
+        systems = mapping(metric, "systems")
+        for system in systems:
+            estimate = mapping(systems, system)
+            if (value := number(estimate, "value")) is not None:
                 yield Score(
                     suite=suite,
-                    metric=text(figure.get("name")) + better,
-                    system=str(system),
+                    metric=text(metric.get("name")) + better,
+                    system=system,
                     value=value,
                     low=number(estimate, "low"),
                     high=number(estimate, "high"),
-                    n=count if isinstance(count, int) else None,
+                    n=_whole(estimate, "n"),
                 )
 
 
-def read_differences(folder: Path) -> Iterator[str]:
-    """The paired comparisons in ``evaluation/*.json``, in the words of the evaluation."""
-    for suite, figure in _figures(folder):
-        for pair, difference in mapping(figure, "differences").items():
-            if isinstance(difference, Mapping) and difference.get("words"):
-                yield f"{suite}, {text(figure.get('name'))}, {pair}: {text(difference['words'])}"
+def differences(record: RunRecord) -> Iterator[str]:
+    """The paired comparisons, in the words of the evaluation."""
+    for suite, metric in _metrics(record):
+        pairs = mapping(metric, "differences")
+        for pair in pairs:
+            if words := text(mapping(pairs, pair).get("words")):
+                yield f"{suite}, {text(metric.get('name'))}, {pair}: {words}"
 
 
-def _figures(folder: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for path in sorted(folder.glob("*.json")):
-        report = read_figures(path)
-        for figure in report.get("figures") or ():
-            if isinstance(figure, Mapping):
-                part = text(figure.get("group"))
-                name = text(report.get("suite")) or path.stem
-                yield f"{name}: {part}" if part else name, figure
+def _metrics(record: RunRecord) -> Iterator[tuple[str, Json]]:
+    for name, suite in record.suites.items():
+        for metric in mappings(suite, "figures"):
+            part = text(metric.get("group"))
+            said = text(suite.get("suite")) or name
+            yield f"{said}: {part}" if part else said, metric
 
 
-def read_decontamination(dataset: Mapping[str, Any], ledger: Mapping[str, Any]) -> Iterator[str]:
-    """How benchmarks were kept out, as far as configuration and ledger say it."""
-    from medft.data.cleaning.contamination import CONTAMINATED
-
-    if dataset.get("decontaminate") and ledger:
-        dropped = sum(
-            count
-            for source in ledger.get("sources") or ()
-            for reason, count in mapping(source, "dropped").items()
-            if reason == CONTAMINATED
-        )
-        yield (f"Rows that repeat 13 words in a row of a list of held-out texts were dropped: {dropped:,}.")
+def decontamination(record: RunRecord) -> Iterator[str]:
+    """How benchmarks were kept out, as far as settings and ledger say it."""
+    if mapping(record.settings, "dataset").get("decontaminate") and record.ledger:
+        accounts = mappings(record.ledger, "sources")
+        dropped = sum(_counts(account, "dropped").get(CONTAMINATED, 0) for account in accounts)
+        yield f"Rows that repeat 13 words in a row of a list of held-out texts were dropped: {dropped:,}."
 
 
-def read_versions(environment: Mapping[str, Any]) -> dict[str, str]:
+def versions(record: RunRecord) -> dict[str, str]:
     """Python and installed packages with their versions; medft's with its commit."""
-    packages = mapping(environment, "packages")
-    found = {"python": text(environment.get("python"))} if environment.get("python") else {}
-    found |= {str(name): text(version) for name, version in packages.items() if version != "not installed"}
-    if "medft" in found and environment.get("commit"):
-        found["medft"] += f" ({text(environment['commit'])})"
-    return found
+    environment = record.environment
+    packages = {"python": environment.get("python") or "not installed", **mapping(environment, "packages")}
+    known = {name: text(version) for name, version in packages.items() if version != "not installed"}
+    if "medft" in known and environment.get("commit"):
+        known["medft"] += f" ({text(environment['commit'])})"
+    return known
 
 
-def read_hardware(machine: Mapping[str, Any]) -> str:
+def hardware(record: RunRecord) -> str:
     """The GPUs of the machine, such as ``2 x Tesla T4``; empty without any."""
-    names = [text(gpu.get("name")) for gpu in machine.get("gpus") or () if isinstance(gpu, Mapping)]
-    return ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names) if name)
+    return ", ".join(f"{record.gpus.count(name)} x {name}" for name in dict.fromkeys(record.gpus))
 
 
-def public_name(base: Any) -> str:
-    """A hub id as it is; of a local folder only the last name, since the rest tells of a machine."""
-    name = text(base)
-    return Path(name).name if name.startswith((".", "/", "~")) or name.count("/") > 1 else name
-
-
-def mapping(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """The group under ``key``; empty when it is missing or no group."""
+def _whole(values: Json, key: str) -> int | None:
     value = values.get(key)
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, int) else None
 
 
-def text(value: Any) -> str:
-    """A scalar in words; empty for null and for groups."""
-    return "" if value is None or isinstance(value, Mapping | list) else str(value)
-
-
-def strings(value: Any) -> tuple[str, ...]:
-    """A list of texts; a single text counts as one, a group as ``key: value`` lines."""
-    if isinstance(value, Mapping):
-        return tuple(f"{key}: {item}" for key, item in value.items())
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return tuple(str(item) for item in value)
-    return (str(value),) if value else ()
-
-
-def _product(values: Mapping[str, Any], *keys: str) -> int | None:
-    factors = [values.get(key) for key in keys]
-    if not all(isinstance(factor, int) for factor in factors):
-        return None
-    product = 1
-    for factor in factors:
-        product *= int(factor or 0)
-    return product
+def _counts(values: Json, key: str) -> Mapping[str, int]:
+    return {name: count for name, count in mapping(values, key).items() if isinstance(count, int)}

@@ -1,35 +1,20 @@
-"""What a run folder can prove about its model: the only source of the model card.
-
-Owns what there is to be proved; how each part is read stands in `parts`. Knows nothing of wording, of files
-to send, or of the hub.
-"""
+"""What a run folder can prove about its model: the only source of the model card."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from medft.publish.card_sections import (
-    Score,
-    Source,
-    mapping,
-    public_name,
-    read_decontamination,
-    read_differences,
-    read_hardware,
-    read_losses,
-    read_recipe,
-    read_scores,
-    read_sources,
-    read_versions,
-    strings,
-    text,
-)
+from medft.aliases import Json
+from medft.publish import card_sections
+from medft.publish.card_sections import Score, Source
 from medft.publish.license import Terms, terms_of
-from medft.report.subject import identify, number, read_figures, read_settings
 from medft.runs import RunDir
+from medft.runs.record import RunRecord, read_mapping
+from medft.runs.values import mapping, number, strings, text
+
+_TERMS = ("licence", "licence_name", "licence_url", "name_must_start_with")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +37,7 @@ class Facts:
     """What the base's licence asks."""
     sources: tuple[Source, ...]
     """The data."""
-    recipe: Mapping[str, Any]
+    recipe: Json
     """Training settings by name, those that say something."""
     losses: Mapping[str, tuple[float, float]]
     """First and last loss, by split."""
@@ -70,7 +55,7 @@ class Facts:
     """Packages and their versions."""
     hardware: str
     """What it ran on, or empty."""
-    merge: Mapping[str, Any]
+    merge: Json
     """The reports of the merge and of its check from disk; empty when there was none."""
     curve: Path | None
     """The picture of the loss."""
@@ -86,9 +71,9 @@ class Facts:
         return bool(mapping(self.merge, "logits") and self.merged_files)
 
     @property
-    def merged_files(self) -> Mapping[str, Any]:
+    def merged_files(self) -> Mapping[str, str]:
         """SHA-256 by name of the merged files that passed."""
-        return mapping(self.merge, "files")
+        return {name: text(digest) for name, digest in mapping(self.merge, "files").items()}
 
 
 def read_facts(run: RunDir) -> Facts:
@@ -97,44 +82,42 @@ def read_facts(run: RunDir) -> Facts:
     Raises:
         RunError: a file of the folder is damaged.
     """
-    config, summary = read_settings(run.config), read_figures(run.summary)
-    environment, ledger = read_figures(run.environment), read_figures(run.ledger)
-    model = mapping(config, "model")
-    identity = identify(run)
-    losses = read_losses(run.loss_csv)
+    record = RunRecord(run)
+    model = mapping(record.settings, "model")
     return Facts(
-        title=identity.title,
-        tiny=identity.tiny or is_tiny(run),
+        title=record.identity.title,
+        tiny=record.identity.tiny or _is_tiny(run),
         finished=run.summary.is_file(),
-        base=public_name(model.get("base")),
-        base_16bit=public_name(model.get("base_16bit") or model.get("base")),
+        base=_public_name(model.get("base")),
+        base_16bit=_public_name(model.get("base_16bit") or model.get("base")),
         revision=text(model.get("revision")),
-        terms=terms_of(
-            text(model.get("licence")),
-            text(model.get("licence_name")),
-            text(model.get("licence_url")),
-            text(model.get("name_must_start_with")),
-        ),
-        sources=tuple(read_sources(mapping(config, "dataset"), ledger)),
-        recipe=read_recipe(config, summary),
-        losses=losses,
-        bits_per_byte=number(summary, "bits_per_byte"),
-        scores=tuple(read_scores(run.evaluation)),
-        differences=tuple(read_differences(run.evaluation)),
-        ledger_notes=strings(ledger.get("notes")),
-        decontaminated=tuple(read_decontamination(mapping(config, "dataset"), ledger)),
-        versions=read_versions(environment),
-        hardware=read_hardware(mapping(environment, "machine")),
-        merge=mapping(summary, "merge"),
+        terms=terms_of(*(text(model.get(key)) for key in _TERMS)),
+        sources=tuple(card_sections.sources(record)),
+        recipe=card_sections.recipe(record),
+        losses=card_sections.losses(record),
+        bits_per_byte=number(record.summary, "bits_per_byte"),
+        scores=tuple(card_sections.scores(record)),
+        differences=tuple(card_sections.differences(record)),
+        ledger_notes=strings(record.ledger.get("notes")),
+        decontaminated=tuple(card_sections.decontamination(record)),
+        versions=card_sections.versions(record),
+        hardware=card_sections.hardware(record),
+        merge=mapping(record.summary, "merge"),
         curve=run.loss_png if run.loss_png.is_file() else None,
     )
 
 
-def is_tiny(run: RunDir) -> bool:
-    """Whether a folder of the run says that a tiny twin was trained."""
+def _is_tiny(run: RunDir) -> bool:
+    """Whether the weights or the folder's name say that a tiny twin was trained, whatever its settings."""
     from medft.models.tiny import MARK
 
-    marked = bool(read_figures(run.merged / "config.json").get(MARK))
-    base = text(read_figures(run.adapter / "adapter_config.json").get("base_model_name_or_path"))
+    marked = bool(read_mapping(run.merged / "config.json").get(MARK))
+    base = text(read_mapping(run.adapter / "adapter_config.json").get("base_model_name_or_path"))
     names = (run.root.resolve().parent.name, *Path(base).parts)
     return marked or any("tiny" in name.split("-") for name in names)
+
+
+def _public_name(base: object) -> str:
+    """A hub id as it is; of a local folder only the last name, since the rest tells of a machine."""
+    name = text(base)
+    return Path(name).name if name.startswith((".", "/", "~")) or name.count("/") > 1 else name

@@ -18,8 +18,8 @@ from medft.report.style import (
     headings,
     save,
 )
-from medft.report.subject import Identity, identify
 from medft.runs import RunDir
+from medft.runs.record import Identity, RunRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ def draw_run(run: RunDir) -> Path:
     import matplotlib
     from matplotlib.figure import Figure
 
-    curve, identity = read_curve(run.loss_csv), identify(run)
+    curve, identity = read_curve(run.loss_csv), RunRecord(run).identity
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(WIDTH, 4.4))
         top = headings(figure, identity.title, _subtitle(identity, curve))

@@ -6,14 +6,13 @@ import csv
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from medft.files import read_json
 from medft.report.blocks import Table
 from medft.runs import RunDir
+from medft.runs.record import FINGERPRINTS, RunRecord
+from medft.runs.values import mapping, text
 
 _SHOWN = 16  # characters of a fingerprint
-PRINTS = ("data", "split", "tokenizer", "template")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +40,10 @@ def compare_replay(first: RunDir, second: RunDir, lines: int, tolerance: float) 
         lines: how many of the first lines of loss.csv are compared.
         tolerance: the largest relative difference of two losses that agree.
     """
+    before, now = RunRecord(first), RunRecord(second)
     return [
-        *_prints(first, second),
-        *_versions(read_json(first.environment), read_json(second.environment)),
+        *_prints(before.fingerprints, now.fingerprints),
+        *_versions(before, now),
         *_losses(first, second, lines, tolerance),
     ]
 
@@ -63,27 +63,27 @@ def as_table(findings: list[Agreement]) -> Table:
     return Table(("what", "then", "now", "agrees"), tuple(rows))
 
 
-def _prints(first: RunDir, second: RunDir) -> Iterator[Agreement]:
-    before, now = (read_json(run.ledger)["fingerprints"] for run in (first, second))
-    for name in PRINTS:
+def _prints(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Agreement]:
+    for name in FINGERPRINTS:
         yield _same(f"{name} fingerprint", before.get(name), now.get(name))
 
 
-def _versions(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Agreement]:
-    packages = [f"{name} {version}" for name, version in before["packages"].items()]
-    changed = [name for name in before["packages"] if before["packages"][name] != now["packages"].get(name)]
+def _versions(first: RunRecord, second: RunRecord) -> Iterator[Agreement]:
+    before, now = (record.demand(dict, "environment", "packages") for record in (first, second))
+    changed = [name for name in before if before[name] != now.get(name)]
     if not changed:
-        yield Agreement("versions", f"{len(packages)} packages", "the same", True)
+        yield Agreement("versions", f"{len(before)} packages", "the same", True)
     for name in changed:
-        yield _same(name, before["packages"][name], now["packages"].get(name))
-    yield _same("python", before["python"], now["python"])
-    yield _same("commit", before["commit"][:10], now["commit"][:10], counts=False)
-    yield _same("hardware", _hardware(before), _hardware(now), counts=False)
+        yield _same(name, before[name], now.get(name))
+    yield _same("python", first.environment.get("python"), second.environment.get("python"))
+    commits = [text(record.environment.get("commit"))[:10] for record in (first, second)]
+    yield _same("commit", commits[0], commits[1], counts=False)
+    yield _same("hardware", _hardware(first), _hardware(second), counts=False)
 
 
-def _hardware(environment: Mapping[str, Any]) -> str:
-    names = [gpu["name"] for gpu in environment["machine"]["gpus"]]
-    return ", ".join(names) or f"{environment['machine']['cpu_cores']} CPU cores"
+def _hardware(record: RunRecord) -> str:
+    cores = mapping(record.environment, "machine").get("cpu_cores")
+    return ", ".join(record.gpus) or f"{text(cores) or 'unknown'} CPU cores"
 
 
 def _losses(first: RunDir, second: RunDir, lines: int, tolerance: float) -> Iterator[Agreement]:

@@ -18,9 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from medft.files import read_json, take, write_text
+from medft.files import take, write_text
 from medft.format import duration
 from medft.machine import probe
+from medft.runs.record import RunRecord
+from medft.runs.values import number as number_of
 from medft.sweep.folder import Job, SweepDir
 
 _TAIL = 6  # lines of a failed job that are shown
@@ -47,9 +49,9 @@ def result(folder: SweepDir, job: Job) -> tuple[str, float | None]:
     while it is unfinished, or without validation rows."""
     if job.state != "finished":
         return "", None
-    summary = read_json(folder.run(job.number).summary)
-    value = summary[summary["sweep_metric"]]
-    return summary["sweep_metric"], None if value is None else float(value)
+    record = RunRecord(folder.run(job.number))
+    metric = record.demand(str, "summary", "sweep_metric")
+    return metric, number_of(record.summary, metric)
 
 
 def _run(folder: SweepDir, job: Job, log: TextIO, environment: dict[str, str], held: tuple[int, ...]) -> None:
@@ -139,8 +141,9 @@ def _tail(log: Path, start: int) -> str:
 
 
 def _metrics(folder: SweepDir, number: int) -> str:
-    summary = read_json(folder.run(number).summary)
-    known = {"validation loss": summary["validation_loss"], "bits/byte": summary["bits_per_byte"]}
+    summary = RunRecord(folder.run(number)).summary
+    names = {"validation loss": "validation_loss", "bits/byte": "bits_per_byte"}
+    known = {name: number_of(summary, key) for name, key in names.items()}
     return ", ".join(f"{name} {value:.3f}" for name, value in known.items() if value is not None)
 
 

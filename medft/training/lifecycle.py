@@ -19,6 +19,7 @@ from medft.engine.device import out_of_memory
 from medft.errors import MedftError, RunError
 from medft.files import numbered, write_json, write_text
 from medft.runs import RunDir
+from medft.runs.migrate import FORMAT
 from medft.training.phases import Phase, phase_of
 from medft.training.resume import demand_same
 
@@ -75,7 +76,7 @@ def describe(run: RunDir, values: Json, environment: Json, place: Path | None = 
     """
     settings = {**values, "run_dir": str(place or run.root), "resume": None}
     write_text(run.config, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
-    write_json(run.environment, environment)
+    write_json(run.environment, {"format": FORMAT, **environment})
 
 
 @contextmanager

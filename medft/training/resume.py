@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from medft.aliases import Json
 from medft.errors import RunError
-from medft.files import read_json
 from medft.runs import RunDir, find_run
+from medft.runs.migrate import FORMAT
+from medft.runs.record import RunRecord
+from medft.runs.values import flatten, mapping, strings
 
 FIXED = ("model", "dataset", "template", "lora", "seed", "scale")
 """Sections of the configuration that shape every step; the rest may change between the halves."""
@@ -36,37 +38,23 @@ def expand(overrides: Sequence[str]) -> tuple[list[str], dict[str, object]]:
     artifacts = next((o.partition("=")[2] for o in own if o.startswith("artifacts=")), "artifacts")
     run = find_run(names[-1], Path(artifacts))
     _demand_resumable(run)
-    whole = [*map(str, read_config(run).get("overrides", [])), *own]
+    whole = [*strings(RunRecord(run).demand(dict, "settings").get("overrides")), *own]
     return whole, {"overrides": whole, "resume": str(run.root), "run_dir": str(run.root)}
 
 
-def read_config(run: RunDir) -> dict[str, Any]:
-    """The composed configuration of a run.
-
-    Raises:
-        RunError: it is missing or not YAML.
-    """
-    import yaml
-
-    try:
-        values: dict[str, Any] = yaml.safe_load(run.config.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise RunError(
-            "the run's configuration cannot be read", where=str(run.config), remedy=f"{type(error).__name__}"
-        ) from None
-    return values
-
-
 def demand_same(run: RunDir, now: Json) -> None:
-    """Refuse to go on with other settings than the run began with.
+    """Refuse to go on with other settings than the run began with; those that an older format did not know
+    are not compared.
 
     Raises:
         RunError: naming every key of ``FIXED`` that differs, with both values.
     """
-    before, after = _shaping(read_config(run)), _shaping(now)
+    record = RunRecord(run)
+    before, after = _shaping(record.settings), _shaping(now)
+    known = before.keys() | after.keys() if record.format == FORMAT else before.keys()
     changed = [
         f"{key}: {before.get(key)!r} -> {after.get(key)!r}"
-        for key in sorted(before.keys() | after.keys())
+        for key in sorted(known)
         if before.get(key) != after.get(key)
     ]
     if changed:
@@ -79,8 +67,8 @@ def demand_same(run: RunDir, now: Json) -> None:
 
 def _shaping(values: Json) -> dict[str, object]:
     """What every step rests on, as dotted keys; how a step's rows are dealt to batches may change."""
-    trainer = cast(Mapping[str, int], values.get("trainer", {}))
-    fixed = _flat({name: values[name] for name in FIXED if name in values})
+    trainer: Mapping[str, Any] = mapping(values, "trainer")
+    fixed = flatten({name: values[name] for name in FIXED if name in values})
     rows = {f"trainer.{name}": trainer[name] for name in _ROWS if name in trainer}
     if "per_device_batch_size" in trainer:
         batch, times = trainer["per_device_batch_size"], trainer["gradient_accumulation_steps"]
@@ -88,12 +76,13 @@ def _shaping(values: Json) -> dict[str, object]:
     return {key: value for key, value in (fixed | rows).items() if not _PLACES.fullmatch(key)}
 
 
-def demand_same_data(run: RunDir, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+def demand_same_data(run: RunDir, now: Mapping[str, str]) -> None:
     """Refuse to go on with other rows, another tokenizer or another wording.
 
     Raises:
         RunError: naming the fingerprints that differ.
     """
+    before = RunRecord(run).fingerprints
     changed = [name for name in now if before.get(name) != now[name]]
     if changed:
         raise RunError(
@@ -109,7 +98,7 @@ def demand_same_steps(run: RunDir, rows_per_step: int) -> None:
     Raises:
         RunError: with both numbers.
     """
-    before = read_json(run.plan)["schedule"]["rows_per_step"]
+    before = RunRecord(run).demand(int, "plan", "schedule", "rows_per_step")
     if before != rows_per_step:
         raise RunError(
             f"the run cannot be resumed: a step had {before} rows and would now have {rows_per_step}",
@@ -127,13 +116,3 @@ def _demand_resumable(run: RunDir) -> None:
         raise RunError(
             "the run is still running", where=str(run.root), remedy="wait for it, or stop it first"
         )
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + str(name)] = value
-    return flat

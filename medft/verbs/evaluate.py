@@ -25,7 +25,7 @@ from medft.evaluation.context import Setting
 from medft.evaluation.report import metrics_table, remarks, write_report
 from medft.evaluation.run import Suite, open_suite
 from medft.inference.generation import BATCH_TOKENS, Sampling
-from medft.inference.library import Library, Trained, Weights, fingerprint, open_merged, read_run
+from medft.inference.library import Library, RunModel, Weights, fingerprint, open_merged, read_run
 from medft.inference.session import BASE, Session
 from medft.models.base_models import merging_base, training_base
 from medft.runs import find_run
@@ -74,17 +74,17 @@ def run(config: EvaluateConfig) -> None:
         MedftError: the run, a suite's data or a library is missing; answers already given are kept.
     """
     screen = Screen()
-    trained = read_run(find_run(config.run, config.artifacts), config.weights)
-    setting = _setting(config, trained)
-    screen.title("medft evaluate", str(trained.run.root))
+    tuned = read_run(find_run(config.run, config.artifacts), config.weights)
+    setting = _setting(config, tuned)
+    screen.title("medft evaluate", str(tuned.record.run.root))
     for line in setting.remarks:
         screen.line("note", line)
     with screen.chatter_to(setting.folder / "evaluate.log"), _bar(screen) as progress:
         suites = [open_suite(name, suite, setting) for name, suite in config.suite.items()]
         with _kept():
-            _ask(suites, _systems(config, trained), progress)
+            _ask(suites, _systems(config, tuned), progress)
             results = [suite.finish(progress) for suite in suites]
-    written = write_report(setting.folder, f"Evaluation of {trained.name}")
+    written = write_report(setting.folder, f"Evaluation of {tuned.record.run.name}")
     for result in results:
         screen.say(f"\n{result['suite']}: {result['asked']} items")
         table = metrics_table(result)
@@ -114,30 +114,31 @@ def _ask(suites: Sequence[Suite], systems: Iterator[System], progress: NamedProg
         release()
 
 
-def _setting(config: EvaluateConfig, trained: Trained) -> Setting:
+def _setting(config: EvaluateConfig, tuned: RunModel) -> Setting:
     remarks: list[str] = []
-    own, trained_on = _records(config, trained, remarks)
+    own, trained_on = _records(config, tuned, remarks)
     return Setting(
-        template=trained.template,
+        template=tuned.template,
         own=own,
         trained_on=trained_on,
         sampling=Sampling(temperature=config.temperature, top_p=config.top_p, seed=config.seed),
-        folder=trained.run.evaluation,
+        folder=tuned.record.run.evaluation,
         seed=config.seed,
-        tiny=trained.resolved.scale == "tiny",
-        run=trained.name,
+        tiny=tuned.resolved.scale == "tiny",
+        run=tuned.record.run.name,
         weights=config.weights,
         remarks=remarks,
     )
 
 
 def _records(
-    config: EvaluateConfig, trained: Trained, remarks: list[str]
+    config: EvaluateConfig, tuned: RunModel, remarks: list[str]
 ) -> tuple[list[Record], list[Record]]:
     """The run's test and training records, prepared again exactly as for the training."""
-    dataset = build(DatasetConfig, trained.settings["dataset"], "dataset")
+    dataset = build(DatasetConfig, tuned.record.demand(dict, "settings", "dataset"), "dataset")
+    seed = tuned.record.demand(int, "settings", "seed")
     try:
-        prepared = prepare(dataset, seed=int(trained.settings["seed"]), processed=config.processed)
+        prepared = prepare(dataset, seed=seed, processed=config.processed)
     except MedftError as error:
         if any(suite.dataset is None and suite.kind != "harness" for suite in config.suite.values()):
             raise
@@ -148,25 +149,25 @@ def _records(
     return list(prepared.records("test")), list(prepared.records("train"))
 
 
-def _systems(config: EvaluateConfig, trained: Trained) -> Iterator[System]:
+def _systems(config: EvaluateConfig, tuned: RunModel) -> Iterator[System]:
     """Base, then tuned. An adapter is switched off and on; merged weights are loaded one after the other."""
-    scale, artifacts, limits = trained.resolved.scale, config.artifacts, (config.context, config.batch_tokens)
-    held = "4-bit, " if trained.load_in_4bit and config.weights == "adapter" else ""
+    scale, artifacts, limits = tuned.resolved.scale, config.artifacts, (config.context, config.batch_tokens)
+    held = "4-bit, " if tuned.load_in_4bit and config.weights == "adapter" else ""
 
     def system(name: str, session: Session, model: str, *weights: Path) -> System:
         prints = "+".join(map(fingerprint, weights))
-        return System(name, session, model, f"{prints}, {held}{trained.resolved.dtype}")
+        return System(name, session, model, f"{prints}, {held}{tuned.resolved.dtype}")
 
     if config.weights == "merged":
-        base = merging_base(trained.model, scale, artifacts)
-        yield system(BASE, open_merged(trained, "base", artifacts, *limits), BASE, base.folder)
-        yield system(TUNED, open_merged(trained, "tuned", artifacts, *limits), BASE, trained.run.merged)
+        base = merging_base(tuned.model, scale, artifacts)
+        yield system(BASE, open_merged(tuned, "base", artifacts, *limits), BASE, base.folder)
+        yield system(TUNED, open_merged(tuned, "tuned", artifacts, *limits), BASE, tuned.record.run.merged)
         return
-    base = training_base(trained.model, scale, trained.load_in_4bit, artifacts)
-    library = Library([trained.run], artifacts, *limits)
+    base = training_base(tuned.model, scale, tuned.load_in_4bit, artifacts)
+    library = Library([tuned.record.run], artifacts, *limits)
     session, name = library.session(library.names[0])
     yield system(BASE, session, BASE, base.folder)
-    yield system(TUNED, session, name, base.folder, trained.run.adapter)
+    yield system(TUNED, session, name, base.folder, tuned.record.run.adapter)
 
 
 @contextmanager

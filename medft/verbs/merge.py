@@ -11,8 +11,8 @@ from medft.errors import RunError
 from medft.files import read_json, write_json
 from medft.models.base_models import training_base
 from medft.runs import find_run
+from medft.runs.record import RunRecord
 from medft.screen import Screen
-from medft.training.resume import read_config
 from medft.verbs.steps import encode, merge
 from medft.verbs.train_config import TrainConfig
 
@@ -41,20 +41,20 @@ def run(config: MergeConfig) -> None:
         RunError: the run has no adapter.
         MergeError: the merge failed or did not pass; merged/ is then as it was before.
     """
-    screen, found = Screen(), find_run(config.run, config.artifacts)
-    if not found.adapter.is_dir():
+    screen, run = Screen(), find_run(config.run, config.artifacts)
+    if not run.adapter.is_dir():
         raise RunError(
-            "this run has no adapter to merge", where=str(found.root), remedy="medft runs   lists runs"
+            "this run has no adapter to merge", where=str(run.root), remedy="medft runs   lists runs"
         )
-    trained = build(TrainConfig, read_config(found))
-    trained = replace(trained, max_shard_gb=config.max_shard_gb)
-    scale = read_json(found.environment)["resolved"]["scale"]
-    screen.title("merge", str(found.root))
-    with screen.chatter_to(found.log):
-        prepared = prepare(trained.dataset, seed=trained.seed, processed=trained.processed)
-        base = training_base(trained.model, scale, trained.engine.load_in_4bit, trained.artifacts)
-        report = merge(trained, scale, found, base, encode(trained, prepared, base.folder), screen)
-    if found.summary.is_file():
-        write_json(found.summary, {**read_json(found.summary), "merge": report})
+    record = RunRecord(run)
+    scale, settings = record.scale, build(TrainConfig, record.demand(dict, "settings"))
+    settings = replace(settings, max_shard_gb=config.max_shard_gb)
+    screen.title("merge", str(run.root))
+    with screen.chatter_to(run.log):
+        prepared = prepare(settings.dataset, seed=settings.seed, processed=settings.processed)
+        base = training_base(settings.model, scale, settings.engine.load_in_4bit, settings.artifacts)
+        report = merge(settings, scale, run, base, encode(settings, prepared, base.folder), screen)
+    if run.summary.is_file():
+        write_json(run.summary, {**read_json(run.summary), "merge": report})
     tiny, real = "export run={} format=ollama", "upload run={} repo=<you>/<name> dry_run=true"
-    screen.line("next", f"medft {(tiny if scale == 'tiny' else real).format(found.root)}")
+    screen.line("next", f"medft {(tiny if scale == 'tiny' else real).format(run.root)}")

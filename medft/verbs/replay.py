@@ -10,8 +10,8 @@ from medft.errors import ConfigError, RunError
 from medft.files import stamp, write_json
 from medft.report.replay import agree, as_table, compare_replay
 from medft.runs import RunDir, find_run
+from medft.runs.record import RunRecord
 from medft.screen import Screen
-from medft.training.resume import read_config
 from medft.verbs import train
 
 EXAMPLES = (
@@ -82,4 +82,4 @@ def run(config: ReplayConfig) -> int:
 def _again(first: RunDir, second: RunDir) -> int:
     """Train what the first run's configuration, and nothing else, says."""
     here = {"run_dir": str(second.root), "sweep": {"folder": None, "resume": None}, "upload": {}}
-    return train.run(build(train.TrainConfig, {**read_config(first), **here}))
+    return train.run(build(train.TrainConfig, {**RunRecord(first).demand(dict, "settings"), **here}))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from medft.errors import ConfigError, MedftError
+from medft.errors import ConfigError, DataError, MedftError
 from medft.format import UNKNOWN, count, decimal, duration
 from medft.report.blocks import Table
 from medft.report.series import read_curve
-from medft.report.subject import identify, number, read_figures
 from medft.runs import RunDir, State, all_runs
+from medft.runs.record import RunRecord
+from medft.runs.values import number
 from medft.screen import Screen
 
 EXAMPLES = (
@@ -56,24 +57,26 @@ class Row:
     """Its stamp, which names it: the folder's own name, below the sweep's in a sweep."""
     folder: str
     """Where it lies."""
-    state: State | Literal["damaged"]
+    state: State | Literal["unreadable"] = "unreadable"
     """How it stands."""
-    model: str
+    model: str = ""
     """Base model."""
-    dataset: str
+    dataset: str = ""
     """Data set."""
-    template: str
+    template: str = ""
     """Prompt template."""
-    tiny: bool
+    tiny: bool = False
     """Whether a tiny twin stood in for the base."""
-    steps: int | None
+    steps: int | None = None
     """Optimiser steps so far."""
-    validation_loss: float | None
+    validation_loss: float | None = None
     """Last one, in nats per token."""
-    bits_per_byte: float | None
+    bits_per_byte: float | None = None
     """Of the validation answers."""
-    seconds: float | None
+    seconds: float | None = None
     """Training time."""
+    problem: str = ""
+    """Why it cannot be read."""
 
 
 def run(config: RunsConfig) -> None:
@@ -89,43 +92,39 @@ def run(config: RunsConfig) -> None:
         return
     table = _table(shown)
     Screen().table(table.columns, table.rows, wrap=("model", "data", "template"))
+    for row in shown:
+        if row.problem:
+            print(f"\n  {row.run}: {row.problem}")
     if len(shown) < len(rows):
         print(f"\n  {len(shown)} of {len(rows)} runs   limit=null lists all")
 
 
 def describe(run: RunDir) -> Row:
-    """What the list says of a run; a folder with an unreadable file is listed as damaged."""
-    name = (
-        run.root.name
-        if run.root.parent.parent.name != "sweeps"
-        else f"{run.root.parent.name}/{run.root.name}"
-    )
+    """What the list says of a run; one whose folder cannot be read is listed with the reason."""
+    job = run.root.parent.parent.name == "sweeps"
+    row = Row(run.name if job else run.root.name, str(run.root))
+    record = RunRecord(run)
     try:
-        identity, summary, state = identify(run), read_figures(run.summary), run.state()
-    except (MedftError, KeyError):
-        return Row(name, str(run.root), "damaged", "", "", "", False, None, None, None, None)
-    figures = summary or _so_far(run)
-    steps = number(figures, "steps")
-    return Row(
-        run=name,
-        folder=str(run.root),
+        identity, results, state = record.identity, record.summary or _so_far(run), run.state()
+    except MedftError as error:
+        return replace(row, problem=error.what)
+    steps = number(results, "steps")
+    return replace(
+        row,
         state=state,
-        model=identity.model,
-        dataset=identity.dataset,
-        template=identity.template,
-        tiny=identity.tiny,
         steps=None if steps is None else int(steps),
-        validation_loss=number(figures, "validation_loss"),
-        bits_per_byte=number(figures, "bits_per_byte"),
-        seconds=number(figures, "seconds"),
+        validation_loss=number(results, "validation_loss"),
+        bits_per_byte=number(results, "bits_per_byte"),
+        seconds=number(results, "seconds"),
+        **asdict(identity),
     )
 
 
 def _so_far(run: RunDir) -> dict[str, float | None]:
-    """The figures of an unfinished run, from the losses that it has logged."""
+    """The results of an unfinished run, from the losses that it has logged."""
     try:
         curve = read_curve(run.loss_csv)
-    except MedftError:
+    except DataError:
         return {}
     return {
         "steps": float(curve.rows["step"].max()),

@@ -139,7 +139,7 @@ def _account(job: _Job, tokens: Tokens) -> tuple[Fingerprints, Json]:
     """What the run rests on; a resumed one must rest on the same."""
     prints = Fingerprints.of(job.prepared.ledger, tokens.fingerprint, job.config.template)
     if job.config.resume and job.folder.ledger.is_file():  # else it was stopped before its first step
-        demand_same_data(job.folder, read_json(job.folder.ledger)["fingerprints"], plain(prints))
+        demand_same_data(job.folder, plain(prints))
     return prints, ledger_json(job.prepared.ledger, tokens.splits, prints)
 
 

@@ -20,7 +20,7 @@ def make_run(artifacts: Path, stamp: str, seed: int, overrides: tuple[str, ...] 
     run.root.mkdir(parents=True)
     run.config.write_text(yaml.safe_dump(values), encoding="utf-8")
     run.environment.write_text(json.dumps({"resolved": {"scale": "tiny"}}), encoding="utf-8")
-    _share_twins(artifacts / "tiny")
+    share_twins(artifacts / "tiny")
     _adapter(twin("mistral", artifacts / "tiny").bits16, run.adapter, seed)
     run.summary.write_text("{}", encoding="utf-8")
     return run
@@ -33,7 +33,7 @@ def add_merged(run: RunDir, artifacts: Path) -> None:
     write_merge(twin("mistral", artifacts / "tiny").bits16, run.adapter, run.merged)
 
 
-def _share_twins(folder: Path) -> None:
+def share_twins(folder: Path) -> None:
     """Let the run find the twins that all tests share, as the fixture ``twins`` does."""
     root = Path(os.environ.get("MEDFT_TEST_TWINS", "artifacts/tiny")).absolute()
     root.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ import yaml
 from medft.errors import RunError
 from medft.files import write_json
 from medft.runs import RunDir
+from medft.runs.migrate import FORMAT
 from medft.training.resume import demand_same, demand_same_data, demand_same_steps, expand
 
 BEFORE = {
@@ -24,6 +25,7 @@ def interrupted(tmp_path: Path) -> RunDir:
     run = RunDir(tmp_path / "runs" / "mistral-tiny-sample-medical_qa" / "20260101-000000")
     run.root.mkdir(parents=True)
     run.config.write_text(yaml.safe_dump(BEFORE))
+    write_json(run.environment, {"format": FORMAT})
     run.mark("interrupted")
     return run
 
@@ -67,6 +69,20 @@ def test_other_trainer_settings_and_places_may_change(interrupted: RunDir) -> No
     assert demand_same(interrupted, now) is None
 
 
+def test_a_setting_that_an_older_format_did_not_know_is_not_compared(interrupted: RunDir) -> None:
+    now = {**BEFORE, "lora": {"r": 16, "use_new": True}}
+    with pytest.raises(RunError, match="use_new: None -> True"):
+        demand_same(interrupted, now)
+    write_json(interrupted.environment, {})
+    assert demand_same(interrupted, now) is None
+
+
+def test_damaged_settings_are_refused_with_a_remedy(interrupted: RunDir) -> None:
+    interrupted.config.write_text("a: [")
+    with pytest.raises(RunError, match=r"config\.yaml is damaged[\s\S]*fix:   copy the run folder again"):
+        expand([f"resume={interrupted.root}"])
+
+
 def test_a_branch_may_be_pinned_to_the_commit_that_it_stood_for(interrupted: RunDir) -> None:
     member = {"repo": "o/n", "revision": "main", "path": None}
     mixture = {"name": "both", "revision": None, "sources": {"one": member}}
@@ -79,8 +95,10 @@ def test_a_branch_may_be_pinned_to_the_commit_that_it_stood_for(interrupted: Run
 
 
 def test_changed_rows_are_refused(interrupted: RunDir) -> None:
+    write_json(interrupted.ledger, {"fingerprints": {"data": "a", "tokenizer": "t"}})
+    demand_same_data(interrupted, {"data": "a", "tokenizer": "t"})
     with pytest.raises(RunError, match="data changed"):
-        demand_same_data(interrupted, {"data": "a", "tokenizer": "t"}, {"data": "b", "tokenizer": "t"})
+        demand_same_data(interrupted, {"data": "b", "tokenizer": "t"})
 
 
 def test_a_step_keeps_its_rows_on_another_number_of_gpus(interrupted: RunDir) -> None:

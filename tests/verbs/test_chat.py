@@ -56,7 +56,7 @@ def test_the_first_prompt_is_what_training_sees(library: Library, dialogue: Dial
 
     session, _ = library.session(dialogue.model)
     record = Record("r", "s", "qa", "en", question=" What is gout?\n", answer="A disease.")
-    trained = session.encoder.encode([messages(record, library.trained(dialogue.model).template)])[0]
+    trained = session.encoder.encode([messages(record, library.model(dialogue.model).template)])[0]
     sent = session.prompt(dialogue.messages(" What is gout?\n"), 1)
     assert trained.input_ids[: len(sent)] == sent
 

@@ -16,8 +16,9 @@ from medft.cli import main
 from medft.evaluation.asking import System
 from medft.files import read_json
 from medft.inference import generation, likelihood
-from medft.publish.card_sections import read_scores
+from medft.publish.card_sections import scores
 from medft.runs import RunDir
+from medft.runs.record import RunRecord
 from medft.verbs import evaluate
 from tests.support.trained_run import add_merged, make_run
 
@@ -92,7 +93,7 @@ def test_merged_weights_answer_as_the_adapter_does(tmp_path: Path) -> None:
         answers[weights] = _answers(run.evaluation / f"{name}.answers.jsonl")
     report = (run.evaluation / "report.md").read_text()
     assert "## heldout\n" in report and "## heldout.merged\n" in report
-    assert {score.suite for score in read_scores(run.evaluation)} == {"heldout", "heldout.merged"}
+    assert {score.suite for score in scores(RunRecord(run))} == {"heldout", "heldout.merged"}
     assert figures["merged"]["base"] == figures["adapter"]["base"]  # the same 16-bit weights
     tuned = figures["adapter"]["tuned"]["value"]
     assert abs(tuned - figures["adapter"]["base"]["value"]) > 0.01

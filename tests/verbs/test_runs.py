@@ -70,7 +70,22 @@ def test_a_damaged_folder_does_not_hide_the_others(
 ) -> None:
     [newest] = (artifacts / "runs").glob("mistral*/*")
     (newest / "config.yaml").write_text("a: [")
-    assert [row["state"] for row in as_json(artifacts, capsys)][:2] == ["damaged", "killed"]
+    rows = as_json(artifacts, capsys)
+    assert [row["state"] for row in rows][:2] == ["unreadable", "killed"]
+    assert (
+        rows[0]["problem"] == "config.yaml is damaged: while parsing a flow node" and not rows[1]["problem"]
+    )
+    assert f"{newest.name}: config.yaml is damaged" in listed(artifacts, capsys)
+
+
+def test_a_folder_of_a_newer_medft_is_listed_and_the_others_too(
+    artifacts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [newest] = (artifacts / "runs").glob("mistral*/*")
+    (newest / "environment.json").write_text('{"format": 99}')
+    said = listed(artifacts, capsys)
+    assert f"{newest.name}: the run folder has format 99" in said
+    assert "killed" in said and "finished" in said
 
 
 def test_no_runs_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

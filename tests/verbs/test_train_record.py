@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from medft.compose import settings
 from medft.config import build
-from medft.training.resume import read_config
+from medft.runs.record import RunRecord
 from medft.verbs import train
 from medft.verbs.train_config import TrainConfig
 from tests.data.conftest import dataset_hub
@@ -26,7 +27,9 @@ def test_a_runs_settings_name_the_commit_of_its_data(
     repo = dataset_hub.store.add("ward/qa", {"train.jsonl": lines(qa(40))}, kind="dataset")
     places = [f"artifacts={tmp_path / 'artifacts'}", f"processed={tmp_path / 'processed'}"]
     asked = ["dataset.reader=hub", "dataset.repo=ward/qa", "dataset.revision=main"]
-    written: list[dict[str, Any]] = []
-    monkeypatch.setattr(train, "_run", lambda *given: written.append(read_config(given[0].folder)) or 0)
+    written: list[Mapping[str, Any]] = []
+    monkeypatch.setattr(
+        train, "_run", lambda *given: written.append(RunRecord(given[0].folder).settings) or 0
+    )
     train.run(settings("train", ["model=mistral", "scale=tiny", "dataset=jsonl", *asked, *places]))
     assert build(TrainConfig, written[0]).dataset.revision == repo.head.sha

@@ -13,7 +13,8 @@ from medft.report.comparison.result import Comparison
 from medft.report.comparison.seeds import RULE
 from medft.report.html import page
 from medft.report.markdown import document
-from medft.report.subject import FINGERPRINTS, Subject
+from medft.report.subject import Subject
+from medft.runs.record import FINGERPRINTS
 
 NAME = "comparison"
 

@@ -8,7 +8,9 @@ from medft.format import UNKNOWN, count, duration, size
 from medft.report.blocks import Table
 from medft.report.comparison.result import Comparison, Line
 from medft.report.comparison.seeds import spread
-from medft.report.subject import FINGERPRINTS, Subject, number
+from medft.report.subject import Subject
+from medft.runs.record import FINGERPRINTS
+from medft.runs.values import number
 
 METRICS = (
     "steps", "train_loss", "validation_loss", "bits_per_byte", "test_loss", "tokens", "tokens_per_second",

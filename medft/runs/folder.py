@@ -1,7 +1,4 @@
-"""Run folders: their layout, their states, and how one is named on the command line.
-
-Owns the names of the files inside a run folder. Knows nothing of what the files mean.
-"""
+"""Run folders: the names of their files, their states, and how one is named on the command line."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from medft.errors import RunError
 from medft.files import read_json, take, write_json
@@ -28,6 +25,11 @@ class RunDir:
 
     root: Path
     """``artifacts/runs/<model>[-tiny]-<dataset>-<template>/<stamp>``"""
+
+    @property
+    def name(self) -> str:
+        """``<model>[-tiny]-<dataset>-<template>/<stamp>``, or ``<sweep>/<job>``"""
+        return f"{self.root.parent.name}/{self.root.name}"
 
     @property
     def config(self) -> Path:
@@ -114,8 +116,10 @@ class RunDir:
         if not self.status.is_file():
             return "killed"
         status = read_json(self.status)
-        state: State = status["state"]
-        return "killed" if state == "running" and not self._is_held() else state
+        for state in get_args(State):
+            if isinstance(status, dict) and status.get("state") == state:
+                return "killed" if state == "running" and not self._is_held() else state
+        raise RunError("status.json is damaged: it names no state", where=str(self.status))
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -145,8 +149,8 @@ class RunDir:
 
 def all_runs(artifacts: Path) -> list[RunDir]:
     """Every run folder under ``artifacts/runs`` and ``artifacts/sweeps``, newest first."""
-    found = [path.parent for top in ("runs", "sweeps") for path in (artifacts / top).glob("*/*/config.yaml")]
-    return [RunDir(root) for root in sorted(found, key=_when, reverse=True)]
+    roots = [path.parent for top in ("runs", "sweeps") for path in (artifacts / top).glob("*/*/config.yaml")]
+    return [RunDir(root) for root in sorted(roots, key=_when, reverse=True)]
 
 
 def _when(root: Path) -> tuple[str, int, str]:
@@ -181,10 +185,9 @@ def find_run(name: str, artifacts: Path) -> RunDir:
         return matches[0]
     if matches:
         listed = "\n         ".join(str(run.root) for run in matches[:8])
-        raise RunError(f"'{name}' names {len(matches)} runs", where=listed, remedy="write more of the name")
+        raise RunError(f"'{name}' matches {len(matches)} runs", where=listed, remedy="give a longer prefix")
     raise RunError(f"no run is called '{name}'", where=str(artifacts), remedy="medft runs   lists them")
 
 
 def _names(run: RunDir, name: str) -> bool:
-    full = f"{run.root.parent.name}/{run.root.name}"
-    return full.startswith(name) or run.root.name.startswith(name)
+    return run.name.startswith(name) or run.root.name.startswith(name)

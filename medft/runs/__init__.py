@@ -1,0 +1,5 @@
+"""Run folders: their layout, their states, and what they hold, for every command that reads or writes one."""
+
+from medft.runs.folder import RunDir, State, all_runs, find_run
+
+__all__ = ["RunDir", "State", "all_runs", "find_run"]

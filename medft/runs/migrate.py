@@ -1,0 +1,48 @@
+"""The format of run folders, and how a folder of an older one is read as today's.
+
+Applied in memory when a folder is read; the folder itself is written in today's format when its run is
+resumed. Only names change here. Fingerprints are results and are never made up: resuming computes today's and
+compares, so a run whose rows, wording or tokenizer come out otherwise today is refused by name. Cached rows
+and token ids need no migration: their folders are named by the code that made them, and are made again.
+"""
+
+from __future__ import annotations
+
+import re
+
+FORMAT = 2
+"""Stands as ``format`` in environment.json; a folder without a number has format 1 (up to commit b3ab957)."""
+
+RENAMED = {
+    "config.yaml": {"trainer.objective": "trainer.sweep_metric"},
+    "plan.json": {"trainer.objective": "trainer.sweep_metric"},
+    "summary.json": {"objective": "sweep_metric"},
+}
+"""By file, the dotted keys of format 1 and what they are called today."""
+
+
+def migrate(file: str, values: dict[str, object], number: int) -> None:
+    """Bring the content of ``file`` from format ``number`` to today's, in place."""
+    if number == FORMAT:
+        return
+    for old, new in RENAMED.get(file, {}).items():
+        _move(values, old.split("."), new.split("."))
+        overrides = values.get("overrides")
+        if isinstance(overrides, list):
+            key = re.compile(rf"^([+~]*){re.escape(old)}(?==|$)")
+            values["overrides"] = [key.sub(rf"\g<1>{new}", str(override)) for override in overrides]
+
+
+def _move(values: dict[str, object], old: list[str], new: list[str]) -> None:
+    origin: object = values
+    for group in old[:-1]:
+        origin = origin.get(group) if isinstance(origin, dict) else None
+    if not isinstance(origin, dict) or old[-1] not in origin:
+        return
+    target = values
+    for group in new[:-1]:
+        inner = target.setdefault(group, {})
+        if not isinstance(inner, dict):
+            return
+        target = inner
+    target[new[-1]] = origin.pop(old[-1])
