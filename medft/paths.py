@@ -19,9 +19,14 @@ def samples_dir() -> Path:
 
 
 def _shared(name: str, checkout: Path) -> Path:
-    """The copy inside the wheel where there is one, else the folder beside the package."""
+    """The copy inside the wheel where there is one, else what stands beside the package."""
     bundled = _PACKAGE / "_share" / name
-    return bundled if bundled.is_dir() else checkout
+    return bundled if bundled.exists() else checkout
+
+
+def lock_file(name: str) -> Path:
+    """A lock file of weights that come from a package registry."""
+    return _shared(name, _PACKAGE.parent / name)
 
 
 def cache_dir() -> Path:

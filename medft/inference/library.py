@@ -80,7 +80,7 @@ def read_run(run: RunDir, weights: Weights = "adapter") -> Trained:
     how = build(EngineConfig, settings["engine"], "engine")
     resolved = resolve(model, replace(how, name="auto"), scale, probe())
     template = build(TemplateConfig, settings["template"], "template")
-    return Trained(run, model, template, resolved, how.load_in_4bit, settings)
+    return Trained(run, model, template, resolved, resolved.load_in_4bit, settings)
 
 
 class Library:

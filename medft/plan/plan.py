@@ -117,7 +117,7 @@ def make(request: Request, resolved: Resolved, machine: Machine) -> Plan:
     """
     reasons = dict(resolved.reasons)
     trainer = _optimizer(request.trainer, machine, reasons)
-    recipe = Recipe(trainer, resolved.gradient_checkpointing, request.engine.load_in_4bit)
+    recipe = Recipe(trainer, resolved.gradient_checkpointing, resolved.load_in_4bit)
     memory = memory_of(request, resolved, machine)
     used = machine.gpus[: request.devices]
     free = min((gpu.free_bytes for gpu in used), default=machine.ram_available)

@@ -52,7 +52,7 @@ def run(config: MergeConfig) -> None:
     screen.title("merge", str(found.root))
     with screen.chatter_to(found.log):
         prepared = prepare(trained.dataset, seed=trained.seed, processed=trained.processed)
-        base = training_base(trained.model, scale, trained.engine.load_in_4bit, trained.artifacts)
+        base = training_base(trained.model, scale, bool(trained.engine.load_in_4bit), trained.artifacts)
         report = merge(trained, scale, found, base, encode(trained, prepared, base.folder), screen)
     if found.summary.is_file():
         write_json(found.summary, {**read_json(found.summary), "merge": report})

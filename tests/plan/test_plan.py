@@ -21,7 +21,8 @@ def plan(
 ) -> Plan:
     wanted = request(tmp_path, "model=mistral", *overrides, lengths=lengths, devices=devices)
     on_cpu = {"engine": "transformers", "gradient_checkpointing": "off"} if not there.gpus else {}
-    return make(wanted, resolved(**on_cpu), there)
+    asked = wanted.engine.load_in_4bit
+    return make(wanted, resolved(load_in_4bit=asked is not False, **on_cpu), there)
 
 
 def test_a_plan_counts_steps_rows_and_tokens(tmp_path: Path) -> None:
