@@ -17,6 +17,7 @@ from typing import Any, Literal, cast
 from medft.config import build, nearest
 from medft.errors import ConfigError
 from medft.machine import probe
+from medft.model_words import spelled_out
 from medft.models.registry import ShapeConfig
 from medft.paths import conf_dir
 from medft.plan.resolve import Scale, chosen_scale
@@ -55,7 +56,8 @@ def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
 
     groups = group_options(overrides)
     try:
-        return _with_own_family(_compose(verb, overrides, groups), _own_folders(overrides))
+        values = _compose(verb, spelled_out(overrides, groups["model"]), groups)
+        return _with_own_family(values, _own_folders(overrides))
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise _translate(error, verb, groups) from error
 

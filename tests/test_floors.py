@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    ("__init__", "errors", "paths", "machine", "format", "aliases"),
+    ("__init__", "errors", "paths", "machine", "format", "aliases", "model_words"),
     ("files", "screen", "config", "ranks"),
     ("runs",),
     ("data",),

@@ -92,7 +92,7 @@ def _scale(
         raise ConfigError(
             f"model '{model.name}' has no tiny twin",
             where="scale=tiny",
-            remedy="leave scale out: the real model is then taken, on a CPU too; or give it a family of its own: "
+            remedy="leave scale out, and the real model is taken, on a CPU too; or give it a family of its own: "
             "model.family=<folder>  (CONTRIBUTING.md)",
         )
     if scale != "auto":
