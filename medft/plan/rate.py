@@ -1,7 +1,4 @@
-"""How fast this machine trained before: the rate of the newest run that resembles a plan.
-
-Owns that search through finished runs. Knows nothing of plans.
-"""
+"""How fast this machine trains: like the newest run that resembles a plan, or as its processor suggests."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ from medft.machine import Machine
 from medft.runs import RunDir, all_runs
 
 _VALIDATION_PER_TOKEN = 1 / 3  # a forward pass, of forward and backward
+_CPU_SHARE = 0.8  # of the speed of its matrix products that a training of a real model reaches on a CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class Rate:
     tokens_per_second: float
     """In optimiser steps, padding left out."""
     run: str
-    """The run it was measured in."""
+    """The run it was measured in, or what it was reckoned from."""
 
     def seconds(self, trained: float, validated: float) -> float:
         """How long so many tokens take to train on and to validate."""
@@ -42,6 +40,19 @@ def last_rate(artifacts: Path, machine: Machine, like: Json) -> Rate | None:
     return next(
         (found for run in all_runs(artifacts) if (found := _rate(run, _hardware(machine), like))), None
     )
+
+
+def reckoned(speed: float, flops_per_token: float, passes: float, padding: float) -> Rate:
+    """The rate that a processor's speed lets expect.
+
+    Args:
+        speed: of its matrix products, in operations per second.
+        flops_per_token: of a training step without recomputation.
+        passes: forward and backward, 2, or with recomputation 3.
+        padding: processed over real tokens.
+    """
+    per_token = flops_per_token * passes / 2 * padding
+    return Rate(_CPU_SHARE * speed / per_token, "a measurement of this processor")
 
 
 def _rate(run: RunDir, hardware: object, like: Json) -> Rate | None:

@@ -92,8 +92,8 @@ def _scale(
         raise ConfigError(
             f"model '{model.name}' has no tiny twin",
             where="scale=tiny",
-            remedy="leave scale out, and the real model is taken, on a CPU too; or give it a family of its own: "
-            "model.family=<folder>  (CONTRIBUTING.md)",
+            remedy="leave scale out, and the real model is taken, on a CPU too; or give it a family of its"
+            " own: model.family=<folder>  (CONTRIBUTING.md)",
         )
     if scale != "auto":
         reasons["scale"] = f"scale={scale} was asked for"
