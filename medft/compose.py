@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 from medft.config import build, nearest
 from medft.errors import ConfigError
+from medft.machine import probe
+from medft.model_words import spelled_out
+from medft.models.registry import ShapeConfig
 from medft.paths import conf_dir
+from medft.plan.resolve import Scale, chosen_scale
 
-# The published mixture and recipe belong to a real model; a tiny twin gets what proves the pipeline quickly.
+# The published mixture and recipe belong to a real model on a GPU; a tiny twin gets what proves the pipeline
+# quickly, and a real model on a CPU what it can learn from in minutes and without a download.
 DEFAULTS = {
-    "dataset": {"full": "wikidoc_medquad", "tiny": "sample"},
-    "trainer": {"full": "published", "tiny": "smoke"},
+    "dataset": {"full": "wikidoc_medquad", "cpu": "sample", "tiny": "sample"},
+    "trainer": {"full": "published", "cpu": "cpu", "tiny": "smoke"},
 }
 SEARCHPATH = "hydra.searchpath="
 """Hydra's override for folders of YAML files beside conf/."""
@@ -50,7 +56,8 @@ def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
 
     groups = group_options(overrides)
     try:
-        return _with_own_family(_compose(verb, overrides, groups), _own_folders(overrides))
+        values = _compose(verb, spelled_out(overrides, groups["model"]), groups)
+        return _with_own_family(values, _own_folders(overrides))
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise _translate(error, verb, groups) from error
 
@@ -60,9 +67,9 @@ def _compose(verb: str, overrides: Sequence[str], groups: Collection[str]) -> di
     from hydra import initialize_config_dir
     from omegaconf import OmegaConf
 
-    register_resolvers()
+    known = [forced(override, groups) for override in overrides]
+    register_resolvers(known)
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=verb):
-        known = [forced(override, groups) for override in overrides]
         values: Any = OmegaConf.to_container(hydra_compose(primary(verb), overrides=known), resolve=True)
     return dict(values)
 
@@ -97,30 +104,36 @@ def _with_own_family(values: dict[str, Any], folders: Sequence[Path]) -> dict[st
     return values
 
 
-def register_resolvers() -> None:
-    """Make ``${default_for:...}`` and ``${run_name:...}`` known to OmegaConf."""
+def register_resolvers(overrides: Sequence[str] = ()) -> None:
+    """Make ``${default_for:...}`` and ``${run_name:...}`` known to OmegaConf.
+
+    Args:
+        overrides: of the command that is composed; some may change the model whose defaults are asked for.
+    """
     from omegaconf import OmegaConf
 
-    OmegaConf.register_new_resolver("default_for", _default_for, replace=True)
+    OmegaConf.register_new_resolver("default_for", partial(_default_for, overrides), replace=True)
     OmegaConf.register_new_resolver("run_name", _run_name, replace=True)
 
 
-def effective_scale(scale: str) -> str:
-    """full or tiny; ``auto`` is full where there is a CUDA GPU."""
-    from medft.machine import probe
-
-    if scale != "auto":
-        return scale
-    return "full" if probe().gpus else "tiny"
+def effective_scale(scale: str, model: Mapping[str, Any]) -> Literal["full", "tiny"]:
+    """full or tiny: ``auto`` as the plan decides it for the composed settings ``model``."""
+    shape = model.get("shape")
+    known = ShapeConfig(**{name: shape[name] for name in shape}) if shape else None
+    return chosen_scale(cast(Scale, scale), model.get("family"), known, bool(probe().gpus))
 
 
-def _default_for(group: str, scale: str) -> str:
-    return DEFAULTS[group][effective_scale(scale)]
+def _default_for(overrides: Sequence[str], group: str, scale: str, model: str) -> str:
+    from hydra import compose as hydra_compose
+
+    own = [o for o in overrides if o.startswith(("++model.", SEARCHPATH))]
+    effective = effective_scale(scale, hydra_compose(overrides=[f"+model={model}", *own]).model)
+    return DEFAULTS[group]["cpu" if effective == "full" and not probe().gpus else effective]
 
 
-def _run_name(model: str, scale: str, dataset: str, template: str) -> str:
-    tiny = "-tiny" if effective_scale(scale) == "tiny" else ""
-    return re.sub(r"[^\w.\-]+", "_", f"{model}{tiny}-{dataset}-{template}")
+def _run_name(model: Mapping[str, Any], scale: str, dataset: str, template: str) -> str:
+    tiny = "-tiny" if effective_scale(scale, model) == "tiny" else ""
+    return re.sub(r"[^\w.\-]+", "_", f"{model['name']}{tiny}-{dataset}-{template}")
 
 
 def _translate(error: Exception, verb: str, groups: dict[str, list[str]]) -> ConfigError:

@@ -42,7 +42,7 @@ class Machine:
     gpus: tuple[Gpu, ...]
     """CUDA devices, in the order of ``CUDA_VISIBLE_DEVICES``; empty without a driver."""
     cpu_cores: int
-    """Cores that this process may run on."""
+    """Cores that this process may run on, within the container's limit."""
     ram_total: int
     """Bytes of host memory, or of the container's limit."""
     ram_available: int
@@ -60,7 +60,7 @@ def probe() -> Machine:
     total, available = _memory()
     return Machine(
         gpus=_gpus(_driver()),
-        cpu_cores=len(os.sched_getaffinity(0)),
+        cpu_cores=_cores(),
         ram_total=total,
         ram_available=available,
     )
@@ -120,6 +120,16 @@ def _free_bytes(cuda: Any, device: ctypes.c_int) -> int:
     cuda.cuCtxPopCurrent_v2(ctypes.byref(context))
     cuda.cuDevicePrimaryCtxRelease_v2(device)
     return 0 if failed else free.value
+
+
+def _cores(cgroup: Path = _CGROUP) -> int:
+    """Cores of the affinity mask, or as many as the container's share of time is worth."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = (cgroup / "cpu.max").read_text().split()
+        return max(1, min(cores, round(int(quota) / int(period))))
+    except (OSError, ValueError, ZeroDivisionError):  # no cgroup v2 here, or the limit is the word "max"
+        return cores
 
 
 def _memory(cgroup: Path = _CGROUP) -> tuple[int, int]:

@@ -1,10 +1,8 @@
-"""Where conf/ and the bundled samples are, in a checkout and in an installed wheel.
-
-Owns these two places. Knows nothing of what the files hold.
-"""
+"""Where conf/ and the bundled samples are, in a checkout and in an installed wheel; and the user's cache."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -21,6 +19,16 @@ def samples_dir() -> Path:
 
 
 def _shared(name: str, checkout: Path) -> Path:
-    """The copy inside the wheel where there is one, else the folder beside the package."""
+    """The copy inside the wheel where there is one, else what stands beside the package."""
     bundled = _PACKAGE / "_share" / name
-    return bundled if bundled.is_dir() else checkout
+    return bundled if bundled.exists() else checkout
+
+
+def lock_file(name: str) -> Path:
+    """A lock file of weights that come from a package registry."""
+    return _shared(name, _PACKAGE.parent / name)
+
+
+def cache_dir() -> Path:
+    """The user's cache, for what can be fetched or made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "medft"

@@ -8,16 +8,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    ("__init__", "errors", "paths", "machine", "format", "aliases"),
+    ("__init__", "errors", "paths", "machine", "format", "aliases", "model_words"),
     ("files", "screen", "config", "ranks"),
-    ("compose", "runs"),
+    ("runs",),
     ("data",),
     ("prompt",),
     ("models",),
     ("engine",),
     ("training",),
     ("plan",),
-    ("merge", "report", "inference"),
+    ("compose", "merge", "report", "inference"),
     ("evaluation", "publish"),
     ("sweep", "help"),
     ("verbs",),

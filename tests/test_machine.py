@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +106,12 @@ def test_probing_needs_no_torch() -> None:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_cores_of_the_container_are_its_share_of_time(tmp_path: Path) -> None:
+    here = len(os.sched_getaffinity(0))
+    assert machine._cores(tmp_path) == here
+    shares = {"max 100000": here, "100000 100000": 1, "20000 100000": 1, "9900000 100000": here}
+    for text, expected in shares.items():
+        (tmp_path / "cpu.max").write_text(text)
+        assert machine._cores(tmp_path) == expected

@@ -76,8 +76,9 @@ class EngineConfig:
 
     name: Literal["auto", "unsloth", "transformers"] = "auto"
     """auto: Unsloth on a CUDA GPU, transformers elsewhere. A named one that cannot run is an error."""
-    load_in_4bit: bool = True
-    """QLoRA: hold the frozen base in 4 bits, NF4 with double quantisation (arXiv 2305.14314)."""
+    load_in_4bit: bool | None = None
+    """QLoRA: hold the frozen base in 4 bits, NF4 with double quantisation (arXiv 2305.14314); null: on a GPU
+    and for tiny twins, while a CPU holds a real model in 16 bits."""
     gradient_checkpointing: Literal["auto", "off", "standard", "unsloth"] = "auto"
     """Recompute activations in the backward pass instead of keeping them; unsloth also moves them to host
     memory. The losses are the same. auto: as the plan needs it."""

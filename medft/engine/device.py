@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +11,17 @@ from contextlib import contextmanager
 from medft.errors import EngineError
 
 
-def use_one_thread() -> None:
-    """Compute on one thread: a tiny twin's matrices are too small to share, and threads that wait for each
-    other on a busy machine made a step five times slower."""
+def use_threads(count: int) -> None:
+    """Compute on ``count`` threads, or as many as OMP_NUM_THREADS says.
+
+    One suits a tiny twin: its matrices are too small to share, and threads that wait for each other on a busy
+    machine made a step five times slower. A real model takes a thread per core that it may use, which is
+    fewer than torch's own choice in a container with a limit.
+    """
     import torch
 
-    torch.set_num_threads(1)
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    torch.set_num_threads(int(said) if count > 1 and said.isdecimal() else count)
 
 
 def peak_memory_bytes() -> int:

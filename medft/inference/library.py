@@ -67,7 +67,7 @@ def read_run(run: RunDir, weights: Weights = "adapter") -> RunModel:
     how = build(EngineConfig, record.demand(dict, "settings", "engine"), "engine")
     template = build(TemplateConfig, record.demand(dict, "settings", "template"), "template")
     resolved = resolve(model, replace(how, name="auto"), record.scale, probe())
-    return RunModel(record, model, template, resolved, how.load_in_4bit)
+    return RunModel(record, model, template, resolved, resolved.load_in_4bit)
 
 
 class Library:

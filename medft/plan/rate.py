@@ -1,4 +1,4 @@
-"""How fast this machine trained before: the rate of the newest finished run that resembles a plan."""
+"""How fast this machine trains: like the newest run that resembles a plan, or as its processor suggests."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from medft.runs.record import RunRecord
 from medft.runs.values import mapping, number
 
 _VALIDATION_PER_TOKEN = 1 / 3  # a forward pass, of forward and backward
+_CPU_SHARE = 0.8  # of the speed of its matrix products that a training of a real model reaches on a CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Rate:
     tokens_per_second: float
     """In optimiser steps, padding left out."""
     run: str
-    """The run it was measured in."""
+    """The run it was measured in, or what it was reckoned from."""
 
     def seconds(self, trained: float, validated: float) -> float:
         """How long so many tokens take to train on and to validate."""
@@ -38,6 +39,19 @@ def last_rate(artifacts: Path, machine: Machine, like: Json) -> Rate | None:
         like: keys of summary.json: model, engine, scale.
     """
     return next((rate for run in all_runs(artifacts) if (rate := _rate(run, machine, like))), None)
+
+
+def reckoned(speed: float, flops_per_token: float, passes: float, padding: float) -> Rate:
+    """The rate that a processor's speed lets expect.
+
+    Args:
+        speed: of its matrix products, in operations per second.
+        flops_per_token: of a training step without recomputation.
+        passes: forward and backward, 2, or with recomputation 3.
+        padding: processed over real tokens.
+    """
+    per_token = flops_per_token * passes / 2 * padding
+    return Rate(_CPU_SHARE * speed / per_token, "a measurement of this processor")
 
 
 def _rate(run: RunDir, machine: Machine, like: Json) -> Rate | None:

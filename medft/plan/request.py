@@ -96,6 +96,6 @@ def disk_of(request: Request, resolved: Resolved, trainer: TrainerConfig) -> Dis
         return None
     download = 0
     if resolved.scale == "full":
-        download = to_download(request.model, request.shape, request.engine.load_in_4bit, request.merge)
+        download = to_download(request.model, request.shape, resolved.load_in_4bit, request.merge)
     bits = 8 if "8bit" in trainer.optimizer else 32
     return disk(request.shape, request.adapter, bits, trainer.save_total_limit, request.merge, download)

@@ -1,10 +1,11 @@
-"""What will run on this machine: engine, scale, compute type, checkpointing, each with its reason.
+"""What will run on this machine: engine, scale, compute type, 4 bits, checkpointing, each with its reason.
 
-Owns one pure function of settings and machine. Loads nothing and never falls back from what was named.
+One function of settings and machine, which loads nothing and never falls back from what was named.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,9 +13,14 @@ from medft.engine.base import Checkpointing, EngineConfig, EngineName
 from medft.errors import ConfigError, EngineError
 from medft.machine import Machine
 from medft.models.families import folder_of
-from medft.models.registry import Dtype, ModelConfig
+from medft.models.registry import Dtype, ModelConfig, ShapeConfig, parameters
+from medft.plan.speed import Speed, measure
 
 Scale = Literal["auto", "full", "tiny"]
+
+SMALL = 400e6
+"""Weights of the largest model that scale=auto trains on a CPU: on two cores about 100 tokens a second, so
+that a hundred steps of 8 short rows take half an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,54 +35,92 @@ class Resolved:
     """Compute type, and type of what is not quantised."""
     gradient_checkpointing: Checkpointing
     """Whether activations are recomputed."""
+    load_in_4bit: bool
+    """Whether the frozen base is held in NF4 (QLoRA), or in 16 bits."""
     reasons: dict[str, str]
     """Why, by name of the decision, in plain words."""
 
 
-def resolve(model: ModelConfig, engine: EngineConfig, scale: Scale, machine: Machine) -> Resolved:
+def resolve(
+    model: ModelConfig,
+    engine: EngineConfig,
+    scale: Scale,
+    machine: Machine,
+    speed: Callable[[], Speed] = measure,
+) -> Resolved:
     """Decide what the settings leave to the machine.
 
+    Args:
+        model: the base.
+        engine: how it is to be held and trained.
+        scale: the real base or its twin.
+        machine: GPUs or none.
+        speed: of matrix products; asked only where a real model runs on a CPU.
+
     Raises:
-        EngineError: a named engine or scale=full that this machine cannot run.
+        EngineError: a named engine that this machine cannot run.
         ConfigError: scale=tiny for a model of no or an unknown family; a compute type its family cannot take.
     """
     reasons: dict[str, str] = {}
-    chosen_scale = _scale(model, scale, machine, reasons)
+    real_or_tiny = _scale(model, scale, machine, reasons)
     chosen_engine = _engine(engine, machine, reasons)
-    dtype = _dtype(model, machine, chosen_scale, reasons)
-    checkpointing = _checkpointing(engine, chosen_engine, chosen_scale, reasons)
-    return Resolved(chosen_engine, chosen_scale, dtype, checkpointing, reasons)
+    on_cpu = real_or_tiny == "full" and not machine.gpus
+    dtype = _dtype(model, machine, speed if on_cpu else None, reasons)
+    checkpointing = _checkpointing(engine, chosen_engine, real_or_tiny, on_cpu, reasons)
+    in_4bit = _in_4bit(engine, on_cpu, reasons)
+    return Resolved(chosen_engine, real_or_tiny, dtype, checkpointing, in_4bit, reasons)
+
+
+def chosen_scale(
+    scale: Scale, family: str | None, shape: ShapeConfig | None, gpus: bool
+) -> Literal["full", "tiny"]:
+    """The real model or its twin. ``auto`` takes the real one on a GPU, and on a CPU where it has at most
+    ``SMALL`` weights or no twin."""
+    if scale != "auto":
+        return scale
+    small = shape is not None and parameters(shape) <= SMALL
+    return "full" if gpus or family is None or small else "tiny"
 
 
 def _scale(
     model: ModelConfig, scale: Scale, machine: Machine, reasons: dict[str, str]
 ) -> Literal["full", "tiny"]:
-    if scale == "full" and not machine.gpus:
-        raise EngineError(
-            "scale=full needs a CUDA GPU, and this machine has none that the driver lists",
-            remedy="scale=tiny proves the pipeline here; train the real base on a machine with a GPU",
-        )
-    chosen: Literal["full", "tiny"] = (
-        "full" if scale == "full" or (scale == "auto" and machine.gpus) else "tiny"
-    )
+    chosen = chosen_scale(scale, model.family, model.shape, bool(machine.gpus))
     if chosen == "tiny" and model.family is not None:
         folder_of(model.family)  # a misspelt one is told before anything is read
     elif chosen == "tiny":
         raise ConfigError(
-            f"model '{model.name}' has no tiny twin, and this run would need one",
-            where=f"scale={scale}, {len(machine.gpus)} CUDA GPUs",
-            remedy="scale=full on a GPU, or a family of its own: model.family=<folder>  (CONTRIBUTING.md)",
+            f"model '{model.name}' has no tiny twin",
+            where="scale=tiny",
+            remedy="leave scale out, and the real model is taken, on a CPU too; or give it a family of its"
+            " own: model.family=<folder>  (CONTRIBUTING.md)",
         )
-    reasons["scale"] = {
-        "full": "scale=full was asked for"
-        if scale == "full"
-        else f"CUDA GPU {machine.gpus[0].name}"
-        if machine.gpus
-        else "",
-        "tiny": "2 layers: proves the pipeline, is not a medical model"
-        + ("" if scale == "tiny" else " (scale=full on a GPU)"),
-    }[chosen]
+    if scale != "auto":
+        reasons["scale"] = f"scale={scale} was asked for"
+    elif chosen == "tiny":
+        reasons["scale"] = (
+            "2 layers: proves the pipeline, is not a medical model (on a CPU, models of up to "
+            f"{SMALL / 1e6:.0f}M weights are real: model=smollm2)"
+        )
+    elif machine.gpus:
+        reasons["scale"] = f"CUDA GPU {machine.gpus[0].name}"
+    else:
+        small = model.shape is not None and parameters(model.shape) <= SMALL
+        why = f"at most {SMALL / 1e6:.0f}M weights" if small else "it has no tiny twin"
+        reasons["scale"] = f"{why}, so the real model, on a CPU"
     return chosen
+
+
+def _in_4bit(config: EngineConfig, on_cpu: bool, reasons: dict[str, str]) -> bool:
+    if config.load_in_4bit is not None:
+        reasons["load_in_4bit"] = f"engine.load_in_4bit={str(config.load_in_4bit).lower()} was asked for"
+        return config.load_in_4bit
+    reasons["load_in_4bit"] = (
+        "16-bit LoRA: unpacking 4 bits for every product is slow on a CPU"
+        if on_cpu
+        else "QLoRA: a quarter of the memory"
+    )
+    return not on_cpu
 
 
 def _engine(config: EngineConfig, machine: Machine, reasons: dict[str, str]) -> EngineName:
@@ -97,7 +141,9 @@ def _engine(config: EngineConfig, machine: Machine, reasons: dict[str, str]) -> 
     return "transformers" if why_not else "unsloth"
 
 
-def _dtype(model: ModelConfig, machine: Machine, scale: str, reasons: dict[str, str]) -> Dtype:
+def _dtype(
+    model: ModelConfig, machine: Machine, speed: Callable[[], Speed] | None, reasons: dict[str, str]
+) -> Dtype:
     if model.dtype == "float16" and model.forbids_float16:
         raise ConfigError(
             f"model '{model.name}' overflows in float16",
@@ -107,6 +153,10 @@ def _dtype(model: ModelConfig, machine: Machine, scale: str, reasons: dict[str, 
     if model.dtype is not None:
         reasons["dtype"] = f"model.dtype={model.dtype} was asked for"
         return model.dtype
+    if speed is not None:
+        measured = speed()
+        reasons["dtype"] = f"the faster one on this processor: {measured}"
+        return measured.faster
     if machine.supports_bfloat16:
         reasons["dtype"] = "this hardware computes in bfloat16"
         return "bfloat16"
@@ -118,7 +168,7 @@ def _dtype(model: ModelConfig, machine: Machine, scale: str, reasons: dict[str, 
 
 
 def _checkpointing(
-    config: EngineConfig, engine: EngineName, scale: str, reasons: dict[str, str]
+    config: EngineConfig, engine: EngineName, scale: str, on_cpu: bool, reasons: dict[str, str]
 ) -> Checkpointing:
     if config.gradient_checkpointing != "auto":
         if config.gradient_checkpointing == "unsloth" and engine != "unsloth":
@@ -131,6 +181,9 @@ def _checkpointing(
         return config.gradient_checkpointing
     if scale == "tiny":
         reasons["gradient_checkpointing"] = "a tiny twin's activations fit"
+        return "off"
+    if on_cpu:
+        reasons["gradient_checkpointing"] = "recomputation would cost half as much again"
         return "off"
     reasons["gradient_checkpointing"] = "the safe choice for a model of this size"
     return "unsloth" if engine == "unsloth" else "standard"

@@ -38,7 +38,12 @@ def expand(overrides: Sequence[str]) -> tuple[list[str], dict[str, object]]:
     artifacts = next((o.partition("=")[2] for o in own if o.startswith("artifacts=")), "artifacts")
     run = find_run(names[-1], Path(artifacts))
     _demand_resumable(run)
-    whole = [*strings(RunRecord(run).demand(dict, "settings").get("overrides")), *own]
+    before = RunRecord(run).demand(dict, "settings")
+    weights = mapping(before, "model").get(
+        "weights", "auto"
+    )  # where they came from, whatever the hub says now
+    kept = [] if weights == "auto" else [f"model.weights={weights}"]
+    whole = [*strings(before.get("overrides")), *kept, *own]
     return whole, {"overrides": whole, "resume": str(run.root), "run_dir": str(run.root)}
 
 

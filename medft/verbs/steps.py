@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +14,7 @@ from medft.data.record import SPLITS
 from medft.errors import HubError
 from medft.machine import probe
 from medft.merge.run import merge_run
-from medft.models.base_models import Base, merging_base
+from medft.models.base_models import Base, merging_base, settled
 from medft.plan.lengths import Lengths
 from medft.plan.plan import Plan
 from medft.plan.plan import make as make_plan
@@ -43,6 +43,13 @@ class Tokens:
     """Ids that end an answer."""
     splits: dict[str, EncodedSplit]
     """The rows, by split."""
+
+
+def decided(config: TrainConfig, resolved: Resolved) -> TrainConfig:
+    """The settings with what was left open and every part of a run must agree on: whether the base is held in
+    4 bits, and where the weights of a real model come from."""
+    model = settled(config.model) if resolved.scale == "full" else config.model
+    return replace(config, model=model, engine=replace(config.engine, load_in_4bit=resolved.load_in_4bit))
 
 
 def encode(

@@ -15,10 +15,11 @@ from medft.data.prepare import Prepared, prepare
 from medft.data.record import SPLITS
 from medft.engine import engine as engine_named
 from medft.engine.base import Engine, LoadSpec
-from medft.engine.device import peak_memory_bytes, release, use_one_thread
+from medft.engine.device import peak_memory_bytes, release, use_threads
 from medft.files import folder_size, read_json, write_json
 from medft.format import size
 from medft.machine import probe
+from medft.models import gguf
 from medft.models.base_models import Base, training_base
 from medft.plan import downloads as access
 from medft.plan.environment import snapshot
@@ -34,8 +35,8 @@ from medft.training.resume import demand_same_data, demand_same_steps, expand
 from medft.training.summary import Fingerprints, ledger_json, summarise
 from medft.training.wandb_log import Labels, WandbRun
 from medft.verbs import train_upload
-from medft.verbs.lines import announce, say_end, say_plan, say_stopped
-from medft.verbs.steps import Tokens, encode, merge, plan_of
+from medft.verbs.lines import announce, say_base, say_end, say_plan, say_stopped
+from medft.verbs.steps import Tokens, decided, encode, merge, plan_of
 from medft.verbs.train_config import TrainConfig
 
 __all__ = ["EXAMPLES", "TrainConfig", "expand", "run"]
@@ -61,8 +62,9 @@ def run(config: TrainConfig) -> int:
     """
     screen, began = Screen(quiet=not ranks.first()), time.perf_counter()
     resolved = resolve(config.model, config.engine, config.scale, probe())
+    config = decided(config, resolved)
     if config.preflight and resolved.scale == "full":
-        access.check(config.model, config.engine.load_in_4bit, config.merge)
+        access.check(config.model, resolved.load_in_4bit, config.merge)
     with screen.bar(None, "reading") as advance:
         prepared = prepare(config.dataset, seed=config.seed, processed=config.processed, progress=advance)
     config = replace(config, dataset=prepared.config)  # so that the run's record names commits, not branches
@@ -117,7 +119,8 @@ def _run(job: _Job, began: float) -> int:
     if job.config.merge:
         merged = merge(job.config, job.resolved.scale, job.folder, base, tokens, job.screen)
     draw_run(job.folder)
-    summary = summarise(_names(job, plan, outcome, wandb), job.folder, outcome, prints, merged)
+    names = {**_names(job, plan, outcome, wandb), "base_file": gguf.record(base.folder)}
+    summary = summarise(names, job.folder, outcome, prints, merged)
     write_json(job.folder.summary, summary)
     wandb.finish(summary, ledger, job.folder.loss_png)
     say_end(job.screen, summary, time.perf_counter() - began)
@@ -128,9 +131,9 @@ def _run(job: _Job, began: float) -> int:
 def _encode(job: _Job) -> tuple[Base, Tokens]:
     """The base on disk, and the rows as ids of its tokenizer."""
     config, resolved, prepared = job.config, job.resolved, job.prepared
-    if resolved.scale == "tiny":
-        use_one_thread()
-    base = training_base(config.model, resolved.scale, config.engine.load_in_4bit, config.artifacts)
+    use_threads(1 if resolved.scale == "tiny" else probe().cpu_cores)
+    base = training_base(config.model, resolved.scale, resolved.load_in_4bit, config.artifacts)
+    say_base(job.screen, config.model, base)
     with job.screen.bar(sum(prepared.rows(name) for name in SPLITS), "encoding") as advance:
         return base, encode(config, prepared, base.folder, advance)
 
@@ -166,7 +169,7 @@ def _load(engine: Engine, job: _Job, plan: Plan, base: Base, tokens: Tokens) -> 
     """The base with a fresh adapter."""
     config = job.config
     spec = LoadSpec(
-        base.folder, plan.resolved.dtype, config.engine.load_in_4bit, config.trainer.max_length,
+        base.folder, plan.resolved.dtype, plan.resolved.load_in_4bit, config.trainer.max_length,
         plan.resolved.gradient_checkpointing,
     )  # fmt: skip
     model = engine.load_for_training(spec, config.lora, tokens.tokenizer, config.seed)

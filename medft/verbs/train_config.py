@@ -60,7 +60,8 @@ class TrainConfig:
     run_dir: Path
     """The run folder."""
     scale: Scale = "auto"
-    """full: the real base; tiny: its two-layer twin; auto: full on a CUDA GPU, tiny elsewhere."""
+    """full: the real base; tiny: its two-layer twin; auto: full on a CUDA GPU, and without one where the
+    model has at most 400M weights or no twin."""
     seed: int = 3407
     """Seeds the split, adapter initialization, batch order and NEFTune noise."""
     resume: str | None = None

@@ -43,14 +43,14 @@ def train(setting: Setting, folder: Path, name: str) -> dict[str, Any]:
     loader.activate()
     import torch
 
-    from medft.engine.device import peak_memory_bytes, use_one_thread
+    from medft.engine.device import peak_memory_bytes, use_threads
     from medft.models import tokenizer as tokenizers
     from medft.training.run import save_adapter
 
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     else:
-        use_one_thread()
+        use_threads(1)
     base, plan = base_of(folder), plan_of(setting, folder, contender.chosen, contender.trainer)
     kind = plan.resolved.gradient_checkpointing
     spec = LoadSpec(base, plan.resolved.dtype, load_in_4bit=True, max_length=setting.max_length,

@@ -81,7 +81,7 @@ def plan_of(setting: Setting, folder: Path, engine: EngineName, trainer: str) ->
     ])  # fmt: skip
     recomputed: Checkpointing = "unsloth" if engine == "unsloth" else "standard"
     checkpointing: Checkpointing = recomputed if setting.scale == "full" else "off"
-    resolved = Resolved(engine, setting.scale, "bfloat16", checkpointing, {})
+    resolved = Resolved(engine, setting.scale, "bfloat16", checkpointing, True, {})
     rows = rows_of(folder)
     lengths = read({"train": rows, "validation": rows, "test": rows})
     request = Request(

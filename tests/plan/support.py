@@ -33,6 +33,7 @@ def request(artifacts: Path, *overrides: str, lengths: Lengths | None = None, de
 def resolved(**changes: Any) -> Resolved:
     values = {
         "engine": "unsloth", "scale": "full", "dtype": "bfloat16", "gradient_checkpointing": "unsloth",
+        "load_in_4bit": True,
         "reasons": {"engine": "because"},
     }  # fmt: skip
     return Resolved(**(values | changes))

@@ -13,6 +13,7 @@ from medft.machine import Machine
 from medft.models.registry import ShapeConfig
 from medft.plan.lengths import Lengths, bound
 from medft.plan.plan import Plan, make
+from medft.plan.speed import Speed
 from tests.plan.support import CPU, H200, T4, machine, request, resolved
 
 
@@ -21,7 +22,8 @@ def plan(
 ) -> Plan:
     wanted = request(tmp_path, "model=mistral", *overrides, lengths=lengths, devices=devices)
     on_cpu = {"engine": "transformers", "gradient_checkpointing": "off"} if not there.gpus else {}
-    return make(wanted, resolved(**on_cpu), there)
+    asked = wanted.engine.load_in_4bit
+    return make(wanted, resolved(load_in_4bit=asked is not False, **on_cpu), there)
 
 
 def test_a_plan_counts_steps_rows_and_tokens(tmp_path: Path) -> None:
@@ -154,3 +156,41 @@ def test_an_open_choice_of_padding_is_closed_for_an_unknown_model_and_said(tmp_p
     found = make(wanted, resolved(), machine(T4))
     assert found.trainer.padding_free is False
     assert "sizes of this model are not known" in found.decisions[0]
+
+
+def on_cpu(artifacts: Path, *overrides: str, there: Machine = CPU, lengths: Lengths | None = None) -> Plan:
+    """The plan of SmolLM2-135M on a processor that computes 181 GFLOPS in bfloat16."""
+    wanted = request(artifacts, "model=smollm2", "trainer=cpu", *overrides, lengths=lengths)
+    on = resolved(engine="transformers", gradient_checkpointing="off", load_in_4bit=False)
+    return make(wanted, on, there, lambda: Speed(bfloat16=181e9, float32=43e9))
+
+
+def test_a_real_model_on_a_cpu_is_told_its_time_before_the_first_run(tmp_path: Path) -> None:
+    rows = Lengths((260,) * 800, (260,) * 100, (260,) * 100, exact=True)
+    found = on_cpu(tmp_path, lengths=rows)
+    assert found.rate is not None and found.rate.run == "a measurement of this processor"
+    assert 209 / 1.5 < found.rate.tokens_per_second < 265 * 1.2  # measured: 209 to 265
+    assert found.seconds is not None and 8 * 60 < found.seconds < 15 * 60
+    assert found.problems == ()
+    recomputed = resolved(engine="transformers", gradient_checkpointing="standard", load_in_4bit=False)
+    wanted = request(tmp_path, "model=smollm2", "trainer=cpu", lengths=rows)
+    slower = make(wanted, recomputed, CPU, lambda: Speed(181e9, 43e9)).rate
+    assert slower is not None
+    assert slower.tokens_per_second == pytest.approx(found.rate.tokens_per_second / 1.5)
+
+
+def test_days_on_a_cpu_are_told_of_with_a_way_out(tmp_path: Path) -> None:
+    (problem,) = on_cpu(tmp_path, "trainer.max_steps=100000").problems
+    assert "days on this processor" in problem.what
+    assert "GPU" in problem.remedy and not problem.certain
+
+
+def test_activations_that_do_not_fit_a_cpu_are_recomputed(tmp_path: Path) -> None:
+    rows = Lengths((384,) * 800, (), (), exact=True)
+    small = replace(CPU, ram_available=4 * 10**9)
+    found = on_cpu(tmp_path, there=small, lengths=rows)
+    assert found.resolved.gradient_checkpointing == "standard"
+    assert found.resolved.reasons["gradient_checkpointing"] == "activations would not fit otherwise"
+    kept = on_cpu(tmp_path, "engine.gradient_checkpointing=off", there=small, lengths=rows)
+    assert kept.resolved.gradient_checkpointing == "off" and kept.problems
+    assert on_cpu(tmp_path, lengths=rows).resolved.gradient_checkpointing == "off"

@@ -9,12 +9,15 @@ from medft.engine.unsloth_engine import UnslothEngine
 from medft.errors import ConfigError, EngineError
 from medft.machine import Machine
 from medft.plan.resolve import Resolved, resolve
+from medft.plan.speed import Speed
 from tests.plan.support import CPU, H200, P100, T4, machine
+
+SPEED = Speed(bfloat16=180e9, float32=45e9)
 
 
 def decide(machine_: Machine, *overrides: str) -> Resolved:
     config = settings("train", overrides)
-    return resolve(config.model, config.engine, config.scale, machine_)
+    return resolve(config.model, config.engine, config.scale, machine_, lambda: SPEED)
 
 
 @pytest.fixture(autouse=True)
@@ -49,18 +52,80 @@ def unsloth_judges_the_same_machine(monkeypatch: pytest.MonkeyPatch, request: py
 def test_decisions(there: Machine, overrides: list[str], expected: tuple[str, ...]) -> None:
     found = decide(there, *overrides)
     assert (found.engine, found.scale, found.dtype, found.gradient_checkpointing) == expected
-    assert set(found.reasons) == {"engine", "scale", "dtype", "gradient_checkpointing"}
+    assert set(found.reasons) == {"engine", "scale", "dtype", "gradient_checkpointing", "load_in_4bit"}
     assert all(found.reasons.values()), "a decision without a reason"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "scale"),
+    [
+        (["model=smollm2"], "full"),  # 135M weights
+        (["model=mistral"], "tiny"),
+        (["model=mistral", "scale=full"], "full"),
+        (["model=custom", "model.base=a/b"], "full"),  # has no twin
+        (["model=custom", "model.base=a/b", "model.family=mistral"], "tiny"),
+        (["model=mistral", "model.shape.num_hidden_layers=1"], "tiny"),  # 480M
+        (["model=gemma_2b", "model.shape.num_hidden_layers=0", "model.shape.vocab_size=9"], "full"),
+    ],
+)
+def test_without_a_gpu_size_decides(overrides: list[str], scale: str) -> None:
+    found = decide(CPU, *overrides)
+    assert found.scale == scale
+    assert found.load_in_4bit is (scale == "tiny")
+    assert found.gradient_checkpointing == "off"
+
+
+def test_on_a_cpu_a_real_model_computes_in_the_faster_type() -> None:
+    config = settings("train", ["model=smollm2"])
+    for speed, dtype in (
+        (SPEED, "bfloat16"),
+        (Speed(20e9, 43e9), "float32"),
+        (Speed(40e9, 40e9), "bfloat16"),
+    ):
+        found = resolve(config.model, config.engine, config.scale, CPU, lambda speed=speed: speed)
+        assert found.dtype == dtype
+        assert str(speed) in found.reasons["dtype"]
+    assert decide(CPU, "model=smollm2", "model.dtype=float32").dtype == "float32"
+
+
+@pytest.mark.parametrize("there", [CPU, machine(H200)])
+@pytest.mark.parametrize("wanted", ["true", "false"])
+def test_four_bits_are_taken_where_they_are_asked_for(there: Machine, wanted: str) -> None:
+    found = decide(there, "model=smollm2", f"engine.load_in_4bit={wanted}")
+    assert found.load_in_4bit is (wanted == "true")
+
+
+@pytest.mark.parametrize("there", [machine(H200)])
+def test_a_gpu_takes_the_real_model_in_4_bits(there: Machine) -> None:
+    for model in ("mistral", "smollm2"):
+        assert decide(there, f"model={model}").scale == "full"
+        assert decide(there, f"model={model}").load_in_4bit
+
+
+def test_the_composed_defaults_follow_the_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, model, dataset, trainer, name in (
+        (CPU, "smollm2", "sample", "cpu", "smollm2-sample-medical_qa"),
+        (CPU, "mistral", "sample", "smoke", "mistral-tiny-sample-medical_qa"),
+        (machine(H200), "smollm2", "wikidoc_medquad", "published", "smollm2-wikidoc_medquad-medical_qa"),
+    ):
+        monkeypatch.setattr("medft.compose.probe", lambda there=there: there)
+        config = settings("train", [f"model={model}"])
+        assert (config.dataset.name, config.trainer.name) == (dataset, trainer)
+        assert config.run_dir.parent.name == name
+    monkeypatch.setattr("medft.compose.probe", lambda: CPU)
+    assert settings("train", ["model=mistral", "scale=full"]).trainer.name == "cpu"
+    mine = settings("train", ["model=custom", "model.base=a/b", "model.family=gemma"])
+    assert mine.trainer.name == "smoke"
 
 
 @pytest.mark.parametrize(
     ("there", "overrides", "kind", "words"),
     [
-        (CPU, ["scale=full"], EngineError, "needs a CUDA GPU"),
         (CPU, ["model.family=mistrl"], ConfigError, "Did you mean 'mistral'"),
         (CPU, ["engine=unsloth"], EngineError, "no CUDA GPU on this machine"),
         (machine(P100), ["engine=unsloth"], EngineError, "older than Unsloth's kernels"),
-        (CPU, ["model=custom", "model.base=a/b"], ConfigError, "no tiny twin"),
+        (CPU, ["model=custom", "model.base=a/b", "scale=tiny"], ConfigError, "no tiny twin"),
+        (CPU, ["model=smollm2", "scale=tiny"], ConfigError, "no tiny twin"),
         (machine(H200), ["model=gemma", "model.dtype=float16"], ConfigError, "overflows in float16"),
         (CPU, ["engine.gradient_checkpointing=unsloth"], ConfigError, "needs the unsloth engine"),
     ],

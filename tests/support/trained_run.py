@@ -16,6 +16,8 @@ from medft.runs import RunDir
 def make_run(artifacts: Path, stamp: str, seed: int, overrides: tuple[str, ...] = ()) -> RunDir:
     """A finished run whose adapter is random, so that base and tuned model disagree."""
     values = compose("train", ["model=mistral", "scale=tiny", f"artifacts={artifacts}", *overrides])
+    asked = values["engine"]["load_in_4bit"]
+    values["engine"]["load_in_4bit"] = asked is not False  # a run writes down what was decided
     run = RunDir(artifacts / "runs" / f"mistral-tiny-sample-{values['template']['name']}" / stamp)
     run.root.mkdir(parents=True)
     run.config.write_text(yaml.safe_dump(values), encoding="utf-8")

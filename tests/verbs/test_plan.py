@@ -46,7 +46,7 @@ def test_what_cannot_fit_is_said_and_is_the_exit_code(
 
 
 def test_it_refuses_what_a_training_refuses(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", "model=mistral", "scale=full"]) == 1
-    assert "needs a CUDA GPU" in capsys.readouterr().err
+    assert main(["plan", "model=mistral", "engine=unsloth"]) == 1
+    assert "no CUDA GPU on this machine" in capsys.readouterr().err
     assert main(["plan", "trainer.learning_rat=1"]) == 2
     assert "trainer.learning_rate" in capsys.readouterr().err

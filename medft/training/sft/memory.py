@@ -6,10 +6,10 @@ import math
 
 from medft.training.memory import (
     ADAM_BYTES,
+    CPU_HEAP,
     CPU_LIBRARIES,
     CUDA_LIBRARIES,
     HOST_LIBRARIES,
-    RETAINED,
     SIZES,
     Batch,
     Estimate,
@@ -46,7 +46,7 @@ def estimate(work: Workload) -> Estimate:
         activations=held,
         working=training,
         validation=validation + scratch(work, work.evaluate),
-        libraries=CUDA_LIBRARIES if work.on_gpu else CPU_LIBRARIES + min(held + training, RETAINED),
+        libraries=CUDA_LIBRARIES if work.on_gpu else CPU_LIBRARIES + int(CPU_HEAP * (held + training)),
         host=HOST_LIBRARIES + offloaded if work.on_gpu else 0,
     )
 

@@ -165,3 +165,18 @@ class TestTinyTwin:
         assert hidden.requires_grad
         # What is left out, the r numbers between A and B, is a tenth here and a thousandth at full size.
         assert sum(kept.values()) == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.parametrize(("length", "measured"), [(128, 3.38e9), (270, 5.85e9)])
+def test_a_real_model_on_a_cpu_is_within_a_tenth_of_what_was_measured(length: int, measured: float) -> None:
+    """SmolLM2-135M, LoRA on all projections, 8 rows of that many tokens a step, in bfloat16."""
+    config = settings("train", ["model=smollm2"])
+    shape, batch = config.model.shape, Batch(8, length)
+    adapter = lora_parameters(shape, config.lora.r, config.lora.target_modules)
+    found = estimate(
+        Workload(
+            shape, adapter, config.lora.target_modules, "bfloat16", in_4bit=False, optimizer_bits=32,
+            checkpointing="off", fused=False, train=batch, evaluate=batch, on_gpu=False,
+        )
+    )  # fmt: skip
+    assert found.needed == pytest.approx(measured, rel=0.1)
