@@ -11,7 +11,6 @@ import pytest
 from medft.cli import main
 from medft.compose import group_options, settings, with_config_dir
 from medft.errors import ConfigError
-from medft.models.registry import Family
 from medft.models.tiny import Twin
 from medft.paths import conf_dir
 from medft.sweep.grid import read_grid
@@ -71,7 +70,7 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_template_of_the_users_own_is_one_file(
-    tmp_path: Path, twins: Callable[[Family], Twin], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, twins: Callable[[str], Twin], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The recipe of CONTRIBUTING."""
     file = tmp_path / "my_conf" / "template" / "mine.yaml"
