@@ -46,6 +46,8 @@ class Facts:
     """Hub id of the 4-bit or 16-bit base that was trained on; a local folder's name alone."""
     base_16bit: str
     """Hub id of the 16-bit base; a local folder's name alone."""
+    base_file: str
+    """The GGUF file that the base's weights were dequantised from, with its hash; else empty."""
     revision: str
     """Pinned commit of the base, or empty."""
     terms: Terms
@@ -108,6 +110,7 @@ def read_facts(run: RunDir) -> Facts:
         finished=run.summary.is_file(),
         base=public_name(model.get("base")),
         base_16bit=public_name(model.get("base_16bit") or model.get("base")),
+        base_file=_base_file(mapping(summary, "base_file")),
         revision=text(model.get("revision")),
         terms=terms_of(
             text(model.get("licence")),
@@ -128,6 +131,13 @@ def read_facts(run: RunDir) -> Facts:
         merge=mapping(summary, "merge"),
         curve=run.loss_png if run.loss_png.is_file() else None,
     )
+
+
+def _base_file(record: Mapping[str, Any]) -> str:
+    if not record:
+        return ""
+    kinds = ", ".join(strings(record.get("quantised"))) or "not quantised"
+    return f"{text(record.get('file'))} ({kinds}; SHA-256 {text(record.get('sha256'))})"
 
 
 def is_tiny(run: RunDir) -> bool:
