@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 RECORD = "gguf.json"
 """What a dequantised folder says of the file that it was made from."""
 SUFFIX = ".gguf"
-_FORM = 1  # of the folders made here: another one has them made again
+_FORM = 2  # of the folders made here: another one has them made again
 _SHARD = "2GB"
 
 
@@ -72,8 +72,7 @@ def describe(folder: Path) -> str | None:
     """The same in a few words, for people."""
     if (found := record(folder)) is None:
         return None
-    kinds = sorted({kind for kind in found["types"].values() if not kind.startswith(("F", "BF"))})
-    return f"{found['file']} (GGUF, {', '.join(kinds) or 'not quantised'}), dequantised"
+    return f"{found['file']} (GGUF, {', '.join(found['quantised']) or 'not quantised'}), dequantised"
 
 
 @contextmanager
@@ -132,6 +131,7 @@ def _convert(file: Path, digest: str, folder: Path) -> None:
             "architecture": name,
             "name": fields.get("general.name"),
             "license": fields.get("general.license"),
+            "quantised": sorted({t.tensor_type.name for t in reader.tensors} - {"F32", "F16", "BF16"}),
             "types": _types(reader),
         },
     )

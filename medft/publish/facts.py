@@ -31,6 +31,8 @@ class Facts:
     """Hub id of the 4-bit or 16-bit base that was trained on; a local folder's name alone."""
     base_16bit: str
     """Hub id of the 16-bit base; a local folder's name alone."""
+    base_file: str
+    """The GGUF file that the base's weights were dequantised from, with its hash; else empty."""
     revision: str
     """Pinned commit of the base, or empty."""
     terms: Terms
@@ -90,6 +92,7 @@ def read_facts(run: RunDir) -> Facts:
         finished=run.summary.is_file(),
         base=_public_name(model.get("base")),
         base_16bit=_public_name(model.get("base_16bit") or model.get("base")),
+        base_file=_base_file(mapping(record.summary, "base_file")),
         revision=text(model.get("revision")),
         terms=terms_of(*(text(model.get(key)) for key in _TERMS)),
         sources=tuple(card_sections.sources(record)),
@@ -105,6 +108,13 @@ def read_facts(run: RunDir) -> Facts:
         merge=mapping(record.summary, "merge"),
         curve=run.loss_png if run.loss_png.is_file() else None,
     )
+
+
+def _base_file(record: Json) -> str:
+    if not record:
+        return ""
+    kinds = ", ".join(strings(record.get("quantised"))) or "not quantised"
+    return f"{text(record.get('file'))} ({kinds}; SHA-256 {text(record.get('sha256'))})"
 
 
 def _is_tiny(run: RunDir) -> bool:

@@ -35,6 +35,10 @@ def announce(
     screen.line("data", prepared.ledger.summary())
     for note in (*prepared.ledger.notes, *outside_tested()):
         screen.line("notice", note)
+    if resolved.scale == "full" and config.dataset.name == "sample":
+        screen.line(
+            "notice", "the bundled sample is small: dataset=medquad_hub or a file of yours teaches more"
+        )
     for split, most in (("validation", config.trainer.validation_rows), ("test", config.trainer.test_rows)):
         if most is not None and most < prepared.rows(split):
             screen.line(

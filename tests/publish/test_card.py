@@ -138,6 +138,13 @@ def test_each_part_proves_its_own_claims(tmp_path: Path, part: str) -> None:
         assert (claim in less) != (claim in claims), claim
 
 
+def test_a_base_out_of_a_gguf_file_is_said(tmp_path: Path) -> None:
+    made = {"file": "small.Q4_1.gguf", "sha256": "ab" * 32, "quantised": ["Q4_1", "Q8_0"]}
+    card = card_of(tmp_path, kind="adapter", summary={**SUMMARY, "base_file": made})
+    assert f"dequantised from the GGUF file `small.Q4_1.gguf (Q4_1, Q8_0; SHA-256 {'ab' * 32})`" in card
+    assert "GGUF" not in card_of(tmp_path / "other", kind="adapter", summary={**SUMMARY, "base_file": None})
+
+
 def test_unverified_merge_is_said(tmp_path: Path) -> None:
     failed = {**SUMMARY, "merge": {"base_kind": "16-bit"}}
     assert "no record that the merged weights were checked" in card_of(tmp_path, summary=failed)
