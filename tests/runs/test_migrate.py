@@ -23,6 +23,7 @@ from medft.runs.values import mapping
 from medft.training.losslog import read_rows
 from medft.verbs.train_config import TrainConfig
 from tests.support.old_run import old_run
+from tests.support.process import medft
 
 RUN = "artifacts/runs/mistral-tiny-rows-medical_qa/20261121-101500"
 
@@ -103,21 +104,21 @@ def test_it_chats(run: RunDir) -> None:
     assert 0 < answer["tokens"] <= 4 and "error" not in answer
 
 
-def test_it_resumes_from_its_checkpoint_and_is_then_of_todays_format(
-    run: RunDir, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_resumes_from_its_checkpoint_and_is_then_of_todays_format(run: RunDir, tmp_path: Path) -> None:
     """As if it had been killed between its checkpoint and its end."""
     run.summary.unlink()
     ledger = read_json(run.ledger)
     ledger["fingerprints"]["tokenizer"] = "of another tokenizer"
     write_json(run.ledger, ledger)
-    assert main(["train", f"resume={RUN}"]) == 1
-    assert "the run cannot be resumed: tokenizer changed since it began" in capsys.readouterr().err
+    refused = medft("train", f"resume={RUN}", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "the run cannot be resumed: tokenizer changed since it began" in refused.stderr
     # The twin, and so its tokenizer, is today's; rows, splits and wording are the old run's own.
     base = twin("mistral", Path("artifacts/tiny")).nf4
     ledger["fingerprints"]["tokenizer"] = tokenizer.fingerprint(tokenizer.load(base))
     write_json(run.ledger, ledger)
-    assert main(["train", f"resume={RUN}"]) == 0, capsys.readouterr().err
+    done = medft("train", f"resume={RUN}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     rows = read_rows(run.loss_csv)
     assert [int(row["step"]) for row in rows if row["split"] == "train"] == [1, 2, 3, 4]
     old = [float(row["loss"]) for row in rows if row["split"] == "train"][:2]
