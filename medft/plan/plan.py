@@ -145,9 +145,8 @@ def make(request: Request, resolved: Resolved, machine: Machine) -> Plan:
         seconds=seconds, rate=rate,
         problems=(
             *problems.beyond_context(_longest(rows, trainer), request.model.context_length),
-            *problems.find(
-                recipe, memory, resolved.engine == "unsloth", free, machine, room, there, request.artifacts
-            ),
+            *problems.of_disk(room, there, request.artifacts),
+            *problems.of_memory(recipe, memory, resolved.engine == "unsloth", free, machine),
         ),
     )  # fmt: skip
 
