@@ -123,13 +123,13 @@ class _Actions:
     slots: int
 
     def ask(
-        self, text: str, models: list[str], template: str, documents: bool, temperature: float, top_p: float,
-        length: float, request: gr.Request,
-    ) -> Iterator[list[object]]:  # fmt: skip
+        self, request: gr.Request, text: str, models: list[str], template: str, documents: bool, *how: float
+    ) -> Iterator[list[object]]:
         """Empty the question once, since the next one may be typed by now, and let the columns grow."""
         if not models:
             raise gr.Error("choose a model")
         try:
+            temperature, top_p, length = how
             sampling = Sampling(int(length), temperature, top_p, self.desk.seed)
         except MedftError as error:
             raise gr.Error(error.what) from error

@@ -152,9 +152,8 @@ def make(
         problems=(
             *problems.beyond_context(_longest(rows, trainer), request.model.context_length),
             *problems.slow(seconds, machine),
-            *problems.find(
-                recipe, memory, resolved.engine == "unsloth", free, machine, room, there, request.artifacts
-            ),
+            *problems.of_disk(room, there, request.artifacts),
+            *problems.of_memory(recipe, memory, resolved.engine == "unsloth", free, machine),
         ),
     )  # fmt: skip
 

@@ -1,7 +1,4 @@
-"""What stands in the way of a run: memory, disk or a context that do not suffice, and what to do about it.
-
-Owns the comparison of what is needed with what there is. Knows nothing of how either was counted.
-"""
+"""What stands in the way of a run: memory, disk or a context that do not suffice, and what to do about it."""
 
 from __future__ import annotations
 
@@ -31,17 +28,10 @@ class Problem:
     """Whether the run cannot succeed, rather than may not."""
 
 
-def find(
-    recipe: Recipe,
-    memory: Memory | None,
-    offloads: bool,
-    free: int,
-    machine: Machine,
-    room: Disk | None,
-    disk_free: int,
-    artifacts: Path,
-) -> tuple[Problem, ...]:
-    """Everything that does not fit.
+def of_memory(
+    recipe: Recipe, memory: Memory | None, offloads: bool, free: int, machine: Machine
+) -> list[Problem]:
+    """Too little memory, on the GPU or on the host.
 
     Args:
         recipe: what is to run.
@@ -49,14 +39,29 @@ def find(
         offloads: whether the engine can move activations to the host.
         free: bytes of memory free where the model will stand.
         machine: the rest of it.
+    """
+    if memory is None:
+        return []
+    return _device(recipe, memory, offloads, free, machine) + _host(memory(recipe), machine)
+
+
+def of_disk(room: Disk | None, free: int, artifacts: Path) -> list[Problem]:
+    """Too little disk.
+
+    Args:
         room: bytes to be written; None where that is not known.
-        disk_free: bytes free where runs are written.
+        free: bytes free where runs are written.
         artifacts: that place.
     """
-    found = _disk(room, disk_free, artifacts)
-    if memory is not None:
-        found += _memory(recipe, memory, offloads, free, machine) + _host(memory(recipe), machine)
-    return tuple(found)
+    if room is None or room.run <= free:
+        return []
+    return [
+        Problem(
+            f"the run writes {size(room.run)}, and the disk of {artifacts} has {size(free)}",
+            "artifacts=<a folder on a larger disk>, merge=false, or trainer.save_total_limit=1",
+            certain=True,
+        )
+    ]
 
 
 def beyond_context(longest: int, context: int | None) -> list[Problem]:
@@ -86,7 +91,7 @@ def slow(seconds: float | None, machine: Machine) -> list[Problem]:
     return [Problem(what, remedy, certain=False)]
 
 
-def _memory(recipe: Recipe, memory: Memory, offloads: bool, free: int, machine: Machine) -> list[Problem]:
+def _device(recipe: Recipe, memory: Memory, offloads: bool, free: int, machine: Machine) -> list[Problem]:
     needs = memory(recipe)
     if needs.needed <= free:
         return []
@@ -99,18 +104,6 @@ def _memory(recipe: Recipe, memory: Memory, offloads: bool, free: int, machine: 
             f"{phase} needs {size(needs.needed)} of memory, and {place} has {size(free)} free",
             advice if enough else f"{advice} does not suffice: a smaller model, or a larger GPU",
             certain=needs.needed * _CERTAIN > free,
-        )
-    ]
-
-
-def _disk(room: Disk | None, free: int, artifacts: Path) -> list[Problem]:
-    if room is None or room.run <= free:
-        return []
-    return [
-        Problem(
-            f"the run writes {size(room.run)}, and the disk of {artifacts} has {size(free)}",
-            "artifacts=<a folder on a larger disk>, merge=false, or trainer.save_total_limit=1",
-            certain=True,
         )
     ]
 
