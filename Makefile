@@ -6,6 +6,7 @@ READY := $(VENV)/.ready
 
 MODEL ?= mistral
 ARGS ?=
+WORKERS ?= 2
 GPUS ?= 1
 CHOICES = model=$(MODEL) $(if $(DATASET),dataset=$(DATASET)) $(if $(TEMPLATE),template=$(TEMPLATE)) \
   $(if $(TRAINER),trainer=$(TRAINER)) $(if $(EXPERIMENT),experiment=$(EXPERIMENT)) $(ARGS)
@@ -67,11 +68,11 @@ chat: $(READY) ## talk to runs in the browser, on this machine alone
 upload: $(READY) ## publish the newest run of MODEL to REPO=user/name
 	@$(BIN)/medft upload run=$(or $(RUN),$(MODEL)/latest) repo=$(REPO) $(ARGS)
 
-test: $(READY) ## lint, types and tests
+test: $(READY) ## lint, types and tests, by WORKERS=2 processes
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@HF_HUB_OFFLINE=1 WANDB_MODE=offline $(BIN)/python -m pytest $(ARGS)
+	@HF_HUB_OFFLINE=1 WANDB_MODE=offline $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(READY) ## format and fix what can be fixed
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
