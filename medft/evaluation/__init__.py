@@ -1,1 +1,1 @@
-"""Evaluation: suites of questions, the answers of base and tuned model, and honest paired figures."""
+"""Evaluation: suites of questions, answers of base and tuned model, and metrics compared in pairs."""

@@ -1,11 +1,9 @@
-"""What was answered, kept line by line, so that a killed evaluation asks nothing twice.
+"""The answers on disk, so that a killed evaluation asks nothing twice.
 
-Owns <suite>.answers.jsonl: one JSON object per question, system and kind of asking, appended and flushed
-batch by batch. Knows nothing of how an answer is scored.
-
-A line is found again by its key, the digest of what the answer depends on: the weights and the type they are
-computed in, the prompt ids, what was asked, and the settings of the generation. Whatever changes one of them
-changes the key, and the line is asked again.
+<suite>.answers.jsonl has one JSON object per question, system and kind of asking, appended and flushed batch
+by batch. A line is found again by its key, the digest of what the answer depends on: the weights and the type
+they are computed in, the prompt ids, what was asked, and the settings of the generation. Whatever changes one
+of them changes the key, and the line is asked again.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from typing import Any
 from medft.files import write_text
 
 Line = Mapping[str, Any]
-"""An answer as it was kept: its fields by name."""
+"""A saved answer: its fields by name."""
 
 
 class AnswerFile:

@@ -1,7 +1,4 @@
-"""Questions -> answers of one system, reusing what was answered before.
-
-Owns the order of asking and the identity of an answer. Knows nothing of scores.
-"""
+"""Questions -> answers of one system; answers that are on disk already are reused."""
 
 from __future__ import annotations
 
@@ -39,22 +36,22 @@ class System:
 
 
 @dataclass(slots=True)
-class Answered:
-    """What one system made of a suite."""
+class Answers:
+    """The answers of one system to the questions of a suite."""
 
     replies: dict[str, Reply] = field(default_factory=dict)
-    """By question."""
+    """The reply to each question, by its id."""
     likelihoods: dict[str, tuple[Likelihood, ...]] = field(default_factory=dict)
-    """By question, one per candidate."""
+    """The likelihood of every candidate answer to a question."""
     not_asked: dict[str, str] = field(default_factory=dict)
-    """Why, by question: it does not fit the model's context."""
+    """Why a question was left out: it does not fit the model's context."""
     keys: dict[str, str] = field(default_factory=dict)
-    """Of the lines used, with their questions."""
+    """The keys of the lines used, with their questions."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Task(Generic[Ids]):
-    """One thing to ask."""
+class _Query(Generic[Ids]):
+    """What is asked in one go: a prompt to continue, or an answer to score."""
 
     key: str
     question: str
@@ -67,73 +64,66 @@ def ask(
     sampling: Sampling,
     file: AnswerFile,
     progress: NamedProgress = lambda what, done, total: None,
-) -> Answered:
+) -> Answers:
     """Let ``system`` answer every question, and tell the likelihood of every candidate.
 
     A question that does not fit is left out with its reason, for generation and likelihood alike.
     """
-    answered = Answered()
-    generate, score = _tasks(system, questions, sampling, answered)
+    answers = Answers()
+    generate, score = _queries(system, questions, sampling, answers)
 
-    def said(tasks: list[_Task[list[int]]], done: dict[int, Reply]) -> None:
-        file.add(
-            {tasks[i].key: _row(system, tasks[i], "generated", asdict(reply)) for i, reply in done.items()}
-        )
+    def replies(queries: list[_Query[list[int]]], report: Callable[[dict[int, Reply]], None]) -> None:
+        system.session.replies(system.model, [query.ids for query in queries], sampling, report)
 
-    def scored(tasks: list[_Task[Encoded]], done: dict[int, Likelihood]) -> None:
-        file.add({tasks[i].key: _row(system, tasks[i], "scored", asdict(value)) for i, value in done.items()})
+    def likelihoods(queries: list[_Query[Encoded]], report: Callable[[dict[int, Likelihood]], None]) -> None:
+        system.session.likelihoods(system.model, [query.ids for query in queries], report)
 
-    def replies(tasks: list[_Task[list[int]]], report: Callable[[dict[int, Reply]], None]) -> None:
-        system.session.replies(system.model, [task.ids for task in tasks], sampling, report)
-
-    def likelihoods(tasks: list[_Task[Encoded]], report: Callable[[dict[int, Likelihood]], None]) -> None:
-        system.session.likelihoods(system.model, [task.ids for task in tasks], report)
-
-    _do(f"{system.name} scores", score, file, likelihoods, scored, progress)
-    _do(f"{system.name} answers", generate, file, replies, said, progress)
-    _collect(answered, generate, score, file)
-    return answered
+    _do(system, "scored", score, file, likelihoods, progress)
+    _do(system, "generated", generate, file, replies, progress)
+    _collect(answers, generate, score, file)
+    return answers
 
 
-def _tasks(
-    system: System, questions: Sequence[Question], sampling: Sampling, answered: Answered
-) -> tuple[list[_Task[list[int]]], list[_Task[Encoded]]]:
-    generate: list[_Task[list[int]]] = []
-    score: list[_Task[Encoded]] = []
+def _queries(
+    system: System, questions: Sequence[Question], sampling: Sampling, answers: Answers
+) -> tuple[list[_Query[list[int]]], list[_Query[Encoded]]]:
+    generate: list[_Query[list[int]]] = []
+    score: list[_Query[Encoded]] = []
     for question in questions:
         try:
             ids = system.session.prompt(question.prompt, sampling.max_new_tokens)
         except PromptError:
-            answered.not_asked[question.id] = "longer than the model's context"
+            answers.not_asked[question.id] = "longer than the model's context"
             continue
         rows = system.session.encoder.encode(
             [(*question.prompt, Message("assistant", text)) for text in question.candidates]
         )
         if problem := next((row.problem for row in rows if row.problem), ""):
-            answered.not_asked[question.id] = problem
+            answers.not_asked[question.id] = problem
             continue
-        generate.append(_Task(digest(system.fingerprint, ids, asdict(sampling)), question.id, ids))
+        generate.append(_Query(digest(system.fingerprint, ids, asdict(sampling)), question.id, ids))
         score += [
-            _Task(digest(system.fingerprint, row.input_ids, row.labels), question.id, row) for row in rows
+            _Query(digest(system.fingerprint, row.input_ids, row.labels), question.id, row) for row in rows
         ]
     return generate, score
 
 
 def _do(
-    what: str,
-    tasks: list[_Task[Ids]],
+    system: System,
+    kind: AnswerKind,
+    queries: list[_Query[Ids]],
     file: AnswerFile,
-    run: Callable[[list[_Task[Ids]], Callable[[dict[int, T]], None]], None],
-    store: Callable[[list[_Task[Ids]], dict[int, T]], None],
+    run: Callable[[list[_Query[Ids]], Callable[[dict[int, T]], None]], None],
     progress: NamedProgress,
 ) -> None:
     """Run what is not on disk yet, storing each batch as it comes."""
-    todo = list({task.key: task for task in tasks if file.get(task.key) is None}.values())
+    what = f"{system.name} {'scores' if kind == 'scored' else 'answers'}"
+    todo = list({query.key: query for query in queries if file.get(query.key) is None}.values())
     total, done = len(todo), 0
 
     def on_batch(batch: dict[int, T]) -> None:
         nonlocal done
-        store(todo, batch)
+        file.add({todo[i].key: _row(system, todo[i], kind, asdict(value)) for i, value in batch.items()})
         done += len(batch)
         progress(what, done, total)
 
@@ -143,21 +133,21 @@ def _do(
 
 
 def _collect(
-    answered: Answered, generate: list[_Task[list[int]]], score: list[_Task[Encoded]], file: AnswerFile
+    answers: Answers, generate: list[_Query[list[int]]], score: list[_Query[Encoded]], file: AnswerFile
 ) -> None:
-    for asked in generate:
-        answered.replies[asked.question] = _value(Reply, file, asked)
-        answered.keys[asked.key] = asked.question
-    for task in score:
-        before = answered.likelihoods.get(task.question, ())
-        answered.likelihoods[task.question] = (*before, _value(Likelihood, file, task))
-        answered.keys[task.key] = task.question
+    for prompt in generate:
+        answers.replies[prompt.question] = _value(Reply, file, prompt)
+        answers.keys[prompt.key] = prompt.question
+    for query in score:
+        before = answers.likelihoods.get(query.question, ())
+        answers.likelihoods[query.question] = (*before, _value(Likelihood, file, query))
+        answers.keys[query.key] = query.question
 
 
-def _row(system: System, task: _Task[Ids], kind: AnswerKind, value: Json) -> Json:
-    return {"item": task.question, "system": system.name, "kind": kind, **value}
+def _row(system: System, query: _Query[Ids], kind: AnswerKind, value: Json) -> Json:
+    return {"item": query.question, "system": system.name, "kind": kind, **value}
 
 
-def _value(kind: type[T], file: AnswerFile, task: _Task[Ids]) -> T:
-    row = file.get(task.key) or {}
+def _value(kind: type[T], file: AnswerFile, query: _Query[Ids]) -> T:
+    row = file.get(query.key) or {}
     return kind(**{f.name: row[f.name] for f in fields(kind)})

@@ -1,7 +1,4 @@
-"""The settings of an evaluation suite.
-
-Owns the classes that conf/suite/*.yaml is built into. Knows nothing of how a suite asks or scores.
-"""
+"""The settings of an evaluation suite: what conf/suite/*.yaml is built into."""
 
 from __future__ import annotations
 
@@ -9,12 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from medft.config import nearest
 from medft.data.config import DatasetConfig
 from medft.errors import ConfigError
 from medft.inference.retrieve import IndexKind, check_k
 from medft.prompt.config import TemplateConfig, WordingConfig
 
-SuiteKind = Literal["text", "labels", "rag", "scope", "harness"]
+KINDS: dict[str, tuple[str, ...]] = {
+    "text": (),
+    "labels": ("labels",),
+    "rag": ("labels", "retrieval"),
+    "scope": (),
+    "harness": ("harness",),
+}
+"""The kinds of suites, each with the settings that it reads and most others do not. A kind is a module of
+suites/ by the same name; the harness alone is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,7 @@ class EncoderConfig:
     recipe)."""
 
     base: str = "google/electra-base-discriminator"
-    """Encoder to fine-tune, as hub id or folder; at tiny scale a random one of two layers stands in."""
+    """Encoder to fine-tune, as hub id or folder."""
     revision: str | None = "622038df5bb2999b99d614f9f604dcc6f08cb3d7"
     """Commit, tag or branch on the hub that holds safetensors, since pickled weights are refused; null takes
     the main branch. The default is a commit of the default base, whose main branch has them pickled only."""
@@ -78,7 +84,7 @@ class HarnessConfig:
 class SuiteConfig:
     """One suite: what is asked, and how answers are scored."""
 
-    kind: SuiteKind
+    kind: str
     """text: answers against references; labels: one class of several; rag: labels with gold, retrieved and
     no context; scope: refusals; harness: tasks of lm-evaluation-harness."""
     dataset: DatasetConfig | None = None
@@ -88,7 +94,7 @@ class SuiteConfig:
     labels: tuple[str, ...] = ()
     """The classes, as the gold spells them."""
     by: Literal["task", "group"] = "task"
-    """What parts of the suite get figures of their own, where there are several (kind text)."""
+    """Whether tasks or groups of a suite get metrics of their own, where there are several (kind text)."""
     only_benchmark_test: bool = False
     """Keep only the items of a benchmark's own test split (PubMedQA's 500)."""
     limit: int | None = None
@@ -108,9 +114,14 @@ class SuiteConfig:
         Raises:
             ConfigError: a setting that the kind needs is missing, or one that it would ignore is set.
         """
-        needs = {"labels": {"labels"}, "rag": {"labels", "retrieval"}, "harness": {"harness"}}
+        if self.kind not in KINDS:
+            near = nearest(self.kind, KINDS)
+            raise ConfigError(
+                f"a suite's kind cannot be {self.kind!r}." + (f" Did you mean '{near}'?" if near else ""),
+                remedy=f"choose one of: {', '.join(KINDS)}",
+            )
         for name in ("labels", "retrieval", "encoder", "harness"):
-            needed = name in needs.get(self.kind, set())
+            needed = name in KINDS[self.kind]
             if needed and not getattr(self, name):
                 raise ConfigError(
                     f"a suite of kind {self.kind} needs '{name}'", remedy=f"suite.<name>.{name}=..."

@@ -1,7 +1,4 @@
-"""What all suites of one evaluation share, and what is written of each.
-
-Owns <suite>.json: its name and its entries. Knows nothing of how a suite asks or scores.
-"""
+"""What all suites of one evaluation share, and <suite>.json, which is written of each."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from medft.aliases import Json
 from medft.config import plain
 from medft.data.record import Record
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.measures import Figure
+from medft.evaluation.measures import Metric
 from medft.files import write_json
 from medft.inference.generation import Sampling
 from medft.inference.library import Weights
@@ -34,7 +31,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class Context:
     """What all suites of one evaluation share."""
 
     template: TemplateConfig
@@ -48,7 +45,7 @@ class Setting:
     folder: Path
     """Where results are written."""
     seed: int
-    """Of the items that are drawn, and of the bootstrap."""
+    """Seeds the choice of items and the bootstrap."""
     tiny: bool
     """Whether a tiny twin answers."""
     run: str
@@ -68,7 +65,7 @@ class Setting:
         config: SuiteConfig,
         account: Account,
         *,
-        figures: Sequence[Figure],
+        metrics: Sequence[Metric],
         extras: Json,
         sampling: Json | None,
     ) -> Json:
@@ -84,7 +81,7 @@ class Setting:
             "asked": account.asked,
             "left_out": account.left_out,
             "notes": [*self.remarks, *account.notes],
-            "figures": [figure.to_json() for figure in figures],
+            "figures": [metric.to_json() for metric in metrics],
             "extras": extras,
             "settings": {"suite": plain(config), "sampling": sampling, "seed": self.seed},
         }

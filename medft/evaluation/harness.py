@@ -1,7 +1,6 @@
 """Tasks of EleutherAI's lm-evaluation-harness (the extra "lm-eval"), for base and tuned model.
 
-Owns how the harness is called and what is read from it: its per-item scores, so that differences get the same
-paired tests as everything else. Knows nothing of what a task asks.
+Its scores are read item by item, so that differences get the same paired tests as every other metric.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from medft.evaluation import metrics
 from medft.evaluation.answers import AnswerFile
 from medft.evaluation.asking import System
 from medft.evaluation.harness_tasks import Harness
-from medft.evaluation.measures import Figure, Measure, figure, statistic
+from medft.evaluation.measures import Measure, Metric, statistic, summarize
 from medft.evaluation.statistics import Floats, OfItems
 
 if TYPE_CHECKING:
-    from medft.evaluation.harness_model import Remembering
+    from medft.evaluation.harness_model import RememberingModel
 
 Scores = dict[str, list[float]]
 """Per task, one score per item in the harness' order."""
@@ -30,31 +29,31 @@ Sample = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What the harness found of one system."""
+class HarnessResult:
+    """The answers of one system, as the harness scored them."""
 
     scores: Scores
-    """Its items."""
+    """The score of every item."""
     lines: dict[str, dict[str, str]]
-    """By key of a line of the answers file, the item that it belongs to."""
+    """The item that each line of the answers file belongs to, by the key of the line."""
     cut: int
     """Requests that were longer than the model takes; the harness cut their beginning."""
 
 
 def ask(
     harness: Harness, system: System, limit: int | None, seed: int, file: AnswerFile, progress: NamedProgress
-) -> Judged:
+) -> HarnessResult:
     """Every item of every task; ``limit`` takes the first items of each task.
 
     What stands in ``file`` is not asked again.
     """
     from lm_eval import simple_evaluate
 
-    from medft.evaluation.harness_model import Remembering
+    from medft.evaluation.harness_model import RememberingModel
 
     config = harness.config
     with system.session.using(system.model) as model:
-        judge = Remembering(model, system, config.batch_size, file, progress)
+        judge = RememberingModel(model, system, config.batch_size, file, progress)
         results = simple_evaluate(
             model=judge,
             tasks=[harness.tasks],
@@ -78,22 +77,22 @@ def ask(
         for key, line in _lines(judge, task, kinds[task], row)
     }
     cut = sum(bool((file.get(key) or {}).get("cut")) for key in lines)
-    return Judged({task: _scores(rows) for task, rows in samples.items()}, lines, cut)
+    return HarnessResult({task: _scores(rows) for task, rows in samples.items()}, lines, cut)
 
 
-def figures(scores: Mapping[str, Scores], seed: int) -> list[Figure]:
+def task_metrics(scores: Mapping[str, Scores], seed: int) -> list[Metric]:
     """Accuracy per task, and its means over the tasks: weighted by items, as the harness has it, and
     unweighted, as papers have it."""
     tasks = list(next(iter(scores.values())))
     found = [
-        figure(Measure("accuracy", _kind(scores, task), _values(scores, task), group=task), seed)
+        summarize(Measure("accuracy", _kind(scores, task), _values(scores, task), group=task), seed)
         for task in tasks
     ]
     pooled = {
         system: [value for task in tasks for value in per_task[task]] for system, per_task in scores.items()
     }
     kind: Literal["share", "mean"] = "share" if all(_kind(scores, t) == "share" for t in tasks) else "mean"
-    found.append(figure(Measure("accuracy, weighted by items", kind, pooled, group="all tasks"), seed))
+    found.append(summarize(Measure("accuracy, weighted by items", kind, pooled, group="all tasks"), seed))
     sizes = [len(next(iter(scores.values()))[task]) for task in tasks]
     found.append(_unweighted(pooled, sizes, seed))
     return found
@@ -134,9 +133,9 @@ def _scores(samples: Sequence[Sample]) -> list[float]:
 
 
 def _lines(
-    judge: Remembering, task: str, output_type: str, sample: Sample
+    judge: RememberingModel, task: str, output_type: str, sample: Sample
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    """What is to be said of the lines that hold a sample's answers."""
+    """Item, question and gold answer of each line that holds an answer to a sample."""
     kind = "loglikelihood" if output_type == "multiple_choice" else output_type
     for prompt, *rest in sample["arguments"]:
         about = {"item": f"{task}/{sample['doc_id']}", "group": task, "question": prompt}
@@ -144,7 +143,7 @@ def _lines(
         yield judge.key(kind, (prompt, *rest)), {**about, **candidate, "gold": str(sample["target"])}
 
 
-def _unweighted(pooled: Mapping[str, Sequence[float]], sizes: Sequence[int], seed: int) -> Figure:
+def _unweighted(pooled: Mapping[str, Sequence[float]], sizes: Sequence[int], seed: int) -> Metric:
     """The mean of the tasks' means; items are resampled within their tasks."""
     import numpy as np
 

@@ -1,7 +1,6 @@
-"""A session as lm-evaluation-harness sees a model, remembering every answer.
+"""A session as lm-evaluation-harness sees a model: every answer is written to disk as soon as it is given.
 
-Owns what is written of a request as soon as it is answered, so that a killed evaluation asks nothing twice.
-Knows nothing of tasks. Import it only where the harness is wanted: it is an extra, and heavy.
+Import it only where the harness is wanted: it is an extra, and heavy.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ Request = tuple[object, ...]
 """A prompt, and what its answer depends on."""
 
 
-class Remembering(HFLM):  # type: ignore[misc]
+class RememberingModel(HFLM):  # type: ignore[misc]
     """The harness' own model class around a loaded model; what stands in ``file`` is not asked again.
 
     Args:
@@ -92,7 +91,7 @@ class Remembering(HFLM):  # type: ignore[misc]
     ) -> list[object]:
         """See the harness, which cuts the beginning of what is longer than the model takes."""
         room = self.max_length + 1  # the last token is predicted and never read
-        self._cut |= {pair for pair, context, said in requests if len(context) + len(said) > room}
+        self._cut |= {pair for pair, context, answer in requests if len(context) + len(answer) > room}
         answers: list[object] = super()._loglikelihood_tokens(requests, *args, **kwargs)
         return answers
 

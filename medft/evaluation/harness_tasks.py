@@ -1,7 +1,4 @@
-"""Tasks of lm-evaluation-harness and the rows they ask about, from the hub or from local files.
-
-Owns how a task is found and where it reads. Knows nothing of models or scores.
-"""
+"""Tasks of lm-evaluation-harness and the rows they ask about, from the hub or from local files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Values per item -> figures with intervals, and differences between systems on the same items.
-
-Owns the shape of a result. Knows nothing of suites or of where values come from.
-"""
+"""Values per item -> metrics with intervals, and differences between systems on the same items."""
 
 from __future__ import annotations
 
@@ -13,24 +10,24 @@ from typing import Literal
 
 from medft.aliases import Json
 from medft.evaluation import statistics
-from medft.evaluation.statistics import Difference, Estimate, Floats, OfItems
+from medft.evaluation.statistics import Difference, Floats, Interval, OfItems
 
 Values = Mapping[str, Sequence[float]]
-"""By system, one value per item, the same items in the same order."""
+"""One value per item of each system, the same items in the same order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A figure before it is summed up."""
+    """A metric before it is summed up: its value of every item."""
 
     name: str
     """What is measured."""
     kind: Literal["share", "mean"]
     """share: yes or no per item; mean: a number per item."""
     values: Values
-    """By system."""
+    """The values of each system."""
     weights: Sequence[float] | None = None
-    """Of the items of a weighted mean."""
+    """Weights of the items, for a weighted mean."""
     higher_is_better: bool = True
     """Which way is up."""
     group: str = ""
@@ -38,8 +35,8 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure of every system, and how the systems differ."""
+class Metric:
+    """A metric of every system, and how the systems differ."""
 
     name: str
     """What is measured."""
@@ -47,10 +44,10 @@ class Figure:
     """The part of the suite; empty for all of it."""
     higher_is_better: bool
     """Which way is up."""
-    systems: dict[str, Estimate]
-    """By system."""
+    systems: dict[str, Interval]
+    """Value and interval of each system."""
     differences: dict[str, Difference] = field(default_factory=dict)
-    """By "<second> - <first>"."""
+    """The paired differences, called "<second> - <first>"."""
 
     def to_json(self) -> Json:
         """Plain values, with each difference also in words."""
@@ -60,17 +57,17 @@ class Figure:
         return plain
 
 
-def figure(measure: Measure, seed: int) -> Figure:
+def summarize(measure: Measure, seed: int) -> Metric:
     """Sum up a measure: an interval per system, a paired test per pair of systems."""
     systems = {name: _estimate(measure, values, seed) for name, values in measure.values.items()}
     differences = {
         f"{second} - {first}": _compare(measure, measure.values[first], measure.values[second], seed)
         for first, second in itertools.combinations(measure.values, 2)
     }
-    return Figure(measure.name, measure.group, measure.higher_is_better, systems, differences)
+    return Metric(measure.name, measure.group, measure.higher_is_better, systems, differences)
 
 
-def perplexity(loss: Measure, seed: int) -> Figure:
+def perplexity(loss: Measure, seed: int) -> Metric:
     """exp of a loss in nats per token, weighted by tokens; on the resamples of the loss, so that both tell
     the same."""
     import numpy as np
@@ -91,12 +88,12 @@ def statistic(
     seed: int,
     group: str = "",
     higher_is_better: bool = True,
-) -> Figure:
-    """A figure that is no mean of items, such as macro F1, with bootstrap intervals.
+) -> Metric:
+    """A metric that is no mean of items, such as macro F1, with bootstrap intervals.
 
     Args:
         name: what is measured.
-        of_items: per system, the figure of the items at the given indices (a numpy array, repeats included).
+        of_items: of each system, the metric over items by their indices (a numpy array, repeats included).
         strata: indices of the items, in parts that are resampled each by itself.
         seed: of the resampling; the systems are compared on the same resamples.
         group: the part of the suite.
@@ -112,7 +109,7 @@ def statistic(
     resampled = {system: np.array([of(rows) for rows in draws]) for system, of in of_items.items()}
     point = {system: of(everything) for system, of in of_items.items()}
     systems = {
-        s: Estimate(point[s], *statistics.percentiles(resampled[s]), len(everything)) for s in of_items
+        s: Interval(point[s], *statistics.percentiles(resampled[s]), len(everything)) for s in of_items
     }
     differences = {
         f"{second} - {first}": statistics.from_resamples(
@@ -122,10 +119,10 @@ def statistic(
         )
         for first, second in itertools.combinations(of_items, 2)
     }
-    return Figure(name, group, higher_is_better, systems, differences)
+    return Metric(name, group, higher_is_better, systems, differences)
 
 
-def _estimate(measure: Measure, values: Sequence[float], seed: int) -> Estimate:
+def _estimate(measure: Measure, values: Sequence[float], seed: int) -> Interval:
     if measure.kind == "share":
         return statistics.share([bool(value) for value in values])
     return statistics.mean(values, measure.weights, seed=seed)

@@ -1,7 +1,4 @@
-"""Figures for one answer, or for a list of predicted labels.
-
-Owns the definitions. Knows nothing of models, prompts, suites or of how figures are compared.
-"""
+"""Metrics: of one answer against its reference, and of a list of predicted labels."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import functools
 import re
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from medft.evaluation.statistics import OfItems
@@ -64,6 +61,15 @@ def repetition(answer: str, n: int = 4) -> float:
     tokens = words(answer)
     grams = [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
+
+
+AGAINST_REFERENCE: dict[str, Callable[[str, str], float]] = {
+    "ROUGE-L": rouge_l,
+    "chrF": chrf,
+    "token F1": token_f1,
+}
+"""Metrics of a generated answer against its reference, 0 to 1 with 1 the best, as suites of kind text report
+them."""
 
 
 def macro_f1(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> OfItems:

@@ -1,7 +1,4 @@
-"""Generated text -> one of the labels, or nothing.
-
-Owns what counts as having named a label. Knows nothing of gold labels.
-"""
+"""Generated text -> one of the labels, or nothing; and whether it refuses to answer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Records -> questions: what is asked, and what an answer is held against.
-
-Owns where a suite's items come from and which words are put around them. Knows nothing of models or scores.
-"""
+"""Records -> questions: which items a suite has, how they are worded, and the reference of each answer."""
 
 from __future__ import annotations
 
@@ -107,8 +104,8 @@ def prompt(record: Record, words: WordingConfig) -> tuple[Message, ...]:
         system = (Message("system", words.system),) if words.system else ()
         turns = record.turns[:-1]
         return turns if turns[0].role == "system" else (*system, *turns)
-    asked = WordingConfig(user=words.user, system=words.system, assistant="")
-    for name in sorted(asked.fields()):
+    wanted = WordingConfig(user=words.user, system=words.system, assistant="")
+    for name in sorted(wanted.fields()):
         if not getattr(record, name).strip():
             raise PromptError(
                 f"the wording of task '{record.task}' needs '{name}'",

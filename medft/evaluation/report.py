@@ -17,8 +17,8 @@ from medft.report.markdown import document
 NOT_ADVICE = "These numbers describe answers of a language model. They do not make it fit for clinical use."
 BASELINE = "majority baseline"
 """How the entries end that say what always giving the most frequent gold answer scores."""
-Found = Mapping[str, Any]
-"""A suite's results, or a part of them, as its file has them."""
+Written = Mapping[str, Any]
+"""<suite>.json, or a part of it."""
 PAIR = "tuned - base"
 _KINDS = ("better", "worse", "no significant change")
 VERDICTS = (
@@ -39,7 +39,7 @@ def write_report(folder: Path, title: str) -> list[Path]:
     return [folder / "report.md", folder / "report.html"]
 
 
-def metrics_table(suite: Found) -> Table:
+def metrics_table(suite: Written) -> Table:
     """One row per metric: each system with its interval, then each paired difference in words."""
     systems = list(dict.fromkeys(name for metric in suite["figures"] for name in metric["systems"]))
     pairs = list(dict.fromkeys(name for metric in suite["figures"] for name in metric["differences"]))
@@ -50,28 +50,28 @@ def metrics_table(suite: Found) -> Table:
     return Table(columns, tuple(rows))
 
 
-def remarks(suite: Found) -> list[str]:
-    """What is to be said of a suite beside its metrics: baselines, retrieval, what was not asked."""
-    said = [
+def remarks(suite: Written) -> list[str]:
+    """Remarks on a suite beside its metrics: baselines, retrieval, what was not asked."""
+    extras = [
         f"{name}: {_inline(extra)}."
         for name, extra in suite["extras"].items()
         if isinstance(extra, Mapping) and "counts" not in extra
     ]
     left_out = [f"Not asked: {n:,} {reason}." for reason, n in suite["left_out"].items()]
-    return [*_baselines(suite), *said, *suite["notes"], *left_out]
+    return [*_baselines(suite), *extras, *suite["notes"], *left_out]
 
 
-def _opening(suites: Sequence[Found]) -> Section:
+def _opening(suites: Sequence[Written]) -> Section:
     blocks: list[Block] = [Notice(NOT_ADVICE)]
     if any(suite.get("tiny") for suite in suites):
         blocks.append(Notice("A tiny twin answered: these numbers prove the pipeline, not a model."))
     rows = tuple(_verdicts(suite) for suite in suites)
-    baselines = [f"{suite['suite']}, {said}" for suite in suites for said in _baselines(suite)]
+    baselines = [f"{suite['suite']}, {line}" for suite in suites for line in _baselines(suite)]
     blocks += [Text(VERDICTS), Table(("suite", *_KINDS), rows), Text("\n".join([*baselines, MANY]))]
     return Section("", blocks)
 
 
-def _verdicts(suite: Found) -> tuple[str, ...]:
+def _verdicts(suite: Written) -> tuple[str, ...]:
     """The names of a suite's metrics by what became of them from the base to the tuned model."""
     found: dict[str, list[str]] = {kind: [] for kind in _KINDS}
     for metric in suite["figures"]:
@@ -81,7 +81,7 @@ def _verdicts(suite: Found) -> tuple[str, ...]:
     return (suite["suite"], *("\n".join(names) or "-" for names in found.values()))
 
 
-def _section(suite: Found) -> Section:
+def _section(suite: Written) -> Section:
     weights = f", {suite['weights']} weights" if "weights" in suite else ""
     blocks: list[Block] = [Text(f"{suite['asked']:,} items, {suite['date']}{weights}")]
     if suite["figures"]:
@@ -96,14 +96,14 @@ def _section(suite: Found) -> Section:
     return Section(suite["suite"], blocks)
 
 
-def _row(metric: Found, systems: Sequence[str], pairs: Sequence[str]) -> tuple[str, ...]:
+def _row(metric: Written, systems: Sequence[str], pairs: Sequence[str]) -> tuple[str, ...]:
     arrow = "" if metric["higher_is_better"] else " (lower is better)"
     cells = [_estimate(metric["systems"].get(name)) for name in systems]
     words = [_difference(metric["differences"].get(name)) for name in pairs]
     return (metric["group"], metric["name"] + arrow, *cells, *words)
 
 
-def _estimate(estimate: Found | None) -> str:
+def _estimate(estimate: Written | None) -> str:
     if estimate is None:
         return ""
     value, low, high = (_number(estimate[key]) for key in ("value", "low", "high"))
@@ -114,7 +114,7 @@ def _number(value: float, sign: str = "") -> str:
     return f"{value:{sign},.0f}" if abs(value) >= 1000 else f"{value:{sign}.3f}"
 
 
-def _difference(difference: Found | None) -> str:
+def _difference(difference: Written | None) -> str:
     if difference is None:
         return ""
     p = difference["p"]
@@ -123,7 +123,7 @@ def _difference(difference: Found | None) -> str:
     return f"{difference['verdict']} ({value} [{low}, {high}]{tested})"
 
 
-def _baselines(suite: Found) -> Iterator[str]:
+def _baselines(suite: Written) -> Iterator[str]:
     """Which systems do better than always giving the same answer."""
     for name, share in suite["extras"].items():
         if not name.endswith(BASELINE):
@@ -139,7 +139,7 @@ def _baselines(suite: Found) -> Iterator[str]:
         yield f"{name}: {share:.3f}. Significantly above it: {', '.join(above) or 'none'}."
 
 
-def _confusion(extra: Found) -> Table:
+def _confusion(extra: Written) -> Table:
     rows = (
         (system, gold, *map(str, row))
         for system, counts in extra["counts"].items()
@@ -148,7 +148,7 @@ def _confusion(extra: Found) -> Table:
     return Table(("system", "gold", *extra["columns"]), tuple(rows))
 
 
-def _inline(extra: Found) -> str:
+def _inline(extra: Written) -> str:
     return ", ".join(
         f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in extra.items()
     )

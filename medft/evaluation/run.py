@@ -1,8 +1,5 @@
 """One suite from its settings to its files: opened before any model is loaded, asked system by system,
-finished.
-
-Owns that order. Knows nothing of the command line.
-"""
+finished."""
 
 from __future__ import annotations
 
@@ -16,13 +13,13 @@ from medft.engine.device import in_memory
 from medft.errors import DataError, MedftError
 from medft.evaluation import encoder, harness
 from medft.evaluation.answers import AnswerFile
-from medft.evaluation.asking import Answered, System, ask
+from medft.evaluation.asking import Answers, System, ask
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.context import Account, Setting
+from medft.evaluation.context import Account, Context
 from medft.evaluation.encoder import Baseline
 from medft.evaluation.harness_tasks import open_harness
 from medft.evaluation.questions import Items, Question, collect, training_records
-from medft.evaluation.suites import KINDS
+from medft.evaluation.suites import kind_called
 
 ENCODER = "encoder"
 
@@ -37,7 +34,7 @@ class Suite(Protocol):
         """Score the answers of all systems and write <suite>.json (of merged weights <suite>.merged.json)."""
 
 
-def open_suite(name: str, config: SuiteConfig, setting: Setting) -> Suite:
+def open_suite(name: str, config: SuiteConfig, context: Context) -> Suite:
     """Read a suite's items and word its questions.
 
     Raises:
@@ -45,7 +42,7 @@ def open_suite(name: str, config: SuiteConfig, setting: Setting) -> Suite:
     """
     kind = HarnessSuite if config.kind == "harness" else QuestionSuite
     try:
-        return kind(name, config, setting)
+        return kind(name, config, context)
     except MedftError as error:  # whoever raised it did not know which suite its settings belong to
         error.remedy = re.sub(r"(?<![\w.])(?=(dataset|harness)\.\w+=)", f"suite.{name}.", error.remedy)
         raise
@@ -54,52 +51,52 @@ def open_suite(name: str, config: SuiteConfig, setting: Setting) -> Suite:
 class QuestionSuite:
     """A suite of medft's own."""
 
-    def __init__(self, name: str, config: SuiteConfig, setting: Setting) -> None:
-        self.name, self.config, self.setting = name, config, setting
-        self.items: Items = collect(config, setting.own, setting.trained_on, setting.seed)
-        self.asked = KINDS[config.kind].ask(config, self.items, setting.template)
-        self.answered: dict[str, Answered] = {}
+    def __init__(self, name: str, config: SuiteConfig, context: Context) -> None:
+        self.name, self.config, self.context = name, config, context
+        self.items: Items = collect(config, context.own, context.trained_on, context.seed)
+        self.asked = kind_called(config.kind).ask(config, self.items, context.template)
+        self.answers: dict[str, Answers] = {}
         self._baseline: Baseline | None = None
         if config.encoder is not None:
-            train = training_records(config, setting.trained_on)
-            self._baseline = encoder.open_baseline(config.encoder, train, config.labels, setting.tiny)
-        self._file = AnswerFile(setting.folder / f"{setting.named(name)}.answers.jsonl")
-        self._sampling = replace(setting.sampling, max_new_tokens=config.max_new_tokens)
+            train = training_records(config, context.trained_on)
+            self._baseline = encoder.open_baseline(config.encoder, train, config.labels)
+        self._file = AnswerFile(context.folder / f"{context.named(name)}.answers.jsonl")
+        self._sampling = replace(context.sampling, max_new_tokens=config.max_new_tokens)
 
     def ask(self, system: System, progress: NamedProgress) -> None:
         """See ``Suite``."""
         named = _named(self.name, progress)
-        answered = ask(system, self.asked.questions, self._sampling, self._file, named)
-        if not answered.replies:
+        answers = ask(system, self.asked.questions, self._sampling, self._file, named)
+        if not answers.replies:
             raise DataError(
                 f"no item of the suite '{self.name}' fits the model",
-                where="; ".join(sorted(set(answered.not_asked.values()))),
+                where="; ".join(sorted(set(answers.not_asked.values()))),
                 remedy="raise context, or lower the suite's max_new_tokens",
             )
-        self.answered[system.name] = answered
+        self.answers[system.name] = answers
 
     def finish(self, progress: NamedProgress) -> Json:
         """See ``Suite``; an encoder baseline is trained first."""
         extras: dict[str, object] = dict(self.asked.extras)
         if self._baseline is not None:
-            self.answered[ENCODER], extras["encoder baseline"] = self._encoder(self._baseline, progress)
-        score = KINDS[self.config.kind].score
-        result = score(self.config, self.asked, self.answered, self.setting.seed)
+            self.answers[ENCODER], extras["encoder baseline"] = self._encoder(self._baseline, progress)
+        score = kind_called(self.config.kind).score
+        result = score(self.config, self.asked, self.answers, self.context.seed)
         self._file.keep(self._about_answers())
         left_out = {**self.items.left_out, **self._not_asked()}
         notes = [*self.asked.notes, *self._cut_answers()]
-        return self.setting.write(
+        return self.context.write(
             self.name,
             self.config,
             Account(len(self.asked.questions), left_out, notes),
-            figures=result.figures,
+            metrics=result.metrics,
             extras={**extras, **result.extras},
             sampling=asdict(self._sampling),
         )
 
-    def _encoder(self, baseline: Baseline, progress: NamedProgress) -> tuple[Answered, Json]:
+    def _encoder(self, baseline: Baseline, progress: NamedProgress) -> tuple[Answers, Json]:
         """Its predictions, and what to say of its training; trained only where they are not on disk."""
-        records, questions, seed = self.items.records, self.asked.questions, self.setting.seed
+        records, questions, seed = self.items.records, self.asked.questions, self.context.seed
         keys = [baseline.key(record, seed) for record in records]
         if any(self._file.get(key) is None for key in keys):
             lower = f"lower suite.{self.name}.encoder.batch_size or suite.{self.name}.encoder.max_length"
@@ -110,16 +107,15 @@ class QuestionSuite:
                 {key: {**about, "text": label} for key, label in zip(keys, predicted, strict=True)}
             )
         rows = [self._file.get(key) or {} for key in keys]
-        answered = encoder.as_answers(questions, [row["text"] for row in rows], baseline.labels)
-        answered.keys = {key: question.id for key, question in zip(keys, questions, strict=True)}
-        said: Json = rows[0]["training"]
-        return answered, said
+        answers = encoder.as_answers(questions, [row["text"] for row in rows], baseline.labels)
+        answers.keys = {key: question.id for key, question in zip(keys, questions, strict=True)}
+        return answers, rows[0]["training"]
 
     def _cut_answers(self) -> list[str]:
         """How many generated answers came to no end of their own."""
         cut = {
             name: sum(not reply.stopped for reply in each.replies.values())
-            for name, each in self.answered.items()
+            for name, each in self.answers.items()
         }
         count = ", ".join(f"{name} {n:,}" for name, n in cut.items() if n)
         limit = self._sampling.max_new_tokens
@@ -127,25 +123,25 @@ class QuestionSuite:
 
     def _not_asked(self) -> dict[str, int]:
         reasons: dict[str, str] = {}
-        for each in self.answered.values():
+        for each in self.answers.values():
             reasons |= each.not_asked
         return dict(Counter(reasons.values()))
 
     def _about_answers(self) -> dict[str, dict[str, str]]:
         """Per line of the answers file, the question and the gold answer that it belongs to."""
         questions = {question.id: _about(question) for question in self.asked.questions}
-        return {key: questions[item] for each in self.answered.values() for key, item in each.keys.items()}
+        return {key: questions[item] for each in self.answers.values() for key, item in each.keys.items()}
 
 
 class HarnessSuite:
     """Tasks of lm-evaluation-harness."""
 
-    def __init__(self, name: str, config: SuiteConfig, setting: Setting) -> None:
+    def __init__(self, name: str, config: SuiteConfig, context: Context) -> None:
         assert config.harness is not None  # noqa: S101
-        self.name, self.config, self.setting = name, config, setting
-        self._harness = open_harness(config.harness, setting.folder / name)
-        self._file = AnswerFile(setting.folder / f"{setting.named(name)}.answers.jsonl")
-        self._judged: dict[str, harness.Judged] = {}
+        self.name, self.config, self.context = name, config, context
+        self._harness = open_harness(config.harness, context.folder / name)
+        self._file = AnswerFile(context.folder / f"{context.named(name)}.answers.jsonl")
+        self._results: dict[str, harness.HarnessResult] = {}
 
     def ask(self, system: System, progress: NamedProgress) -> None:
         """See ``Suite``."""
@@ -154,28 +150,28 @@ class HarnessSuite:
             f"{system.name} in lm-evaluation-harness", 0, 0
         )  # it reads its tasks first, which takes a while
         with in_memory("while answering", f"lower suite.{self.name}.harness.batch_size, or context"):
-            self._judged[system.name] = harness.ask(
-                self._harness, system, self.config.limit, self.setting.seed, self._file, named
+            self._results[system.name] = harness.ask(
+                self._harness, system, self.config.limit, self.context.seed, self._file, named
             )
 
     def finish(self, progress: NamedProgress) -> Json:
         """See ``Suite``."""
-        scores = {system: judged.scores for system, judged in self._judged.items()}
-        figures = harness.figures(scores, self.setting.seed)
-        self._file.keep({key: line for judged in self._judged.values() for key, line in judged.lines.items()})
+        scores = {system: each.scores for system, each in self._results.items()}
+        metrics = harness.task_metrics(scores, self.context.seed)
+        self._file.keep({key: line for each in self._results.values() for key, line in each.lines.items()})
         notes = harness.described(self._harness)
         if self.config.limit:
             notes.append(f"The first {self.config.limit} items of each task.")
-        if cut := max(judged.cut for judged in self._judged.values()):
+        if cut := max(each.cut for each in self._results.values()):
             notes.append(f"{cut:,} requests were longer than the model takes; their beginning was cut.")
         asked = sum(len(values) for values in next(iter(scores.values())).values())
-        return self.setting.write(
+        return self.context.write(
             self.name,
             self.config,
             Account(asked, {}, notes),
-            figures=figures,
+            metrics=metrics,
             extras=harness.majority_baselines(
-                line for each in self._judged.values() for line in each.lines.values()
+                line for each in self._results.values() for line in each.lines.values()
             ),
             sampling=None,
         )

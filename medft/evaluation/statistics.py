@@ -1,7 +1,4 @@
-"""Uncertainty: intervals, paired tests, and the words that follow from them.
-
-Owns the statistics. Knows nothing of what the figures are figures of.
-"""
+"""Uncertainty: intervals, paired tests, and the words that follow from them."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ if TYPE_CHECKING:
 
 Floats: TypeAlias = "npt.NDArray[np.float64]"
 OfItems: TypeAlias = "Callable[[npt.NDArray[np.intp]], float]"
-"""A figure as a function of the indices of the items that count, repeats included."""
+"""A metric as a function of the indices of the items that count, repeats included."""
 
 RESAMPLES = 2_000
 CONFIDENCE = 0.95
@@ -26,17 +23,17 @@ Verdict = Literal["better", "worse", "no significant change"]
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure with its 95% interval."""
+class Interval:
+    """A value with its 95% interval."""
 
     value: float
-    """The figure itself."""
+    """The value itself."""
     low: float
     """Lower end of the interval."""
     high: float
     """Upper end of the interval."""
     n: int
-    """Items it rests on."""
+    """Number of items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +51,22 @@ class Difference:
     test: str
     """The test by name."""
     verdict: Verdict
-    """What may be said."""
+    """The conclusion."""
 
 
-def share(hits: Sequence[bool]) -> Estimate:
+def share(hits: Sequence[bool]) -> Interval:
     """A proportion with Wilson's score interval (Wilson 1927), which stays within 0 and 1."""
     low, high = _wilson(sum(hits), len(hits))
-    return Estimate(sum(hits) / len(hits), low, high, len(hits))
+    return Interval(sum(hits) / len(hits), low, high, len(hits))
 
 
-def mean(values: Sequence[float], weights: Sequence[float] | None = None, *, seed: int = 0) -> Estimate:
+def mean(values: Sequence[float], weights: Sequence[float] | None = None, *, seed: int = 0) -> Interval:
     """A (weighted) mean with the percentile interval of ``RESAMPLES`` bootstrap resamples of the items.
 
     With weights it is a ratio of sums, such as nats over bytes: value = nats / bytes, weight = bytes.
     """
     value, resampled = _bootstrap(values, weights, seed)
-    return Estimate(value, *percentiles(resampled), len(values))
+    return Interval(value, *percentiles(resampled), len(values))
 
 
 def compare_shares(

@@ -1,7 +1,4 @@
-"""A file of questions -> a file of answers.
-
-Owns reading questions and writing answers line by line. Knows nothing of the terminal.
-"""
+"""A file of questions -> a file of answers."""
 
 from __future__ import annotations
 

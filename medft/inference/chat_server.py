@@ -1,7 +1,4 @@
-"""Questions from any number of visitors to any number of models, side by side.
-
-Owns what is kept of each visitor and what their columns show. Knows nothing of how a page is made.
-"""
+"""The conversations behind the chat page: any number of visitors, any number of models side by side."""
 
 from __future__ import annotations
 
@@ -36,11 +33,11 @@ class Column:
 
 
 @dataclass(slots=True)
-class Room:
-    """What one visitor has going on; kept by the server under the visitor's session."""
+class Visit:
+    """The state of one visitor's page."""
 
     columns: dict[str, Column] = field(default_factory=dict)
-    """By model."""
+    """The conversation with each model."""
     chosen: tuple[str, ...] = ()
     """The models whose columns are shown."""
     stop: threading.Event = field(default_factory=threading.Event)
@@ -51,26 +48,26 @@ class Room:
         return {name: self.columns.get(name) or Column() for name in self.chosen}
 
 
-class Desk:
-    """Takes questions from any number of visitors.
+class ChatServer:
+    """Answers questions from any number of visitors.
 
     Args:
         library: the models.
         index: documents to answer from, if any.
         k: passages per question.
-        seed: of the sampling.
+        seed: seeds the sampling.
     """
 
     def __init__(self, library: Library, index: Index | None, k: int, seed: int) -> None:
         self.library, self.index, self.k, self.seed = library, index, k, seed
         self.templates = templates()
-        self._rooms: dict[str, Room] = {}
+        self._visits: dict[str, Visit] = {}
 
     def choose(self, visitor: str, models: Sequence[str]) -> dict[str, Column]:
         """Show the columns of ``models`` from now on, with the conversations they have had."""
-        room = self._rooms.setdefault(visitor, Room())
-        room.chosen = tuple(models)
-        return room.shown()
+        visit = self._visits.setdefault(visitor, Visit())
+        visit.chosen = tuple(models)
+        return visit.shown()
 
     def ask(
         self,
@@ -88,14 +85,14 @@ class Desk:
         """
         self.stop(visitor)
         self.choose(visitor, models)
-        room = self._rooms[visitor]
-        room.stop = stop = threading.Event()
-        columns = {name: room.columns.setdefault(name, Column()) for name in models}
+        visit = self._visits[visitor]
+        visit.stop = stop = threading.Event()
+        columns = {name: visit.columns.setdefault(name, Column()) for name in models}
         answers = {name: {"role": "assistant", "content": ""} for name in models}
         for name, column in columns.items():
             column.passages = ""
             column.turns += [{"role": "user", "content": _short(clean(question))}, answers[name]]
-        yield room.shown()
+        yield visit.shown()
         for name, column in columns.items():
             dialogue = Dialogue(
                 self.library,
@@ -107,24 +104,24 @@ class Desk:
                 history=column.history,
             )
             for _ in _answer(dialogue, question, column, answers[name], stop):
-                yield room.shown()
+                yield visit.shown()
 
     def stop(self, visitor: str) -> None:
         """End the answers that are being written for ``visitor``."""
-        if visitor in self._rooms:
-            self._rooms[visitor].stop.set()
+        if visitor in self._visits:
+            self._visits[visitor].stop.set()
 
     def reset(self, visitor: str) -> dict[str, Column]:
         """End what is being written and begin new conversations with the chosen models."""
         self.stop(visitor)
-        room = self._rooms.setdefault(visitor, Room())
-        room.columns = {}
-        return room.shown()
+        visit = self._visits.setdefault(visitor, Visit())
+        visit.columns = {}
+        return visit.shown()
 
     def forget(self, visitor: str) -> None:
         """End what is being written, and drop everything known of ``visitor``."""
         self.stop(visitor)
-        self._rooms.pop(visitor, None)
+        self._visits.pop(visitor, None)
 
 
 def _answer(

@@ -1,7 +1,4 @@
-"""What begins with a slash in a chat.
-
-Owns the commands and what each one answers. Knows nothing of the terminal.
-"""
+"""The commands of a chat, which begin with a slash."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ A pasted text may have several lines; Esc Enter begins a new line. Ctrl-C stops 
 
 
 class Quit(Exception):  # noqa: N818 - an order, not an error
-    """The person wants to leave."""
+    """Leave the chat."""
 
 
 def run_command(line: str, dialogue: Dialogue, open_documents: Callable[[Path], Index]) -> str:
@@ -65,7 +62,7 @@ def _quit() -> str:
 
 def _clear(dialogue: Dialogue) -> str:
     dialogue.clear()
-    return "forgotten"
+    return "conversation cleared"
 
 
 def _system(dialogue: Dialogue, text: str) -> str:
@@ -110,7 +107,7 @@ def _docs(dialogue: Dialogue, path: str, open_documents: Callable[[Path], Index]
 
 def _save(dialogue: Dialogue, path: str) -> str:
     if not path:
-        raise RunError("where to?", remedy="/save FILE")
+        raise RunError("missing file name", remedy="/save FILE")
     saved = {
         "model": dialogue.model,
         "date": time.strftime("%Y-%m-%dT%H:%M:%S"),

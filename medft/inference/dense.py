@@ -1,7 +1,4 @@
-"""A dense index: sentence embeddings in a faiss vector store (the extra "dense").
-
-Owns the embedding of passages and queries. Knows nothing of models that answer.
-"""
+"""A dense index: sentence embeddings in a faiss vector store (the extra "dense")."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""A conversation with one model: what is sent to it, and what is remembered.
-
-Owns the words around a question, the passages put before it, and which turns still fit. Knows nothing of
-terminals, pages or files.
-"""
+"""A conversation with one model: the words and passages around a question, and the turns that still fit."""
 
 from __future__ import annotations
 
@@ -79,19 +75,19 @@ class Dialogue:
         turn = self._turn(clean(question).strip())
         session, name = self.library.session(self.model)
         messages = self._fitting(turn)
-        said, self.cut = "", False
+        answer, self.cut = "", False
         try:
             for piece in session.stream(name, messages, self.sampling, cancel, self._on_cut):
-                said += clean(piece)
+                answer += clean(piece)
                 yield clean(piece)
         finally:
-            self.history += [turn, Message("assistant", said.strip())]
+            self.history += [turn, Message("assistant", answer.strip())]
 
     def remarks(self) -> list[str]:
-        """What is to be said of the last answer beside its text."""
+        """Remarks on the last answer: cut, or turns left out."""
         cut = f"cut at {self.sampling.max_new_tokens:,} tokens (max_new_tokens)"
         forgotten = f"the first {self.forgotten:,} turns no longer fitted and were left out"
-        return [text for text, said in ((cut, self.cut), (forgotten, self.forgotten)) if said]
+        return [text for text, holds in ((cut, self.cut), (forgotten, self.forgotten)) if holds]
 
     def messages(self, question: str) -> list[Message]:
         """What the model would be sent, were ``question`` asked without any turns before it.
@@ -159,6 +155,6 @@ class Dialogue:
 
 def _spoken(history: Sequence[Message]) -> Iterator[Message]:
     """The turns with an answer: one that was stopped before its first word is left out with its question."""
-    for asked, answered in zip(history[::2], history[1::2], strict=True):
-        if answered.content:
-            yield from (asked, answered)
+    for question, answer in zip(history[::2], history[1::2], strict=True):
+        if answer.content:
+            yield from (question, answer)

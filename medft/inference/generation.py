@@ -1,8 +1,5 @@
 """Prompt ids -> replies, many at a time.
 
-Owns batching, sampling settings and where a reply ends. Knows nothing of messages, adapters or of what is
-asked.
-
 Prompts are sorted by length, so that a batch holds little padding, and padded on the left, so that every
 reply starts at the same column. Under greedy decoding the replies are those of one prompt at a time in
 float32; in bfloat16 a batch rounds otherwise, which now and then tips a near tie (on a tiny twin in 3 of 96
@@ -41,7 +38,7 @@ class Sampling:
     top_p: float = 1.0
     """Sample from the smallest set of tokens with this much probability (arXiv 1904.09751)."""
     seed: int = 0
-    """Of the sampling; greedy decoding needs none."""
+    """Seeds the sampling; greedy decoding needs none."""
 
     def __post_init__(self) -> None:
         """Refuse values without a meaning.
@@ -59,7 +56,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model said."""
+    """A reply of a model."""
 
     text: str
     """The reply, without special tokens and without blanks around it."""

@@ -1,7 +1,4 @@
-"""How probable a model finds given answers.
-
-Owns the sums of log-probabilities over answer tokens. Knows nothing of adapters or of what is asked.
-"""
+"""How probable a model finds given answers: sums of log-probabilities over answer tokens."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Search: which passages answer a question.
-
-Owns the protocol of an index, the BM25 index, and where indexes are kept. Knows nothing of models or prompts.
-"""
+"""Search: which passages answer a question. The BM25 index, and indexes kept on disk."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""One base model in memory, any number of adapters on it, and everything one can ask them.
-
-Owns which adapter answers, the order of those who ask at once, and streaming. Knows nothing of run folders,
-of terminals or pages, or of what the answers are for.
-"""
+"""One base model in memory, any number of adapters on it, and everything one can ask them."""
 
 from __future__ import annotations
 
@@ -122,7 +118,7 @@ class Session:
             raise PromptError(
                 f"the prompt has {len(ids):,} tokens; with {room:,} for the answer that is more than the "
                 f"{self.encoder.max_length:,} the model takes",
-                remedy="ask for less at once, or set a smaller max_new_tokens",
+                remedy="shorten the prompt, or lower max_new_tokens",
             )
         return ids
 

@@ -1,7 +1,4 @@
-"""The chat page: a Gradio app on this machine alone (the extra "web").
-
-Owns the page. Knows nothing of how answers come about. Import it only where the page is wanted: Gradio is
-heavy.
+"""The chat page: a Gradio app on this machine alone (the extra "web"); heavy, so imported only where wanted.
 
 Whatever a person or a model writes is shown as text: no Markdown, which could fetch pictures from the
 network, and no HTML.
@@ -16,7 +13,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from medft.errors import ConfigError, MedftError
-from medft.inference.chat_server import Column, Desk
+from medft.inference.chat_server import ChatServer, Column
 from medft.inference.generation import Sampling
 
 NOT_ADVICE = "A language model answers. It can be wrong. This is not medical advice."
@@ -36,9 +33,9 @@ footer { display: none !important }
 """
 
 
-def build_page(desk: Desk, sampling: Sampling) -> gr.Blocks:
+def build_page(server: ChatServer, sampling: Sampling) -> gr.Blocks:
     """The page."""
-    names = desk.library.names
+    names = server.library.names
     slots = min(len(names), SIDE_BY_SIDE)
     with gr.Blocks(title="medft", analytics_enabled=False, fill_height=True) as page:
         gr.HTML(f'<div id="notice" role="note">{NOT_ADVICE}</div>', padding=False)
@@ -46,7 +43,7 @@ def build_page(desk: Desk, sampling: Sampling) -> gr.Blocks:
             list(names), value=[names[0]], multiselect=True, max_choices=slots, elem_id="models",
             label=f"Models, up to {slots} side by side",
         )  # fmt: skip
-        settings = _settings(desk, sampling)
+        settings = _settings(server, sampling)
         with gr.Row():
             parts = [part for slot in range(slots) for part in _column(slot, names[0])]
         question = gr.Textbox(
@@ -57,7 +54,7 @@ def build_page(desk: Desk, sampling: Sampling) -> gr.Blocks:
             send = gr.Button("Ask", variant="primary", elem_id="ask")
             halt = gr.Button("Stop", elem_id="stop")
             reset = gr.Button("New conversation", elem_id="reset")
-        does = _Actions(desk, slots)
+        does = _Actions(server, slots)
         gr.on(
             [send.click, question.submit], does.ask, [question, models, *settings], [question, *parts],
             api_name="ask", show_progress="hidden", trigger_mode="multiple",
@@ -119,7 +116,7 @@ def launch(page: gr.Blocks, port: int | None, block: bool) -> str:
 class _Actions:
     """What the page's buttons do; Gradio hands over the request, which names the visitor."""
 
-    desk: Desk
+    server: ChatServer
     slots: int
 
     def ask(
@@ -130,40 +127,41 @@ class _Actions:
             raise gr.Error("choose a model")
         try:
             temperature, top_p, length = how
-            sampling = Sampling(int(length), temperature, top_p, self.desk.seed)
+            sampling = Sampling(int(length), temperature, top_p, self.server.seed)
         except MedftError as error:
             raise gr.Error(error.what) from error
         visitor, models = str(request.session_hash), models[: self.slots]
         question: object = ""
-        for columns in self.desk.ask(visitor, text or "", models, template, documents, sampling):
+        for columns in self.server.ask(visitor, text or "", models, template, documents, sampling):
             yield [question, *_filled(columns, self.slots)]
             question = gr.skip()
 
     def choose(self, models: list[str], request: gr.Request) -> list[object]:
         """Show the columns of other models, with what they have said so far."""
-        return _filled(self.desk.choose(str(request.session_hash), models[: self.slots]), self.slots)
+        return _filled(self.server.choose(str(request.session_hash), models[: self.slots]), self.slots)
 
     def reset(self, request: gr.Request) -> list[object]:
         """Begin anew."""
-        return _filled(self.desk.reset(str(request.session_hash)), self.slots)
+        return _filled(self.server.reset(str(request.session_hash)), self.slots)
 
     def stop(self, request: gr.Request) -> None:
         """End the answer that is being written."""
-        self.desk.stop(str(request.session_hash))
+        self.server.stop(str(request.session_hash))
 
     def leave(self, request: gr.Request) -> None:
         """The visitor has closed the page."""
-        self.desk.forget(str(request.session_hash))
+        self.server.forget(str(request.session_hash))
 
 
-def _settings(desk: Desk, sampling: Sampling) -> Sequence[gr.components.Component]:
+def _settings(server: ChatServer, sampling: Sampling) -> Sequence[gr.components.Component]:
     """Template, documents, and how answers are sampled."""
+    searched = server.index is not None
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         with gr.Row():
-            template = gr.Dropdown([OWN, *desk.templates], value=OWN, label="Template", elem_id="template")
+            template = gr.Dropdown([OWN, *server.templates], value=OWN, label="Template", elem_id="template")
             documents = gr.Checkbox(
-                desk.index is not None, label="Answer from documents", interactive=desk.index is not None,
-                info="the passages found for a question stand before it" if desk.index else "none were named",
+                searched, label="Answer from documents", interactive=searched,
+                info="the passages found for a question stand before it" if searched else "none were named",
             )  # fmt: skip
         with gr.Row():
             temperature = gr.Slider(0, 2, sampling.temperature, step=0.05, label="Temperature (0: greedy)")

@@ -1,16 +1,12 @@
-"""medft chat: talk to a run in the terminal, or answer a file of questions.
-
-The story of the command, top to bottom.
-"""
+"""medft chat: talk to a run in the terminal, or answer a file of questions."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -59,7 +55,7 @@ class ChatConfig:
     top_p: float = 1.0
     """Sample from the smallest set of tokens with this much probability."""
     seed: int = 0
-    """Of the sampling."""
+    """Sampling seed."""
     context: int = 4096
     """Longest conversation and answer together, in tokens."""
     batch_tokens: int = BATCH_TOKENS
@@ -95,7 +91,7 @@ def run(config: ChatConfig) -> None:
     dialogue = Dialogue(library, library.names[0], sampling, k=config.k)
     with screen.chatter_to(config.artifacts / "chat.log"):
         dialogue.index = documents(config.docs) if config.docs else None
-        screen.line("loads", dialogue.model)
+        screen.line("loading", dialogue.model)
         library.session(dialogue.model)
         if config.answers:
             _answer(screen, dialogue, questions, config.answers)
@@ -112,10 +108,10 @@ def _answer(screen: Screen, dialogue: Dialogue, questions: list[str], path: Path
         answered = answer_file(dialogue, questions, path, progress)
     screen.line("wrote", f"{path}: {answered} of {len(questions)} questions answered")
     if answered < len(questions):
-        screen.line("note", "the rows of the others say why not")
+        screen.line("note", "unanswered rows give the reason")
 
 
-def _talk(screen: Screen, dialogue: Dialogue, documents: Any) -> None:
+def _talk(screen: Screen, dialogue: Dialogue, documents: Callable[[Path], Index]) -> None:
     """Read, answer, read; an error is a message, Ctrl-C stops an answer, Ctrl-D leaves."""
     screen.say(f"  {NOT_ADVICE}  /help lists the commands.")
     ask = _reader()
@@ -159,7 +155,7 @@ def _stopping(cancel: threading.Event) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _reader() -> Any:
+def _reader() -> Callable[[], str]:
     """The function that reads one message: line editing, history, multi-line paste; plain lines without a
     terminal."""
     import sys
@@ -171,5 +167,5 @@ def _reader() -> Any:
 
     keys = KeyBindings()
     keys.add("escape", "enter")(lambda event: event.current_buffer.insert_text("\n"))
-    session: Any = PromptSession(key_bindings=keys)
+    session: PromptSession[str] = PromptSession(key_bindings=keys)
     return lambda: session.prompt("> ", prompt_continuation="  ")

@@ -1,7 +1,4 @@
-"""medft evaluate: base and tuned model on the same items, with paired figures.
-
-The story of the command, top to bottom.
-"""
+"""medft evaluate: base and tuned model on the same items, compared in pairs."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ from medft.engine.device import release
 from medft.errors import EngineError, MedftError
 from medft.evaluation.asking import System
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.context import Setting
+from medft.evaluation.context import Context
 from medft.evaluation.report import metrics_table, remarks, write_report
 from medft.evaluation.run import Suite, open_suite
 from medft.inference.generation import BATCH_TOKENS, Sampling
@@ -38,7 +35,7 @@ EXAMPLES = (
     "medft evaluate run=latest suite=multimedqa weights=merged",
 )
 TUNED = "tuned"
-KEPT = "what was answered is kept: the next call goes on"
+SAVED = "the answers so far are saved; run the same command to continue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ class EvaluateConfig:
     weights: Weights = "adapter"
     """adapter: on the base it was trained on; merged: the merged weights against the 16-bit base."""
     temperature: float = 0.0
-    """0 is greedy decoding, as figures to compare want it."""
+    """0 is greedy decoding, recommended for metrics that are to be compared."""
     top_p: float = 1.0
     """Sample from the smallest set of tokens with this much probability."""
     context: int = 4096
@@ -60,7 +57,7 @@ class EvaluateConfig:
     batch_tokens: int = BATCH_TOKENS
     """Tokens of prompts and answers that are computed at once; fewer need less memory."""
     seed: int = 3407
-    """Of the items that are drawn, of the bootstrap, and of sampling."""
+    """Seeds the choice of items, the bootstrap and sampling."""
     artifacts: Path = Path("artifacts")
     """Where runs lie."""
     processed: Path = Path("data/processed")
@@ -68,23 +65,23 @@ class EvaluateConfig:
 
 
 def run(config: EvaluateConfig) -> None:
-    """Open the suites, ask base and tuned model, write figures and report, and show the table.
+    """Open the suites, ask base and tuned model, write metrics and report, and show the table.
 
     Raises:
-        MedftError: the run, a suite's data or a library is missing; answers already given are kept.
+        MedftError: the run, a suite's data or a library is missing; answers already given are saved.
     """
     screen = Screen()
     tuned = read_run(find_run(config.run, config.artifacts), config.weights)
-    setting = _setting(config, tuned)
+    context = _context(config, tuned)
     screen.title("medft evaluate", str(tuned.record.run.root))
-    for line in setting.remarks:
+    for line in context.remarks:
         screen.line("note", line)
-    with screen.chatter_to(setting.folder / "evaluate.log"), _bar(screen) as progress:
-        suites = [open_suite(name, suite, setting) for name, suite in config.suite.items()]
-        with _kept():
+    with screen.chatter_to(context.folder / "evaluate.log"), _bar(screen) as progress:
+        suites = [open_suite(name, suite, context) for name, suite in config.suite.items()]
+        with _saved():
             _ask(suites, _systems(config, tuned), progress)
             results = [suite.finish(progress) for suite in suites]
-    written = write_report(setting.folder, f"Evaluation of {tuned.record.run.name}")
+    written = write_report(context.folder, f"Evaluation of {tuned.record.run.name}")
     for result in results:
         screen.say(f"\n{result['suite']}: {result['asked']} items")
         table = metrics_table(result)
@@ -95,14 +92,14 @@ def run(config: EvaluateConfig) -> None:
 
 
 @contextmanager
-def _kept() -> Iterator[None]:
-    """Say of a stop or a lack of memory within the block that the answers so far are on disk."""
+def _saved() -> Iterator[None]:
+    """Add to a stop or a lack of memory within the block that the answers so far are saved."""
     try:
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(KEPT) from None
+        raise KeyboardInterrupt(SAVED) from None
     except EngineError as error:
-        error.remedy = "; ".join(filter(None, (error.remedy, KEPT)))
+        error.remedy = "; ".join(filter(None, (error.remedy, SAVED)))
         raise
 
 
@@ -114,10 +111,10 @@ def _ask(suites: Sequence[Suite], systems: Iterator[System], progress: NamedProg
         release()
 
 
-def _setting(config: EvaluateConfig, tuned: RunModel) -> Setting:
+def _context(config: EvaluateConfig, tuned: RunModel) -> Context:
     remarks: list[str] = []
     own, trained_on = _records(config, tuned, remarks)
-    return Setting(
+    return Context(
         template=tuned.template,
         own=own,
         trained_on=trained_on,

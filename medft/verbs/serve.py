@@ -1,17 +1,14 @@
-"""medft serve: talk to runs in a browser, several side by side.
-
-The story of the command, top to bottom.
-"""
+"""medft serve: talk to runs in a browser, several side by side."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from medft.errors import ConfigError
-from medft.inference.chat_server import Desk
+from medft.inference.chat_server import ChatServer
 from medft.inference.generation import Sampling
 from medft.inference.library import Library
 from medft.inference.retrieve import IndexKind, check_k, open_index
@@ -46,7 +43,7 @@ class ServeConfig:
     top_p: float = 1.0
     """Sample from the smallest set of tokens with this much probability; the page can change it."""
     seed: int = 0
-    """Of the sampling."""
+    """Sampling seed."""
     context: int = 4096
     """Longest conversation and answer together, in tokens."""
     port: int | None = None
@@ -72,9 +69,9 @@ def run(config: ServeConfig) -> None:
         index = None
         if config.docs:
             index = open_index(config.docs, config.index, config.embedder, config.artifacts / "indexes")
-        screen.line("loads", library.names[0])
+        screen.line("loading", library.names[0])
         library.session(library.names[0])
-        page = web.build_page(Desk(library, index, config.k, config.seed), sampling)
+        page = web.build_page(ChatServer(library, index, config.k, config.seed), sampling)
         address = web.launch(page, config.port, block=False)
         screen.line("open", address)
         screen.line("note", web.NOT_ADVICE)
@@ -82,7 +79,7 @@ def run(config: ServeConfig) -> None:
         page.block_thread()
 
 
-def _web() -> Any:
+def _web() -> ModuleType:
     """The page's module, with Gradio's statistics off."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     try:

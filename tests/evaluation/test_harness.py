@@ -1,4 +1,4 @@
-"""A real run of lm-evaluation-harness on local files, and its figures."""
+"""A real run of lm-evaluation-harness on local files, and its metrics."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _by_hand(system: System, config: HarnessConfig) -> list[float]:
 
 def test_means_over_tasks_weighted_and_not() -> None:
     scores = {"base": {"a": [1.0, 0.0], "b": [1.0] * 8}, "tuned": {"a": [1.0, 1.0], "b": [0.0] * 8}}
-    *_, weighted, unweighted = harness.figures(scores, 0)
+    *_, weighted, unweighted = harness.task_metrics(scores, 0)
     assert weighted.systems["base"].value == pytest.approx(0.9)
     assert {name: e.value for name, e in unweighted.systems.items()} == {"base": 0.75, "tuned": 0.5}
     base = unweighted.systems["base"]  # of 2,000 resamples of task a: a quarter 0, half 1/2, a quarter 1

@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 
 from medft.evaluation import report
-from medft.evaluation.measures import Measure, figure, perplexity
+from medft.evaluation.measures import Measure, perplexity, summarize
 from medft.files import write_json
 
 BASE, TUNED = [True] * 10 + [False] * 30, [True] * 39 + [False]
 
 
 def _suite(name: str = "pubmedqa") -> dict[str, Any]:
-    hits = figure(Measure("accuracy, generated", "share", {"base": BASE, "tuned": TUNED}), 0)
+    hits = summarize(Measure("accuracy, generated", "share", {"base": BASE, "tuned": TUNED}), 0)
     loss = Measure("loss", "mean", {"base": [7.0, 8.0], "tuned": [9.0, 9.5]}, [3, 5], higher_is_better=False)
-    same = figure(Measure("macro F1", "mean", {"base": [0.1, 0.9], "tuned": [0.9, 0.1]}, group="part | a"), 0)
+    same = summarize(
+        Measure("macro F1", "mean", {"base": [0.1, 0.9], "tuned": [0.9, 0.1]}, group="part | a"), 0
+    )
     confusion = {
         "rows": ["yes"],
         "columns": ["yes", "unparsable"],
@@ -26,7 +28,7 @@ def _suite(name: str = "pubmedqa") -> dict[str, Any]:
     return {
         "suite": name, "date": "2026-11-20", "tiny": True, "weights": "merged", "asked": 40,
         "left_out": {"no label": 3}, "notes": ["Wording: its own."],
-        "figures": [f.to_json() for f in (hits, figure(loss, 0), perplexity(loss, 0), same)],
+        "figures": [f.to_json() for f in (hits, summarize(loss, 0), perplexity(loss, 0), same)],
         "extras": {"majority baseline": 0.552, "generated": confusion,
                    "retrieval": {"recall@1": 0.5, "questions": 4}},
     }  # fmt: skip

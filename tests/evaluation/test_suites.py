@@ -1,4 +1,4 @@
-"""Each kind of suite: what it asks, and its figures from answers whose scores are known."""
+"""Each kind of suite: what it asks, and its metrics from answers whose scores are known."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from medft.compose import compose
 from medft.config import build
 from medft.data.record import Message, Record
 from medft.errors import ConfigError, DataError
-from medft.evaluation.asking import Answered, System
+from medft.evaluation.asking import Answers, System
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.context import Setting
+from medft.evaluation.context import Context
 from medft.evaluation.questions import SEEN, Items, collect
 from medft.evaluation.run import QuestionSuite
-from medft.evaluation.suites import KINDS, Result
+from medft.evaluation.suites import labels, rag, scope, text
+from medft.evaluation.suites.base import Result
 from medft.inference.dialogue import templates
 from medft.inference.generation import Reply, Sampling
 from medft.inference.likelihood import Likelihood
@@ -61,19 +62,19 @@ def _likely(best: int, options: int = 3) -> tuple[Likelihood, ...]:
 
 
 def _value(result: Result, name: str, system: str, group: str = "") -> float:
-    return next(f for f in result.figures if (f.name, f.group) == (name, group)).systems[system].value
+    return next(f for f in result.metrics if (f.name, f.group) == (name, group)).systems[system].value
 
 
 def test_labels_by_likelihood_and_by_text() -> None:
     config = replace(_suite("pubmedqa"), only_benchmark_test=False)
-    asked = KINDS["labels"].ask(config, _items(_records()), QA)
+    asked = labels.ask(config, _items(_records()), QA)
     assert [q.candidates for q in asked.questions] == [LABELS] * 6
     assert asked.questions[0].prompt[-1].content.endswith("Answer with one word: yes, no or maybe.")
-    right, wrong = Answered(), Answered()
+    right, wrong = Answers(), Answers()
     for i, q in enumerate(asked.questions):
         right.likelihoods[q.id], wrong.likelihoods[q.id] = _likely(i % 3), _likely(0)
         right.replies[q.id], wrong.replies[q.id] = Reply(f"{LABELS[i % 3]}.", 2, True), Reply("know", 2, True)
-    result = KINDS["labels"].score(config, asked, {"base": wrong, "tuned": right}, 0)
+    result = labels.score(config, asked, {"base": wrong, "tuned": right}, 0)
     assert _value(result, "accuracy, likelihood", "base") == pytest.approx(1 / 3)
     assert _value(result, "macro F1, likelihood", "base") == pytest.approx(0.5 / 3)
     assert _value(result, "accuracy, generated", "tuned") == 1
@@ -86,32 +87,32 @@ def test_a_label_that_begins_another_is_refused() -> None:
     config = replace(_suite("pubmedqa"), labels=("no", "normal"))
     records = tuple(replace(r, label="no") for r in _records())
     with pytest.raises(ConfigError, match="begins the answer"):
-        KINDS["labels"].ask(config, _items(records), QA)
+        labels.ask(config, _items(records), QA)
 
 
 def test_an_unknown_gold_label_is_an_error() -> None:
     records = (replace(_records()[0], label="perhaps"),)
     with pytest.raises(ConfigError, match="does not know"):
-        KINDS["labels"].ask(_suite("pubmedqa"), _items(records), QA)
+        labels.ask(_suite("pubmedqa"), _items(records), QA)
 
 
 def test_rag_asks_with_gold_retrieved_and_no_context() -> None:
     config = _suite("rag")
-    asked = KINDS["rag"].ask(config, _items(_records()), QA)
+    asked = rag.ask(config, _items(_records()), QA)
     by_group = {g: [q for q in asked.questions if q.group == g] for g in ("gold context", "no context")}
     assert len(asked.questions) == 18
     assert "Trial of aspirin" in by_group["gold context"][0].prompt[-1].content
     assert "Trial" not in by_group["no context"][0].prompt[-1].content
     assert asked.extras["retrieval"]["recall@1"] == 1
-    answered = Answered()
+    answered = Answers()
     for q in asked.questions:
         hit = q.group == "gold context"
         answered.likelihoods[q.id] = _likely(LABELS.index(q.reference) if hit else 1)
         answered.replies[q.id] = Reply(q.reference if hit else "?", 2, True)
-    result = KINDS["rag"].score(config, asked, {"base": answered}, 0)
+    result = rag.score(config, asked, {"base": answered}, 0)
     assert _value(result, "accuracy, likelihood", "base", "gold context") == 1
     assert _value(result, "accuracy, likelihood", "base", "no context") == pytest.approx(1 / 3)
-    assert {f.group for f in result.figures} == {"gold context", "retrieved context", "no context"}
+    assert {f.group for f in result.metrics} == {"gold context", "retrieved context", "no context"}
 
 
 @pytest.mark.parametrize(
@@ -122,33 +123,33 @@ def test_scope_scores_refusing_and_answering_everything_low(refuses: bool, answe
     out = tuple(replace(r, task="refusal", context="", label="") for r in _records(4))
     within = tuple(replace(r, id=f"in{r.id}", task="qa", context="", label="") for r in _records(4))
     config = _suite("scope")
-    asked = KINDS["scope"].ask(config, _items((*out, *within)), QA)
+    asked = scope.ask(config, _items((*out, *within)), QA)
     assert asked.questions[0].prompt == asked.questions[4].prompt
-    answered = Answered()
+    answered = Answers()
     for q in asked.questions:
         decline = refuses if q.group == "out of scope" else not answers
         text = "I'm sorry, I can only answer medical questions." if decline else "Take rest and fluids."
         answered.replies[q.id] = Reply(text, 5, True)
-    result = KINDS["scope"].score(config, asked, {"base": answered}, 0)
+    result = scope.score(config, asked, {"base": answered}, 0)
     assert _value(result, "Youden's J", "base") == j
 
 
 def test_scope_needs_both_kinds() -> None:
     with pytest.raises(DataError, match="both kinds"):
-        KINDS["scope"].ask(_suite("scope"), _items((replace(_records()[0], task="qa"),)), QA)
+        scope.ask(_suite("scope"), _items((replace(_records()[0], task="qa"),)), QA)
 
 
-def test_text_figures_by_hand() -> None:
+def test_text_metrics_by_hand() -> None:
     config = _suite("heldout")
     records = tuple(
         Record(f"q{i}", "s", "qa", "en", question=f"What is it {i}?", answer="a b c d") for i in range(3)
     )
-    asked = KINDS["text"].ask(config, _items(records), QA)
-    answered = Answered()
+    asked = text.ask(config, _items(records), QA)
+    answered = Answers()
     for i, q in enumerate(asked.questions):
         answered.likelihoods[q.id] = (Likelihood(6.0 + i, 3, 4.0 + i, 2, 7),)
         answered.replies[q.id] = Reply("a b c d" if i else "x", 5, bool(i))
-    result = KINDS["text"].score(config, asked, {"base": answered}, 0)
+    result = text.score(config, asked, {"base": answered}, 0)
     assert _value(result, "loss", "base") == pytest.approx(21 / 9)
     assert _value(result, "perplexity", "base") == pytest.approx(math.exp(21 / 9))
     assert _value(result, "bits per byte", "base") == pytest.approx(15 / 21 / math.log(2))
@@ -156,11 +157,11 @@ def test_text_figures_by_hand() -> None:
     assert _value(result, "termination rate", "base") == pytest.approx(2 / 3)
 
 
-def test_heldout_figures_against_transformers_own_loss(tmp_path: Path, systems: list[System]) -> None:
+def test_heldout_metrics_against_transformers_own_loss(tmp_path: Path, systems: list[System]) -> None:
     """Loss, perplexity and termination from a loop over items with nothing of medft but the token ids."""
     import torch
 
-    suite = QuestionSuite("heldout", _suite("heldout", max_new_tokens=30), _setting(tmp_path, _own(6)))
+    suite = QuestionSuite("heldout", _suite("heldout", max_new_tokens=30), _context(tmp_path, _own(6)))
     for system in systems:
         suite.ask(system, lambda *_: None)
     figures = {f["name"]: f["systems"] for f in suite.finish(lambda *_: None)["figures"]}
@@ -202,8 +203,8 @@ def test_items_seen_in_training_are_not_asked(tmp_path: Path) -> None:
     assert items.left_out == {SEEN: 1}
 
 
-def _setting(folder: Path, own: tuple[Record, ...]) -> Setting:
-    return Setting(QA, own, (), Sampling(), folder, 0, True, "r")
+def _context(folder: Path, own: tuple[Record, ...]) -> Context:
+    return Context(QA, own, (), Sampling(), folder, 0, True, "r")
 
 
 def _own(n: int) -> tuple[Record, ...]:
@@ -214,7 +215,7 @@ def _own(n: int) -> tuple[Record, ...]:
 
 def test_a_killed_suite_asks_nothing_twice(tmp_path: Path, systems: list[System]) -> None:
     config = _suite("heldout", max_new_tokens=6)
-    whole = QuestionSuite("heldout", config, _setting(tmp_path / "whole", _own(8)))
+    whole = QuestionSuite("heldout", config, _context(tmp_path / "whole", _own(8)))
     for system in systems:
         whole.ask(system, lambda *_: None)
     expected = whole.finish(lambda *_: None)
@@ -223,10 +224,10 @@ def test_a_killed_suite_asks_nothing_twice(tmp_path: Path, systems: list[System]
         if "tuned answers" in what and done:
             die()
 
-    setting = _setting(tmp_path / "killed", _own(8))
-    first = QuestionSuite("heldout", config, setting)
+    context = _context(tmp_path / "killed", _own(8))
+    first = QuestionSuite("heldout", config, context)
     until_killed(lambda: [first.ask(system, kill) for system in systems])
-    again = QuestionSuite("heldout", config, setting)
+    again = QuestionSuite("heldout", config, context)
     asked: list[str] = []
     for system in systems:
         again.ask(system, lambda what, *_: asked.append(what))
@@ -238,9 +239,9 @@ def test_a_killed_suite_asks_nothing_twice(tmp_path: Path, systems: list[System]
 
 
 def test_other_weights_or_settings_are_asked_again(tmp_path: Path, systems: list[System]) -> None:
-    setting, asked = _setting(tmp_path, _own(3)), []
+    context, asked = _context(tmp_path, _own(3)), []
     for system, tokens in ((systems[0], 4), (systems[0], 5), (replace(systems[0], fingerprint="w1"), 5)):
-        suite = QuestionSuite("heldout", _suite("heldout", max_new_tokens=tokens), setting)
+        suite = QuestionSuite("heldout", _suite("heldout", max_new_tokens=tokens), context)
         suite.ask(system, lambda what, done, total: asked.append((what, total)) if not done else None)
     assert asked == [
         ("heldout: base scores", 3), ("heldout: base answers", 3), ("heldout: base answers", 3),
@@ -250,7 +251,7 @@ def test_other_weights_or_settings_are_asked_again(tmp_path: Path, systems: list
 
 def test_a_question_that_does_not_fit_is_counted(tmp_path: Path, systems: list[System]) -> None:
     own = (*_own(2), Record("long", "s", "qa", "en", question="fever " * 900, answer="Yes."))
-    suite = QuestionSuite("heldout", _suite("heldout", max_new_tokens=4), _setting(tmp_path, own))
+    suite = QuestionSuite("heldout", _suite("heldout", max_new_tokens=4), _context(tmp_path, own))
     for system in systems:
         suite.ask(system, lambda *_: None)
     result = suite.finish(lambda *_: None)
@@ -266,7 +267,7 @@ def test_a_conversation_is_asked_for_its_last_turn() -> None:
         Message("assistant", "So."),
     )
     record = Record("c", "s", "conversation", "en", turns=turns)
-    (question,) = KINDS["text"].ask(_suite("heldout"), _items((record,)), QA).questions
+    (question,) = text.ask(_suite("heldout"), _items((record,)), QA).questions
     assert [m.role for m in question.prompt] == ["system", "user", "assistant", "user"]
     assert question.candidates == ("So.",)
 

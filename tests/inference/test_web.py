@@ -1,4 +1,4 @@
-"""The page in a real browser, ten visitors at once included, and its desk without one."""
+"""The page in a real browser, ten visitors at once included, and the chat server without one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from medft.inference.chat_server import Column, Desk
+from medft.inference.chat_server import ChatServer, Column
 from medft.inference.documents import Passage
 from medft.inference.generation import Sampling
 from medft.inference.library import Library
@@ -28,19 +28,19 @@ HOSTILE = {
 
 
 @pytest.fixture(scope="module")
-def desk(library: Library) -> Desk:
+def server(library: Library) -> ChatServer:
     session, _ = library.session(library.names[0])
     session.stop_ids = (session.tokenizer.unk_token_id,)  # answers are as long as they may be
     passages = [Passage("asthma.md", "Asthma narrows the airways."), Passage("gout.md", "Gout swells a toe.")]
-    return Desk(library, Bm25(passages), 1, 0)
+    return ChatServer(library, Bm25(passages), 1, 0)
 
 
 @pytest.fixture(scope="module")
-def address(desk: Desk) -> Iterator[str]:
+def address(server: ChatServer) -> Iterator[str]:
     gradio = pytest.importorskip("gradio")
     from medft.inference import web
 
-    page = web.build_page(desk, Sampling(max_new_tokens=16, temperature=1.0))
+    page = web.build_page(server, Sampling(max_new_tokens=16, temperature=1.0))
     yield web.launch(page, None, block=False)
     page.close()
     del gradio
@@ -183,52 +183,52 @@ def test_ten_visitors_at_once_get_their_own_answers(browser: Any, address: str) 
         context.close()
 
 
-def _said(
-    desk: Desk, visitor: str, question: str, models: Sequence[str], tokens: int = 4
+def _shown(
+    server: ChatServer, visitor: str, question: str, models: Sequence[str], tokens: int = 4
 ) -> dict[str, Column]:
-    *_, last = desk.ask(visitor, question, models, "", False, Sampling(tokens))
+    *_, last = server.ask(visitor, question, models, "", False, Sampling(tokens))
     return last
 
 
-def test_what_is_remembered_belongs_to_one_visitor(desk: Desk) -> None:
-    name = desk.library.names[0]
+def test_what_is_remembered_belongs_to_one_visitor(server: ChatServer) -> None:
+    name = server.library.names[0]
     for visitor, question in (("x", "First?"), ("x", "Second?"), ("y", "Other?")):
-        last = _said(desk, visitor, question, [name])
+        last = _shown(server, visitor, question, [name])
     assert [turn["content"] for turn in last[name].turns[::2]] == ["Other?"]
-    desk.forget("x")
-    last = _said(desk, "x", "Third?", [name])
+    server.forget("x")
+    last = _shown(server, "x", "Third?", [name])
     assert [turn["content"] for turn in last[name].turns[::2]] == ["Third?"]
 
 
-def test_columns_follow_the_choice_and_keep_what_they_showed(desk: Desk) -> None:
-    one, other = desk.library.names[:2]
-    said = _said(desk, "c", "First?", [one])[one].turns[-1]["content"]
-    columns = desk.ask("c", "Second?", [one], "", False, Sampling(30))
+def test_columns_follow_the_choice_and_keep_what_they_showed(server: ChatServer) -> None:
+    one, other = server.library.names[:2]
+    answer = _shown(server, "c", "First?", [one])[one].turns[-1]["content"]
+    columns = server.ask("c", "Second?", [one], "", False, Sampling(30))
     next(columns)
-    assert list(desk.choose("c", [other, one])) == [other, one]
+    assert list(server.choose("c", [other, one])) == [other, one]
     *_, last = columns  # an answer that is being written does not bring the former choice back
     assert list(last) == [other, one]
     assert last[other].turns == []
-    assert last[one].turns[1]["content"] == said
-    assert desk.reset("c")[one].turns == []
+    assert last[one].turns[1]["content"] == answer
+    assert server.reset("c")[one].turns == []
 
 
-def test_stop_ends_every_answer_of_the_question(desk: Desk) -> None:
-    names = desk.library.names[:2]
-    columns = desk.ask("s", "Long?", names, "", False, Sampling(300, temperature=1.0))
+def test_stop_ends_every_answer_of_the_question(server: ChatServer) -> None:
+    names = server.library.names[:2]
+    columns = server.ask("s", "Long?", names, "", False, Sampling(300, temperature=1.0))
     for _ in range(3):
         next(columns)
-    desk.stop("s")
+    server.stop("s")
     *_, last = columns
     assert all(last[name].turns[-1]["content"].endswith("[stopped]") for name in names)
 
 
-def test_a_question_in_between_leaves_every_answer_in_its_place(desk: Desk) -> None:
-    names = desk.library.names[:2]
-    first = desk.ask("i", "First?", names, "", False, Sampling(300, temperature=1.0))
+def test_a_question_in_between_leaves_every_answer_in_its_place(server: ChatServer) -> None:
+    names = server.library.names[:2]
+    first = server.ask("i", "First?", names, "", False, Sampling(300, temperature=1.0))
     for _ in range(3):
         next(first)
-    second = desk.ask("i", "Second?", names, "", False, Sampling(4))
+    second = server.ask("i", "Second?", names, "", False, Sampling(4))
     next(second)
     assert list(first), "it ends, and says so in its own turns"
     *_, last = second
@@ -238,6 +238,6 @@ def test_a_question_in_between_leaves_every_answer_in_its_place(desk: Desk) -> N
         assert one.endswith("[stopped]") and "[stopped]" not in other and other
 
 
-def test_a_failure_is_a_message(desk: Desk) -> None:
-    last = _said(desk, "e", "Why?", ["nobody"])
+def test_a_failure_is_a_message(server: ChatServer) -> None:
+    last = _shown(server, "e", "Why?", ["nobody"])
     assert "no model is called 'nobody'" in last["nobody"].turns[-1]["content"]

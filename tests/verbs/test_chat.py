@@ -101,7 +101,7 @@ def test_commands(dialogue: Dialogue, tmp_path: Path) -> None:
     "".join(dialogue.ask("Why?"))
     command(f"/save {tmp_path}/c.json")
     assert json.loads((tmp_path / "c.json").read_text())["turns"][0]["content"] == "Why?"
-    assert command("/clear") == "forgotten"
+    assert command("/clear") == "conversation cleared"
     with pytest.raises(Quit):
         command("/quit")
     for wrong in ("/modle", "/model nobody", "/template nothing", "/save", f"/save {tmp_path}/c.json/x"):

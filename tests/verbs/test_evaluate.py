@@ -20,6 +20,7 @@ from medft.publish.card_sections import scores
 from medft.runs import RunDir
 from medft.runs.record import RunRecord
 from medft.verbs import evaluate
+from tests.support.small_encoder import write_encoder
 from tests.support.trained_run import add_merged, make_run
 
 
@@ -51,9 +52,11 @@ def test_base_and_tuned_are_scored_in_one_go(
     run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = _nli(tmp_path / "mednli")
+    encoder = write_encoder(tmp_path / "encoder", ["train test note 0 1 2 3 4 5"])
     code = _evaluate(
         run, "suite=[heldout,nli_encoder]", "suite.heldout.limit=4", "suite.heldout.max_new_tokens=8",
         f"suite.nli_encoder.dataset.path={data}", "suite.nli_encoder.encoder.epochs=1",
+        f"suite.nli_encoder.encoder.base={encoder}",
     )  # fmt: skip
     assert code == 0
     heldout = read_json(run.evaluation / "heldout.json")
@@ -147,7 +150,7 @@ def test_a_gpu_without_room_is_advised_on_and_what_was_answered_is_kept(
     assert _evaluate(run, *small) == 1
     said = capsys.readouterr().err
     assert "out of memory while answering" in said
-    assert "lower batch_tokens (8,192 now)" in said and "what was answered is kept" in said
+    assert "lower batch_tokens (8,192 now)" in said and "answers so far are saved" in said
     assert len(scored) == 6  # by the base, before it answered
     assert _evaluate(run, *small, "batch_tokens=1") == 0
     assert len(scored) == 12  # by the tuned model; the base is not asked again

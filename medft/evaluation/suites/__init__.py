@@ -1,36 +1,13 @@
-"""The suites: per kind, which questions are asked and which figures come of the answers.
-
-Owns the table of kinds. A kind is two functions; what lies between them, the asking, is the same for all.
-"""
+"""The suites: a module per kind, with the questions that it asks and the metrics of the answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
 
-from medft.evaluation.asking import Answered
-from medft.evaluation.config import SuiteConfig
-from medft.evaluation.questions import Items
-from medft.evaluation.suites import labels, rag, scope, text
-from medft.evaluation.suites.base import Asked, Result
-from medft.prompt.config import TemplateConfig
-
-__all__ = ["KINDS", "Asked", "Kind", "Result"]
+from medft.evaluation.suites.base import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of suite."""
-
-    ask: Callable[[SuiteConfig, Items, TemplateConfig], Asked]
-    """The questions."""
-    score: Callable[[SuiteConfig, Asked, Mapping[str, Answered], int], Result]
-    """The figures, from the answers of each system and a seed."""
-
-
-KINDS = {
-    "text": Kind(text.ask, text.score),
-    "labels": Kind(labels.ask, labels.score),
-    "rag": Kind(rag.ask, rag.score),
-    "scope": Kind(scope.ask, scope.score),
-}
+def kind_called(name: str) -> Kind:
+    """The kind of suite that a line of ``config.KINDS`` names: the module here of the same name."""
+    return cast(Kind, import_module(f"{__name__}.{name}"))

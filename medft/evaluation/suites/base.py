@@ -1,48 +1,58 @@
-"""What every kind of suite hands over.
-
-Owns the types between asking and scoring. Knows nothing of any one kind.
-"""
+"""What every kind of suite has: the protocol of a kind, its questions and results, and helpers for both."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from medft.aliases import Json
 from medft.data.record import Record
 from medft.errors import ConfigError
-from medft.evaluation.asking import Answered
+from medft.evaluation.asking import Answers
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.measures import Figure
-from medft.evaluation.questions import Question
+from medft.evaluation.measures import Metric
+from medft.evaluation.questions import Items, Question
 from medft.prompt.config import TemplateConfig
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QuestionSet:
     """The questions of a suite."""
 
     questions: tuple[Question, ...]
-    """In order."""
+    """The questions, in order."""
     notes: tuple[str, ...] = ()
-    """What a reader must know about them."""
+    """Notes for the report."""
     extras: Json = field(default_factory=dict)
-    """Figures that need no model, such as those of the retrieval."""
+    """Metrics that need no model, such as those of the retrieval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The figures of a suite."""
+    """The metrics of a suite."""
 
-    figures: tuple[Figure, ...]
+    metrics: tuple[Metric, ...]
     """With intervals and paired tests."""
     extras: Json = field(default_factory=dict)
     """Confusion matrices, baselines."""
 
 
-def common(questions: Sequence[Question], answered: Mapping[str, Answered]) -> list[Question]:
+class Kind(Protocol):
+    """A kind of suite, which is a module with these two functions."""
+
+    def ask(self, config: SuiteConfig, items: Items, template: TemplateConfig) -> QuestionSet:
+        """The questions."""
+
+    def score(
+        self, config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers], seed: int
+    ) -> Result:
+        """The metrics, from the answers of each system; ``seed`` is of the bootstrap."""
+
+
+def common(questions: Sequence[Question], answers: Mapping[str, Answers]) -> list[Question]:
     """The questions that every system was asked."""
-    return [q for q in questions if not any(q.id in each.not_asked for each in answered.values())]
+    return [q for q in questions if not any(q.id in each.not_asked for each in answers.values())]
 
 
 def groups(questions: Sequence[Question]) -> dict[str, list[Question]]:
@@ -80,9 +90,9 @@ def wording_note(config: SuiteConfig, records: Sequence[Record], template: Templ
 
 
 def by_system(
-    answered: Mapping[str, Answered],
+    answers: Mapping[str, Answers],
     questions: Sequence[Question],
-    value: Callable[[Answered, Question], float],
+    value: Callable[[Answers, Question], float],
 ) -> dict[str, list[float]]:
     """One value per system and question."""
-    return {name: [value(each, question) for question in questions] for name, each in answered.items()}
+    return {name: [value(each, question) for question in questions] for name, each in answers.items()}

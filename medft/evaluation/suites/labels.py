@@ -1,11 +1,9 @@
 """One class of several: natural language inference, yes/no/maybe.
 
-Owns the two ways of reading a label off a language model. Knows nothing of where items come from.
-
-By likelihood, the label whose answer text has the greatest log-probability after the prompt, summed over its
-tokens, the stop token left out and without normalising by length, as accuracy is scored in
-lm-evaluation-harness; a label that begins another one's text would be favoured, so that is refused. By
-generation, strictly (``parsing``).
+A label is read off a language model in two ways. By likelihood, it is the label whose answer text has the
+greatest log-probability after the prompt, summed over its tokens, the stop token left out and without
+normalising by length, as accuracy is scored in lm-evaluation-harness; a label that begins another one's text
+would be favoured, so that is refused. By generation, it is read strictly (``parsing``).
 """
 
 from __future__ import annotations
@@ -16,19 +14,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from medft.aliases import Json
 from medft.errors import ConfigError
 from medft.evaluation import metrics
-from medft.evaluation.asking import Answered
+from medft.evaluation.asking import Answers
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.measures import Figure, Measure, figure, statistic
+from medft.evaluation.measures import Measure, Metric, statistic, summarize
 from medft.evaluation.parsing import parse_label
 from medft.evaluation.questions import Items, Question, label_text, prompt, words_for
-from medft.evaluation.suites.base import Asked, Result, common, demand_label, groups, wording_note
+from medft.evaluation.suites.base import QuestionSet, Result, common, demand_label, groups, wording_note
 from medft.prompt.config import TemplateConfig
 
 Predictions = Mapping[str, Sequence[str]]
-"""By system, one label per question."""
+"""One label per question of each system."""
 
 
-def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Asked:
+def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> QuestionSet:
     """One question per record, with one candidate answer per label.
 
     Raises:
@@ -41,54 +39,54 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Asked:
         texts = tuple(label_text(record, label, words) for label in config.labels)
         questions.append(Question(record.id, prompt(record, words), record.label, texts))
     _demand_no_prefix(questions[0].candidates)
-    return Asked(tuple(questions), (wording_note(config, items.records, template),))
+    return QuestionSet(tuple(questions), (wording_note(config, items.records, template),))
 
 
-def score(config: SuiteConfig, asked: Asked, answered: Mapping[str, Answered], seed: int) -> Result:
+def score(config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers], seed: int) -> Result:
     """Accuracy, macro F1 and confusion by likelihood and by generation, per group where there are several."""
-    figures: list[Figure] = []
+    found: list[Metric] = []
     extras: dict[str, object] = {}
-    questions = common(asked.questions, answered)
+    questions = common(asked.questions, answers)
     for group, part in groups(questions).items():
         name = group if len(groups(questions)) > 1 else ""
         if name == "" and len(groups(questions)) > 1:
             continue  # all conditions together mean nothing
         gold = [q.reference for q in part]
-        for way, predictions in readings(config.labels, part, answered):
-            figures += classified(config.labels, gold, predictions, way, seed, name)
+        for way, predictions in readings(config.labels, part, answers):
+            found += classified(config.labels, gold, predictions, way, seed, name)
             extras[f"{name}: {way}" if name else way] = confusions(config.labels, gold, predictions)
         extras[f"{name}: majority baseline" if name else "majority baseline"] = metrics.majority_share(gold)
-    return Result(tuple(figures), extras)
+    return Result(tuple(found), extras)
 
 
 def readings(
-    labels: Sequence[str], questions: Sequence[Question], answered: Mapping[str, Answered]
+    labels: Sequence[str], questions: Sequence[Question], answers: Mapping[str, Answers]
 ) -> Iterator[tuple[str, Predictions]]:
     """The predicted labels, by likelihood and by generation."""
-    yield "likelihood", _each(answered, questions, lambda each, q: most_likely(labels, each, q))
+    yield "likelihood", _each(answers, questions, lambda each, q: most_likely(labels, each, q))
     yield (
         "generated",
-        _each(answered, questions, lambda each, q: parse_label(each.replies[q.id].text, labels)),
+        _each(answers, questions, lambda each, q: parse_label(each.replies[q.id].text, labels)),
     )
 
 
-def most_likely(labels: Sequence[str], answered: Answered, question: Question) -> str:
+def most_likely(labels: Sequence[str], answers: Answers, question: Question) -> str:
     """The label whose answer is the most probable; the first of equals."""
-    nats = [likelihood.answer_nats for likelihood in answered.likelihoods[question.id]]
+    nats = [likelihood.answer_nats for likelihood in answers.likelihoods[question.id]]
     return labels[nats.index(min(nats))]
 
 
 def classified(
     labels: Sequence[str], gold: Sequence[str], predictions: Predictions, way: str, seed: int, group: str = ""
-) -> Iterator[Figure]:
+) -> Iterator[Metric]:
     """Accuracy, macro F1 and, for generated text, the share without a label."""
-    hits = {s: [a == b for a, b in zip(gold, said, strict=True)] for s, said in predictions.items()}
-    yield figure(Measure(f"accuracy, {way}", "share", hits, group=group), seed)
-    of = {system: metrics.macro_f1(gold, said, labels) for system, said in predictions.items()}
+    hits = {s: [a == b for a, b in zip(gold, guesses, strict=True)] for s, guesses in predictions.items()}
+    yield summarize(Measure(f"accuracy, {way}", "share", hits, group=group), seed)
+    of = {system: metrics.macro_f1(gold, guesses, labels) for system, guesses in predictions.items()}
     yield statistic(f"macro F1, {way}", of, [range(len(gold))], seed, group)
     if way == "generated":
-        lost = {s: [label == metrics.UNPARSABLE for label in said] for s, said in predictions.items()}
-        yield figure(Measure("unparsable", "share", lost, higher_is_better=False, group=group), seed)
+        lost = {s: [label == metrics.UNPARSABLE for label in guesses] for s, guesses in predictions.items()}
+        yield summarize(Measure("unparsable", "share", lost, higher_is_better=False, group=group), seed)
 
 
 def confusions(labels: Sequence[str], gold: Sequence[str], predictions: Predictions) -> Json:
@@ -97,14 +95,16 @@ def confusions(labels: Sequence[str], gold: Sequence[str], predictions: Predicti
     return {
         "rows": list(labels),
         "columns": [*labels, metrics.UNPARSABLE],
-        "counts": {system: metrics.confusion(gold, said, labels) for system, said in predictions.items()},
+        "counts": {
+            system: metrics.confusion(gold, guesses, labels) for system, guesses in predictions.items()
+        },
     }
 
 
 def _each(
-    answered: Mapping[str, Answered], questions: Sequence[Question], read: Callable[[Answered, Question], str]
+    answers: Mapping[str, Answers], questions: Sequence[Question], read: Callable[[Answers, Question], str]
 ) -> dict[str, list[str]]:
-    return {name: [read(each, question) for question in questions] for name, each in answered.items()}
+    return {name: [read(each, question) for question in questions] for name, each in answers.items()}
 
 
 def _demand_no_prefix(texts: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """The same questions with gold, retrieved and no context, and how well the retrieval finds the gold one.
 
-Owns the three conditions and the retrieval figures. Labels are read as in ``labels``.
+Labels are read as in ``labels``.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from medft.aliases import Json
 from medft.data.record import Record
-from medft.evaluation.asking import Answered
+from medft.evaluation.asking import Answers
 from medft.evaluation.config import RetrievalConfig, SuiteConfig
 from medft.evaluation.questions import Items, Question, label_text, prompt, words_for
 from medft.evaluation.suites import labels
-from medft.evaluation.suites.base import Asked, Result, demand_label, wording_note
+from medft.evaluation.suites.base import QuestionSet, Result, demand_label, wording_note
 from medft.inference.documents import Hit, Passage
 from medft.inference.retrieve import build_index
 from medft.prompt.config import TemplateConfig
@@ -23,7 +23,7 @@ DEPTH = 10
 """Ranks looked at for the mean reciprocal rank."""
 
 
-def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Asked:
+def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> QuestionSet:
     """Three questions per record: with its own context, with the passages found for it, and without any."""
     retrieval = config.retrieval or RetrievalConfig()
     passages = [Passage(record.id, record.context) for record in items.pool]
@@ -38,7 +38,7 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Asked:
         wording_note(config, items.records, template),
         f"Retrieved context: the {retrieval.k} best of {len(passages):,} contexts by {retrieval.index}.",
     )
-    return Asked(tuple(questions), notes, {"retrieval": retrieved([r.id for r in items.pool], hits)})
+    return QuestionSet(tuple(questions), notes, {"retrieval": retrieved([r.id for r in items.pool], hits)})
 
 
 def retrieved(wanted: Sequence[str], hits: Sequence[Sequence[Hit]]) -> Json:
@@ -53,9 +53,9 @@ def retrieved(wanted: Sequence[str], hits: Sequence[Sequence[Hit]]) -> Json:
     return {**recall, f"MRR@{DEPTH}": sum(1 / r for r in ranks if r) / n, "questions": n}
 
 
-def score(config: SuiteConfig, asked: Asked, answered: Mapping[str, Answered], seed: int) -> Result:
-    """The figures of ``labels`` for each condition."""
-    return labels.score(config, asked, answered, seed)
+def score(config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers], seed: int) -> Result:
+    """The metrics of ``labels`` for each condition."""
+    return labels.score(config, asked, answers, seed)
 
 
 def _contexts(record: Record, found: Sequence[Hit]) -> dict[str, str]:

@@ -1,7 +1,4 @@
-"""Does it keep to medicine? Refusals of questions out of scope, answers to those in scope.
-
-Owns that pair of rates. Knows nothing of what an answer says beyond whether it declines.
-"""
+"""Does it keep to medicine? Refusals of questions out of scope, answers to those in scope."""
 
 from __future__ import annotations
 
@@ -9,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from medft.errors import DataError
-from medft.evaluation.asking import Answered
+from medft.evaluation.asking import Answers
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.measures import Measure, figure, statistic
+from medft.evaluation.measures import Measure, statistic, summarize
 from medft.evaluation.parsing import is_refusal
 from medft.evaluation.questions import Items, Question, prompt, words_for
 from medft.evaluation.statistics import OfItems
-from medft.evaluation.suites.base import Asked, Result, by_system, common, wording_note
+from medft.evaluation.suites.base import QuestionSet, Result, by_system, common, wording_note
 from medft.prompt.config import TemplateConfig
 
 IN, OUT = "in scope", "out of scope"
@@ -23,7 +20,7 @@ REFUSAL = "refusal"
 """The task of records that are to be refused."""
 
 
-def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Asked:
+def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> QuestionSet:
     """Every question in the words of a medical question: how it is put must not give away which kind it is.
 
     Raises:
@@ -44,28 +41,28 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Asked:
             remedy="use a mixture of both as its data set",
         )
     plain_records = [replace(record, task="qa") for record in items.records]
-    return Asked(tuple(questions), (wording_note(config, plain_records, template),))
+    return QuestionSet(tuple(questions), (wording_note(config, plain_records, template),))
 
 
-def score(config: SuiteConfig, asked: Asked, answered: Mapping[str, Answered], seed: int) -> Result:
+def score(config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers], seed: int) -> Result:
     """Refusal rate out of scope, answer rate in scope, and Youden's J = both - 1 (Youden 1950): 0 for a model
     that refuses everything and for one that answers everything, 1 for a perfect one."""
-    questions = common(asked.questions, answered)
+    questions = common(asked.questions, answers)
     out = [q for q in questions if q.group == OUT]
     within = [q for q in questions if q.group == IN]
-    refused = by_system(answered, out, lambda each, q: is_refusal(each.replies[q.id].text))
-    replied = by_system(answered, within, lambda each, q: _answers(each.replies[q.id].text))
-    figures = (
-        figure(Measure("refusal rate", "share", refused, group=OUT), seed),
-        figure(Measure("answer rate", "share", replied, group=IN), seed),
+    refused = by_system(answers, out, lambda each, q: is_refusal(each.replies[q.id].text))
+    replied = by_system(answers, within, lambda each, q: _answers(each.replies[q.id].text))
+    metrics = (
+        summarize(Measure("refusal rate", "share", refused, group=OUT), seed),
+        summarize(Measure("answer rate", "share", replied, group=IN), seed),
         statistic(
             "Youden's J",
-            {name: _youden([*refused[name], *replied[name]], len(out)) for name in answered},
+            {name: _youden([*refused[name], *replied[name]], len(out)) for name in answers},
             [range(len(out)), range(len(out), len(questions))],
             seed,
         ),
     )
-    return Result(figures)
+    return Result(metrics)
 
 
 def _answers(text: str) -> bool:

@@ -1,7 +1,4 @@
-"""Answers against reference texts: the run's held-out split, or notes by task.
-
-Owns the figures of free text. Knows nothing of labels.
-"""
+"""Answers against reference texts: the run's held-out split, or notes by task."""
 
 from __future__ import annotations
 
@@ -9,15 +6,15 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from medft.evaluation import metrics
-from medft.evaluation.asking import Answered
+from medft.evaluation.asking import Answers
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.measures import Figure, Measure, figure, perplexity
+from medft.evaluation.measures import Measure, Metric, perplexity, summarize
 from medft.evaluation.questions import Items, Question, answer_text, prompt, words_for
-from medft.evaluation.suites.base import Asked, Result, by_system, common, groups, wording_note
+from medft.evaluation.suites.base import QuestionSet, Result, by_system, common, groups, wording_note
 from medft.prompt.config import TemplateConfig
 
 
-def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Asked:
+def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> QuestionSet:
     """One question per record; its gold answer is the candidate whose likelihood is taken."""
     questions = []
     for record in items.records:
@@ -26,45 +23,42 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Asked:
         questions.append(
             Question(record.id, prompt(record, words), gold, (gold,), getattr(record, config.by))
         )
-    return Asked(tuple(questions), (wording_note(config, items.records, template),))
+    return QuestionSet(tuple(questions), (wording_note(config, items.records, template),))
 
 
-def score(config: SuiteConfig, asked: Asked, answered: Mapping[str, Answered], seed: int) -> Result:
-    """Figures over all questions and, where there are several tasks or groups, per each."""
-    figures: list[Figure] = []
-    for group, questions in groups(common(asked.questions, answered)).items():
+def score(config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers], seed: int) -> Result:
+    """Metrics over all questions and, where there are several tasks or groups, per each."""
+    found: list[Metric] = []
+    for group, questions in groups(common(asked.questions, answers)).items():
         name = group if len(groups(asked.questions)) > 1 else ""
-        for measure in _measures(questions, answered, name):
-            figures.append(figure(measure, seed))
+        for measure in _measures(questions, answers, name):
+            found.append(summarize(measure, seed))
             if measure.name == "loss":
-                figures.append(perplexity(measure, seed))
-    return Result(tuple(figures))
+                found.append(perplexity(measure, seed))
+    return Result(tuple(found))
 
 
-def _measures(
-    questions: Sequence[Question], answered: Mapping[str, Answered], group: str
-) -> Iterator[Measure]:
-    first = next(iter(answered.values()))
+def _measures(questions: Sequence[Question], answers: Mapping[str, Answers], group: str) -> Iterator[Measure]:
+    first = next(iter(answers.values()))
     tokens = [first.likelihoods[q.id][0].tokens for q in questions]
     size = [first.likelihoods[q.id][0].answer_bytes for q in questions]
 
-    def per(value: Callable[[Answered, Question], float]) -> dict[str, list[float]]:
-        return by_system(answered, questions, value)
+    def per(value: Callable[[Answers, Question], float]) -> dict[str, list[float]]:
+        return by_system(answers, questions, value)
 
-    def said(value: Callable[[str, str], float]) -> dict[str, list[float]]:
+    def of_text(value: Callable[[str, str], float]) -> dict[str, list[float]]:
         return per(lambda each, q: value(each.replies[q.id].text, q.reference))
 
     nats = per(lambda each, q: each.likelihoods[q.id][0].nats / each.likelihoods[q.id][0].tokens)
     yield Measure("loss", "mean", nats, tokens, higher_is_better=False, group=group)
     bits = per(lambda each, q: each.likelihoods[q.id][0].answer_nats / math.log(2) / _bytes(each, q))
     yield Measure("bits per byte", "mean", bits, size, higher_is_better=False, group=group)
-    yield Measure("ROUGE-L", "mean", said(metrics.rouge_l), group=group)
-    yield Measure("chrF", "mean", said(metrics.chrf), group=group)
-    yield Measure("token F1", "mean", said(metrics.token_f1), group=group)
+    for name, metric in metrics.AGAINST_REFERENCE.items():
+        yield Measure(name, "mean", of_text(metric), group=group)
     yield Measure("termination rate", "share", per(lambda each, q: each.replies[q.id].stopped), group=group)
-    repeats = said(lambda text, _: metrics.repetition(text))
+    repeats = of_text(lambda text, _: metrics.repetition(text))
     yield Measure("repetition rate", "mean", repeats, higher_is_better=False, group=group)
 
 
-def _bytes(each: Answered, question: Question) -> int:
+def _bytes(each: Answers, question: Question) -> int:
     return max(each.likelihoods[question.id][0].answer_bytes, 1)
