@@ -149,3 +149,9 @@ def test_a_model_that_scales_its_logits_keeps_the_plain_loss() -> None:
     for scaling, loss_type in ((4.0, "nll"), (1.0, "chunked_nll")):
         model = GraniteForCausalLM(GraniteConfig(vocab_size=64, logits_scaling=scaling, **sizes))
         assert engine("transformers").loss_type(model) == loss_type
+
+
+def test_a_step_on_nothing_is_refused(twins: Twins, tmp_path: Path) -> None:
+    spec = LoadSpec(twins("mistral").bits16, "float32", False, 64)
+    said, steps = scenarios.masked(engine("transformers"), spec, tmp_path)
+    assert said.startswith("step 2 has no token to train on") and steps == 1

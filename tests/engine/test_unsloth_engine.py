@@ -87,6 +87,11 @@ def test_generates_as_plain_transformers_does(
         assert theirs["tokens"] == ours["tokens"]
 
 
+def test_a_step_on_nothing_is_refused(unsloth: Section) -> None:
+    said, steps = unsloth("masked")
+    assert said.startswith("step 2 has no token to train on") and steps == 1
+
+
 def test_a_session_answers_as_plain_transformers_does(
     unsloth: Section, unsloth_folder: Path, twins: Twins
 ) -> None:

@@ -40,6 +40,7 @@ def main(root: Path, out: Path, *names: str) -> None:
         batchings,
         isolation,
         generation,
+        masked,
         answering,
         kernels,
         triton,
@@ -132,6 +133,12 @@ def generation(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:
         spec = LoadSpec(path, "float32", path != sixteen, 256)
         found[name] = scenarios.generation(unsloth, spec, out / name / "adapter")
     return found
+
+
+def masked(unsloth: Engine, twins: Twins, out: Path) -> tuple[str, int]:
+    """A training on nothing."""
+    spec = LoadSpec(twins["mistral"].bits16, "float32", False, 64)
+    return scenarios.masked(unsloth, spec, out / "masked")
 
 
 def answering(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:
