@@ -107,7 +107,7 @@ class LoadSpec:
     load_in_4bit: bool
     """NF4 base: as stored when the folder is quantised already, else quantised on load."""
     max_length: int
-    """Longest sequence, in tokens."""
+    """Longest sequence, in tokens; where the base's window is shorter, that."""
     gradient_checkpointing: Checkpointing = "off"
     """As in EngineConfig, decided."""
 

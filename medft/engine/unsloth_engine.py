@@ -10,11 +10,13 @@ import logging
 import sys
 from pathlib import Path
 
+from medft import ranks
 from medft.engine import checkpoint, compat, isolation, modules
 from medft.engine.base import Checkpointing, EngineName, LoadSpec, LoraConfig, LossType
 from medft.engine.trainer import Trainer
 from medft.machine import probe
 from medft.models.causal_lm import AdaptedLM, CausalLM
+from medft.models.folder import window
 from medft.prompt.tokenizer import Tokenizer
 
 _log = logging.getLogger(__name__)
@@ -101,10 +103,14 @@ def _load(spec: LoadSpec) -> CausalLM:
     from unsloth import FastLanguageModel
 
     checkpoint.check_base(spec)
+    # Beyond the window Unsloth stretches the positions of every row, which makes another model of the base.
+    longest = min(spec.max_length, window(spec.path) or spec.max_length)
+    # Left to itself, it spreads a 16-bit base over all visible GPUs; under torchrun each process has its own.
+    alone: dict[str, object] = {"device_map": {"": 0}} if ranks.count() == 1 else {}
     model: CausalLM
     model, _unused_tokenizer = FastLanguageModel.from_pretrained(
         str(spec.path),
-        max_seq_length=spec.max_length,
+        max_seq_length=longest,
         dtype=getattr(torch, spec.dtype),
         load_in_4bit=spec.load_in_4bit,
         use_gradient_checkpointing=_CHECKPOINTING[spec.gradient_checkpointing],
@@ -113,6 +119,7 @@ def _load(spec: LoadSpec) -> CausalLM:
         offload_embedding=False,
         local_files_only=True,
         use_safetensors=True,
+        **alone,
     )
     modules.check_loaded(model, spec)
     return model

@@ -26,6 +26,8 @@ class Problem:
     """What to do, as overrides where overrides help."""
     certain: bool
     """Whether the run cannot succeed, rather than may not."""
+    final: bool = False
+    """Whether preflight=false refuses it too."""
 
 
 def of_memory(
@@ -64,17 +66,19 @@ def of_disk(room: Disk | None, free: int, artifacts: Path) -> list[Problem]:
     ]
 
 
-def beyond_context(longest: int, context: int | None) -> list[Problem]:
-    """Rows longer than what the base was trained for.
+def beyond_context(longest: int, context: int | None, exact: bool) -> list[Problem]:
+    """Rows longer than the window of the base: Unsloth would cut them once more, and any other engine would
+    train positions that the base has never seen.
 
     Args:
-        longest: tokens of the longest row, as it is trained on.
-        context: the longest sequence that the base has seen; None where that is not known.
+        longest: tokens of the longest row, as it is trained on or judged.
+        context: the window; None where that is not known.
+        exact: whether rows have been encoded, rather than taken to be as long as they may be.
     """
     if context is None or longest <= context:
         return []
     what = f"rows of up to {longest:,} tokens, and the base was trained on {context:,} at most"
-    return [Problem(what, f"trainer.max_length={context}", certain=False)]
+    return [Problem(what, f"trainer.max_length={context}", certain=exact, final=exact)]
 
 
 def slow(seconds: float | None, machine: Machine) -> list[Problem]:

@@ -42,6 +42,8 @@ class Request:
     """Where runs are written."""
     merge: bool
     """Whether merged weights are."""
+    context: int | None = None
+    """The longest sequence that the base was made for, in tokens; None where that is not known."""
     devices: int = 1
     """Processes that train together."""
 

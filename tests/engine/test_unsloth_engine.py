@@ -92,6 +92,13 @@ def test_a_step_on_nothing_is_refused(unsloth: Section) -> None:
     assert said.startswith("step 2 has no token to train on") and steps == 1
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_length_beyond_the_window_changes_no_answer(unsloth: Section, family: str) -> None:
+    found = unsloth("window")[family]
+    assert found["difference"] == 0, "Unsloth stretched the positions of all rows"
+    assert found["window"][0] == found["window"][1]
+
+
 def test_a_session_answers_as_plain_transformers_does(
     unsloth: Section, unsloth_folder: Path, twins: Twins
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from medft.data.record import SPLITS
 from medft.errors import EngineError
 from medft.machine import Machine
 from medft.models.registry import ShapeConfig
@@ -74,12 +75,18 @@ def test_what_does_not_fit_is_refused_with_overrides(tmp_path: Path) -> None:
     assert "preflight=false" in error.value.remedy
 
 
-def test_rows_beyond_the_context_of_the_base_are_told_of(tmp_path: Path) -> None:
-    rows = Lengths((5000, 20, 20), (), (), exact=True)
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_rows_beyond_the_window_of_the_base_are_refused(tmp_path: Path, split: str) -> None:
+    rows = Lengths(**(dict.fromkeys(SPLITS, (20, 20)) | {split: (5000, 20)}), exact=True)
     beyond = request(tmp_path, "model=llama2", "trainer.max_length=8192", lengths=rows)
-    (problem,) = make(beyond, resolved(), machine(H200)).problems
+    found = make(beyond, resolved(), machine(H200))
+    (problem,) = found.problems
     assert problem.what == "rows of up to 5,000 tokens, and the base was trained on 4,096 at most"
-    assert problem.remedy == "trainer.max_length=4096" and not problem.certain
+    assert problem.remedy == "trainer.max_length=4096"
+    with pytest.raises(EngineError, match="5,000 tokens"):
+        found.demand_room(preflight=False)
+    unknown = replace(beyond, lengths=bound({"train": 80, "validation": 0, "test": 0}, 8192))
+    make(unknown, resolved(), machine(H200)).demand_room(preflight=False)
     within = request(tmp_path, "model=llama2", "trainer.max_length=4096", lengths=rows)
     assert make(within, resolved(), machine(H200)).problems == ()
 
