@@ -32,12 +32,14 @@ class UnslothEngine:
 
     def why_not(self) -> str | None:
         """No CUDA GPU, one that is too old, or no Unsloth."""
-        gpus = probe().gpus
+        gpus = probe().used_by(ranks.count()).gpus
         if not gpus:
             return "no CUDA GPU on this machine; Unsloth needs one"
         old = [gpu.name for gpu in gpus if gpu.capability < _OLDEST_CAPABILITY]
         if old:
-            return f"{old[0]} is older than Unsloth's kernels (compute capability 7.0)"
+            newer = [i for i, gpu in enumerate(probe().gpus) if gpu.capability >= _OLDEST_CAPABILITY]
+            way = f"; CUDA_VISIBLE_DEVICES={newer[0]} takes {probe().gpus[newer[0]].name}" if newer else ""
+            return f"{old[0]} is older than Unsloth's kernels (compute capability 7.0){way}"
         if importlib.util.find_spec("unsloth") is None:
             return "unsloth is not installed; make setup installs it"
         return None

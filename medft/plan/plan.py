@@ -133,7 +133,7 @@ def make(
     reasons = dict(resolved.reasons)
     memory = memory_of(request, resolved, machine)
     used = machine.gpus[: request.devices]
-    free = min((gpu.free_bytes for gpu in used), default=machine.ram_available)
+    free = min((gpu.usable_bytes for gpu in used), default=machine.ram_available)
     recipe = _recipe(request, resolved, machine, free, memory, reasons)
     trainer = recipe.trainer
     decided = replace(resolved, gradient_checkpointing=recipe.checkpointing, reasons=reasons)
@@ -159,6 +159,7 @@ def make(
                 _longest(request.lengths, trainer), request.context, request.lengths.exact
             ),
             *problems.slow(seconds, machine),
+            *problems.of_devices(used),
             *problems.of_disk(room, there, request.artifacts),
             *problems.of_memory(recipe, memory, resolved.engine == "unsloth", free, machine),
         ),

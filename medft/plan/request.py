@@ -83,7 +83,7 @@ def memory_of(request: Request, resolved: Resolved, machine: Machine) -> Memory 
                 fused=resolved.engine == "unsloth" and request.lora.dropout == 0,
                 train=lengths.widest(cut["train"], trainer.per_device_batch_size, joined),
                 evaluate=lengths.widest(judged, trainer.per_device_eval_batch_size, joined),
-                free=min((gpu.free_bytes for gpu in machine.gpus[: request.devices]), default=0),
+                free=min((gpu.usable_bytes for gpu in machine.gpus[: request.devices]), default=0),
                 on_gpu=bool(machine.gpus),
                 devices=request.devices,
             )

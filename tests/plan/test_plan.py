@@ -10,12 +10,13 @@ import pytest
 
 from medft.data.record import SPLITS
 from medft.errors import EngineError
-from medft.machine import Machine
+from medft.machine import Machine, _gpus
 from medft.models.registry import ShapeConfig
 from medft.plan.lengths import Lengths, bound
 from medft.plan.plan import Plan, make
 from medft.plan.speed import Speed
 from tests.plan.support import CPU, H200, T4, machine, request, resolved
+from tests.support.drivers import MACHINES
 
 
 def plan(
@@ -201,3 +202,47 @@ def test_activations_that_do_not_fit_a_cpu_are_recomputed(tmp_path: Path) -> Non
     kept = on_cpu(tmp_path, "engine.gradient_checkpointing=off", there=small, lengths=rows)
     assert kept.resolved.gradient_checkpointing == "off" and kept.problems
     assert on_cpu(tmp_path, lengths=rows).resolved.gradient_checkpointing == "off"
+
+
+UNKNOWN = "how much of {} is free is not known: taken as all of its memory"
+CLOSED = "Tesla V100-PCIE-16GB is in a compute mode that lets no process use it"
+GOLDEN = {  # model=mistral trainer=published: free memory, what is said, whether it is refused
+    "t4": (15_140_000_000, [], False),
+    "exclusive": (83_900_000_000, [], False),
+    "prohibited": (
+        16_100_000_000,
+        [CLOSED],
+        True,
+    ),
+    "mig": (20_400_000_000, [], False),
+    "mixed": (24_400_000_000, [], False),
+    "no nvml": (
+        15_328_320_256,
+        [UNKNOWN.format("Tesla T4")],
+        False,
+    ),
+    "not told": (
+        64_500_000_000,
+        [UNKNOWN.format("Orin")],
+        False,
+    ),
+    "eight": (149_100_000_000, [], False),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_plans_on_recorded_machines(tmp_path: Path, name: str) -> None:
+    free, said, refused = GOLDEN[name]
+    found = plan(tmp_path, machine(*_gpus(*MACHINES[name].libraries())), "trainer=published")
+    assert found.memory_free == free
+    assert [problem.what for problem in found.problems] == said
+    assert any(problem.certain for problem in found.problems) is refused
+
+
+def test_gpus_that_differ_are_told_of_where_they_train_together(tmp_path: Path) -> None:
+    there = machine(*_gpus(*MACHINES["mixed"].libraries()))
+    found = plan(tmp_path, there, "trainer=published", devices=2)
+    assert found.memory_free == 11_000_000_000
+    assert [problem.what.split(":")[0] for problem in found.problems] == [
+        "the GPUs differ (NVIDIA GeForce GTX 1080 Ti, NVIDIA GeForce RTX 4090)"
+    ]
