@@ -30,7 +30,7 @@ class LoraConfig:
     alpha: float = 16
     """Numerator of the scale s = alpha / r."""
     dropout: float = 0.0
-    """Share of an adapter's inputs zeroed in training; only 0 lets Unsloth use all of its fused kernels."""
+    """Share of an adapter's inputs zeroed in training."""
     target_modules: tuple[str, ...] = PROJECTIONS
     """Linear layers that get an adapter, by the last part of their names."""
     use_rslora: bool = False

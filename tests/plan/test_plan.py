@@ -246,3 +246,13 @@ def test_gpus_that_differ_are_told_of_where_they_train_together(tmp_path: Path) 
     assert [problem.what.split(":")[0] for problem in found.problems] == [
         "the GPUs differ (NVIDIA GeForce GTX 1080 Ti, NVIDIA GeForce RTX 4090)"
     ]
+
+
+def test_dropout_changes_no_memory_and_float32_does(tmp_path: Path) -> None:
+    dry, wet = (plan(tmp_path, machine(T4), f"lora.dropout={rate}").memory for rate in (0, 0.1))
+    assert dry == wet
+    wanted, kept = request(tmp_path, "model=gemma"), {}
+    for kind in ("bfloat16", "float32"):  # without fused kernels and autocast, far more than twice as much
+        found = make(wanted, resolved(dtype=kind, gradient_checkpointing="off"), machine(H200)).memory
+        kept[kind] = found.activations if found else 0
+    assert kept["float32"] > 3 * kept["bfloat16"] > 0
