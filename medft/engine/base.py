@@ -122,7 +122,11 @@ class Engine(Protocol):
         """None, or why this machine cannot use the engine and what to do. Imports nothing heavy."""
 
     def activate(self) -> None:
-        """Import and patch, once; before anything else imports transformers, trl or peft."""
+        """Import and patch, once; before anything else imports transformers, trl or peft.
+
+        Raises:
+            EngineError: the driver lists a GPU that torch cannot use.
+        """
 
     def load_for_training(
         self, spec: LoadSpec, lora: LoraConfig, tokenizer: Tokenizer, seed: int

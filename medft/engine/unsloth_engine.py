@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from medft import ranks
-from medft.engine import checkpoint, compat, isolation, modules
+from medft.engine import checkpoint, compat, isolation, modules, toolchain
 from medft.engine.base import Checkpointing, EngineName, LoadSpec, LoraConfig, LossType
 from medft.engine.trainer import Trainer
 from medft.machine import probe
@@ -31,7 +31,7 @@ class UnslothEngine:
     name: EngineName = "unsloth"
 
     def why_not(self) -> str | None:
-        """No CUDA GPU, one that is too old, or no Unsloth."""
+        """No CUDA GPU, one that is too old, no Unsloth, or nothing to compile its kernels with."""
         gpus = probe().used_by(ranks.count()).gpus
         if not gpus:
             return "no CUDA GPU on this machine; Unsloth needs one"
@@ -42,10 +42,12 @@ class UnslothEngine:
             return f"{old[0]} is older than Unsloth's kernels (compute capability 7.0){way}"
         if importlib.util.find_spec("unsloth") is None:
             return "unsloth is not installed; make setup installs it"
-        return None
+        lacking = toolchain.uncompilable()
+        return f"{lacking} ({toolchain.INSTALL})" if lacking else None
 
     def activate(self) -> None:
         """Import Unsloth, which patches transformers, trl and peft."""
+        toolchain.demand_gpu()
         compat.private_environment()
         compat.cache_compiled_unsloth()
         early = [name for name in _PATCHED_ON_IMPORT if name in sys.modules]

@@ -143,5 +143,6 @@ def test_leaves_nothing_in_the_working_directory(unsloth: Section, unsloth_folde
 )
 def test_says_why_not(monkeypatch: pytest.MonkeyPatch, gpus: tuple[Gpu, ...], reason: str | None) -> None:
     monkeypatch.setattr("medft.engine.unsloth_engine.probe", lambda: Machine(gpus, 2, 2**34, 2**33))
+    monkeypatch.setattr("medft.engine.toolchain.uncompilable", lambda: None)
     why = engine("unsloth").why_not()
     assert why is None if reason is None else why is not None and reason in why

@@ -25,6 +25,7 @@ def unsloth_judges_the_same_machine(monkeypatch: pytest.MonkeyPatch, request: py
     """Unsloth's own ``why_not`` asks the real machine: let it see the one of the test."""
     there = request.node.callspec.params.get("there", CPU) if hasattr(request.node, "callspec") else CPU
     monkeypatch.setattr("medft.engine.unsloth_engine.probe", lambda: there)
+    monkeypatch.setattr("medft.engine.toolchain.uncompilable", lambda: None)
 
 
 @pytest.mark.parametrize(
