@@ -1,7 +1,8 @@
 """What this machine has: CUDA GPUs, processor cores, memory (``probe``); torch on one core (``one_thread``).
 
 The probe asks the CUDA driver itself (``libcuda``), because importing torch to learn that there is no GPU
-takes seconds.
+takes seconds. Free memory comes from NVML (``libnvidia-ml``), which opens no context on a device: others may
+be using it, alone if its compute mode says so.
 """
 
 from __future__ import annotations
@@ -10,14 +11,19 @@ import contextlib
 import ctypes
 import functools
 import os
+import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-# CUDA driver API: cuDeviceGetAttribute's names for the two halves of the compute capability.
+# CUDA driver API: what cuDeviceGetAttribute calls the halves of the compute capability, and the mode.
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
+_COMPUTE_MODE = 20
+_MODES = {2: "prohibited", 3: "exclusive"}
 _BFLOAT16_SINCE = (8, 0)
+_CONTEXT = 500_000_000
+"""Bytes that a bare CUDA context takes before the first tensor; an allowance."""
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -29,10 +35,17 @@ class Gpu:
     """As the driver calls it ("Tesla T4")."""
     total_bytes: int
     """Memory of the device."""
-    free_bytes: int
-    """Memory free when asked, less what a bare CUDA context takes; 0 if another process holds the device."""
+    free_bytes: int | None
+    """Memory free when asked, less what a bare CUDA context takes; None if that could not be asked."""
     capability: tuple[int, int]
     """CUDA compute capability (major, minor)."""
+    mode: str = "default"
+    """Compute mode: "exclusive" lets one process use the device, "prohibited" none."""
+
+    @property
+    def usable_bytes(self) -> int:
+        """Free memory as far as it is known, else all that an idle device has."""
+        return max(self.total_bytes - _CONTEXT, 0) if self.free_bytes is None else self.free_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,12 @@ class Machine:
     """Bytes of host memory, or of the container's limit."""
     ram_available: int
     """Bytes of host memory that can still be taken without swapping."""
+    driver: tuple[int, int] | None = None
+    """Newest version of CUDA (major, minor) that the driver runs; None without a driver."""
+
+    def used_by(self, processes: int) -> Machine:
+        """The machine as so many processes see it that train together, each on a GPU of its own."""
+        return replace(self, gpus=self.gpus[:processes])
 
     @property
     def supports_bfloat16(self) -> bool:
@@ -58,11 +77,13 @@ class Machine:
 def probe() -> Machine:
     """This machine, asked once per process. Never imports torch and never raises."""
     total, available = _memory()
+    cuda = _library("libcuda.so.1")
     return Machine(
-        gpus=_gpus(_driver()),
+        gpus=_gpus(cuda, _library("libnvidia-ml.so.1")),
         cpu_cores=_cores(),
         ram_total=total,
         ram_available=available,
+        driver=_driver(cuda),
     )
 
 
@@ -80,28 +101,48 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _driver() -> Any:
+def _library(name: str) -> Any:
     try:
-        return ctypes.CDLL("libcuda.so.1")
+        return ctypes.CDLL(name)
     except OSError:
         return None
 
 
-def _gpus(cuda: Any) -> tuple[Gpu, ...]:
-    """The devices that ``cuda``, a CDLL of the driver or None, lists."""
+def _driver(cuda: Any) -> tuple[int, int] | None:
+    """The driver's version as CUDA counts: 12040 is 12.4."""
+    version = ctypes.c_int()
+    if cuda is None or cuda.cuDriverGetVersion(ctypes.byref(version)) != 0:
+        return None
+    return version.value // 1000, version.value % 1000 // 10
+
+
+def _gpus(cuda: Any, nvml: Any) -> tuple[Gpu, ...]:
+    """The devices that ``cuda``, a CDLL of the driver or None, lists; ``nvml`` likewise."""
     count = ctypes.c_int()
     if cuda is None or cuda.cuInit(0) != 0 or cuda.cuDeviceGetCount(ctypes.byref(count)) != 0:
         return ()
-    return tuple(_gpu(cuda, index) for index in range(count.value))
+    if nvml is not None and nvml.nvmlInit_v2() != 0:
+        nvml = None
+    try:
+        return tuple(_gpu(cuda, nvml, index) for index in range(count.value))
+    finally:
+        if nvml is not None:
+            nvml.nvmlShutdown()
 
 
-def _gpu(cuda: Any, index: int) -> Gpu:
+def _gpu(cuda: Any, nvml: Any, index: int) -> Gpu:
     device, name, total = ctypes.c_int(), ctypes.create_string_buffer(256), ctypes.c_size_t()
     cuda.cuDeviceGet(ctypes.byref(device), index)
     cuda.cuDeviceGetName(name, len(name), device)
     cuda.cuDeviceTotalMem_v2(ctypes.byref(total), device)
     major, minor = (_attribute(cuda, device, which) for which in (_CAPABILITY_MAJOR, _CAPABILITY_MINOR))
-    return Gpu(name.value.decode(errors="replace"), total.value, _free_bytes(cuda, device), (major, minor))
+    return Gpu(
+        name.value.decode(errors="replace"),
+        total.value,
+        _free_bytes(nvml, _uuid(cuda, device)),
+        (major, minor),
+        _MODES.get(_attribute(cuda, device, _COMPUTE_MODE), "default"),
+    )
 
 
 def _attribute(cuda: Any, device: ctypes.c_int, which: int) -> int:
@@ -110,16 +151,31 @@ def _attribute(cuda: Any, device: ctypes.c_int, which: int) -> int:
     return value.value
 
 
-def _free_bytes(cuda: Any, device: ctypes.c_int) -> int:
-    """Free memory, which the driver tells only inside a context: taken for the moment and given back."""
-    context, free, total = ctypes.c_void_p(), ctypes.c_size_t(), ctypes.c_size_t()
-    if cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), device) != 0:
-        return 0
-    cuda.cuCtxPushCurrent_v2(context)
-    failed = cuda.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total)) != 0
-    cuda.cuCtxPopCurrent_v2(ctypes.byref(context))
-    cuda.cuDevicePrimaryCtxRelease_v2(device)
-    return 0 if failed else free.value
+def _uuid(cuda: Any, device: ctypes.c_int) -> str:
+    """The device's number in NVML's form, without its prefix; of a MIG slice that of the slice."""
+    raw = (ctypes.c_ubyte * 16)()
+    ask = getattr(cuda, "cuDeviceGetUuid_v2", None) or cuda.cuDeviceGetUuid  # without slices before CUDA 11.4
+    if ask(ctypes.byref(raw), device) != 0:
+        return ""
+    return str(uuid.UUID(bytes=bytes(raw)))
+
+
+class _Memory(ctypes.Structure):
+    """nvmlMemory_t."""
+
+    _fields_ = (("total", ctypes.c_ulonglong), ("free", ctypes.c_ulonglong), ("used", ctypes.c_ulonglong))
+
+
+def _free_bytes(nvml: Any, number: str) -> int | None:
+    """Free memory of the device of that number; None where NVML does not tell."""
+    handle, memory = ctypes.c_void_p(), _Memory()
+    if nvml is None or not number:
+        return None
+    for prefix in ("GPU", "MIG"):
+        if nvml.nvmlDeviceGetHandleByUUID(f"{prefix}-{number}".encode(), ctypes.byref(handle)) == 0:
+            told = nvml.nvmlDeviceGetMemoryInfo(handle, ctypes.byref(memory)) == 0
+            return max(int(memory.free) - _CONTEXT, 0) if told else None
+    return None
 
 
 def _cores(cgroup: Path = _CGROUP) -> int:

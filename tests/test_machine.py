@@ -1,4 +1,4 @@
-"""The probe, against a driver that answers as the CUDA driver API does."""
+"""The probe, against drivers that answer as those of recorded machines do."""
 
 from __future__ import annotations
 
@@ -6,88 +6,66 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from medft import machine
 from medft.machine import Gpu, Machine
+from tests.support.drivers import MACHINES
+
+CONTEXT = 500_000_000
+FOUND = {
+    "t4": (Gpu("Tesla T4", 15_828_320_256, 15_640_000_000 - CONTEXT, (7, 5)),),
+    "exclusive": (
+        Gpu("NVIDIA A100-SXM4-80GB", 85_045_215_232, 84_400_000_000 - CONTEXT, (8, 0), "exclusive"),
+        Gpu("NVIDIA A100-SXM4-80GB", 85_045_215_232, 83_900_000_000 - CONTEXT, (8, 0), "exclusive"),
+    ),
+    "prohibited": (
+        Gpu("Tesla V100-PCIE-16GB", 16_945_512_448, 16_600_000_000 - CONTEXT, (7, 0), "prohibited"),
+    ),
+    "mig": (Gpu("NVIDIA A100-SXM4-40GB MIG 3g.20gb", 20_937_965_568, 20_900_000_000 - CONTEXT, (8, 0)),),
+    "mixed": (
+        Gpu("NVIDIA GeForce RTX 4090", 25_386_352_640, 24_900_000_000 - CONTEXT, (8, 9)),
+        Gpu("NVIDIA GeForce GTX 1080 Ti", 11_714_691_072, 11_500_000_000 - CONTEXT, (6, 1)),
+    ),
+    "old driver": (Gpu("NVIDIA A100-SXM4-80GB", 85_045_215_232, 84_400_000_000 - CONTEXT, (8, 0)),),
+    "no nvml": (Gpu("Tesla T4", 15_828_320_256, None, (7, 5)),),
+    "not told": (Gpu("Orin", 65_000_000_000, None, (8, 7)),),
+    "eight": (Gpu("NVIDIA H200", 150_109_880_320, 149_600_000_000 - CONTEXT, (9, 0)),) * 8,
+    "no device": (),
+}
 
 
-class Driver:
-    """libcuda with two devices: a T4 in use by another process, and an H200."""
-
-    names = (b"Tesla T4", b"NVIDIA H200")
-    totals = (16_000_000_000, 150_000_000_000)
-    capabilities = ((7, 5), (9, 0))
-
-    def __init__(self, init: int = 0) -> None:
-        self.init, self.contexts = init, []  # type: ignore[var-annotated]
-
-    def cuInit(self, _: int) -> int:  # noqa: N802
-        return self.init
-
-    def cuDeviceGetCount(self, count: Any) -> int:  # noqa: N802
-        count._obj.value = len(self.names)
-        return 0
-
-    def cuDeviceGet(self, device: Any, index: int) -> int:  # noqa: N802
-        device._obj.value = index
-        return 0
-
-    def cuDeviceGetName(self, name: Any, _: int, device: Any) -> int:  # noqa: N802
-        name.value = self.names[device.value]
-        return 0
-
-    def cuDeviceTotalMem_v2(self, total: Any, device: Any) -> int:  # noqa: N802
-        total._obj.value = self.totals[device.value]
-        return 0
-
-    def cuDeviceGetAttribute(self, value: Any, which: int, device: Any) -> int:  # noqa: N802
-        value._obj.value = self.capabilities[device.value][{75: 0, 76: 1}[which]]
-        return 0
-
-    def cuDevicePrimaryCtxRetain(self, _: Any, device: Any) -> int:  # noqa: N802
-        if device.value == 0:
-            return 101  # exclusive to another process
-        self.contexts.append(device.value)
-        return 0
-
-    def cuCtxPushCurrent_v2(self, _: Any) -> int:  # noqa: N802
-        return 0
-
-    def cuMemGetInfo_v2(self, free: Any, _: Any) -> int:  # noqa: N802
-        free._obj.value = self.totals[self.contexts[-1]] - 5
-        return 0
-
-    def cuCtxPopCurrent_v2(self, _: Any) -> int:  # noqa: N802
-        return 0
-
-    def cuDevicePrimaryCtxRelease_v2(self, device: Any) -> int:  # noqa: N802
-        self.contexts.remove(device.value)
-        return 0
+@pytest.mark.parametrize("name", MACHINES)
+def test_devices_as_the_libraries_list_them(name: str) -> None:
+    recorded = MACHINES[name]
+    assert machine._gpus(*recorded.libraries()) == FOUND[name]
+    assert recorded.contexts == 0, "a context was opened on a device"
+    assert recorded.open == 0, "NVML was left open"
 
 
-def test_devices_as_the_driver_lists_them() -> None:
-    driver = Driver()
-    assert machine._gpus(driver) == (
-        Gpu("Tesla T4", 16_000_000_000, 0, (7, 5)),
-        Gpu("NVIDIA H200", 150_000_000_000, 149_999_999_995, (9, 0)),
-    )
-    assert driver.contexts == [], "a context was left behind"
+def test_the_drivers_version() -> None:
+    assert machine._driver(MACHINES["old driver"]) == (11, 4)
+    assert machine._driver(None) is None
 
 
-@pytest.mark.parametrize("driver", [None, Driver(init=100)])
-def test_no_driver_or_no_device_is_no_gpu(driver: Any) -> None:
-    assert machine._gpus(driver) == ()
+def test_no_driver_is_no_gpu() -> None:
+    assert machine._gpus(None, None) == ()
 
 
-def test_bfloat16_needs_it_on_every_gpu() -> None:
-    t4, h200 = machine._gpus(Driver())
+def test_unknown_is_not_zero() -> None:
+    (unknown,), (known,) = FOUND["no nvml"], FOUND["t4"]
+    assert unknown.usable_bytes == unknown.total_bytes - CONTEXT
+    assert known.usable_bytes == known.free_bytes
+
+
+def test_bfloat16_needs_it_on_every_gpu_that_is_used() -> None:
+    (t4,), h200 = FOUND["t4"], FOUND["eight"][0]
     assert Machine((), 2, 1, 1).supports_bfloat16
     assert Machine((h200,), 2, 1, 1).supports_bfloat16
-    assert not Machine((t4, h200), 2, 1, 1).supports_bfloat16
+    assert not Machine((h200, t4), 2, 1, 1).supports_bfloat16
+    assert Machine((h200, t4), 2, 1, 1).used_by(1).supports_bfloat16
 
 
 def test_memory_of_the_host_or_the_container(tmp_path: Path) -> None:

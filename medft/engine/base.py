@@ -30,7 +30,7 @@ class LoraConfig:
     alpha: float = 16
     """Numerator of the scale s = alpha / r."""
     dropout: float = 0.0
-    """Share of an adapter's inputs zeroed in training; only 0 lets Unsloth use all of its fused kernels."""
+    """Share of an adapter's inputs zeroed in training."""
     target_modules: tuple[str, ...] = PROJECTIONS
     """Linear layers that get an adapter, by the last part of their names."""
     use_rslora: bool = False
@@ -107,7 +107,7 @@ class LoadSpec:
     load_in_4bit: bool
     """NF4 base: as stored when the folder is quantised already, else quantised on load."""
     max_length: int
-    """Longest sequence, in tokens."""
+    """Longest sequence, in tokens; where the base's window is shorter, that."""
     gradient_checkpointing: Checkpointing = "off"
     """As in EngineConfig, decided."""
 
@@ -122,7 +122,11 @@ class Engine(Protocol):
         """None, or why this machine cannot use the engine and what to do. Imports nothing heavy."""
 
     def activate(self) -> None:
-        """Import and patch, once; before anything else imports transformers, trl or peft."""
+        """Import and patch, once; before anything else imports transformers, trl or peft.
+
+        Raises:
+            EngineError: the driver lists a GPU that torch cannot use.
+        """
 
     def load_for_training(
         self, spec: LoadSpec, lora: LoraConfig, tokenizer: Tokenizer, seed: int

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from medft.errors import EngineError
+from medft.errors import EngineError, MedftError
 
 
 def use_threads(count: int) -> None:
@@ -42,18 +43,35 @@ def release() -> None:
         torch.cuda.empty_cache()
 
 
+_NO_MEMORY = ("OutOfMemoryError", "DeviceMapInfeasible", "MemoryError")
+"""Names of the classes that torch, Unsloth and Python have for it."""
+_SAID = re.compile(
+    r"out of memory|CU\w+_ALLOC_FAILED|MemoryAllocation|can.t allocate memory"  # CUDA, cuBLAS, torch on a CPU
+    r"|not fit in GPU memory|enough GPU RAM",  # Unsloth; transformers with bitsandbytes
+    re.IGNORECASE,
+)
+
+
 def out_of_memory(error: BaseException, doing: str, remedy: str, where: str = "") -> EngineError | None:
-    """What to say of ``error`` where it is torch's OutOfMemoryError; None of any other.
+    """What to say of ``error`` where it means that memory did not suffice; None of any other.
+
+    torch has a class of its own for its allocator. What CUDA tells bitsandbytes, Triton or cuBLAS, and what
+    Unsloth finds before it loads, are plain errors with a text.
 
     Args:
-        error: known by its name, so that nobody waits for torch to ask.
+        error: known by name and text, so that nobody waits for torch to ask.
         doing: when it was met, such as ``in training``; may be empty.
         remedy: the settings that need less.
         where: see ``MedftError``.
     """
-    if type(error).__name__ != "OutOfMemoryError":
+    if isinstance(error, MedftError):
         return None
-    return EngineError(f"the GPU ran out of memory {doing}".rstrip(), where=where, remedy=remedy)
+    told = isinstance(error, RuntimeError | ValueError) and _SAID.search(str(error))
+    if type(error).__name__ not in _NO_MEMORY and not told:
+        return None
+    host = isinstance(error, MemoryError) or "CPUAllocator" in str(error)
+    place = "this machine" if host else "the GPU"
+    return EngineError(f"{place} ran out of memory {doing}".rstrip(), where=where, remedy=remedy)
 
 
 @contextmanager
@@ -61,7 +79,7 @@ def in_memory(doing: str, remedy: str) -> Iterator[None]:
     """Raise what ``out_of_memory`` makes of an error of the block.
 
     Raises:
-        EngineError: in place of torch's OutOfMemoryError.
+        EngineError: in place of one that means that memory did not suffice.
     """
     try:
         yield

@@ -20,10 +20,11 @@ def linear4bit(model: CausalLM) -> list[str]:
 
 
 def check_loaded(model: CausalLM, spec: LoadSpec) -> None:
-    """Refuse a model whose precision is not the one asked for: libraries drop 4 bits with a mere message.
+    """Refuse a model that is not the one asked for: libraries drop 4 bits, or stretch positions, with a mere
+    message.
 
     Raises:
-        EngineError: no 4-bit layer although asked for, or some although not.
+        EngineError: no 4-bit layer although asked for, or some although not; or other positions than stored.
     """
     count = len(linear4bit(model))
     if bool(count) != spec.load_in_4bit:
@@ -32,6 +33,22 @@ def check_loaded(model: CausalLM, spec: LoadSpec) -> None:
             where=str(spec.path),
             remedy="set engine.load_in_4bit to the other value, or use another base",
         )
+    _check_positions(model, spec.path)
+
+
+def _check_positions(model: CausalLM, folder: Path) -> None:
+    """Refuse a model whose rotary positions are not those that ``folder`` stores."""
+    from transformers import AutoConfig
+
+    stored = AutoConfig.from_pretrained(folder, local_files_only=True)
+    for name in ("rope_parameters", "max_position_embeddings"):
+        wanted, found = (getattr(config, name, None) for config in (stored, model.config))
+        if wanted != found:
+            raise EngineError(
+                f"the model was loaded with {name} {found}, and its config.json says {wanted}",
+                where=str(folder),
+                remedy="set trainer.max_length, or context, to what the base was trained for",
+            )
 
 
 def check_tokenizer(model: CausalLM, tokenizer: Tokenizer) -> None:

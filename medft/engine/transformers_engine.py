@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medft.engine import checkpoint, compat, isolation, modules
+from medft.engine import checkpoint, compat, isolation, modules, toolchain
 from medft.engine.base import EngineName, LoadSpec, LoraConfig, LossType
 from medft.engine.trainer import Trainer
 from medft.errors import EngineError
@@ -31,7 +31,9 @@ class TransformersEngine:
         return None
 
     def activate(self) -> None:
-        """Nothing to patch; only keeps libraries private."""
+        """Nothing to patch; only keeps libraries private, and computes on a processor only where that is all
+        there is."""
+        toolchain.demand_gpu()
         compat.private_environment()
 
     def load_for_training(

@@ -10,11 +10,13 @@ import logging
 import sys
 from pathlib import Path
 
-from medft.engine import checkpoint, compat, isolation, modules
+from medft import ranks
+from medft.engine import checkpoint, compat, isolation, modules, toolchain
 from medft.engine.base import Checkpointing, EngineName, LoadSpec, LoraConfig, LossType
 from medft.engine.trainer import Trainer
 from medft.machine import probe
 from medft.models.causal_lm import AdaptedLM, CausalLM
+from medft.models.folder import window
 from medft.prompt.tokenizer import Tokenizer
 
 _log = logging.getLogger(__name__)
@@ -29,19 +31,23 @@ class UnslothEngine:
     name: EngineName = "unsloth"
 
     def why_not(self) -> str | None:
-        """No CUDA GPU, one that is too old, or no Unsloth."""
-        gpus = probe().gpus
+        """No CUDA GPU, one that is too old, no Unsloth, or nothing to compile its kernels with."""
+        gpus = probe().used_by(ranks.count()).gpus
         if not gpus:
             return "no CUDA GPU on this machine; Unsloth needs one"
         old = [gpu.name for gpu in gpus if gpu.capability < _OLDEST_CAPABILITY]
         if old:
-            return f"{old[0]} is older than Unsloth's kernels (compute capability 7.0)"
+            newer = [i for i, gpu in enumerate(probe().gpus) if gpu.capability >= _OLDEST_CAPABILITY]
+            way = f"; CUDA_VISIBLE_DEVICES={newer[0]} takes {probe().gpus[newer[0]].name}" if newer else ""
+            return f"{old[0]} is older than Unsloth's kernels (compute capability 7.0){way}"
         if importlib.util.find_spec("unsloth") is None:
             return "unsloth is not installed; make setup installs it"
-        return None
+        lacking = toolchain.uncompilable()
+        return f"{lacking} ({toolchain.INSTALL})" if lacking else None
 
     def activate(self) -> None:
         """Import Unsloth, which patches transformers, trl and peft."""
+        toolchain.demand_gpu()
         compat.private_environment()
         compat.cache_compiled_unsloth()
         early = [name for name in _PATCHED_ON_IMPORT if name in sys.modules]
@@ -101,10 +107,14 @@ def _load(spec: LoadSpec) -> CausalLM:
     from unsloth import FastLanguageModel
 
     checkpoint.check_base(spec)
+    # Beyond the window Unsloth stretches the positions of every row, which makes another model of the base.
+    longest = min(spec.max_length, window(spec.path) or spec.max_length)
+    # Left to itself, it spreads a 16-bit base over all visible GPUs; under torchrun each process has its own.
+    alone: dict[str, object] = {"device_map": {"": 0}} if ranks.count() == 1 else {}
     model: CausalLM
     model, _unused_tokenizer = FastLanguageModel.from_pretrained(
         str(spec.path),
-        max_seq_length=spec.max_length,
+        max_seq_length=longest,
         dtype=getattr(torch, spec.dtype),
         load_in_4bit=spec.load_in_4bit,
         use_gradient_checkpointing=_CHECKPOINTING[spec.gradient_checkpointing],
@@ -113,6 +123,7 @@ def _load(spec: LoadSpec) -> CausalLM:
         offload_embedding=False,
         local_files_only=True,
         use_safetensors=True,
+        **alone,
     )
     modules.check_loaded(model, spec)
     return model

@@ -110,5 +110,12 @@ def refuse_pickles(folder: Path) -> None:
         )
 
 
+def window(folder: Path) -> int | None:
+    """The longest sequence that the checkpoint in ``folder`` was made for, in tokens; None where it does not
+    say."""
+    tokens = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("max_position_embeddings")
+    return tokens if isinstance(tokens, int) else None
+
+
 def _is_pickle(path: Path) -> bool:
     return path.suffix.lower() in _PICKLES

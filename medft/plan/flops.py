@@ -1,7 +1,5 @@
 """How much arithmetic a token costs, and what share of a GPU's arithmetic a training reached (MFU).
 
-Owns the formula and the peak rates of GPUs. Knows nothing of runs.
-
 Chowdhery et al. 2022, PaLM, appendix B: 6 N + 12 L H Q T floating-point operations per token, with N the
 weights that multiply, L layers, H heads of width Q, and T tokens attended to; recomputation does not count.
 Of the 6 N, 2 are the forward pass, 2 the gradient of activations, 2 the gradient of weights; LoRA leaves out
@@ -10,14 +8,33 @@ the last on the frozen base: 4 N + 6 n with n the adapter's weights.
 
 from __future__ import annotations
 
+import re
+
 from medft.models.registry import Dtype, ShapeConfig, parameters
 
-# Dense 16-bit tensor-core rates of NVIDIA's data sheets, by a part of the driver's name; the first wins.
+# Dense 16-bit tensor-core rates with sums in 32 bits, in TFLOPS, by whole words of the driver's name; the
+# first wins. From NVIDIA's data sheets (a rate "with sparsity" halved) and, for GeForce, its white papers
+# on Turing, GA102, Ada and RTX Blackwell: from GA102 on, twice the rate of plain 32-bit arithmetic.
 _PEAKS = (
-    ("B200", 2250e12), ("H200", 989e12), ("H100 PCIe", 756e12), ("H100 NVL", 835e12), ("H100", 989e12),
-    ("A100", 312e12), ("L40S", 362e12), ("L4", 121e12), ("A10G", 70e12), ("A10", 125e12), ("T4", 65e12),
-    ("V100", 125e12), ("RTX 4090", 165e12), ("RTX 3090", 71e12),
+    ("GB300", 2500), ("GB200", 2500), ("B300", 2250), ("B200", 2250), ("GH200", 989),
+    ("H200 NVL", 835), ("H200", 989), ("H100 PCIe", 756), ("H100 NVL", 835), ("H100", 989),
+    ("H800 PCIe", 756), ("H800", 989), ("H20", 148), ("A100", 312), ("A800", 312), ("A40", 150), ("A30", 165),
+    ("A10G", 70), ("A10", 125), ("A2", 18), ("L40S", 362), ("L40", 181), ("L4", 121), ("T4", 65),
+    ("V100S", 130), ("V100-PCIE", 112), ("V100", 125),
+    ("RTX PRO 6000 Blackwell", 504), ("RTX 6000 Ada", 364), ("RTX 5000 Ada", 261), ("RTX 4500 Ada", 158),
+    ("RTX 4000 SFF Ada", 77), ("RTX 4000 Ada", 82),
+    ("RTX A6000", 155), ("RTX A5500", 136), ("RTX A5000", 111), ("RTX A4500", 95), ("RTX A4000", 77),
+    ("RTX A2000", 32), ("Quadro RTX 8000", 131), ("Quadro RTX 6000", 131), ("TITAN RTX", 131),
+    ("RTX 5090", 210), ("RTX 5080", 113), ("RTX 5070 Ti", 88), ("RTX 5070", 62), ("RTX 5060 Ti", 47),
+    ("RTX 5060", 38),
+    ("RTX 4090", 165), ("RTX 4080 SUPER", 104), ("RTX 4080", 97), ("RTX 4070 Ti SUPER", 88),
+    ("RTX 4070 Ti", 80), ("RTX 4070 SUPER", 71), ("RTX 4070", 58), ("RTX 4060 Ti", 44), ("RTX 4060", 30),
+    ("RTX 3090 Ti", 80), ("RTX 3090", 71), ("RTX 3080 Ti", 68), ("RTX 3080", 60), ("RTX 3070 Ti", 43),
+    ("RTX 3070", 41), ("RTX 3060 Ti", 32), ("RTX 3060", 25), ("RTX 2080 Ti", 54),
 )  # fmt: skip
+_OTHER_CHIP = re.compile(r"\b(Laptop|Max-Q|Mobile)\b|\d D\b")  # less than the card of the same number
+_SLICE = re.compile(r"\bMIG (\d)(?:c\.\dg|g)\.")
+_SLICES = {"A30": 4}  # of the others 7
 
 
 def flops_per_token(shape: ShapeConfig, adapter: int, attended: float) -> float:
@@ -35,11 +52,15 @@ def flops_per_token(shape: ShapeConfig, adapter: int, attended: float) -> float:
 
 
 def peak_flops(gpu: str, dtype: Dtype) -> float | None:
-    """Operations per second that a GPU of that name could do at most; None for one that is not listed, and
-    for float32, which its tensor cores do not compute."""
-    if dtype == "float32":
+    """Operations per second that a GPU of that name could do at most, of a slice (MIG) its share; None for
+    one that is not listed, and for float32, which its tensor cores do not compute."""
+    if dtype == "float32" or _OTHER_CHIP.search(gpu):
         return None
-    return next((peak for name, peak in _PEAKS if name in gpu), None)
+    name, peak = next(((name, peak) for name, peak in _PEAKS if re.search(rf"\b{name}\b", gpu)), ("", None))
+    if peak is None:
+        return None
+    part = _SLICE.search(gpu)
+    return peak * 1e12 * (int(part[1]) / _SLICES.get(name, 7) if part else 1)
 
 
 def utilisation(tokens_per_second: float, per_token: float, peak: float | None) -> float | None:

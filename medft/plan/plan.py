@@ -87,14 +87,19 @@ class Plan:
         """What the plan decided beyond what was asked for, with the reasons."""
         return [self.resolved.reasons[name] for name in _DECIDED if name in self.resolved.reasons]
 
-    def demand_room(self) -> None:
+    def demand_room(self, preflight: bool = True) -> None:
         """Refuse a run that cannot succeed.
+
+        Args:
+            preflight: False refuses only what no setting makes up for.
 
         Raises:
             EngineError: with what to change.
         """
         for problem in self.problems:
-            if problem.certain:
+            if problem.final:
+                raise EngineError(problem.what, remedy=problem.remedy)
+            if problem.certain and preflight:
                 raise EngineError(
                     problem.what, remedy=f"{problem.remedy}; preflight=false goes on all the same"
                 )
@@ -128,7 +133,7 @@ def make(
     reasons = dict(resolved.reasons)
     memory = memory_of(request, resolved, machine)
     used = machine.gpus[: request.devices]
-    free = min((gpu.free_bytes for gpu in used), default=machine.ram_available)
+    free = min((gpu.usable_bytes for gpu in used), default=machine.ram_available)
     recipe = _recipe(request, resolved, machine, free, memory, reasons)
     trainer = recipe.trainer
     decided = replace(resolved, gradient_checkpointing=recipe.checkpointing, reasons=reasons)
@@ -150,8 +155,11 @@ def make(
         memory=needs, memory_free=free, disk=room, disk_free=there,
         seconds=seconds, rate=rate,
         problems=(
-            *problems.beyond_context(_longest(rows, trainer), request.model.context_length),
+            *problems.beyond_context(
+                _longest(request.lengths, trainer), request.context, request.lengths.exact
+            ),
             *problems.slow(seconds, machine),
+            *problems.of_devices(used),
             *problems.of_disk(room, there, request.artifacts),
             *problems.of_memory(recipe, memory, resolved.engine == "unsloth", free, machine),
         ),
@@ -198,9 +206,9 @@ def _recomputed_if_needed(recipe: Recipe, free: int, memory: Memory, reasons: di
     return replace(recipe, checkpointing="standard")
 
 
-def _longest(rows: tuple[int, ...], trainer: TrainerConfig) -> int:
-    """Tokens of the longest row that is trained on; joined rows count positions of their own."""
-    return min(max(rows, default=0), trainer.max_length)
+def _longest(rows: Lengths, trainer: TrainerConfig) -> int:
+    """Tokens of the longest row of all splits; joined rows count positions of their own."""
+    return min(max((*rows.train, *rows.validation, *rows.test), default=0), trainer.max_length)
 
 
 def _flops(request: Request) -> float | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from medft.format import size
-from medft.machine import Machine
+from medft.machine import Gpu, Machine
 from medft.plan.disk import Disk
 from medft.plan.fit import Memory, Recipe
 from medft.plan.remedies import remedies
@@ -26,6 +27,8 @@ class Problem:
     """What to do, as overrides where overrides help."""
     certain: bool
     """Whether the run cannot succeed, rather than may not."""
+    final: bool = False
+    """Whether preflight=false refuses it too."""
 
 
 def of_memory(
@@ -64,17 +67,40 @@ def of_disk(room: Disk | None, free: int, artifacts: Path) -> list[Problem]:
     ]
 
 
-def beyond_context(longest: int, context: int | None) -> list[Problem]:
-    """Rows longer than what the base was trained for.
+def beyond_context(longest: int, context: int | None, exact: bool) -> list[Problem]:
+    """Rows longer than the window of the base: Unsloth would cut them once more, and any other engine would
+    train positions that the base has never seen.
 
     Args:
-        longest: tokens of the longest row, as it is trained on.
-        context: the longest sequence that the base has seen; None where that is not known.
+        longest: tokens of the longest row, as it is trained on or judged.
+        context: the window; None where that is not known.
+        exact: whether rows have been encoded, rather than taken to be as long as they may be.
     """
     if context is None or longest <= context:
         return []
     what = f"rows of up to {longest:,} tokens, and the base was trained on {context:,} at most"
-    return [Problem(what, f"trainer.max_length={context}", certain=False)]
+    return [Problem(what, f"trainer.max_length={context}", certain=exact, final=exact)]
+
+
+def of_devices(used: Sequence[Gpu]) -> list[Problem]:
+    """GPUs that cannot be used, that differ, or whose free memory is not known.
+
+    Args:
+        used: those that will train.
+    """
+    found = []
+    if closed := [gpu.name for gpu in used if gpu.mode == "prohibited"]:
+        found.append(
+            Problem(f"{closed[0]} is in a compute mode that lets no process use it", "sudo nvidia-smi -c 0",
+                    certain=True)
+        )  # fmt: skip
+    if unknown := [gpu for gpu in used if gpu.free_bytes is None]:
+        what = f"how much of {unknown[0].name} is free is not known: taken as all of its memory"
+        found.append(Problem(what, "nvidia-smi shows what else is on it", certain=False))
+    if len(kinds := sorted({gpu.name for gpu in used})) > 1:
+        what = f"the GPUs differ ({', '.join(kinds)}): every step waits for the slowest"
+        found.append(Problem(what, "CUDA_VISIBLE_DEVICES=<those of one kind>", certain=False))
+    return found
 
 
 def slow(seconds: float | None, machine: Machine) -> list[Problem]:

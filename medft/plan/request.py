@@ -42,6 +42,8 @@ class Request:
     """Where runs are written."""
     merge: bool
     """Whether merged weights are."""
+    context: int | None = None
+    """The longest sequence that the base was made for, in tokens; None where that is not known."""
     devices: int = 1
     """Processes that train together."""
 
@@ -58,7 +60,7 @@ class Request:
 
 def memory_of(request: Request, resolved: Resolved, machine: Machine) -> Memory | None:
     """What a recipe needs, as a function of it; None where sizes are not known."""
-    shape, adapter = request.shape, request.adapter
+    shape, adapter, unsloth = request.shape, request.adapter, resolved.engine == "unsloth"
     if shape is None or adapter is None:
         return None
 
@@ -78,10 +80,12 @@ def memory_of(request: Request, resolved: Resolved, machine: Machine) -> Memory 
                 in_4bit=recipe.in_4bit,
                 optimizer_bits=8 if "8bit" in trainer.optimizer else 32,
                 checkpointing=recipe.checkpointing,
-                fused=resolved.engine == "unsloth" and request.lora.dropout == 0,
+                fused_lora=unsloth and resolved.dtype != "float32" and not request.lora.use_dora,
+                chunked_by="unsloth" if unsloth else "trl",
+                varlen=unsloth,
                 train=lengths.widest(cut["train"], trainer.per_device_batch_size, joined),
                 evaluate=lengths.widest(judged, trainer.per_device_eval_batch_size, joined),
-                free=min((gpu.free_bytes for gpu in machine.gpus[: request.devices]), default=0),
+                free=min((gpu.usable_bytes for gpu in machine.gpus[: request.devices]), default=0),
                 on_gpu=bool(machine.gpus),
                 devices=request.devices,
             )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from medft import ranks
 from medft.engine.base import Checkpointing, EngineConfig, EngineName
 from medft.errors import ConfigError, EngineError
 from medft.machine import Machine
@@ -61,6 +62,7 @@ def resolve(
         EngineError: a named engine that this machine cannot run.
         ConfigError: scale=tiny for a model of no or an unknown family; a compute type its family cannot take.
     """
+    machine = machine.used_by(ranks.count())  # one process leaves all GPUs but the first alone
     reasons: dict[str, str] = {}
     real_or_tiny = _scale(model, scale, machine, reasons)
     chosen_engine = _engine(engine, machine, reasons)

@@ -17,9 +17,10 @@ import yaml
 from medft.aliases import Json
 from medft.engine.device import out_of_memory
 from medft.errors import MedftError, RunError
-from medft.files import numbered, write_json, write_text
+from medft.files import numbered, read_json, write_json, write_text
 from medft.runs import RunDir
 from medft.runs.migrate import FORMAT
+from medft.runs.values import mapping
 from medft.training.phases import Phase, phase_of
 from medft.training.resume import demand_same
 
@@ -152,12 +153,25 @@ def _translated(folder: RunDir) -> Iterator[None]:
         raise as_medft_error(error, folder) from error
 
 
-_ADVICE: dict[Phase | None, str] = {
-    "training": "halve trainer.per_device_batch_size and double trainer.gradient_accumulation_steps "
-    "(the same math), or engine.gradient_checkpointing=standard, or lower trainer.max_length",
-    "validation": "halve trainer.per_device_eval_batch_size (the figures stay the same)",
-    None: "stop other processes on the GPU (nvidia-smi), or engine.load_in_4bit=true",
-}
+def _less_memory(met: Phase | None, folder: RunDir) -> str:
+    """What needs less memory than the run did, by its plan where it came that far."""
+    plan = read_json(folder.plan) if folder.plan.is_file() else {}
+    resolved, trainer = mapping(plan, "resolved"), mapping(plan, "trainer")
+    if met is None:
+        ways = ["stop other processes on the GPU (nvidia-smi)"]
+        return ", or ".join(ways + ["engine.load_in_4bit=true"] * (resolved.get("load_in_4bit") is not True))
+    if met == "validation":
+        if trainer.get("per_device_eval_batch_size") == 1:
+            return "lower trainer.max_length"
+        return "halve trainer.per_device_eval_batch_size (the figures stay the same)"
+    halved = (
+        "halve trainer.per_device_batch_size and double trainer.gradient_accumulation_steps (the same math)"
+    )
+    best = "unsloth" if resolved.get("engine") == "unsloth" else "standard"
+    ways = [halved] * (trainer.get("per_device_batch_size") != 1)
+    if resolved.get("gradient_checkpointing") in ("off", "standard"):  # unsloth's needs least
+        ways += [f"engine.gradient_checkpointing={best}"] * (resolved["gradient_checkpointing"] != best)
+    return ", or ".join([*ways, "lower trainer.max_length"])
 
 
 def as_medft_error(error: BaseException, folder: RunDir) -> MedftError:
@@ -165,7 +179,7 @@ def as_medft_error(error: BaseException, folder: RunDir) -> MedftError:
     if isinstance(error, MedftError):
         return error
     met = phase_of(error)
-    advice = f"{_ADVICE[met]}; then medft train resume={folder.root} with that setting"
+    advice = f"{_less_memory(met, folder)}; then medft train resume={folder.root} with that setting"
     if known := out_of_memory(error, f"in {met}" if met else "", advice, where=str(folder.log)):
         return known
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
 
 from medft.engine.base import Checkpointing
 from medft.models.registry import Dtype, ShapeConfig, parameters, projections
@@ -38,6 +39,10 @@ CPU_HEAP = 0.42
 """Holes that the C library's heap keeps between tensors that come and go, as a share of them. Measured with
 SmolLM2-135M as what lacked beside the rest: 0.40 at 1,024 tokens a step, 0.59 at 2,160, 0.41 at 2,070 joined.
 """
+PASSING = 4
+"""Gradients of a block's output, of the MLP's input, of the norm before it, and their sum. Fitted: the
+longest rows that Unsloth publishes for cards of 8 to 80 GB (docs.unsloth.ai, Unsloth Benchmarks: Llama 3.1 8B
+and 3.3 70B, rank 32, one row) then come out within 5%."""
 FRAGMENTATION = 1.05
 """torch's allocator holds somewhat more than it has given out."""
 
@@ -75,8 +80,12 @@ class Workload:
     """32 or 8."""
     checkpointing: Checkpointing
     """What is recomputed."""
-    fused: bool
-    """Whether Unsloth's fused kernels run."""
+    fused_lora: bool
+    """Whether Unsloth's kernels compute the adapted projections; in float32 it leaves that to peft."""
+    chunked_by: Literal["unsloth", "trl"]
+    """Whose cross-entropy it is: both take the logits chunk by chunk."""
+    varlen: bool
+    """Whether attention is told lengths (xformers, FlashAttention) and needs no mask."""
     train: Batch
     """The largest training batch."""
     evaluate: Batch
@@ -141,7 +150,7 @@ def weight_bytes(shape: ShapeConfig, dtype: Dtype, in_4bit: bool) -> int:
 
 
 def block_bytes_per_token(
-    shape: ShapeConfig, targets: Collection[str], dtype: Dtype, fused: bool, autocast: bool
+    shape: ShapeConfig, targets: Collection[str], dtype: Dtype, fused_lora: bool, autocast: bool
 ) -> int:
     """What one block keeps for its backward pass, per token.
 
@@ -150,15 +159,15 @@ def block_bytes_per_token(
     to the compute type, and without autocast peft does, to the adapter's float32;
     attention keeps q, k, v (repeated to all heads), its output and a float32 log-sum-exp per head; the MLP
     keeps its gate before and after the activation, and its up half. Unsloth's kernels share the inputs of
-    q, k, v and of gate, up, do not repeat k and v, and recompute the activation. The r numbers between
-    LoRA's A and B are left out.
+    q, k, v and of gate, up, and recompute the activation; for xformers, which its attention is without the
+    package flash-attn, it repeats k and v too where gradients are wanted (unsloth 2026.10,
+    utils/attention_dispatch.py). The r numbers between LoRA's A and B are left out.
     """
     size, hidden, inner = SIZES[dtype], shape.hidden_size, shape.intermediate_size
     queries = shape.num_attention_heads * shape.head_dim
-    keys = shape.num_key_value_heads * shape.head_dim
     sums = 4 * shape.num_attention_heads
-    if fused:
-        return size * (4 * hidden + 2 * queries + 2 * keys + 2 * inner) + sums
+    if fused_lora:
+        return size * (4 * hidden + 4 * queries + 2 * inner) + sums
     inputs = sum(projections(shape)[target][0] for target in targets) * (size if autocast else 4)
     return 2 * 4 * hidden + size * (4 * queries + 3 * inner) + inputs + sums
 
@@ -175,18 +184,27 @@ def kept(work: Workload) -> tuple[int, int]:
     return 3 * inputs, layers * 2 ** math.ceil(math.log2(inputs))
 
 
+def _autocast(work: Workload) -> bool:
+    """Whether products are computed in 16 bits of float32 weights: on a GPU, unless all is in float32."""
+    return work.on_gpu and work.dtype != "float32"
+
+
 def _block(work: Workload) -> int:
     """What one block keeps for its backward pass, its copy of the attention mask included."""
-    block = block_bytes_per_token(work.shape, work.targets, work.dtype, work.fused, autocast=work.on_gpu)
+    block = block_bytes_per_token(
+        work.shape, work.targets, work.dtype, work.fused_lora, autocast=_autocast(work)
+    )
     return block * work.train.tokens + _bias(work, work.train)
 
 
 def backward(work: Workload) -> int:
     """The backward pass of one block: the gradients of the MLP's three inner tensors, without autocast in
     float32 too (Unsloth writes two of them over what it kept), and, where the block is recomputed first, what
-    it keeps."""
-    size = SIZES[work.dtype] + (0 if work.on_gpu else 4)
-    passing = (1 if work.fused else 3) * work.shape.intermediate_size * size * work.train.tokens
+    it keeps. Beside Unsloth's stand ``PASSING`` gradients as wide as the hidden states."""
+    size = SIZES[work.dtype] + (0 if _autocast(work) else 4)
+    width = (1 if work.fused_lora else 3) * work.shape.intermediate_size
+    width += PASSING * work.shape.hidden_size if work.fused_lora else 0
+    passing = width * size * work.train.tokens
     return passing if work.checkpointing == "off" else passing + _block(work)
 
 
@@ -199,11 +217,11 @@ def forward(work: Workload) -> int:
 def scratch(work: Workload, batch: Batch) -> int:
     """The largest projection with its 4 bits unpacked, and the boolean mask that plain attention is given."""
     largest = max(i * o for i, o in projections(work.shape).values()) if work.in_4bit else 0
-    mask = 0 if work.fused else batch.rows * batch.length**2
+    mask = 0 if work.varlen else batch.rows * batch.length**2
     return largest * SIZES[work.dtype] + mask
 
 
 def _bias(work: Workload, batch: Batch) -> int:
     """What scaled-dot-product attention makes of that mask in every block: a number to be added to each
     score, kept for the backward pass."""
-    return 0 if work.fused else batch.rows * batch.length**2 * SIZES[work.dtype]
+    return 0 if work.varlen else batch.rows * batch.length**2 * SIZES[work.dtype]

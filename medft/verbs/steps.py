@@ -15,6 +15,7 @@ from medft.errors import HubError
 from medft.machine import probe
 from medft.merge.run import merge_run
 from medft.models.base_models import Base, merging_base, settled
+from medft.models.folder import window
 from medft.plan.lengths import Lengths
 from medft.plan.plan import Plan
 from medft.plan.plan import make as make_plan
@@ -123,8 +124,9 @@ def plan_of(config: TrainConfig, resolved: Resolved, lengths: Lengths, base: Pat
         base: the folder of the base; None where it is not on this machine.
     """
     shape = read_shape(base) if base else config.model.shape
+    context = window(base) if base else config.model.context_length
     request = Request(
         config.model, config.trainer, config.lora, config.engine, shape, lengths, config.artifacts,
-        config.merge, ranks.count(),
+        config.merge, context, ranks.count(),
     )  # fmt: skip
     return make_plan(request, resolved, probe())

@@ -153,8 +153,7 @@ def _plan(job: _Job, base: Base, tokens: Tokens) -> Plan:
     if job.config.resume and job.folder.plan.is_file():
         demand_same_steps(job.folder, plan.schedule.rows_per_step)
     say_plan(job.screen, plan, tokens.splits)
-    if job.config.preflight:
-        plan.demand_room()
+    plan.demand_room(job.config.preflight)
     return plan
 
 

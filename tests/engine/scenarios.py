@@ -11,6 +11,7 @@ from typing import Any
 
 from medft.engine import modules
 from medft.engine.base import Engine, LoadSpec, LoraConfig
+from medft.errors import EngineError
 from tests.support import sft
 
 SEED = 7
@@ -71,6 +72,23 @@ def batchings(engine: Engine, spec: LoadSpec, out: Path) -> dict[str, dict[str, 
             "bits_known": trainer.stop_loss.works,
         }
     return found
+
+
+def masked(engine: Engine, spec: LoadSpec, out: Path) -> tuple[str, int]:
+    """What a training says whose second step of three has no trained token, and after how many steps."""
+    tokenizer = tokenizer_of(spec.path)
+    model = engine.load_for_training(spec, LoraConfig(r=8), tokenizer, SEED)
+    empty = [row | {"labels": [-100] * len(row["labels"])} for row in ROWS[4:8]]
+    rows = [*ROWS[:4], *empty, *ROWS[8:]]
+    trainer = sft.trainer(
+        model, tokenizer, rows, out, in_order=True, loss_type=engine.loss_type(model),
+        per_device_batch_size=2, gradient_accumulation_steps=2,
+    )  # fmt: skip
+    try:
+        trainer.train()
+    except EngineError as error:
+        return error.what, trainer.state.global_step
+    return "", trainer.state.global_step
 
 
 def generation(engine: Engine, spec: LoadSpec, adapter: Path | None) -> dict[str, Any]:

@@ -149,3 +149,18 @@ def test_a_model_that_scales_its_logits_keeps_the_plain_loss() -> None:
     for scaling, loss_type in ((4.0, "nll"), (1.0, "chunked_nll")):
         model = GraniteForCausalLM(GraniteConfig(vocab_size=64, logits_scaling=scaling, **sizes))
         assert engine("transformers").loss_type(model) == loss_type
+
+
+def test_other_positions_than_the_stored_ones_are_refused(twins: Twins) -> None:
+    spec = LoadSpec(twins("llama2").bits16, "float32", False, 128)
+    model = load(spec).get_base_model()
+    modules.check_loaded(model, spec)
+    model.config.rope_parameters = {**model.config.rope_parameters, "rope_type": "linear", "factor": 2.0}
+    with pytest.raises(EngineError, match="rope_parameters"):
+        modules.check_loaded(model, spec)
+
+
+def test_a_step_on_nothing_is_refused(twins: Twins, tmp_path: Path) -> None:
+    spec = LoadSpec(twins("mistral").bits16, "float32", False, 64)
+    said, steps = scenarios.masked(engine("transformers"), spec, tmp_path)
+    assert said.startswith("step 2 has no token to train on") and steps == 1

@@ -87,6 +87,18 @@ def test_generates_as_plain_transformers_does(
         assert theirs["tokens"] == ours["tokens"]
 
 
+def test_a_step_on_nothing_is_refused(unsloth: Section) -> None:
+    said, steps = unsloth("masked")
+    assert said.startswith("step 2 has no token to train on") and steps == 1
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_length_beyond_the_window_changes_no_answer(unsloth: Section, family: str) -> None:
+    found = unsloth("window")[family]
+    assert found["difference"] == 0, "Unsloth stretched the positions of all rows"
+    assert found["window"][0] == found["window"][1]
+
+
 def test_a_session_answers_as_plain_transformers_does(
     unsloth: Section, unsloth_folder: Path, twins: Twins
 ) -> None:
@@ -131,5 +143,6 @@ def test_leaves_nothing_in_the_working_directory(unsloth: Section, unsloth_folde
 )
 def test_says_why_not(monkeypatch: pytest.MonkeyPatch, gpus: tuple[Gpu, ...], reason: str | None) -> None:
     monkeypatch.setattr("medft.engine.unsloth_engine.probe", lambda: Machine(gpus, 2, 2**34, 2**33))
+    monkeypatch.setattr("medft.engine.toolchain.uncompilable", lambda: None)
     why = engine("unsloth").why_not()
     assert why is None if reason is None else why is not None and reason in why

@@ -18,6 +18,7 @@ from typing import Any
 
 from medft.engine import engine
 from medft.engine.base import Engine, LoadSpec, LoraConfig
+from medft.models.folder import window as stored_window
 from medft.models.tiny import Twin, twin
 from tests.engine import scenarios
 from tests.engine.conftest import FAMILIES
@@ -40,6 +41,8 @@ def main(root: Path, out: Path, *names: str) -> None:
         batchings,
         isolation,
         generation,
+        window,
+        masked,
         answering,
         kernels,
         triton,
@@ -132,6 +135,32 @@ def generation(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:
         spec = LoadSpec(path, "float32", path != sixteen, 256)
         found[name] = scenarios.generation(unsloth, spec, out / name / "adapter")
     return found
+
+
+def window(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:
+    """The logits of the same tokens where all of the base's window is asked for, and where twice that is."""
+    import torch
+
+    found: dict[str, Any] = {}
+    for family in twins:
+        longest = stored_window(twins[family].bits16) or 0
+        logits = []
+        for asked_for in (longest, 2 * longest):
+            spec = LoadSpec(twins[family].bits16, "float32", False, asked_for)
+            model: Any = unsloth.load_for_generation(spec, None)
+            with torch.no_grad():
+                logits.append(model(input_ids=torch.arange(5, 45)[None], use_cache=False).logits)
+        found[family] = {
+            "difference": float((logits[0] - logits[1]).abs().max()),
+            "window": [longest, model.config.max_position_embeddings],
+        }
+    return found
+
+
+def masked(unsloth: Engine, twins: Twins, out: Path) -> tuple[str, int]:
+    """A training on nothing."""
+    spec = LoadSpec(twins["mistral"].bits16, "float32", False, 64)
+    return scenarios.masked(unsloth, spec, out / "masked")
 
 
 def answering(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def request(artifacts: Path, *overrides: str, lengths: Lengths | None = None, de
     return Request(
         config.model, config.trainer, config.lora, config.engine, config.model.shape,
         lengths or Lengths(tuple(range(2048, 0, -1)), (1000,) * 20, (1000,) * 20, exact=True),
-        artifacts, merge=True, devices=devices,
+        artifacts, merge=True, context=config.model.context_length, devices=devices,
     )  # fmt: skip
 
 

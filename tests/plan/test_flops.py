@@ -23,10 +23,19 @@ def test_a_frozen_base_costs_two_thirds_of_full_training() -> None:
 @pytest.mark.parametrize(
     ("gpu", "peak"),
     [("Tesla T4", 65e12), ("NVIDIA H200", 989e12), ("NVIDIA A100-SXM4-40GB", 312e12), ("NVIDIA L40S", 362e12),
-     ("NVIDIA L4", 121e12), ("NVIDIA H100 PCIe", 756e12), ("GeForce GT 710", None)],
+     ("NVIDIA L4", 121e12), ("NVIDIA H100 PCIe", 756e12), ("GeForce GT 710", None),
+     ("NVIDIA L40", 181e12), ("NVIDIA T400 4GB", None), ("NVIDIA RTX A1000", None), ("NVIDIA A10", 125e12),
+     ("NVIDIA RTX A6000", 155e12), ("NVIDIA A30", 165e12), ("NVIDIA GH200 480GB", 989e12),
+     ("NVIDIA H100 80GB HBM3", 989e12), ("NVIDIA B200", 2250e12), ("NVIDIA GB200", 2500e12),
+     ("NVIDIA RTX 6000 Ada Generation", 364e12), ("NVIDIA GeForce RTX 5090", 210e12),
+     ("NVIDIA GeForce RTX 4080", 97e12), ("NVIDIA GeForce RTX 4080 SUPER", 104e12),
+     ("NVIDIA GeForce RTX 4070 Ti SUPER", 88e12), ("NVIDIA GeForce RTX 4090 Laptop GPU", None),
+     ("NVIDIA GeForce RTX 4090 D", None), ("NVIDIA GeForce RTX 3060", 25e12),
+     ("NVIDIA RTX PRO 6000 Blackwell Server Edition", 504e12), ("Tesla V100-PCIE-16GB", 112e12),
+     ("NVIDIA A100-SXM4-40GB MIG 3g.20gb", 312e12 * 3 / 7), ("NVIDIA A30 MIG 1g.6gb", 165e12 / 4)],
 )  # fmt: skip
 def test_peaks_by_name(gpu: str, peak: float | None) -> None:
-    assert peak_flops(gpu, "bfloat16") == peak
+    assert peak_flops(gpu, "bfloat16") == (peak and pytest.approx(peak))
     assert peak_flops(gpu, "float32") is None
 
 

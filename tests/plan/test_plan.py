@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from medft.data.record import SPLITS
 from medft.errors import EngineError
-from medft.machine import Machine
+from medft.machine import Machine, _gpus
 from medft.models.registry import ShapeConfig
 from medft.plan.lengths import Lengths, bound
 from medft.plan.plan import Plan, make
 from medft.plan.speed import Speed
 from tests.plan.support import CPU, H200, T4, machine, request, resolved
+from tests.support.drivers import MACHINES
 
 
 def plan(
@@ -74,12 +76,18 @@ def test_what_does_not_fit_is_refused_with_overrides(tmp_path: Path) -> None:
     assert "preflight=false" in error.value.remedy
 
 
-def test_rows_beyond_the_context_of_the_base_are_told_of(tmp_path: Path) -> None:
-    rows = Lengths((5000, 20, 20), (), (), exact=True)
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_rows_beyond_the_window_of_the_base_are_refused(tmp_path: Path, split: str) -> None:
+    rows = Lengths(**(dict.fromkeys(SPLITS, (20, 20)) | {split: (5000, 20)}), exact=True)
     beyond = request(tmp_path, "model=llama2", "trainer.max_length=8192", lengths=rows)
-    (problem,) = make(beyond, resolved(), machine(H200)).problems
+    found = make(beyond, resolved(), machine(H200))
+    (problem,) = found.problems
     assert problem.what == "rows of up to 5,000 tokens, and the base was trained on 4,096 at most"
-    assert problem.remedy == "trainer.max_length=4096" and not problem.certain
+    assert problem.remedy == "trainer.max_length=4096"
+    with pytest.raises(EngineError, match="5,000 tokens"):
+        found.demand_room(preflight=False)
+    unknown = replace(beyond, lengths=bound({"train": 80, "validation": 0, "test": 0}, 8192))
+    make(unknown, resolved(), machine(H200)).demand_room(preflight=False)
     within = request(tmp_path, "model=llama2", "trainer.max_length=4096", lengths=rows)
     assert make(within, resolved(), machine(H200)).problems == ()
 
@@ -194,3 +202,57 @@ def test_activations_that_do_not_fit_a_cpu_are_recomputed(tmp_path: Path) -> Non
     kept = on_cpu(tmp_path, "engine.gradient_checkpointing=off", there=small, lengths=rows)
     assert kept.resolved.gradient_checkpointing == "off" and kept.problems
     assert on_cpu(tmp_path, lengths=rows).resolved.gradient_checkpointing == "off"
+
+
+UNKNOWN = "how much of {} is free is not known: taken as all of its memory"
+CLOSED = "Tesla V100-PCIE-16GB is in a compute mode that lets no process use it"
+GOLDEN = {  # model=mistral trainer=published: free memory, what is said, whether it is refused
+    "t4": (15_140_000_000, [], False),
+    "exclusive": (83_900_000_000, [], False),
+    "prohibited": (
+        16_100_000_000,
+        [CLOSED],
+        True,
+    ),
+    "mig": (20_400_000_000, [], False),
+    "mixed": (24_400_000_000, [], False),
+    "no nvml": (
+        15_328_320_256,
+        [UNKNOWN.format("Tesla T4")],
+        False,
+    ),
+    "not told": (
+        64_500_000_000,
+        [UNKNOWN.format("Orin")],
+        False,
+    ),
+    "eight": (149_100_000_000, [], False),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_plans_on_recorded_machines(tmp_path: Path, name: str) -> None:
+    free, said, refused = GOLDEN[name]
+    found = plan(tmp_path, machine(*_gpus(*MACHINES[name].libraries())), "trainer=published")
+    assert found.memory_free == free
+    assert [problem.what for problem in found.problems] == said
+    assert any(problem.certain for problem in found.problems) is refused
+
+
+def test_gpus_that_differ_are_told_of_where_they_train_together(tmp_path: Path) -> None:
+    there = machine(*_gpus(*MACHINES["mixed"].libraries()))
+    found = plan(tmp_path, there, "trainer=published", devices=2)
+    assert found.memory_free == 11_000_000_000
+    assert [problem.what.split(":")[0] for problem in found.problems] == [
+        "the GPUs differ (NVIDIA GeForce GTX 1080 Ti, NVIDIA GeForce RTX 4090)"
+    ]
+
+
+def test_dropout_changes_no_memory_and_float32_does(tmp_path: Path) -> None:
+    dry, wet = (plan(tmp_path, machine(T4), f"lora.dropout={rate}").memory for rate in (0, 0.1))
+    assert dry == wet
+    wanted, kept = request(tmp_path, "model=gemma"), {}
+    for kind in ("bfloat16", "float32"):  # without fused kernels and autocast, far more than twice as much
+        found = make(wanted, resolved(dtype=kind, gradient_checkpointing="off"), machine(H200)).memory
+        kept[kind] = found.activations if found else 0
+    assert kept["float32"] > 3 * kept["bfloat16"] > 0

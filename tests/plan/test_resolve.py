@@ -25,6 +25,7 @@ def unsloth_judges_the_same_machine(monkeypatch: pytest.MonkeyPatch, request: py
     """Unsloth's own ``why_not`` asks the real machine: let it see the one of the test."""
     there = request.node.callspec.params.get("there", CPU) if hasattr(request.node, "callspec") else CPU
     monkeypatch.setattr("medft.engine.unsloth_engine.probe", lambda: there)
+    monkeypatch.setattr("medft.engine.toolchain.uncompilable", lambda: None)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,9 @@ def unsloth_judges_the_same_machine(monkeypatch: pytest.MonkeyPatch, request: py
         (machine(H200), [], ("unsloth", "full", "bfloat16", "unsloth")),
         (machine(H200), ["engine=transformers"], ("transformers", "full", "bfloat16", "standard")),
         (machine(H200), ["scale=tiny"], ("unsloth", "tiny", "bfloat16", "off")),
-        (machine(H200, T4), [], ("unsloth", "full", "float16", "unsloth")),
+        (machine(H200, T4), [], ("unsloth", "full", "bfloat16", "unsloth")),  # one process uses the first
+        (machine(T4, H200), [], ("unsloth", "full", "float16", "unsloth")),
+        (machine(H200, P100), [], ("unsloth", "full", "bfloat16", "unsloth")),
         (machine(T4), [], ("unsloth", "full", "float16", "unsloth")),
         (machine(T4), ["model=gemma"], ("unsloth", "full", "float32", "unsloth")),
         (machine(P100), [], ("transformers", "full", "float16", "standard")),

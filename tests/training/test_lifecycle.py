@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from medft.errors import ConfigError, EngineError, MedftError, RunError
+from medft.files import write_json
 from medft.runs import RunDir
 from medft.training.lifecycle import as_medft_error, keeping_state
 from medft.training.phases import Phase, phase, phase_of
@@ -43,6 +44,30 @@ def test_out_of_memory_is_advised_on_by_phase_and_can_be_resumed(
     assert advice in error.value.remedy and f"resume={folder.root}" in error.value.remedy
     assert where is None or error.value.what.endswith(f"in {where}")
     assert folder.state() == "failed"
+
+
+@pytest.mark.parametrize(
+    ("engine", "checkpointing", "batch", "advised"),
+    [
+        ("unsloth", "unsloth", 2, "halve"),
+        ("unsloth", "unsloth", 1, "lower trainer.max_length"),
+        ("unsloth", "standard", 1, "engine.gradient_checkpointing=unsloth"),
+        ("unsloth", "off", 1, "engine.gradient_checkpointing=unsloth"),
+        ("transformers", "standard", 1, "lower trainer.max_length"),
+        ("transformers", "off", 1, "engine.gradient_checkpointing=standard"),
+    ],
+)
+def test_the_advice_needs_less_memory_than_the_run(
+    folder: RunDir, engine: str, checkpointing: str, batch: int, advised: str
+) -> None:
+    resolved = {"engine": engine, "gradient_checkpointing": checkpointing, "load_in_4bit": True}
+    write_json(folder.plan, {"resolved": resolved, "trainer": {"per_device_batch_size": batch}})
+    with pytest.raises(OutOfMemoryError) as error, phase("training"):
+        raise OutOfMemoryError
+    remedy = as_medft_error(error.value, folder).remedy
+    assert remedy.startswith(advised)
+    assert ("gradient_checkpointing" in remedy) == ("gradient_checkpointing" in advised)
+    assert "load_in_4bit" not in as_medft_error(OutOfMemoryError(), folder).remedy
 
 
 def test_an_error_of_the_inner_phase_keeps_its_name() -> None:

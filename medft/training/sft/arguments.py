@@ -56,7 +56,7 @@ def sft_config(
     """
     from trl import SFTConfig
 
-    return SFTConfig(
+    arguments = SFTConfig(
         output_dir=str(folder),
         seed=seed,
         data_seed=seed,
@@ -65,6 +65,10 @@ def sft_config(
         **_rhythm(config, plan, validate, validate_first),
         **_hardware(compute),
     )
+    # One process trains on one GPU. transformers would take all that it sees, with as many times the rows a
+    # step, and DataParallel cannot copy 4-bit weights.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
 _OURS: dict[str, object] = {

@@ -60,7 +60,7 @@ def _logits(work: Workload, batch: Batch, chunk: int, training: bool) -> int:
     """
     per_logit = SIZES[work.dtype] + (3 if training else 2) * 4
     hidden = batch.tokens * work.shape.hidden_size * SIZES[work.dtype] if training else 0
-    if work.fused:
+    if work.chunked_by == "unsloth":
         reckoned = batch.tokens * work.shape.vocab_size * _CHUNK_BYTES_PER_LOGIT / chunk
         chunks = min(4 * math.ceil(reckoned / 4), batch.tokens) if reckoned > 1 else 1
         return math.ceil(batch.tokens / chunks) * work.shape.vocab_size * per_logit + hidden

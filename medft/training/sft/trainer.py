@@ -21,6 +21,7 @@ from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import pad
 
 from medft.engine.trainer import Inputs, Row
+from medft.errors import EngineError
 from medft.models.causal_lm import CausalLM, Output
 from medft.prompt.encode import IGNORE
 from medft.training.phases import phase
@@ -74,11 +75,23 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         self, epoch_iterator: Iterator[Inputs], num_batches: int, *device: torch.device
     ) -> StepBatches:
         """The batches of a step and the number of their trained tokens, as in Trainer; a row that is only
-        there to fill up the last batch of an epoch carries no loss and is not counted."""
+        there to fill up the last batch of an epoch carries no loss and is not counted.
+
+        Raises:
+            EngineError: none of the step's tokens is trained on, on any device.
+        """
         batches = list(itertools.islice(epoch_iterator, num_batches))
         if batches:
             batches[-1] = self._without_repeats(batches[-1])
         samples: StepBatches = super().get_batch_samples(iter(batches), num_batches, *device)
+        trained = samples[1]
+        if trained is None:
+            trained = sum(int((batch["labels"] != IGNORE).sum()) for batch in batches)
+        if batches and trained <= 0:
+            raise EngineError(
+                f"step {self.state.global_step + 1} has no token to train on: every label is masked",
+                remedy="medft prepare shows which tokens of a row are trained on",
+            )
         return samples
 
     def prediction_step(self, model: CausalLM, inputs: Inputs, *args: object, **kwargs: object) -> object:

@@ -33,10 +33,15 @@ def shape(model: str) -> ShapeConfig:
 def work(model: str = "mistral", **changes: Any) -> Workload:
     base = Workload(
         shape=shape(model), adapter=lora_parameters(shape(model), 16, PROJECTIONS), targets=PROJECTIONS,
-        dtype="bfloat16", in_4bit=True, optimizer_bits=8, checkpointing="unsloth", fused=True,
+        dtype="bfloat16", in_4bit=True, optimizer_bits=8, checkpointing="unsloth", **of(True),
         train=Batch(2, 2048), evaluate=Batch(4, 2048),
     )  # fmt: skip
     return replace(base, **changes)
+
+
+def of(unsloth: bool) -> dict[str, Any]:
+    """What the engines differ in."""
+    return {"fused_lora": unsloth, "chunked_by": "unsloth" if unsloth else "trl", "varlen": unsloth}
 
 
 @pytest.mark.parametrize("model", PUBLISHED)
@@ -65,22 +70,22 @@ def test_checkpointing_trades_memory_for_work_in_the_order_of_its_names() -> Non
 
 @pytest.mark.parametrize("fused", [True, False])
 def test_memory_grows_with_rows_and_length(fused: bool) -> None:
-    small, wide = (estimate(work(train=Batch(rows, 2048), fused=fused)) for rows in (1, 4))
+    small, wide = (estimate(work(train=Batch(rows, 2048), **of(fused))) for rows in (1, 4))
     assert 3.5 * small.activations < wide.activations < 4.5 * small.activations
     if not fused:  # Unsloth's chunks of logits shrink when there are four instead of one
-        assert estimate(work(evaluate=Batch(8, 2048), fused=False)).validating > small.validating
+        assert estimate(work(evaluate=Batch(8, 2048), **of(False))).validating > small.validating
 
 
 def test_logits_are_never_held_whole() -> None:
     whole = 4 * 2048 * 256_000 * (2 + 3 * 4)
     for fused in (True, False):
-        assert estimate(work("gemma", fused=fused, evaluate=Batch(4, 2048))).validation < whole / 4
+        assert estimate(work("gemma", **of(fused), evaluate=Batch(4, 2048))).validation < whole / 4
 
 
 def test_plain_attention_pays_for_its_mask_in_every_block() -> None:
     joined, padded = Batch(1, 8192), Batch(8, 1024)
     for fused, layers in ((False, 32), (True, 0)):
-        found = [estimate(work(fused=fused, checkpointing="off", train=batch)).activations
+        found = [estimate(work(**of(fused), checkpointing="off", train=batch)).activations
                  for batch in (joined, padded)]  # fmt: skip
         assert found[0] - found[1] == layers * 2 * (8192**2 - 8 * 1024**2)
 
@@ -159,7 +164,7 @@ class TestTinyTwin:
             torch.autograd.graph.saved_tensors_hooks(weigh, lambda tensor: tensor),
         ):
             hidden = decoder(ids, attention_mask=attended, use_cache=False).last_hidden_state
-        block = block_bytes_per_token(sizes, PROJECTIONS, "bfloat16", fused=False, autocast=autocast)
+        block = block_bytes_per_token(sizes, PROJECTIONS, "bfloat16", fused_lora=False, autocast=autocast)
         mask = 2 * rows * length**2 if padded else 0  # without padding, attention is causal without a mask
         expected = sizes.num_hidden_layers * (block * rows * length + mask)
         assert hidden.requires_grad
@@ -176,7 +181,33 @@ def test_a_real_model_on_a_cpu_is_within_a_tenth_of_what_was_measured(length: in
     found = estimate(
         Workload(
             shape, adapter, config.lora.target_modules, "bfloat16", in_4bit=False, optimizer_bits=32,
-            checkpointing="off", fused=False, train=batch, evaluate=batch, on_gpu=False,
+            checkpointing="off", **of(False), train=batch, evaluate=batch, on_gpu=False,
         )
     )  # fmt: skip
     assert found.needed == pytest.approx(measured, rel=0.1)
+
+
+LLAMA_70B = ShapeConfig(8192, 80, 64, 8, 128, 28_672, 128_256, tie_word_embeddings=False)
+LONGEST = [  # docs.unsloth.ai, Unsloth Benchmarks: GB of the card, tokens of the longest row that it trains
+    ("8B", 8, 2_972), ("8B", 12, 21_848), ("8B", 16, 40_724), ("8B", 24, 78_475), ("8B", 40, 153_977),
+    ("8B", 48, 191_728), ("8B", 80, 342_733), ("70B", 48, 12_106), ("70B", 80, 89_389),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("size", "card", "tokens"), LONGEST)
+def test_the_longest_published_rows_fill_their_cards(size: str, card: int, tokens: int) -> None:
+    sizes = LLAMA_70B if size == "70B" else shape("llama3_1")
+    found = estimate(
+        work(shape=sizes, adapter=lora_parameters(sizes, 32, PROJECTIONS), train=Batch(1, tokens),
+             evaluate=Batch(1, 1), free=card * 2**30)
+    )  # fmt: skip
+    assert found.needed / 2**30 == pytest.approx(card, rel=0.1)
+
+
+def test_float32_takes_no_fused_adapter_and_no_autocast() -> None:
+    """Gemma on a T4: Unsloth leaves the projections to peft, and nothing is cast."""
+    sizes = shape("gemma")
+    kept = block_bytes_per_token(sizes, PROJECTIONS, "float32", fused_lora=False, autocast=False)
+    assert kept == 561_216
+    float32 = work("gemma", dtype="float32", fused_lora=False, checkpointing="off")
+    assert estimate(float32).activations == sizes.num_hidden_layers * kept * 4096
