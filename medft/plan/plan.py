@@ -23,7 +23,7 @@ from medft.plan.lengths import Lengths
 from medft.plan.problems import Problem
 from medft.plan.rate import Rate, last_rate, reckoned
 from medft.plan.request import Request, disk_of, memory_of
-from medft.plan.resolve import Resolved
+from medft.plan.resolve import Resolved, is_small
 from medft.plan.speed import Speed, measure
 from medft.training.config import Optimizer, TrainerConfig
 from medft.training.memory import Estimate
@@ -151,7 +151,7 @@ def make(
         seconds=seconds, rate=rate,
         problems=(
             *problems.beyond_context(_longest(rows, trainer), request.model.context_length),
-            *problems.slow(seconds, machine),
+            *problems.slow(seconds, steps.steps, is_small(request.shape), machine),
             *problems.find(
                 recipe, memory, resolved.engine == "unsloth", free, machine, room, there, request.artifacts
             ),

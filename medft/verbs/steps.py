@@ -20,7 +20,7 @@ from medft.plan.plan import Plan
 from medft.plan.plan import make as make_plan
 from medft.plan.request import Request
 from medft.plan.resolve import Resolved
-from medft.plan.shape import read_shape
+from medft.plan.shape import read_shape, shape_of
 from medft.prompt.tokenizer import Tokenizer
 from medft.prompt.tokens import EncodedSplit, encode_splits
 from medft.runs import RunDir
@@ -122,7 +122,7 @@ def plan_of(config: TrainConfig, resolved: Resolved, lengths: Lengths, base: Pat
         lengths: of the rows.
         base: the folder of the base; None where it is not on this machine.
     """
-    shape = read_shape(base) if base else config.model.shape
+    shape = read_shape(base) if base else shape_of(config.model, resolved.load_in_4bit)
     request = Request(
         config.model, config.trainer, config.lora, config.engine, shape, lengths, config.artifacts,
         config.merge, ranks.count(),
