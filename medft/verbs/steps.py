@@ -15,6 +15,7 @@ from medft.errors import HubError
 from medft.machine import probe
 from medft.merge.run import merge_run
 from medft.models.base_models import Base, merging_base, settled
+from medft.models.chat_templates import text_of
 from medft.plan.lengths import Lengths
 from medft.plan.plan import Plan
 from medft.plan.plan import make as make_plan
@@ -47,8 +48,10 @@ class Tokens:
 
 def decided(config: TrainConfig, resolved: Resolved) -> TrainConfig:
     """The settings with what was left open and every part of a run must agree on: whether the base is held in
-    4 bits, and where the weights of a real model come from."""
+    4 bits, where the weights of a real model come from, and the text of a chat template that was named."""
     model = settled(config.model) if resolved.scale == "full" else config.model
+    if model.chat_template is not None:
+        model = replace(model, chat_template=text_of(model.chat_template))
     return replace(config, model=model, engine=replace(config.engine, load_in_4bit=resolved.load_in_4bit))
 
 
@@ -63,7 +66,7 @@ def encode(
     from medft.models import tokenizer as tokenizers
     from medft.prompt.encode import Encoder
 
-    tokenizer = tokenizers.load(base, config.model.pad_token)
+    tokenizer = tokenizers.load(base, config.model.pad_token, config.model.chat_template)
     stop_ids, fingerprint = tokenizers.stop_ids(tokenizer, base), tokenizers.fingerprint(tokenizer)
     splits = encode_splits(
         {name: partial(prepared.records, name) for name in SPLITS},
