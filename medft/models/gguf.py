@@ -89,7 +89,7 @@ def _one_message(file: Path) -> Iterator[None]:
         raise EngineError(
             f"this file is damaged, or no GGUF file ({type(error).__name__})",
             where=str(file),
-            remedy="fetch it again",
+            remedy="delete it and fetch it again (what medft has fetched, the same command fetches)",
         ) from error
 
 

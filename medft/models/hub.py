@@ -14,9 +14,11 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from medft.config import nearest
 from medft.errors import EngineError, HubError, MedftError
+from medft.files import read_json
 from medft.models.folder import What, check_checkpoint
 
 CHECKPOINT_FILES = (
@@ -71,6 +73,22 @@ def local_folder(name: str) -> Path | None:
     except (OSError, ValueError):  # not in the cache, or not a hub id
         return None
     return Path(found)
+
+
+def configuration(repo: str, revision: str | None = None) -> dict[str, Any] | None:
+    """The config.json of a hub repository, read without leaving a trace in the cache; None where it cannot be
+    had now."""
+    import tempfile
+
+    from huggingface_hub import hf_hub_download
+
+    try:
+        with tempfile.TemporaryDirectory() as folder, hub_errors(repo, revision):
+            return dict(
+                read_json(Path(hf_hub_download(repo, "config.json", revision=revision, local_dir=folder)))
+            )
+    except (HubError, ValueError):
+        return None
 
 
 def check_access(repo: str) -> None:

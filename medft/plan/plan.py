@@ -23,7 +23,7 @@ from medft.plan.lengths import Lengths
 from medft.plan.problems import Problem
 from medft.plan.rate import Rate, last_rate, reckoned
 from medft.plan.request import Request, disk_of, memory_of
-from medft.plan.resolve import Resolved
+from medft.plan.resolve import Resolved, is_small
 from medft.plan.speed import Speed, measure
 from medft.training.config import Optimizer, TrainerConfig
 from medft.training.memory import Estimate
@@ -158,7 +158,7 @@ def make(
             *problems.beyond_context(
                 _longest(request.lengths, trainer), request.context, request.lengths.exact
             ),
-            *problems.slow(seconds, machine),
+            *problems.slow(seconds, steps.steps, is_small(request.shape), machine),
             *problems.of_devices(used),
             *problems.of_disk(room, there, request.artifacts),
             *problems.of_memory(recipe, memory, resolved.engine == "unsloth", free, machine),

@@ -13,7 +13,8 @@ from medft.plan.fit import Memory, Recipe
 from medft.plan.remedies import remedies
 from medft.training.memory import Estimate
 
-_DAY = 86_400.0  # seconds
+_HOUR, _DAY = 3_600.0, 86_400.0  # seconds
+_SMALLER = "a smaller model (model=smollm2)"
 _CERTAIN = 0.9  # the estimate is meant to be right within a tenth
 
 
@@ -103,18 +104,22 @@ def of_devices(used: Sequence[Gpu]) -> list[Problem]:
     return found
 
 
-def slow(seconds: float | None, machine: Machine) -> list[Problem]:
+def slow(seconds: float | None, steps: int, small: bool, machine: Machine) -> list[Problem]:
     """A training of days without a GPU.
 
     Args:
         seconds: it will take; None where that is not known.
+        steps: it has.
+        small: whether the model is one for a CPU already.
         machine: that trains.
     """
     if seconds is None or machine.gpus or seconds <= _DAY:
         return []
     what = f"this training will take about {seconds / _DAY:.1f} days on this processor"
-    remedy = "model=smollm2, fewer steps (trainer.max_steps=60), or a machine with a GPU"
-    return [Problem(what, remedy, certain=False)]
+    in_an_hour = int(steps * _HOUR / seconds)
+    ways = [] if small else [_SMALLER]
+    ways += [f"trainer.max_steps={in_an_hour} for an hour"] if in_an_hour else []
+    return [Problem(what, ", ".join([*ways, "or a machine with a GPU"]), certain=False)]
 
 
 def _device(recipe: Recipe, memory: Memory, offloads: bool, free: int, machine: Machine) -> list[Problem]:
@@ -124,11 +129,14 @@ def _device(recipe: Recipe, memory: Memory, offloads: bool, free: int, machine: 
     overrides, enough = remedies(recipe, free, memory, offloads)
     place = machine.gpus[0].name if machine.gpus else "this machine"
     phase = "validation" if needs.validating > needs.training else "training"
-    advice = " ".join(overrides) or "a smaller model"
+    advice = " ".join(overrides)
+    if not enough:
+        larger = "a larger GPU" if machine.gpus else "a machine with more memory or a GPU"
+        advice = f"{advice} does not suffice: " * bool(advice) + f"{_SMALLER}, or {larger}"
     return [
         Problem(
             f"{phase} needs {size(needs.needed)} of memory, and {place} has {size(free)} free",
-            advice if enough else f"{advice} does not suffice: a smaller model, or a larger GPU",
+            advice,
             certain=needs.needed * _CERTAIN > free,
         )
     ]

@@ -80,8 +80,12 @@ def chosen_scale(
     ``SMALL`` weights or no twin."""
     if scale != "auto":
         return scale
-    small = shape is not None and parameters(shape) <= SMALL
-    return "full" if gpus or family is None or small else "tiny"
+    return "full" if gpus or family is None or is_small(shape) else "tiny"
+
+
+def is_small(shape: ShapeConfig | None) -> bool:
+    """Whether a model is known to have at most ``SMALL`` weights."""
+    return shape is not None and parameters(shape) <= SMALL
 
 
 def _scale(
@@ -107,8 +111,7 @@ def _scale(
     elif machine.gpus:
         reasons["scale"] = f"CUDA GPU {machine.gpus[0].name}"
     else:
-        small = model.shape is not None and parameters(model.shape) <= SMALL
-        why = f"at most {SMALL / 1e6:.0f}M weights" if small else "it has no tiny twin"
+        why = f"at most {SMALL / 1e6:.0f}M weights" if is_small(model.shape) else "it has no tiny twin"
         reasons["scale"] = f"{why}, so the real model, on a CPU"
     return chosen
 

@@ -1,14 +1,14 @@
-"""The sizes of a checkpoint, from its config.json.
-
-Owns the reading of that file for the plan's sake. Knows nothing of weights.
-"""
+"""The sizes of a checkpoint, from its config.json: in its folder, or on the hub before it is downloaded."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from medft.files import read_json
-from medft.models.registry import ShapeConfig
+from medft.models.base_models import named
+from medft.models.hub import configuration
+from medft.models.registry import ModelConfig, ShapeConfig
 
 _TIED = (
     "gemma",
@@ -18,7 +18,19 @@ _TIED = (
 def read_shape(folder: Path) -> ShapeConfig | None:
     """The sizes of the checkpoint in ``folder``; None for an architecture that they would not describe: one
     with experts, or without the seven projections of a Llama block."""
-    values = read_json(folder / "config.json")
+    return _shape(read_json(folder / "config.json"))
+
+
+def shape_of(model: ModelConfig, in_4bit: bool) -> ShapeConfig | None:
+    """The sizes of a base that is not on this machine: its settings', or those that the hub has; None as
+    above, or where the hub does not answer."""
+    if model.shape is not None:
+        return model.shape
+    values = configuration(*named(model, in_4bit))
+    return _shape(values) if values else None
+
+
+def _shape(values: dict[str, Any]) -> ShapeConfig | None:
     wanted = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
     if any(not isinstance(values.get(name), int) for name in wanted) or "num_local_experts" in values:
         return None

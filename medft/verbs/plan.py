@@ -76,7 +76,10 @@ def _say_details(screen: Screen, plan: Plan) -> None:
     else:
         screen.line("rows", f"of up to {plan.longest:,} tokens; {_padding(plan)}")
     if plan.memory is None:
-        screen.line("memory", "unknown: these sizes or targets are not those of a Llama-like model")
+        screen.line(
+            "memory",
+            "unknown: sizes or targets are not those of a Llama-like model, or config.json cannot be had now",
+        )
     else:
         screen.line(
             "memory", f"{size(plan.memory.needed)} of {size(plan.memory_free)} free: {_parts(plan.memory)}"
@@ -109,5 +112,6 @@ def _parts(memory: Estimate) -> str:
 def _time(plan: Plan) -> str:
     if plan.seconds is None or plan.rate is None:
         return "unknown before the first run of this model here"
-    speed = f"{plan.rate.tokens_per_second:,.0f} tokens/s as in {plan.rate.run}"
+    rate = plan.rate.tokens_per_second
+    speed = f"{rate:,.{0 if rate >= 10 else 1}f} tokens/s as in {plan.rate.run}"
     return f"about {duration(plan.seconds)}, at {speed}"

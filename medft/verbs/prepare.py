@@ -134,7 +134,7 @@ def _tokenizer(config: PrepareConfig) -> tuple[Previewer | None, Prompts]:
     prompts = Prompts(config.template.name, config.trainer.max_length, name, note)
     if folder is None:
         return None, prompts
-    tokenizer = tokenizers.load(folder, config.model.pad_token)
+    tokenizer = tokenizers.load(folder, config.model.pad_token, config.model.chat_template)
     stops = tokenizers.stop_ids(tokenizer, folder)
     return Previewer(tokenizer, stops, config.trainer.max_length), prompts
 

@@ -15,13 +15,14 @@ from medft.errors import HubError
 from medft.machine import probe
 from medft.merge.run import merge_run
 from medft.models.base_models import Base, merging_base, settled
+from medft.models.chat_templates import text_of
 from medft.models.folder import window
 from medft.plan.lengths import Lengths
 from medft.plan.plan import Plan
 from medft.plan.plan import make as make_plan
 from medft.plan.request import Request
 from medft.plan.resolve import Resolved
-from medft.plan.shape import read_shape
+from medft.plan.shape import read_shape, shape_of
 from medft.prompt.tokenizer import Tokenizer
 from medft.prompt.tokens import EncodedSplit, encode_splits
 from medft.runs import RunDir
@@ -48,8 +49,10 @@ class Tokens:
 
 def decided(config: TrainConfig, resolved: Resolved) -> TrainConfig:
     """The settings with what was left open and every part of a run must agree on: whether the base is held in
-    4 bits, and where the weights of a real model come from."""
+    4 bits, where the weights of a real model come from, and the text of a chat template that was named."""
     model = settled(config.model) if resolved.scale == "full" else config.model
+    if model.chat_template is not None:
+        model = replace(model, chat_template=text_of(model.chat_template))
     return replace(config, model=model, engine=replace(config.engine, load_in_4bit=resolved.load_in_4bit))
 
 
@@ -64,7 +67,7 @@ def encode(
     from medft.models import tokenizer as tokenizers
     from medft.prompt.encode import Encoder
 
-    tokenizer = tokenizers.load(base, config.model.pad_token)
+    tokenizer = tokenizers.load(base, config.model.pad_token, config.model.chat_template)
     stop_ids, fingerprint = tokenizers.stop_ids(tokenizer, base), tokenizers.fingerprint(tokenizer)
     splits = encode_splits(
         {name: partial(prepared.records, name) for name in SPLITS},
@@ -123,7 +126,7 @@ def plan_of(config: TrainConfig, resolved: Resolved, lengths: Lengths, base: Pat
         lengths: of the rows.
         base: the folder of the base; None where it is not on this machine.
     """
-    shape = read_shape(base) if base else config.model.shape
+    shape = read_shape(base) if base else shape_of(config.model, resolved.load_in_4bit)
     context = window(base) if base else config.model.context_length
     request = Request(
         config.model, config.trainer, config.lora, config.engine, shape, lengths, config.artifacts,

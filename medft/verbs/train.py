@@ -64,7 +64,7 @@ def run(config: TrainConfig) -> int:
     resolved = resolve(config.model, config.engine, config.scale, probe())
     config = decided(config, resolved)
     if config.preflight and resolved.scale == "full":
-        access.check(config.model, resolved.load_in_4bit, config.merge)
+        access.check(config.model, resolved.load_in_4bit, config.merge, probe())
     with screen.bar(None, "reading") as advance:
         prepared = prepare(config.dataset, seed=config.seed, processed=config.processed, progress=advance)
     config = replace(config, dataset=prepared.config)  # so that the run's record names commits, not branches

