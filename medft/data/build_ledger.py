@@ -42,7 +42,7 @@ def build_ledger(
         sources.append(
             SourceLedger(
                 name=name,
-                licence=member.licence,
+                license=member.license,
                 fingerprint=fingerprints[name],
                 rows_in=counted.rows_in,
                 kept={split: int((rows & own).sum()) for split, rows in kept.items()},

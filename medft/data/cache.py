@@ -20,7 +20,7 @@ from medft.data.readers.registry import HUB
 from medft.data.readers.sources import files_of
 from medft.errors import DataError
 
-NOT_COUNTED = frozenset({"path", "decontaminate", "homepage", "obtain", "licence_note"})
+NOT_COUNTED = frozenset({"path", "decontaminate", "homepage", "obtain", "license_note"})
 """Settings that change no row: places of files, whose bytes are what counts, and words for people."""
 
 

@@ -18,8 +18,8 @@ class SourceLedger:
 
     name: str
     """Its name within the data set."""
-    licence: str
-    """Its licence, as configured."""
+    license: str
+    """Its license, as configured."""
     fingerprint: str
     """Digest of the bytes that were read, or the commit of the hub data set."""
     rows_in: int

@@ -23,7 +23,7 @@ from medft.data.splitting.division import Division, divide
 from medft.errors import DataError
 from medft.files import write_json
 
-CONTAMINATED = "contaminated.json"
+CONTAMINATED_ROWS = "contaminated.json"
 """Rows removed because they repeat a text of `dataset.decontaminate`: id, and line of that text."""
 SKIPPED = "skipped.json"
 """Rows that could not be used, with `dataset.on_error=skip`: place and reason of the first thousand."""
@@ -102,6 +102,6 @@ def _write_removed(folder: Path, counts: Mapping[str, SourceCounts]) -> None:
     """Which rows repeated a held-out text, and which could not be used."""
     repeated = [{"id": i, "line": n} for counted in counts.values() for i, n in counted.contaminated]
     skipped = [{"place": p, "reason": r} for counted in counts.values() for p, r in counted.skipped]
-    for name, rows in ((CONTAMINATED, repeated), (SKIPPED, skipped)):
+    for name, rows in ((CONTAMINATED_ROWS, repeated), (SKIPPED, skipped)):
         if rows:
             write_json(folder / name, rows)

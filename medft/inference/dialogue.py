@@ -16,6 +16,7 @@ from medft.paths import conf_dir
 from medft.prompt.config import TemplateConfig, WordingConfig
 from medft.prompt.template import fill, wording
 
+NOT_ADVICE = "A language model answers. It can be wrong. This is not medical advice."
 QUESTION_TASKS = ("qa", "conversation", "instruction")
 """The tasks of a template that word a plain question, the first that it has."""
 FROM_PASSAGES = "Passages\n\n{context}\n\nAnswer from these passages.\n\nQuestion: {question}"

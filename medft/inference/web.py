@@ -14,9 +14,9 @@ import gradio as gr
 
 from medft.errors import ConfigError, MedftError
 from medft.inference.chat_server import ChatServer, Column
+from medft.inference.dialogue import NOT_ADVICE
 from medft.inference.generation import Sampling
 
-NOT_ADVICE = "A language model answers. It can be wrong. This is not medical advice."
 SIDE_BY_SIDE = 4
 """Columns on the page."""
 OWN = "as trained"

@@ -1,6 +1,6 @@
 """The files that stand beside merged weights, so that plain transformers needs nothing else.
 
-config.json, generation_config.json, the files of tokenizer and licence: which are copied from where, and what
+config.json, generation_config.json, the files of tokenizer and license: which are copied from where, and what
 must be changed in them.
 """
 
@@ -29,8 +29,8 @@ TOKENIZER_FILES = (
     "tokenizer_config.json",
     "vocab.json",
 )
-LICENCE_FILES = ("LICENSE*", "NOTICE*", "USE_POLICY*")
-"""What licences ask to be handed on with the weights."""
+LICENSE_FILES = ("LICENSE*", "NOTICE*", "USE_POLICY*")
+"""What licenses ask to be handed on with the weights."""
 # What a base says of its own storage or of where it lay; untrue of the merged weights.
 _NOT_OURS = ("quantization_config", "torch_dtype", "_name_or_path", "_pre_quantization_dtype")
 
@@ -93,7 +93,7 @@ def write_sidecars(inputs: Inputs, out: Path, dtype: str) -> tuple[int, ...]:
     write_json(out / GENERATION, generation)
     for name, source in tokenizer_files(inputs.adapter, inputs.base).items():
         shutil.copyfile(source, out / name)
-    for pattern in LICENCE_FILES:
+    for pattern in LICENSE_FILES:
         for source in inputs.base.glob(pattern):
             shutil.copyfile(source, out / source.name)
     return tuple(as_ids(generation["eos_token_id"]))

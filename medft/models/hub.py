@@ -24,7 +24,7 @@ from medft.models.folder import What, check_checkpoint
 CHECKPOINT_FILES = (
     "*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "LICENSE*", "NOTICE*", "USE_POLICY*",
 )  # fmt: skip
-"""What is fetched of a repository: weights as safetensors, configuration, tokenizer, licence."""
+"""What is fetched of a repository: weights as safetensors, configuration, tokenizer, license."""
 NOT_WANTED = ("original/*", "consolidated*", "onnx/*", ".*")
 """Second copies of the same weights in formats that nothing here reads."""
 
@@ -152,7 +152,7 @@ def explain(error: Exception, repo: str, revision: str | None = None) -> MedftEr
     page = f"{constants.ENDPOINT}/{repo}"
     if isinstance(error, errors.GatedRepoError):
         return HubError(
-            f"'{repo}' is gated: its licence must be accepted first",
+            f"'{repo}' is gated: its license must be accepted first",
             where=page,
             remedy=f"accept the terms on {page}, then `hf auth login` (or set HF_TOKEN)",
         )

@@ -70,16 +70,16 @@ class ModelConfig:
     chat_template: str | None = None
     """For a base that has none: the name of a template that TRL ships, or a Jinja file; null: the tokenizer's
     own. A run's settings keep the text."""
-    licence: str = "unknown"
-    """Hub licence id: gemma, llama2, llama3.1, apache-2.0, ..."""
-    licence_name: str = ""
-    """The licence in words."""
-    licence_url: str = ""
+    license: str = "unknown"
+    """Hub license id: gemma, llama2, llama3.1, apache-2.0, ..."""
+    license_name: str = ""
+    """The license in words."""
+    license_url: str = ""
     """Where its terms stand."""
     name_must_start_with: str = ""
-    """Naming rule of the licence for derived models ("Llama")."""
+    """Naming rule of the license for derived models ("Llama")."""
     gated: bool = False
-    """Whether the 16-bit repository asks for an accepted licence and a token."""
+    """Whether the 16-bit repository asks for an accepted license and a token."""
     context_length: int | None = None
     """Longest sequence it was trained for, in tokens; null: not known."""
     dtype: Dtype | None = None

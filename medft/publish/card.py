@@ -77,13 +77,13 @@ def metadata(facts: Facts, repo: str, kind: Content) -> ModelCardData:
 
 
 def _license(facts: Facts, repo: str) -> tuple[str, str | None, str | None]:
-    """The hub's licence id; and, for one it does not know, a name and where the terms stand.
+    """The hub's license id; and, for one it does not know, a name and where the terms stand.
 
     A permissive base does not make a model free to use whose data asks for more: what the card says of the
     data then belongs to the terms.
     """
     terms = facts.terms
-    if terms.id in PERMISSIVE and narrows((source.licence, source.licence_note) for source in facts.sources):
+    if terms.id in PERMISSIVE and narrows((source.license, source.license_note) for source in facts.sources):
         return "other", f"{terms.id}-and-terms-of-the-data", f"https://huggingface.co/{repo}#data"
     if terms.id == "other":
         return "other", _slug(terms.name), terms.url or None
@@ -91,12 +91,12 @@ def _license(facts: Facts, repo: str) -> tuple[str, str | None, str | None]:
 
 
 def consequences(sources: tuple[Source, ...]) -> Iterator[tuple[str, str]]:
-    """What follows from each data licence: (name of the data set, sentence)."""
+    """What follows from each data license: (name of the data set, sentence)."""
     for source in sources:
-        for rule in restrictions(source.licence, source.licence_note):
+        for rule in restrictions(source.license, source.license_note):
             yield source.name, rule.consequence
-        if source.licence_note:
-            yield source.name, source.licence_note
+        if source.license_note:
+            yield source.name, source.license_note
 
 
 def lora_rank(facts: Facts) -> int | None:
@@ -166,7 +166,7 @@ def _shown(source: Source) -> dict[str, object]:
     return {
         "name": source.name,
         "page": source.homepage or hub,
-        "license": source.licence,
+        "license": source.license,
         "version": source.version[:12],
         "rows_in": source.rows_in,
         "train": source.kept.get("train"),

@@ -25,9 +25,9 @@ class Source:
     """Hub id, or empty."""
     homepage: str
     """Where it is described, or empty."""
-    licence: str
-    """Licence in words or as an SPDX id."""
-    licence_note: str
+    license: str
+    """License in words or as an SPDX id."""
+    license_note: str
     """What follows from it, or empty."""
     language: str
     """ISO 639-1 code."""
@@ -73,8 +73,8 @@ def sources(record: RunRecord) -> Iterator[Source]:
             name=text(settings.get("name")) or name,
             repo=text(settings.get("repo")),
             homepage=text(settings.get("homepage")),
-            licence=text(settings.get("licence") or account.get("licence")) or "unknown",
-            licence_note=text(settings.get("licence_note")),
+            license=text(settings.get("license") or account.get("license")) or "unknown",
+            license_note=text(settings.get("license_note")),
             language=text(settings.get("language")),
             version=text(account.get("fingerprint")),
             rows_in=_whole(account, "rows_in"),

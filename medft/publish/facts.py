@@ -14,7 +14,7 @@ from medft.runs import RunDir
 from medft.runs.record import RunRecord, read_mapping
 from medft.runs.values import mapping, number, strings, text
 
-_TERMS = ("licence", "licence_name", "licence_url", "name_must_start_with")
+_TERMS = ("license", "license_name", "license_url", "name_must_start_with")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Facts:
     revision: str
     """Pinned commit of the base, or empty."""
     terms: Terms
-    """What the base's licence asks."""
+    """What the base's license asks."""
     sources: tuple[Source, ...]
     """The data."""
     recipe: Json

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a base model's licence asks of a derived model."""
+    """What a base model's license asks of a derived model."""
 
     id: str
-    """The hub's licence identifier."""
+    """The hub's license identifier."""
     name: str
-    """The licence in words."""
+    """The license in words."""
     url: str
     """Where its text stands."""
     name_must_start_with: str = ""
@@ -29,7 +29,7 @@ class Terms:
 
 
 _CHANGED = "Changed files must say that they were changed: these weights were fine-tuned."
-_LLAMA_POLICY = "Use must follow Meta's acceptable use policy, and a copy of the licence must travel along."
+_LLAMA_POLICY = "Use must follow Meta's acceptable use policy, and a copy of the license must travel along."
 
 KNOWN = {
     terms.id: terms
@@ -70,7 +70,7 @@ KNOWN = {
             "apache-2.0",
             "Apache License 2.0",
             "https://www.apache.org/licenses/LICENSE-2.0",
-            duties=("A copy of the licence must travel along.", _CHANGED),
+            duties=("A copy of the license must travel along.", _CHANGED),
         ),
         Terms("mit", "MIT License", "https://opensource.org/license/mit"),
     )
@@ -78,11 +78,11 @@ KNOWN = {
 
 
 PERMISSIVE = ("apache-2.0", "mit")
-"""Licences that let a model be used for anything."""
+"""Licenses that let a model be used for anything."""
 
 
 def terms_of(license: str, name: str = "", url: str = "", name_must_start_with: str = "") -> Terms:
-    """The terms of a base's licence: the known ones, else what the model's own settings say of it.
+    """The terms of a base's license: the known ones, else what the model's own settings say of it.
 
     A naming rule that the settings give holds even where the known terms have none.
     """
@@ -95,12 +95,12 @@ def terms_of(license: str, name: str = "", url: str = "", name_must_start_with: 
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
-    """Something that a data licence forbids or demands."""
+    """Something that a data license forbids or demands."""
 
     key: str
     """non-commercial, share-alike, no-derivatives, never-redistribute, unknown, attribution"""
     pattern: str
-    """What in the words of a licence shows it (a regular expression without regard to case)."""
+    """What in the words of a license shows it (a regular expression without regard to case)."""
     consequence: str
     """What follows for the weights, as a sentence."""
 
@@ -131,7 +131,7 @@ RESTRICTIONS = (
     Restriction(
         "unknown",
         r"^\W*$|unknown|none stated|not stated",
-        "states no licence: no right to pass on anything derived from it is known.",
+        "states no license: no right to pass on anything derived from it is known.",
     ),
     Restriction(
         "attribution",
@@ -142,7 +142,7 @@ RESTRICTIONS = (
 
 
 def restrictions(license: str, note: str = "") -> list[Restriction]:
-    """What a data licence (and the sentence that explains it) forbids or demands, by its words."""
+    """What a data license (and the sentence that explains it) forbids or demands, by its words."""
     return [
         rule
         for rule in RESTRICTIONS

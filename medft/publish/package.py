@@ -14,7 +14,7 @@ from pathlib import Path
 
 from medft.errors import RunError
 from medft.files import atomic_folder, read_json, write_json, write_text
-from medft.merge.sidecar_files import LICENCE_FILES
+from medft.merge.sidecar_files import LICENSE_FILES
 from medft.models.hub import CHECKPOINT_FILES
 from medft.publish.card import Content, is_hub_id, write_card
 from medft.publish.facts import Facts
@@ -64,7 +64,7 @@ def stage(run: RunDir, facts: Facts, target: Target, into: Path) -> Package:
         for prefix, origin in _folders(run, kind):
             left_out += _copy(origin, aside / prefix, facts, CHECKPOINT_FILES)
         if kind != "merged":  # the merge took them from the base
-            _copy(run.merged, aside, facts, LICENCE_FILES)
+            _copy(run.merged, aside, facts, LICENSE_FILES)
         write_text(aside / "README.md", write_card(facts, repo, kind))
         if facts.terms.notice:
             write_text(aside / "NOTICE", facts.terms.notice + "\n")
@@ -130,5 +130,5 @@ def _notices(facts: Facts, kind: Content, files: tuple[tuple[str, int], ...]) ->
         yield "the base is a local folder: others cannot load the adapter without it"
     if facts.terms.notice and not any("LICENSE" in name for name, _ in files):
         yield f"the {facts.terms.name} asks for a copy of its text: add it as LICENSE ({facts.terms.url})"
-    if forbids_sharing((source.licence, source.licence_note) for source in facts.sources):
+    if forbids_sharing((source.license, source.license_note) for source in facts.sources):
         yield "trained on data that must not be passed on: give access only to those who signed its agreement"

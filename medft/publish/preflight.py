@@ -47,7 +47,7 @@ def check_terms(facts: Facts, targets: list[Target], private: bool) -> None:
 
     Raises:
         RunError: a tiny twin, or data that must not be passed on.
-        ConfigError: a name that is no hub id, or that the base's licence does not allow.
+        ConfigError: a name that is no hub id, or that the base's license does not allow.
     """
     if facts.tiny:
         raise RunError(
@@ -57,7 +57,7 @@ def check_terms(facts: Facts, targets: list[Target], private: bool) -> None:
         )
     for repo, _ in targets:
         _check_name(repo, facts)
-    if not private and forbids_sharing((source.licence, source.licence_note) for source in facts.sources):
+    if not private and forbids_sharing((source.license, source.license_note) for source in facts.sources):
         raise RunError(
             "the training data forbids redistribution, so the model cannot be public",
             where=", ".join(source.name for source in facts.sources),

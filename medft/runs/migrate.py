@@ -19,18 +19,38 @@ RENAMED = {
     "summary.json": {"objective": "sweep_metric"},
 }
 """By file, the dotted keys of format 1 and what they are called today."""
+RESPELLED = {"licence": "license", "licence_name": "license_name", "licence_url": "license_url",
+             "licence_note": "license_note"}  # fmt: skip
+"""Keys of format 1, wherever they stand in a file, and how they are spelled today."""
 
 
 def migrate(file: str, values: dict[str, object], number: int) -> None:
     """Bring the content of ``file`` from format ``number`` to today's, in place."""
     if number == FORMAT:
         return
+    _respell(values)
     for old, new in RENAMED.get(file, {}).items():
         _move(values, old.split("."), new.split("."))
-        overrides = values.get("overrides")
-        if isinstance(overrides, list):
-            key = re.compile(rf"^([+~]*){re.escape(old)}(?==|$)")
-            values["overrides"] = [key.sub(rf"\g<1>{new}", str(override)) for override in overrides]
+        _rename_overrides(values, rf"^([+~]*){re.escape(old)}(?==|$)", new)
+    for old, new in RESPELLED.items():
+        _rename_overrides(values, rf"^([^=]*\.){old}(?==|$)", new)
+
+
+def _rename_overrides(values: dict[str, object], key: str, new: str) -> None:
+    overrides = values.get("overrides")
+    if isinstance(overrides, list):
+        values["overrides"] = [re.sub(key, rf"\g<1>{new}", str(override)) for override in overrides]
+
+
+def _respell(value: object) -> None:
+    if isinstance(value, list):
+        for item in value:
+            _respell(item)
+    elif isinstance(value, dict):
+        for key in list(value):
+            item = value.pop(key)
+            _respell(item)
+            value[RESPELLED.get(key, key)] = item
 
 
 def _move(values: dict[str, object], old: list[str], new: list[str]) -> None:

@@ -19,7 +19,7 @@ FIXED = ("model", "dataset", "template", "lora", "seed", "scale")
 _ROWS = ("max_length", "too_long", "packing", "group_by_length")
 """Settings of the trainer that decide which tokens meet in which step."""
 _PLACES = re.compile(
-    r"dataset\.(sources\.[^.]+\.)?(path|revision|decontaminate|obtain|homepage|licence_note)"
+    r"dataset\.(sources\.[^.]+\.)?(path|revision|decontaminate|obtain|homepage|license_note)"
 )  # where rows are found, and words for people: the rows themselves are compared instead
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from medft.errors import ConfigError, MedftError
 from medft.inference.batch import answer_file, read_questions
 from medft.inference.commands import Quit, run_command
-from medft.inference.dialogue import Dialogue
+from medft.inference.dialogue import NOT_ADVICE, Dialogue
 from medft.inference.documents import Index
 from medft.inference.generation import BATCH_TOKENS, Sampling
 from medft.inference.library import Library
@@ -27,7 +27,6 @@ EXAMPLES = (
     "medft chat run=latest docs=guidelines/",
     "medft chat run=latest questions=questions.txt answers=answers.jsonl",
 )
-NOT_ADVICE = "A language model answers. It can be wrong; this is not medical advice."
 
 
 @dataclass(frozen=True, slots=True)

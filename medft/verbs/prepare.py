@@ -37,7 +37,7 @@ EXAMPLES = (
     "medft prepare dataset=sample tokenizer=<folder or hub id>",
 )
 
-TOKENIZER_FILES = (
+TOKENIZER_PATTERNS = (
     "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "*.jinja",
     "config.json", "generation_config.json",
 )  # fmt: skip
@@ -174,7 +174,7 @@ def _of_model(model: ModelConfig, artifacts: Path) -> Path:
 
 
 def _fetched(name: str, revision: str | None) -> Path:
-    return fetch(name, revision, what="tokenizer", patterns=TOKENIZER_FILES)
+    return fetch(name, revision, what="tokenizer", patterns=TOKENIZER_PATTERNS)
 
 
 def _examine(

@@ -9,6 +9,7 @@ from types import ModuleType
 
 from medft.errors import ConfigError
 from medft.inference.chat_server import ChatServer
+from medft.inference.dialogue import NOT_ADVICE
 from medft.inference.generation import Sampling
 from medft.inference.library import Library
 from medft.inference.retrieve import IndexKind, check_k, open_index
@@ -74,7 +75,7 @@ def run(config: ServeConfig) -> None:
         page = web.build_page(ChatServer(library, index, config.k, config.seed), sampling)
         address = web.launch(page, config.port, block=False)
         screen.line("open", address)
-        screen.line("note", web.NOT_ADVICE)
+        screen.line("note", NOT_ADVICE)
         screen.line("stop", "Ctrl-C")
         page.block_thread()
 

@@ -11,7 +11,7 @@ from medft.cli import main
 
 WARD = """\
 name: ward
-licence: CC-BY-4.0
+license: CC-BY-4.0
 reader: csv
 path: {path}
 columns: {{id: nr, question: asked, answer: answered, group: topic}}
@@ -33,5 +33,5 @@ def test_a_yaml_file_of_ones_own_is_a_data_set(tmp_path: Path, capfd: pytest.Cap
     ledger = json.loads((folder / "ledger.json").read_text())
     assert ledger["totals"]["dropped"] == {"not_drawn": 10}
     (source,) = ledger["sources"]
-    assert (source["name"], source["licence"]) == ("ward", "CC-BY-4.0")
+    assert (source["name"], source["license"]) == ("ward", "CC-BY-4.0")
     assert ledger["figures"]["rows_with_a_group"] == 30

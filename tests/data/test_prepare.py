@@ -67,7 +67,7 @@ def test_a_second_call_reuses_and_any_change_that_matters_does_not(tmp_path):
     copy.parent.mkdir()
     copy.write_bytes(path.read_bytes())
     assert prepared(dataset(path=copy), tmp_path).reused
-    words = {"homepage": "elsewhere", "obtain": "ask for it", "licence_note": "be kind"}
+    words = {"homepage": "elsewhere", "obtain": "ask for it", "license_note": "be kind"}
     assert prepared(dataset(path=path, **words), tmp_path).reused, "words for people change no row"
     assert not prepared(dataset(path=path), tmp_path, seed=2).reused
     for changed in (
@@ -76,7 +76,7 @@ def test_a_second_call_reuses_and_any_change_that_matters_does_not(tmp_path):
         {"cleaning": {"max_same_answer": 2}},
         {"split": {"test": 0.2}},
         {"phi": "redact"},
-        {"licence": "MIT"},
+        {"license": "MIT"},
     ):
         assert not prepared(dataset(path=path, **changed), tmp_path).reused, changed
     jsonl(path, [*qa(19), {"question": "New?", "answer": "Yes, new."}])

@@ -33,7 +33,7 @@ def test_every_data_set_is_built_and_says_where_it_comes_from(name):
         assert (member.repo is None) == (member.reader != "hub")
         assert (member.revision is None) == (member.reader != "hub")
         own = name in ("alpaca", "csv", "jsonl", "messages", "parquet")
-        assert own or member.licence != "unknown" or member.licence_note
+        assert own or member.license != "unknown" or member.license_note
 
 
 def test_hub_data_sets_are_pinned_to_a_commit_unless_none_could_be_checked():

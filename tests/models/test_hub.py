@@ -95,7 +95,7 @@ def test_gated_says_where_to_accept(
         assert not token or token not in str(caught.value)
 
 
-def test_an_accepted_licence_opens_it(hub: Hub, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_accepted_license_opens_it(hub: Hub, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.store.add("meta/net", checkpoint(), gated=True)
     monkeypatch.setenv("HF_TOKEN", WRITE_TOKEN)
     check_access("meta/net")

@@ -54,4 +54,4 @@ def test_every_family_has_a_model() -> None:
     assert {model.family for model in models} == {*names(), None}
     assert all(model.base_16bit and "/" in model.base_16bit for model in models if model.family)
     assert {model.name for model in models if model.forbids_float16} == {"gemma", "gemma_2b"}
-    assert {model.name_must_start_with for model in models if model.licence == "llama3.1"} == {"Llama"}
+    assert {model.name_must_start_with for model in models if model.license == "llama3.1"} == {"Llama"}

@@ -26,8 +26,8 @@ from tests.support.run_folder import (
     make_run,
 )
 
-# The hub's identifiers for the licences of the four families.
-HUB_LICENCES = {"apache-2.0", "gemma", "llama2", "llama3.1"}
+# The hub's identifiers for the licenses of the four families.
+HUB_LICENSES = {"apache-2.0", "gemma", "llama2", "llama3.1"}
 
 
 def card_of(root: Path, model: str = "mistral", kind: Any = "merged", **changes: Any) -> str:
@@ -39,12 +39,12 @@ def card_of(root: Path, model: str = "mistral", kind: Any = "merged", **changes:
 def test_metadata_is_valid(tmp_path: Path, model: str, kind: str) -> None:
     card = ModelCard(card_of(tmp_path, model, kind))
     data = card.data.to_dict()
-    if model == "mistral":  # the data forbids what Apache's licence would allow
+    if model == "mistral":  # the data forbids what Apache's license would allow
         assert (data["license"], data["license_name"]) == ("other", "apache-2.0-and-terms-of-the-data")
         assert data["license_link"] == "https://huggingface.co/ward/Llama-medical#data"
     else:
-        assert data["license"] == MODELS[model]["licence"]
-        assert data["license"] in HUB_LICENCES
+        assert data["license"] == MODELS[model]["license"]
+        assert data["license"] in HUB_LICENSES
     assert data["base_model"] == MODELS[model]["base_16bit"]
     assert data["base_model_relation"] == ("adapter" if kind == "adapter" else "finetune")
     assert data["library_name"] == ("peft" if kind == "adapter" else "transformers")
@@ -170,7 +170,7 @@ def test_the_version_of_a_data_set_is_the_commit_that_was_read(tmp_path: Path) -
 @pytest.mark.parametrize("kind", ["adapter", "merged", "both"])
 def test_no_path_of_this_machine(tmp_path: Path, kind: str) -> None:
     config = {
-        "model": {"name": "custom", "base": "/home/ward/secret/base", "licence": "mit"},
+        "model": {"name": "custom", "base": "/home/ward/secret/base", "license": "mit"},
         "dataset": {"name": "own", "path": "/home/ward/secret/rows.csv", "repo": None},
     }
     card = card_of(tmp_path, config=config, kind=kind)

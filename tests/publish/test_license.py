@@ -1,4 +1,4 @@
-"""What licences ask, read from their words."""
+"""What licenses ask, read from their words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from medft.publish.license import forbids_sharing, narrows, restrictions, terms_
 
 
 @pytest.mark.parametrize(
-    ("licence", "note", "keys"),
+    ("license", "note", "keys"),
     [
         ("CC-BY-NC-SA-4.0", "", ["non-commercial", "share-alike", "attribution"]),
         ("CC BY-SA 3.0", "", ["share-alike", "attribution"]),
@@ -26,8 +26,8 @@ from medft.publish.license import forbids_sharing, narrows, restrictions, terms_
         ("CC-BY-4.0", "the source of some rows is unknown", ["attribution"]),
     ],
 )
-def test_restrictions(licence: str, note: str, keys: list[str]) -> None:
-    assert [rule.key for rule in restrictions(licence, note)] == keys
+def test_restrictions(license: str, note: str, keys: list[str]) -> None:
+    assert [rule.key for rule in restrictions(license, note)] == keys
 
 
 def test_forbids_sharing() -> None:
@@ -38,7 +38,7 @@ def test_forbids_sharing() -> None:
 def test_what_asks_for_more_than_to_be_named() -> None:
     assert not narrows([("CC-BY-4.0", ""), ("MIT", "Name the sources.")])
     assert all(
-        narrows([("MIT", ""), (licence, "")]) for licence in ("CC-BY-SA-4.0", "CC-BY-NC-4.0", "unknown")
+        narrows([("MIT", ""), (license, "")]) for license in ("CC-BY-SA-4.0", "CC-BY-NC-4.0", "unknown")
     )
 
 

@@ -47,6 +47,20 @@ def test_renamed_keys_move_with_their_values_in_settings_and_command_line() -> N
     assert settings == expected
 
 
+def test_respelled_keys_are_found_wherever_they_stand() -> None:
+    settings: dict[str, object] = {
+        "model": {"licence": "mit", "name": "licence"},
+        "dataset": {"sources": {"a": {"licence_note": "licence"}}, "licences": [{"licence": 1}]},
+        "overrides": ["model.licence=mit", "dataset.sources.a.licence_note=x", "run_dir=licence"],
+    }
+    migrate("config.yaml", settings, 1)
+    assert settings == {
+        "model": {"license": "mit", "name": "licence"},
+        "dataset": {"sources": {"a": {"license_note": "licence"}}, "licences": [{"license": 1}]},
+        "overrides": ["model.license=mit", "dataset.sources.a.license_note=x", "run_dir=licence"],
+    }
+
+
 def test_todays_format_and_strange_content_stay_as_they_are() -> None:
     for number, values in ((FORMAT, {"objective": "loss"}), (1, {"trainer": [1]}), (1, {"trainer": None})):
         before = json.dumps(values)

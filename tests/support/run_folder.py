@@ -21,40 +21,40 @@ PIXEL = bytes.fromhex(
 MODELS: dict[str, dict[str, Any]] = {
     "mistral": {
         "name": "mistral", "base": "unsloth/mistral-7b-instruct-v0.2-bnb-4bit",
-        "base_16bit": "mistralai/Mistral-7B-Instruct-v0.2", "licence": "apache-2.0", "family": "mistral",
+        "base_16bit": "mistralai/Mistral-7B-Instruct-v0.2", "license": "apache-2.0", "family": "mistral",
     },
     "gemma": {
         "name": "gemma", "base": "unsloth/gemma-1.1-7b-it-bnb-4bit", "base_16bit": "google/gemma-1.1-7b-it",
-        "licence": "gemma", "family": "gemma",
+        "license": "gemma", "family": "gemma",
     },
     "llama2": {
-        "name": "llama2", "base": "unsloth/llama-2-7b-chat-bnb-4bit", "licence": "llama2", "family": "llama2",
+        "name": "llama2", "base": "unsloth/llama-2-7b-chat-bnb-4bit", "license": "llama2", "family": "llama2",
         "base_16bit": "meta-llama/Llama-2-7b-chat-hf",
     },
     "llama3_1": {
-        "name": "llama3_1", "base": "unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit", "licence": "llama3.1",
+        "name": "llama3_1", "base": "unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit", "license": "llama3.1",
         "base_16bit": "meta-llama/Llama-3.1-8B-Instruct", "family": "llama3_1",
         "name_must_start_with": "Llama",
     },
 }  # fmt: skip
 
 MEDQUAD = {
-    "name": "medquad", "licence": "CC-BY-4.0", "language": "en", "reader": "csv",
+    "name": "medquad", "license": "CC-BY-4.0", "language": "en", "reader": "csv",
     "path": "/home/ward/secret/medquad.csv", "homepage": "https://github.com/abachaa/MedQuAD",
 }  # fmt: skip
 ASCLEPIUS = {
-    "name": "asclepius", "licence": "CC-BY-NC-SA-4.0", "language": "en", "reader": "hub",
+    "name": "asclepius", "license": "CC-BY-NC-SA-4.0", "language": "en", "reader": "hub",
     "repo": "starmpcc/Asclepius-Synthetic-Clinical-Notes",
 }  # fmt: skip
-SECRET = {**MEDQUAD, "licence": "PhysioNet Credentialed", "licence_note": "Never redistribute."}
+SECRET = {**MEDQUAD, "license": "PhysioNet Credentialed", "license_note": "Never redistribute."}
 
 LEDGER: dict[str, Any] = {
     "dataset": "mixture",
     "totals": {"rows_in": 120, "kept": {"train": 90, "validation": 10, "test": 10}, "dropped": {"blank": 10}},
     "sources": [
-        {"name": "medquad", "licence": "CC-BY-4.0", "rows_in": 70, "kept": {"train": 50, "validation": 10},
+        {"name": "medquad", "license": "CC-BY-4.0", "rows_in": 70, "kept": {"train": 50, "validation": 10},
          "dropped": {"blank answer": 10}},
-        {"name": "asclepius", "licence": "CC-BY-NC-SA-4.0", "rows_in": 50, "kept": {"train": 40, "test": 10},
+        {"name": "asclepius", "license": "CC-BY-NC-SA-4.0", "rows_in": 50, "kept": {"train": 40, "test": 10},
          "dropped": {}},
     ],
     "fingerprints": {"train": "abc"},

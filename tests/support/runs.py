@@ -34,7 +34,7 @@ def make_run(
     run = RunDir(root)
     root.mkdir(parents=True)
     config = {
-        "model": {"name": model, "licence": f"licence of {model}"},
+        "model": {"name": model, "license": f"license of {model}"},
         "dataset": {"name": dataset},
         "template": {"name": "medical_qa"},
         "seed": seed,

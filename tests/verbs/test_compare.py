@@ -33,7 +33,7 @@ def test_every_finished_run_is_compared(tmp_path: Path, capsys: pytest.CaptureFi
         rows = list(csv.DictReader(file))
     assert {row["model"] for row in rows} == {"gemma", "mistral"}
     assert rows[0]["data_fingerprint"] == "data of sample" and float(rows[0]["bits_per_byte"]) > 0
-    assert set(rows[0]) >= {"settings.model.name", "settings.model.licence"}
+    assert set(rows[0]) >= {"settings.model.name", "settings.model.license"}
     said = capsys.readouterr().out
     assert "gemma" in said and "comparison.html" in said
 

@@ -11,7 +11,7 @@ from string import ascii_uppercase
 from medft.report.comparison.settings import NAMES, differing
 from medft.report.subject import Subject
 
-UNKNOWN = "?"
+UNREAD = "?"
 
 
 def labels(subjects: Sequence[Subject]) -> list[str]:
@@ -59,13 +59,13 @@ def evaluation_letters(groups: Sequence[Sequence[Subject]]) -> list[str]:
     prompts (as a set over its seeds, which may draw splits of their own), ``?`` where a fingerprint is
     unknown."""
     prints = [frozenset(map(_evaluated_on, members)) for members in groups]
-    known = dict.fromkeys(p for p in prints if not any(UNKNOWN in each for each in p))
+    known = dict.fromkeys(p for p in prints if not any(UNREAD in each for each in p))
     letters = dict(zip(known, itertools.chain(ascii_uppercase, itertools.repeat("Z")), strict=False))
-    return [letters.get(p, UNKNOWN) for p in prints]
+    return [letters.get(p, UNREAD) for p in prints]
 
 
 def _evaluated_on(subject: Subject) -> tuple[str, ...]:
-    return tuple(subject.fingerprints.get(kind, UNKNOWN) for kind in EVALUATED_ON)
+    return tuple(subject.fingerprints.get(kind, UNREAD) for kind in EVALUATED_ON)
 
 
 def what_differs(groups: Sequence[Sequence[Subject]]) -> list[str]:

@@ -9,8 +9,8 @@ from medft.report.subject import Subject
 
 PLACES = (
     "resume", "artifacts", "processed", "run_dir", "sweep", "merge", "max_shard_gb", "logger", "overrides",
-    "preflight", "dataset.path", "dataset.obtain", "dataset.homepage", "dataset.licence",
-    "dataset.licence_note",
+    "preflight", "dataset.path", "dataset.obtain", "dataset.homepage", "dataset.license",
+    "dataset.license_note",
 )  # fmt: skip
 """Settings that say where and with what by-products a run was made, not what was trained: other rows in a
 file of the same name show in the fingerprints."""

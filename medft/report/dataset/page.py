@@ -106,10 +106,10 @@ def _counts(report: Report) -> Table:
 
 
 def _rows(report: Report) -> Table:
-    columns = ("source", "licence", "version", "in", *SPLITS, "dropped")
+    columns = ("source", "license", "version", "in", *SPLITS, "dropped")
     rows = tuple(
         (
-            source["name"], source["licence"], source["fingerprint"][:12], f"{source['rows_in']:,}",
+            source["name"], source["license"], source["fingerprint"][:12], f"{source['rows_in']:,}",
             *(f"{source['kept'].get(split, 0):,}" for split in SPLITS),
             f"{sum(source['dropped'].values()):,}",
         )

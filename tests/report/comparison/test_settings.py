@@ -14,7 +14,7 @@ def test_only_what_differs_and_facts_of_a_name_aside(tmp_path: Path) -> None:
     ]
     found = differing(runs)
     assert found.rows == {"model.name": ("gemma", "mistral", "mistral"), "lora.alpha": ("16", "16", "32")}
-    assert list(found.implied) == ["model.licence"]
+    assert list(found.implied) == ["model.license"]
 
 
 def test_a_changed_setting_of_a_model_is_no_fact_of_its_name(tmp_path: Path) -> None:
