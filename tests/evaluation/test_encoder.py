@@ -84,7 +84,7 @@ def test_training_is_the_recipe_written_by_hand(base: str) -> None:
     model(**rows, labels=gold).loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
-    assert about["last loss"] == pytest.approx(float(model(**rows, labels=gold).loss), rel=1e-4)
+    assert about["last loss"] == pytest.approx(model(**rows, labels=gold).loss.item(), rel=1e-4)
 
 
 def test_pickled_weights_are_refused_before_anything_is_asked(tmp_path: Path) -> None:
