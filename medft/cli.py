@@ -27,6 +27,7 @@ VERBS = {
     "merge": "write a run's merged 16-bit weights, checked from disk",
     "export": "write a run's weights for llama.cpp or Ollama",
     "upload": "publish a run's adapter or merged weights on the hub",
+    "doctor": "look at what a training needs of this machine, and say what to install",
     "replay": "run a finished run again and say what agrees",
 }
 

@@ -6,6 +6,7 @@ The story of the command, top to bottom; every room it joins is named where it e
 from __future__ import annotations
 
 import time
+import traceback
 from dataclasses import dataclass, replace
 
 from medft import ranks
@@ -16,6 +17,7 @@ from medft.data.record import SPLITS
 from medft.engine import engine as engine_named
 from medft.engine.base import Engine, LoadSpec
 from medft.engine.device import peak_memory_bytes, release, use_threads
+from medft.errors import MedftError, MergeError
 from medft.files import folder_size, read_json, write_json
 from medft.format import size
 from medft.machine import probe
@@ -115,17 +117,34 @@ def _run(job: _Job, began: float) -> int:
     del loaded
     release()
 
-    merged = None
-    if job.config.merge:
-        merged = merge(job.config, job.resolved.scale, job.folder, base, tokens, job.screen)
+    merged, failed = _merged(job, base, tokens)
     draw_run(job.folder)
     names = {**_names(job, plan, outcome, wandb), "base_file": gguf.record(base.folder)}
+    names |= {"merge_failed": failed.what} if failed else {}
     summary = summarise(names, job.folder, outcome, prints, merged)
     write_json(job.folder.summary, summary)
     wandb.finish(summary, ledger, job.folder.loss_png)
     say_end(job.screen, summary, time.perf_counter() - began)
+    if failed:
+        raise failed
     train_upload.send(job.config.upload, job.folder, job.screen)
     return 0
+
+
+def _merged(job: _Job, base: Base, tokens: Tokens) -> tuple[Json | None, MergeError | None]:
+    """The merge's report; or why there is none, which does not cost the run."""
+    if not job.config.merge:
+        return None, None
+    try:
+        return merge(job.config, job.resolved.scale, job.folder, base, tokens, job.screen), None
+    except Exception as error:
+        traceback.print_exc()  # into the run's log
+        known = error if isinstance(error, MedftError) else MedftError(type(error).__name__)
+        return None, MergeError(
+            f"the run has finished; its merged weights have not: {known.what}",
+            where=known.where or str(job.folder.log),
+            remedy="; then ".join(filter(None, (known.remedy, f"medft merge run={job.folder.root}"))),
+        )
 
 
 def _encode(job: _Job) -> tuple[Base, Tokens]:

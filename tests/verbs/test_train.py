@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -189,3 +190,34 @@ def test_wrong_input_is_one_clear_message_and_leaves_nothing(
     assert "fix:" in err
     assert "Traceback" not in err
     assert not list(tmp_path.glob("artifacts/runs/*/*"))
+
+
+NO_MERGE = """
+import sys
+from medft.cli import main
+from medft.errors import MergeError
+from medft.verbs import train
+
+def fail(*_):
+    raise MergeError("planted", remedy="do this")
+
+train.merge = fail
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_merge_that_fails_does_not_cost_the_run(workplace: Path) -> None:
+    words = ["train", "model=mistral", "dataset=sample", "trainer.max_steps=1", "artifacts=unmerged"]
+    (workplace / "unmerged").mkdir()
+    (workplace / "unmerged" / "tiny").symlink_to(workplace / "artifacts" / "tiny")
+    done = subprocess.run(
+        [sys.executable, "-c", NO_MERGE, *words], cwd=workplace, capture_output=True, text=True
+    )
+    (path,) = (workplace / "unmerged" / "runs").glob("*/*/summary.json")
+    run, summary = RunDir(path.parent), json.loads(path.read_text())
+    assert done.returncode == 1
+    assert "the run has finished; its merged weights have not: planted" in done.stderr
+    assert f"do this; then medft merge run={run.root.relative_to(workplace)}" in done.stderr
+    assert summary["merge"] is None and "planted" in summary["merge_failed"]
+    assert run.state() == "finished" and summary["test_loss"] is not None
+    assert (run.adapter / "adapter_model.safetensors").is_file() and run.loss_png.is_file()
