@@ -89,3 +89,18 @@ def test_a_template_that_does_not_fit_is_refused_by_the_checks(
     with pytest.raises(MedftError, match=says):
         tokenizer = load(folder, None, template)
         Encoder(tokenizer, 512, stop_ids(tokenizer, folder))
+
+
+def test_the_settings_of_a_run_keep_the_text(tmp_path: Path) -> None:
+    """What TRL ships, or the file, may be another one when the run is resumed, merged or asked."""
+    from medft.compose import settings
+    from medft.plan.resolve import resolve
+    from medft.verbs.steps import decided
+    from tests.plan.support import CPU
+
+    (tmp_path / "own.jinja").write_text("{{ messages }}")
+    for chosen in ("qwen3", str(tmp_path / "own.jinja")):
+        config = settings("train", ["model=mistral", "scale=tiny", f"model.chat_template={chosen}"])
+        resolved = resolve(config.model, config.engine, config.scale, CPU)
+        assert decided(config, resolved).model.chat_template == text_of(chosen)
+    assert decided(settings("train", ["scale=tiny"]), resolved).model.chat_template is None

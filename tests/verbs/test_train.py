@@ -161,7 +161,6 @@ def _losses(path: Path) -> list[tuple[str, str, str]]:
         (["resume=nothing"], r"no run is called 'nothing'"),
         (["model=./notes"], r"holds no model: config.json is missing"),
         (["model=no.gguf"], r"no file 'no.gguf'"),
-        (["model=damaged.gguf"], r"damaged, or no GGUF file.*damaged.gguf.*fetch it again"),
         (["model=mistral", "model.chat_template=lama3"], r"no chat template.*Did you mean 'llama3'"),
     ],
 )
@@ -176,7 +175,6 @@ def test_wrong_input_is_one_clear_message_and_leaves_nothing(
     from medft.cli import main
 
     (tmp_path / "notes").mkdir()
-    (tmp_path / "damaged.gguf").write_bytes(b"GGUF" + bytes(100))
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "columns.csv").write_text("q,a\nx,y\n")
     (tmp_path / "latin1.csv").write_bytes("question,answer\nWas ist Grösse?,Länge\n".encode("latin-1"))
