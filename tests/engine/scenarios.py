@@ -30,15 +30,17 @@ BATCHINGS: dict[str, dict[str, Any]] = {
 PROMPT = [1, 40, 77, 130, 201, 58, 99]
 
 
-def short_run(engine: Engine, spec: LoadSpec, out: Path, **recipe: Any) -> dict[str, Any]:
-    """Load, attach LoRA, train an epoch of 12 rows in 3 steps, save the adapter under ``out``."""
+def short_run(
+    engine: Engine, spec: LoadSpec, out: Path, rows: list[sft.Row] = ROWS, **recipe: Any
+) -> dict[str, Any]:
+    """Load, attach LoRA, train an epoch of ``rows`` in steps of 4, save the adapter under ``out``."""
     tokenizer = tokenizer_of(spec.path)
     before = fingerprint(tokenizer)
     model = engine.load_for_training(spec, LoraConfig(r=8), tokenizer, SEED)
     fresh = _adapter_digest(model)
     recipe = {"per_device_batch_size": 2, "gradient_accumulation_steps": 2} | recipe
     recipe |= {"bf16": spec.dtype == "bfloat16", "loss_type": engine.loss_type(model)}
-    trainer = sft.trainer(model, tokenizer, ROWS, out, **recipe)
+    trainer = sft.trainer(model, tokenizer, rows, out, **recipe)
     trainer.train()
     model.save_pretrained(out / "adapter")
     return {

@@ -88,7 +88,7 @@ def _merge(spec: LoadSpec, folder: Path, sixteen: Path) -> None:
 def fused(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:
     """All in float32 with the fused kernels: their mathematics without 16-bit rounding."""
     found = {}
-    with _fused_in_float32():
+    with fused_in_float32():
         for name, path, sixteen in _combinations(twins):
             spec = LoadSpec(path, "float32", path != sixteen, 256)
             found[name] = scenarios.short_run(unsloth, spec, out / f"{name}-float32")
@@ -96,7 +96,7 @@ def fused(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _fused_in_float32() -> Iterator[None]:
+def fused_in_float32() -> Iterator[None]:
     """Unsloth leaves its fused kernels out for float32 weights; let it take them for 16-bit ones."""
     import torch
     from unsloth.models import llama
@@ -180,7 +180,7 @@ def triton(unsloth: Engine, twins: Twins, out: Path) -> dict[str, Any]:
     spec = LoadSpec(twins["mistral"].nf4, "float32", True, 256)
     for kind in ("torch", "triton"):
         unsloth_kernels.use(kind)  # type: ignore[arg-type]
-        with _fused_in_float32():
+        with fused_in_float32():
             found[kind] = scenarios.short_run(
                 unsloth, spec, out / kind, per_device_batch_size=1, gradient_accumulation_steps=1, max_steps=2
             )

@@ -12,12 +12,21 @@ ROOT = Path(__file__).parents[2]
 MEDFT = [sys.executable, "-m", "medft"]
 
 
-def medft(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, with the output that a user would see."""
+def medft(
+    *arguments: str, cwd: Path, all_cores: bool = False, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, with the output that a user would see.
+
+    Args:
+        arguments: of the command line.
+        cwd: where it runs.
+        all_cores: whether it computes on as many cores as it would for a user, instead of on one.
+        environment: what else it is told.
+    """
     return subprocess.run(
         [*MEDFT, *arguments],
         cwd=cwd,
-        env={**_environment(), **environment},
+        env={**_environment(all_cores), **environment},
         capture_output=True,
         text=True,
         timeout=400,
@@ -25,18 +34,22 @@ def medft(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complete
     )
 
 
-def start(cwd: Path, *overrides: str, stderr: IO[bytes] | int | None = None) -> subprocess.Popen[bytes]:
+def start(
+    cwd: Path, *overrides: str, stderr: IO[bytes] | int | None = None, all_cores: bool = False
+) -> subprocess.Popen[bytes]:
     """Start ``medft train`` and leave it running, what it complains of beside the caller's."""
     return subprocess.Popen(
         [*MEDFT, "train", *overrides],
         cwd=cwd,
-        env=_environment(),
+        env=_environment(all_cores),
         stdout=subprocess.DEVNULL,
         stderr=stderr,
     )
 
 
-def _environment() -> dict[str, str]:
+def _environment(all_cores: bool) -> dict[str, str]:
     """Without a hub and without a user's settings of W&B; this checkout, wherever the command runs."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    if all_cores:
+        clean.pop("OMP_NUM_THREADS", None)
     return {**clean, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
