@@ -207,7 +207,7 @@ def test_a_damaged_file_gives_one_message(tmp_path: Path, cache: Path, harm: str
     file.write_bytes(parts[harm])
     with pytest.raises(EngineError, match=r"damaged, or no GGUF file") as refused:
         reading.folder_of(file)
-    assert refused.value.remedy == "fetch it again"
+    assert "fetch it again" in refused.value.remedy
     assert not list((cache / "gguf").glob("small*"))
 
 
