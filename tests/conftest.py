@@ -10,6 +10,8 @@ from pathlib import Path
 # Tiny matrices gain nothing from threads, and threads that wait for one another on a busy machine cost
 # up to five times as much. Subprocesses inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What takes the output of a test has no width, whatever the terminal of whoever runs the tests.
+os.environ.pop("COLUMNS", None)
 
 import pytest
 

@@ -81,7 +81,7 @@ def memory_of(request: Request, resolved: Resolved, machine: Machine) -> Memory 
                 optimizer_bits=8 if "8bit" in trainer.optimizer else 32,
                 checkpointing=recipe.checkpointing,
                 fused_lora=unsloth and resolved.dtype != "float32" and not request.lora.use_dora,
-                chunked_by="unsloth" if unsloth else "trl",
+                chunked_by="unsloth" if unsloth else "plain",
                 varlen=unsloth,
                 train=lengths.widest(cut["train"], trainer.per_device_batch_size, joined),
                 evaluate=lengths.widest(judged, trainer.per_device_eval_batch_size, joined),

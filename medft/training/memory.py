@@ -82,7 +82,7 @@ class Workload:
     """What is recomputed."""
     fused_lora: bool
     """Whether Unsloth's kernels compute the adapted projections; in float32 it leaves that to peft."""
-    chunked_by: Literal["unsloth", "trl"]
+    chunked_by: Literal["unsloth", "plain"]
     """Whose cross-entropy it is: both take the logits chunk by chunk."""
     varlen: bool
     """Whether attention is told lengths (xformers, FlashAttention) and needs no mask."""

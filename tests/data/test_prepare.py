@@ -10,7 +10,7 @@ import pytest
 from medft.data.cleaning import keys
 from medft.data.config import DatasetConfig
 from medft.data.examination.examine import examine
-from medft.data.pipeline import CONTAMINATED, SKIPPED
+from medft.data.pipeline import CONTAMINATED_ROWS, SKIPPED
 from medft.data.prepare import LEDGER
 from medft.errors import DataError
 from tests.data.support import FIXTURES, dataset, everything, jsonl, prepared, qa
@@ -262,7 +262,7 @@ def test_rows_that_repeat_held_out_questions_are_removed_and_listed(tmp_path):
     config = dataset(path=jsonl(tmp_path / "x.jsonl", qa(20)), decontaminate=str(held_out))
     done = prepared(config, tmp_path)
     assert done.ledger.dropped() == {"contaminated": 1}
-    assert json.loads((done.folder / CONTAMINATED).read_text()) == [{"id": "test:8", "line": 2}]
+    assert json.loads((done.folder / CONTAMINATED_ROWS).read_text()) == [{"id": "test:8", "line": 2}]
     held_out.write_text("What is disease 8?\n")
     assert not prepared(config, tmp_path).reused
 

@@ -41,7 +41,7 @@ def work(model: str = "mistral", **changes: Any) -> Workload:
 
 def of(unsloth: bool) -> dict[str, Any]:
     """What the engines differ in."""
-    return {"fused_lora": unsloth, "chunked_by": "unsloth" if unsloth else "trl", "varlen": unsloth}
+    return {"fused_lora": unsloth, "chunked_by": "unsloth" if unsloth else "plain", "varlen": unsloth}
 
 
 @pytest.mark.parametrize("model", PUBLISHED)
