@@ -13,7 +13,7 @@ CHOICES = model=$(MODEL) $(if $(DATASET),dataset=$(DATASET)) $(if $(TEMPLATE),te
 LAUNCH = $(if $(filter-out 1,$(GPUS)),$(BIN)/torchrun --standalone --nproc_per_node=$(GPUS) -m medft,$(BIN)/medft)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train plan prepare sweep compare runs evaluate chat upload test lint bench docs lock clean
+.PHONY: help setup train plan prepare sweep compare runs list evaluate chat upload test lint bench docs lock clean
 
 help: ## this list
 	@echo "medft: fine-tune open LLMs on medical data"
@@ -58,6 +58,9 @@ compare: $(READY) ## every finished run in one figure
 
 runs: $(READY) ## list runs
 	@$(BIN)/medft runs $(ARGS)
+
+list: $(READY) ## what there is to choose from: WHAT=models|datasets|templates|trainers|suites|experiments
+	@$(BIN)/medft list $(WHAT) $(ARGS)
 
 evaluate: $(READY) ## base against tuned model, on the newest run
 	@$(BIN)/medft evaluate $(if $(RUN),run=$(RUN)) $(ARGS)

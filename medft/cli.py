@@ -22,6 +22,7 @@ VERBS = {
     "evaluate": "score base and tuned model on the same items",
     "compare": "draw and tabulate runs side by side",
     "runs": "list runs",
+    "list": "say what models, data sets and recipes there are, and what fits this machine",
     "chat": "talk to a run in the terminal, or answer a file of questions",
     "serve": "the same in a browser, several runs side by side",
     "merge": "write a run's merged 16-bit weights, checked from disk",

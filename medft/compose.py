@@ -197,6 +197,16 @@ def group_options(overrides: Sequence[str] = ()) -> dict[str, list[str]]:
     return groups
 
 
+def config_folders(overrides: Sequence[str] = ()) -> list[Path]:
+    """conf/, and the user's folders of the same layout that ``overrides`` name.
+
+    Raises:
+        ConfigError: as ``group_options``.
+    """
+    group_options(overrides)
+    return [conf_dir(), *_own_folders(overrides)]
+
+
 def _options(conf: Path) -> dict[str, list[str]]:
     folders = sorted(path for path in conf.iterdir() if path.is_dir() and path.name != "hydra")
     groups = {folder.name: sorted(path.stem for path in folder.glob("*.yaml")) for folder in folders}

@@ -17,8 +17,8 @@ Checkpointing = Literal["off", "standard", "unsloth"]
 LossType = Literal["nll", "chunked_nll"]
 """One loss by its names in TRL: from all logits at once, or from those of trained tokens, chunk by chunk."""
 
-PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _EMBEDDINGS = {"embed_tokens", "lm_head"}
+_ALL_LAYERS = "lora.target_modules=null takes every linear layer of the model's blocks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class LoraConfig:
     """Numerator of the scale s = alpha / r."""
     dropout: float = 0.0
     """Share of an adapter's inputs zeroed in training."""
-    target_modules: tuple[str, ...] = PROJECTIONS
-    """Linear layers that get an adapter, by the last part of their names."""
+    target_modules: tuple[str, ...] | None = None
+    """Linear layers that get an adapter, by the last part of their names; null: all of the model's blocks."""
     use_rslora: bool = False
     """Scale s = alpha / sqrt(r), steadier at large ranks (arXiv 2312.03732)."""
     use_dora: bool = False
@@ -52,16 +52,17 @@ class LoraConfig:
             raise ConfigError(
                 f"'lora.dropout' must be in [0, 1), not {self.dropout}", remedy="set lora.dropout=0"
             )
+        if self.target_modules is None:
+            return
         if not self.target_modules or len(set(self.target_modules)) < len(self.target_modules):
             raise ConfigError(
-                "'lora.target_modules' must name at least one layer, each once",
-                remedy=f"set lora.target_modules=[{','.join(PROJECTIONS)}]",
+                "'lora.target_modules' must name at least one layer, each once", remedy=_ALL_LAYERS
             )
         if embeddings := _EMBEDDINGS.intersection(self.target_modules):
             raise ConfigError(
                 f"'lora.target_modules' cannot hold {', '.join(sorted(embeddings))}: "
                 "the embedding and the output layer stay as they are",
-                remedy=f"choose among {', '.join(PROJECTIONS)}",
+                remedy=_ALL_LAYERS,
             )
 
     @property

@@ -1,9 +1,11 @@
-"""Checks of a loaded model that both engines make: 4 bits are 4 bits, LoRA targets exist, the tokenizer fits;
-and a trained adapter put on a base."""
+"""Checks of a loaded model that both engines make: 4 bits are 4 bits, the tokenizer fits; which layers get an
+adapter (``lora_targets``); and a trained adapter put on a base."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import NamedTuple
 
 from medft.engine.base import LoadSpec, LoraConfig
 from medft.errors import EngineError
@@ -65,27 +67,57 @@ def check_tokenizer(model: CausalLM, tokenizer: Tokenizer) -> None:
         )
 
 
-def check_targets(model: CausalLM, lora: LoraConfig) -> None:
-    """Refuse LoRA targets that the base does not have: PEFT drops them silently if another one matches.
+class Targets(NamedTuple):
+    """Which layers get an adapter, in PEFT's terms."""
+
+    names: list[str]
+    """``target_modules``: last parts of their names."""
+    exclude: str | None
+    """``exclude_modules``: a pattern of all that stands outside of the language model, where something there
+    has one of the names."""
+
+
+def lora_targets(model: CausalLM, lora: LoraConfig) -> Targets:
+    """The linear layers of the language model's blocks that ``lora`` names, or all of them: fused ones too,
+    and never those of a vision tower beside it.
 
     Raises:
-        EngineError: names the missing ones.
+        EngineError: ``lora`` names layers that the blocks do not have, which PEFT drops silently if another
+            one matches.
     """
-    leaves = {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
-    missing = [target for target in lora.target_modules if target.rsplit(".", 1)[-1] not in leaves]
+    from torch.nn import Linear
+
+    decoder = model.get_decoder()
+    place = next(name for name, module in model.named_modules() if module is decoder)
+    linear = [name for name, module in model.named_modules() if isinstance(module, Linear)]
+    of_blocks = [name for name in linear if re.match(rf"{re.escape(place)}\..*\.\d+\.", name)]
+    found = list(dict.fromkeys(map(_leaf, of_blocks)))
+    names = list(lora.target_modules or found)
+    missing = [name for name in names if _leaf(name) not in found]
     if missing:
         raise EngineError(
             f"'lora.target_modules' names layers that this model does not have: {', '.join(missing)}",
-            remedy="take them out, or use the names of this model's linear layers",
+            remedy=f"choose among {', '.join(found)}; null takes them all",
         )
+    wanted = set(map(_leaf, names))
+    elsewhere = any(
+        _leaf(name) in wanted and not name.startswith(f"{place}.") for name, _ in model.named_modules()
+    )
+    return Targets(names, rf"(?!{re.escape(place)}\.).*" if elsewhere else None)
+
+
+def _leaf(name: str) -> str:
+    return name.rsplit(".", 1)[-1]
 
 
 def has_plain_head(model: CausalLM) -> bool:
     """Whether a causal LM's logits are its output layer applied to its last hidden states; some scale or cap
-    them. Asked of the model itself, with a few tokens."""
+    them. Asked of the model itself, with a few tokens, but for a cap, which small logits do not show."""
     import torch
 
     base = base_of(model)
+    if getattr(base.config.get_text_config(), "final_logit_softcapping", None):
+        return False
     head, device = base.get_output_embeddings(), next(base.parameters()).device
     ids, training = torch.arange(1, 9, device=device)[None], base.training
     base.eval()

@@ -47,7 +47,6 @@ class TransformersEngine:
             )
         base = _load(spec)
         modules.check_tokenizer(base, tokenizer)
-        modules.check_targets(base, lora)
         model = _attach(base, lora, seed)
         if spec.gradient_checkpointing == "standard":
             _checkpoint(model)
@@ -88,7 +87,10 @@ def _load(spec: LoadSpec) -> CausalLM:
         dtype=getattr(torch, spec.dtype),
         quantization_config=_nf4(spec) if spec.load_in_4bit and not stored_in_4bit else None,
         device_map={"": _device()},
-        attn_implementation="sdpa",
+        # PyTorch's fused attention cannot cap scores, and would leave the cap of Gemma 2 out silently.
+        attn_implementation="eager"
+        if getattr(config.get_text_config(), "attn_logit_softcapping", None)
+        else "sdpa",
         use_safetensors=True,
         local_files_only=True,
     )
@@ -131,6 +133,7 @@ def _attach(base: CausalLM, lora: LoraConfig, seed: int) -> AdaptedLM:
     import peft
     from transformers import set_seed
 
+    targets = modules.lora_targets(base, lora)
     set_seed(seed)
     model: AdaptedLM = peft.get_peft_model(
         base,
@@ -138,7 +141,8 @@ def _attach(base: CausalLM, lora: LoraConfig, seed: int) -> AdaptedLM:
             r=lora.r,
             lora_alpha=lora.alpha,
             lora_dropout=lora.dropout,
-            target_modules=list(lora.target_modules),
+            target_modules=targets.names,
+            exclude_modules=targets.exclude,
             use_rslora=lora.use_rslora,
             use_dora=lora.use_dora,
             bias="none",

@@ -63,13 +63,14 @@ class UnslothEngine:
 
         base = _load(spec)
         modules.check_tokenizer(base, tokenizer)
-        modules.check_targets(base, lora)
+        targets = modules.lora_targets(base, lora)
         model: AdaptedLM = FastLanguageModel.get_peft_model(
             base,
             r=lora.r,
             lora_alpha=lora.alpha,
             lora_dropout=lora.dropout,
-            target_modules=list(lora.target_modules),
+            target_modules=targets.names,
+            exclude_modules=targets.exclude,
             use_rslora=lora.use_rslora,
             use_dora=lora.use_dora,
             bias="none",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 PREFIX = "base_model.model."
+IN_MEMORY, STORED = "model.language_model.", "language_model.model."
+"""How transformers calls the language model beside a vision tower, and how its checkpoints do."""
 
 # Settings of peft's LoraConfig that decide nothing about merged weights.
 _HARMLESS = {
@@ -104,18 +106,21 @@ class Adapter(Mapping[str, Change]):
 
     Args:
         folder: as peft saves it.
+        base: names of the base's tensors.
 
     Raises:
         MergeError: no adapter there, a pickle, not LoRA, a variant that changes more than the weights, or
             tensors that contradict the configuration.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, base: Collection[str]) -> None:
         self.folder = folder
         self._stored = Checkpoint(folder, WEIGHTS)
         self.config = read_object(folder / CONFIG)
         _refuse_unknown(self.config, folder / CONFIG)
         names = {name.removeprefix(PREFIX): name for name in self._stored.entries}
+        if any(name.startswith(STORED) for name in base):
+            names = {re.sub(rf"^{re.escape(IN_MEMORY)}", STORED, name): at for name, at in names.items()}
         modules = sorted({module for module in map(_module, names) if module})
         self._modules = {f"{module}.weight": self._parts(module, names) for module in modules}
         self._replaced = names  # what no module took

@@ -60,7 +60,8 @@ def check_tensors(inputs: Inputs, merged: Path) -> TensorReport:
         MergeError: a weight is missing, unexpected, of another shape or type, not finite, or not the rounded
         sum.
     """
-    source, changes, result = BaseWeights(inputs.base), Adapter(inputs.adapter), Checkpoint(merged)
+    source, result = BaseWeights(inputs.base), Checkpoint(merged)
+    changes = Adapter(inputs.adapter, source.specs)
     check_fit(source, changes, inputs.adapter)
     _check_names(source.specs, result)
     dtype = str(read_object(merged / CONFIG).get("dtype"))

@@ -72,7 +72,8 @@ def write(inputs: Inputs, folder: Path, max_shard_bytes: int = SHARD_BYTES) -> M
         MergeError: an input that cannot be merged, or a disk without room.
     """
     started = time.monotonic()
-    source, changes = BaseWeights(inputs.base), Adapter(inputs.adapter)
+    source = BaseWeights(inputs.base)
+    changes = Adapter(inputs.adapter, source.specs)
     dtype = source.dtype if source.dtype in ("bfloat16", "float16") else "bfloat16"
     check_fit(source, changes, inputs.adapter)
     shards = plan_shards((merged_spec(spec, dtype) for spec in source.specs.values()), max_shard_bytes)

@@ -40,6 +40,8 @@ class Configuration(Protocol):
 
     use_cache: bool
 
+    def get_text_config(self) -> Configuration: ...
+
 
 class CausalLM(Protocol):
     """A ``transformers.PreTrainedModel`` with an output layer over the vocabulary."""

@@ -32,6 +32,12 @@ class ShapeConfig:
     """Whether the output layer is the embedding itself."""
     qk_norm: bool = False
     """Whether queries and keys are normed, head by head."""
+    block_norms: int = 2
+    """Norms of the residual stream's width in a block."""
+    fused: bool = False
+    """Whether queries, keys and values are one layer, and gate and up another."""
+    vision_parameters: int = 0
+    """Weights beside the language model: a vision tower and its projector, kept in 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +99,21 @@ class ModelConfig:
 def parameters(shape: ShapeConfig) -> int:
     """How many weights a model of this shape has.
 
-    Counts what the shipped families are made of: an embedding, an output layer unless tied, per block seven
-    projections without biases, two norms and those of queries and keys where there are any, and a last norm.
+    Counts an embedding, an output layer unless tied, per block projections without biases and norms, a last
+    norm, and what stands beside the language model.
     """
     hidden = shape.hidden_size
     embeddings = shape.vocab_size * hidden * (1 if shape.tie_word_embeddings else 2)
-    norms = 2 * hidden + (2 * shape.head_dim if shape.qk_norm else 0)
+    norms = shape.block_norms * hidden + (2 * shape.head_dim if shape.qk_norm else 0)
     block = sum(inputs * outputs for inputs, outputs in projections(shape).values()) + norms
-    return embeddings + shape.num_hidden_layers * block + hidden
+    return embeddings + shape.num_hidden_layers * block + hidden + shape.vision_parameters
 
 
 def lora_parameters(shape: ShapeConfig, r: int, targets: Collection[str]) -> int:
     """How many weights LoRA of rank ``r`` trains on the projections ``targets``: r (in + out) for each.
 
     Raises:
-        KeyError: a target that is not one of the seven projections.
+        KeyError: a target that is not one of the projections.
     """
     sizes = projections(shape)
     return shape.num_hidden_layers * sum(r * sum(sizes[target]) for target in targets)
@@ -117,6 +123,13 @@ def projections(shape: ShapeConfig) -> dict[str, tuple[int, int]]:
     """(inputs, outputs) of each linear layer of a block, by the name that LoRA targets."""
     hidden, inner = shape.hidden_size, shape.intermediate_size
     queries, keys = (n * shape.head_dim for n in (shape.num_attention_heads, shape.num_key_value_heads))
+    if shape.fused:
+        return {
+            "qkv_proj": (hidden, queries + 2 * keys),
+            "o_proj": (queries, hidden),
+            "gate_up_proj": (hidden, 2 * inner),
+            "down_proj": (inner, hidden),
+        }
     return {
         "q_proj": (hidden, queries),
         "k_proj": (hidden, keys),

@@ -11,7 +11,7 @@ from pathlib import Path
 from medft.data.record import SPLITS
 from medft.engine.base import EngineConfig, LoraConfig
 from medft.machine import Machine
-from medft.models.registry import ModelConfig, ShapeConfig, lora_parameters
+from medft.models.registry import ModelConfig, ShapeConfig, lora_parameters, projections
 from medft.plan import lengths
 from medft.plan.disk import Disk, disk, to_download
 from medft.plan.fit import Memory, Recipe
@@ -48,12 +48,17 @@ class Request:
     """Processes that train together."""
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """Projections that get an adapter; none where sizes are not known."""
+        return self.lora.target_modules or (tuple(projections(self.shape)) if self.shape else ())
+
+    @property
     def adapter(self) -> int | None:
         """Weights of the adapter; None where sizes or targets are not those of the known architecture."""
         if self.shape is None:
             return None
         try:
-            return lora_parameters(self.shape, self.lora.r, self.lora.target_modules)
+            return lora_parameters(self.shape, self.lora.r, self.targets)
         except KeyError:
             return None
 
@@ -75,7 +80,7 @@ def memory_of(request: Request, resolved: Resolved, machine: Machine) -> Memory 
             Workload(
                 shape=shape,
                 adapter=adapter,
-                targets=request.lora.target_modules,
+                targets=request.targets,
                 dtype=resolved.dtype,
                 in_4bit=recipe.in_4bit,
                 optimizer_bits=8 if "8bit" in trainer.optimizer else 32,

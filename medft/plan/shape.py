@@ -10,14 +10,20 @@ from medft.models.base_models import named
 from medft.models.hub import configuration
 from medft.models.registry import ModelConfig, ShapeConfig
 
-_TIED = (
-    "gemma",
-)  # architectures whose output layer is the embedding unless their config.json says otherwise
+_TIED = ("gemma", "gemma2", "gemma3", "gemma3_text")  # the default where config.json does not say
+_QK_NORM = ("qwen3", "gemma3_text")
+_FOUR_NORMS = ("gemma2", "gemma3_text")
+_FUSED = ("phi3",)
+_NOT_DESCRIBED = (
+    "num_local_experts", "num_experts", "n_routed_experts", "linear_num_key_heads",
+    "hidden_size_per_layer_input",
+)  # fmt: skip
+"""Keys of blocks that a ``ShapeConfig`` does not describe: experts, linear attention, inputs of their own."""
 
 
 def read_shape(folder: Path) -> ShapeConfig | None:
-    """The sizes of the checkpoint in ``folder``; None for an architecture that they would not describe: one
-    with experts, or without the seven projections of a Llama block."""
+    """The sizes of the checkpoint in ``folder``, of its language model where it sees too; None for an
+    architecture that they would not describe."""
     return _shape(read_json(folder / "config.json"))
 
 
@@ -30,14 +36,18 @@ def shape_of(model: ModelConfig, in_4bit: bool) -> ShapeConfig | None:
     return _shape(values) if values else None
 
 
-def _shape(values: dict[str, Any]) -> ShapeConfig | None:
+def _shape(whole: dict[str, Any]) -> ShapeConfig | None:
+    values: dict[str, Any] = {**whole, **whole.get("text_config", {})}
     wanted = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
-    if any(not isinstance(values.get(name), int) for name in wanted) or "num_local_experts" in values:
+    if any(not isinstance(values.get(name), int) for name in wanted) or any(map(values.get, _NOT_DESCRIBED)):
         return None
-    heads = values["num_attention_heads"]
+    heads, kind = values["num_attention_heads"], values.get("model_type")
     return ShapeConfig(
         **{name: values[name] for name in wanted},
         num_key_value_heads=values.get("num_key_value_heads") or heads,
         head_dim=values.get("head_dim") or values["hidden_size"] // heads,
-        tie_word_embeddings=values.get("tie_word_embeddings", values.get("model_type") in _TIED),
+        tie_word_embeddings=values.get("tie_word_embeddings", kind in _TIED),
+        qk_norm=kind in _QK_NORM,
+        block_norms=4 if kind in _FOUR_NORMS else 2,
+        fused=kind in _FUSED,
     )

@@ -11,7 +11,7 @@ from medft.data.cleaning.contamination import CONTAMINATED
 from medft.data.record import SPLITS
 from medft.errors import DataError
 from medft.report.series import read_curve
-from medft.runs.record import RunRecord
+from medft.runs.record import RunRecord, read_mapping
 from medft.runs.values import mapping, mappings, number, strings, text
 
 
@@ -83,6 +83,11 @@ def sources(record: RunRecord) -> Iterator[Source]:
         )
 
 
+def _found(record: RunRecord) -> list[str]:
+    """The layers that got an adapter, where the settings left them to the model."""
+    return sorted(strings(read_mapping(record.run.adapter / "adapter_config.json").get("target_modules")))
+
+
 def recipe(record: RunRecord) -> dict[str, object]:
     """The settings a reader would need to judge the training; unset ones are left out."""
     trainer, lora, engine = (mapping(record.settings, key) for key in ("trainer", "lora", "engine"))
@@ -95,7 +100,7 @@ def recipe(record: RunRecord) -> dict[str, object]:
         "LoRA dropout": lora.get("dropout"),
         "rank-stabilised": lora.get("use_rslora"),
         "DoRA": lora.get("use_dora"),
-        "target modules": ", ".join(strings(lora.get("target_modules"))),
+        "target modules": ", ".join(strings(lora.get("target_modules")) or _found(record)),
         "epochs": trainer.get("epochs"),
         "steps": record.summary.get("steps") or trainer.get("max_steps"),
         "rows per step": None if None in rows else math.prod(row or 0 for row in rows),

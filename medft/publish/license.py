@@ -31,6 +31,23 @@ class Terms:
 _CHANGED = "Changed files must say that they were changed: these weights were fine-tuned."
 _LLAMA_POLICY = "Use must follow Meta's acceptable use policy, and a copy of the license must travel along."
 
+
+def _llama3(version: str) -> Terms:
+    return Terms(
+        f"llama{version}",
+        f"Llama {version} Community License",
+        f"https://www.llama.com/llama{version.replace('.', '_')}/license/",
+        name_must_start_with="Llama",
+        notice=f"Llama {version} is licensed under the Llama {version} Community License, Copyright © Meta "
+        "Platforms, Inc. All Rights Reserved.",
+        duties=(
+            "Built with Llama: products that use it must display these words.",
+            'The name of a derived model must begin with "Llama".',
+            _LLAMA_POLICY,
+        ),
+    )
+
+
 KNOWN = {
     terms.id: terms
     for terms in (
@@ -53,18 +70,14 @@ KNOWN = {
             "Inc. All Rights Reserved.",
             duties=(_LLAMA_POLICY, "Its outputs must not be used to improve other large language models."),
         ),
+        *map(_llama3, ("3.1", "3.2", "3.3")),
         Terms(
-            "llama3.1",
-            "Llama 3.1 Community License",
-            "https://www.llama.com/llama3_1/license/",
-            name_must_start_with="Llama",
-            notice="Llama 3.1 is licensed under the Llama 3.1 Community License, Copyright © Meta Platforms, "
-            "Inc. All Rights Reserved.",
-            duties=(
-                "Built with Llama: products that use it must display these words.",
-                'The name of a derived model must begin with "Llama".',
-                _LLAMA_POLICY,
-            ),
+            "health-ai-developer-foundations",
+            "Health AI Developer Foundations Terms of Use",
+            "https://developers.google.com/health-ai-developer-foundations/terms",
+            notice="HAI-DEF is provided under and subject to the Health AI Developer Foundations Terms of "
+            "Use found at https://developers.google.com/health-ai-developer-foundations/terms",
+            duties=("Whoever receives these weights is bound by these terms.", _CHANGED),
         ),
         Terms(
             "apache-2.0",

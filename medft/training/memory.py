@@ -169,7 +169,7 @@ def block_bytes_per_token(
     if fused_lora:
         return size * (4 * hidden + 4 * queries + 2 * inner) + sums
     inputs = sum(projections(shape)[target][0] for target in targets) * (size if autocast else 4)
-    return 2 * 4 * hidden + size * (4 * queries + 3 * inner) + inputs + sums
+    return shape.block_norms * 4 * hidden + size * (4 * queries + 3 * inner) + inputs + sums
 
 
 def kept(work: Workload) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from medft.config import build
 from medft.models.families import names
 from medft.models.registry import ModelConfig, ShapeConfig, lora_parameters, parameters, projections
 from medft.paths import conf_dir
+from tests.support.architectures import OF_MODELS, full_config, shape_of
 
 FILES = sorted((conf_dir() / "model").glob("*.yaml"))
 
@@ -20,6 +21,7 @@ PUBLISHED = {
     "mistral": (7_241_732_096, 41_943_040),
     "llama3_1": (8_030_261_248, 41_943_040),
     "qwen3_0_6b": (596_049_920, 10_092_544),
+    "gemma3_1b": (999_885_952, 13_045_760),
 }
 
 
@@ -44,6 +46,24 @@ def test_sizes_are_the_published_ones(name: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("model", [name for name in OF_MODELS if shape_of(name)])
+def test_transformers_counts_as_many_weights_in_the_real_model(model: str) -> None:
+    """Built on the meta device, without memory, from the shape in its YAML and its architecture."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    shape = shape_of(model)
+    assert shape is not None
+    with torch.device("meta"):
+        built = AutoModelForCausalLM.from_config(full_config(model, shape))
+    assert built.num_parameters() == parameters(shape)
+    linear = {
+        name: tuple(layer.weight.shape) for name, layer in built.named_modules() if name.endswith("_proj")
+    }
+    block = {name.rpartition(".")[2]: (i, o) for name, (o, i) in linear.items() if "vision" not in name}
+    assert block == projections(shape)
+
+
 def test_lora_counts_only_its_targets() -> None:
     shape = ShapeConfig(64, 2, 4, 2, 16, 192, 1000, False)
     assert lora_parameters(shape, 8, ["q_proj", "v_proj"]) == 2 * (8 * (64 + 64) + 8 * (64 + 32))
@@ -53,5 +73,7 @@ def test_every_family_has_a_model() -> None:
     models = [load(path) for path in FILES]
     assert {model.family for model in models} == {*names(), None}
     assert all(model.base_16bit and "/" in model.base_16bit for model in models if model.family)
-    assert {model.name for model in models if model.forbids_float16} == {"gemma", "gemma_2b"}
-    assert {model.name_must_start_with for model in models if model.license == "llama3.1"} == {"Llama"}
+    gemmas = {model.name for model in models if "gemma" in model.name}
+    assert {model.name for model in models if model.forbids_float16} == gemmas
+    llamas = [model for model in models if model.license.startswith("llama3")]
+    assert len(llamas) == 4 and {model.name_must_start_with for model in llamas} == {"Llama"}

@@ -23,6 +23,7 @@ LLAMA = {
         ({"num_key_value_heads": 2, "head_dim": 32, "tie_word_embeddings": True}, (2, 32, True)),
         ({"model_type": "gemma"}, (4, 16, True)),
         ({"num_local_experts": 8}, None),
+        ({"linear_num_key_heads": 8}, None),
         ({"intermediate_size": None}, None),
     ],
 )
@@ -30,3 +31,16 @@ def test_sizes(tmp_path: Path, changes: dict[str, Any], expected: tuple[int, int
     (tmp_path / "config.json").write_text(json.dumps({**LLAMA, **changes}))
     found = read_shape(tmp_path)
     assert (found and (found.num_key_value_heads, found.head_dim, found.tie_word_embeddings)) == expected
+
+
+def test_of_a_model_that_sees_the_language_model_counts(tmp_path: Path) -> None:
+    text = {**LLAMA, "model_type": "gemma3_text", "head_dim": 32}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gemma3", "text_config": text}))
+    found = read_shape(tmp_path)
+    assert found is not None
+    assert (found.head_dim, found.qk_norm, found.block_norms, found.tie_word_embeddings) == (
+        32,
+        True,
+        4,
+        True,
+    )

@@ -10,7 +10,7 @@ import pytest
 
 from medft.compose import settings
 from medft.engine import engine
-from medft.engine.base import PROJECTIONS, LoadSpec, LoraConfig
+from medft.engine.base import LoadSpec, LoraConfig
 from medft.models.registry import ShapeConfig, lora_parameters, parameters
 from medft.plan.shape import read_shape
 from medft.training.memory import ADAM_BYTES, Batch, Workload, block_bytes_per_token, weight_bytes
@@ -23,6 +23,7 @@ PUBLISHED = {  # NF4 checkpoint in GB, LoRA r16 on all projections, parameters i
     "mistral": (4.13, 41_943_040, 7.242),
     "llama3_1": (5.70, 41_943_040, 8.030),
 }
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 def shape(model: str) -> ShapeConfig:
@@ -177,10 +178,10 @@ def test_a_real_model_on_a_cpu_is_within_a_tenth_of_what_was_measured(length: in
     """SmolLM2-135M, LoRA on all projections, 8 rows of that many tokens a step, in bfloat16."""
     config = settings("train", ["model=smollm2"])
     shape, batch = config.model.shape, Batch(8, length)
-    adapter = lora_parameters(shape, config.lora.r, config.lora.target_modules)
+    adapter = lora_parameters(shape, config.lora.r, PROJECTIONS)
     found = estimate(
         Workload(
-            shape, adapter, config.lora.target_modules, "bfloat16", in_4bit=False, optimizer_bits=32,
+            shape, adapter, PROJECTIONS, "bfloat16", in_4bit=False, optimizer_bits=32,
             checkpointing="off", **of(False), train=batch, evaluate=batch, on_gpu=False,
         )
     )  # fmt: skip
