@@ -100,9 +100,9 @@ def _models(found: Sequence[Entry]) -> Table:
         shape = build(ShapeConfig, entry.values["shape"]) if entry.values.get("shape") else None
         weights = parameters(shape) if shape else None
         context = entry.values.get("context_length")
-        cells = [entry.name, count(weights), entry.values.get("licence", UNKNOWN), _tokens(context)]
+        cells = [entry.name, count(weights), entry.values.get("license", UNKNOWN), _tokens(context)]
         rows.append((weights or float("inf"), [*cells, here(shape, context, machine), entry.reason]))
-    columns = ("model", "weights", "licence", "context", "trains here", "why")
+    columns = ("model", "weights", "license", "context", "trains here", "why")
     return columns, [row for _, row in sorted(rows)]
 
 
@@ -138,10 +138,10 @@ def _tokens(context: int | None) -> str:
 
 def _datasets(found: Sequence[Entry]) -> Table:
     rows = [
-        [entry.name, entry.values.get("task", UNKNOWN), entry.values.get("licence", UNKNOWN), entry.reason]
+        [entry.name, entry.values.get("task", UNKNOWN), entry.values.get("license", UNKNOWN), entry.reason]
         for entry in found
     ]
-    return ("dataset", "task", "licence", "what it is"), rows
+    return ("dataset", "task", "license", "what it is"), rows
 
 
 def _templates(found: Sequence[Entry]) -> Table:

@@ -42,7 +42,7 @@ def test_alone_it_says_what_can_be_listed(capsys: pytest.CaptureFixture[str]) ->
     assert [int(row[1]) for row in rows] == [len(group_options()[name.removesuffix("s")]) for name in GROUPS]
 
 
-def test_models_have_size_licence_context_and_come_smallest_first(capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_have_size_license_context_and_come_smallest_first(capsys: pytest.CaptureFixture[str]) -> None:
     lines = listed(capsys, "models")
     [mistral] = [line for line in lines if line.startswith("mistral ")]
     assert mistral.split()[:4] == ["mistral", "7.24B", "apache-2.0", "32k"]
