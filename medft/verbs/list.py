@@ -110,7 +110,7 @@ def here(shape: ShapeConfig | None, context: int | None, machine: Machine) -> st
     """In how many bits this machine can train a model, one row at a time, by the plan's formula."""
     if shape is None:
         return UNKNOWN
-    free = max((gpu.free_bytes for gpu in machine.gpus), default=machine.ram_available)
+    free = max((gpu.usable_bytes for gpu in machine.gpus), default=machine.ram_available)
     needed = {bits: _needed(shape, context, machine, free, bits) for bits in (16, 4)}
     for bits, bytes_ in needed.items():
         if bytes_ <= free:
@@ -126,7 +126,8 @@ def _needed(shape: ShapeConfig, context: int | None, machine: Machine, free: int
         Workload(
             shape=shape, adapter=lora_parameters(shape, _RANK, targets), targets=targets, dtype="bfloat16",
             in_4bit=bits == 4, optimizer_bits=8, checkpointing="unsloth" if on_gpu else "standard",
-            fused=on_gpu, train=row, evaluate=row, free=free, on_gpu=on_gpu,
+            fused_lora=on_gpu,
+            chunked_by="unsloth" if on_gpu else "plain", varlen=on_gpu, train=row, evaluate=row, free=free, on_gpu=on_gpu,
         )
     ).needed  # fmt: skip
 
