@@ -126,8 +126,8 @@ def _needed(shape: ShapeConfig, context: int | None, machine: Machine, free: int
         Workload(
             shape=shape, adapter=lora_parameters(shape, _RANK, targets), targets=targets, dtype="bfloat16",
             in_4bit=bits == 4, optimizer_bits=8, checkpointing="unsloth" if on_gpu else "standard",
-            fused_lora=on_gpu,
-            chunked_by="unsloth" if on_gpu else "plain", varlen=on_gpu, train=row, evaluate=row, free=free, on_gpu=on_gpu,
+            fused_lora=on_gpu, chunked_by="unsloth" if on_gpu else "plain", varlen=on_gpu, train=row,
+            evaluate=row, free=free, on_gpu=on_gpu,
         )
     ).needed  # fmt: skip
 
