@@ -26,7 +26,7 @@ DOORS: dict[str, Callable[[Path], object]] = {
     "an engine": lambda folder: check_base(LoadSpec(folder, "float32", False, 128)),
     "a trained adapter": lambda folder: with_adapter(None, folder),
     "a base to merge into": BaseWeights,
-    "an adapter to merge": Adapter,
+    "an adapter to merge": lambda folder: Adapter(folder, ()),
 }
 
 
