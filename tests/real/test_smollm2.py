@@ -15,20 +15,19 @@ import pytest
 from medft.files import read_json
 from medft.inference.library import Library
 from medft.inference.session import Session
-from medft.machine import probe
 from medft.prompt.encode import Encoded
 from medft.runs import RunDir
 from tests.real.conftest import REAL
-from tests.support.process import medft, start
+from tests.support.process import cores, medft, start
 from tests.support.training import compared, until_step
 
-pytestmark = pytest.mark.timeout(1800)  # a machine that has other things to do is up to ten times slower
+pytestmark = pytest.mark.timeout(1800)  # on a busy machine 600 s did not suffice
 
-STEPS, SAVED, KILLED = 12, 5, 8
+STEPS, SAVED, KILLED, LONGEST = 12, 5, 8, 96
 RECIPE = (
     *REAL, f"trainer.max_steps={STEPS}", f"trainer.save_steps={SAVED}", f"trainer.eval_steps={STEPS}",
-    "trainer.per_device_batch_size=4", "trainer.max_length=128", "trainer.validation_rows=null",
-    "trainer.test_rows=4", "dataset.limit=160", "logger.wandb=off",
+    "trainer.per_device_batch_size=4", f"trainer.max_length={LONGEST}", "trainer.validation_rows=null",
+    "trainer.test_rows=2", "dataset.limit=120", "logger.wandb=off",
 )  # fmt: skip
 QUESTION = [{"role": "user", "content": "What is asthma? Answer in one short sentence."}]
 
@@ -50,7 +49,7 @@ def trained(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     workplace = tmp_path_factory.mktemp("real")
     run = RunDir(workplace / "artifacts" / "runs" / "smollm2" / "20260101-000000")
     process = start(workplace, *RECIPE, f"run_dir={run.root}", all_cores=True)
-    until_step(run, KILLED, process, seconds=400)
+    until_step(run, KILLED, process, seconds=800)
     process.kill()
     process.wait()
     assert run.state() == "killed"
@@ -66,7 +65,7 @@ def session(trained: Trained) -> Iterator[tuple[Session, str]]:
     import torch
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(probe().cpu_cores)
+    torch.set_num_threads(cores())
     library = Library([trained.run], trained.workplace / "artifacts", context=256)
     yield library.session("smollm2")
     torch.set_num_threads(threads)
@@ -116,14 +115,15 @@ def test_merged_weights_are_the_adapter_on_the_base(trained: Trained, smollm2: P
     judged = read_json(trained.run.summary)["merge"]
     assert judged["tensors"]["tensors"] == 272 and judged["adapted"] == 210
     assert judged["logits"]["written"]["relative"] < 0.01
-    ids = torch.tensor([row.input_ids for row in _validation(trained.workplace) if len(row.input_ids) == 128])
+    rows = [row.input_ids for row in _validation(trained.workplace)]
+    ids = torch.tensor([row for row in rows if len(row) == LONGEST][:4])
     logits = []
     with torch.inference_mode():
         base = AutoModelForCausalLM.from_pretrained(smollm2, dtype=torch.float32)
-        logits.append(base(ids[:4]).logits)
-        logits.append(PeftModel.from_pretrained(base, trained.run.adapter)(ids[:4]).logits)
+        logits.append(base(ids).logits)
+        logits.append(PeftModel.from_pretrained(base, trained.run.adapter)(ids).logits)
         merged = AutoModelForCausalLM.from_pretrained(trained.run.merged, dtype=torch.float32)
-        logits.append(merged(ids[:4]).logits)
+        logits.append(merged(ids).logits)
     plain, adapted, found = logits
     effect = torch.linalg.norm(adapted - plain)
     assert torch.linalg.norm(found - adapted) < 0.4 * effect, torch.linalg.norm(found - adapted) / effect

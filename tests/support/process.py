@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import IO
 
+from medft.machine import probe
+
 ROOT = Path(__file__).parents[2]
 MEDFT = [sys.executable, "-m", "medft"]
 
@@ -20,7 +22,7 @@ def medft(
     Args:
         arguments: of the command line.
         cwd: where it runs.
-        all_cores: whether it computes on as many cores as it would for a user, instead of on one.
+        all_cores: whether it computes on all ``cores``, instead of on one.
         environment: what else it is told.
     """
     return subprocess.run(
@@ -29,7 +31,7 @@ def medft(
         env={**_environment(all_cores), **environment},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=1500 if all_cores else 400,
         check=False,
     )
 
@@ -47,9 +49,15 @@ def start(
     )
 
 
+def cores() -> int:
+    """Cores that a real model may use: this test process's share, so that
+    threads do not wait for one another while other tests run."""
+    return max(1, probe().cpu_cores // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
 def _environment(all_cores: bool) -> dict[str, str]:
     """Without a hub and without a user's settings of W&B; this checkout, wherever the command runs."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
     if all_cores:
-        clean.pop("OMP_NUM_THREADS", None)
+        clean["OMP_NUM_THREADS"] = str(cores())
     return {**clean, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
