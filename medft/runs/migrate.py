@@ -23,12 +23,20 @@ RESPELLED = {"licence": "license", "licence_name": "license_name", "licence_url"
              "licence_note": "license_note"}  # fmt: skip
 """Keys of format 1, wherever they stand in a file, and how they are spelled today."""
 
+PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+"""What ``lora.target_modules`` was where nobody set it; today null stands for the layers found in the model,
+which are these in the families of format 1."""
+
 
 def migrate(file: str, values: dict[str, object], number: int) -> None:
     """Bring the content of ``file`` from format ``number`` to today's, in place."""
     if number == FORMAT:
         return
     _respell(values)
+    lora = values.get("lora")
+    asked = "lora.target_modules" in str(values.get("overrides"))
+    if isinstance(lora, dict) and lora.get("target_modules") == PROJECTIONS and not asked:
+        lora["target_modules"] = None
     for old, new in RENAMED.get(file, {}).items():
         _move(values, old.split("."), new.split("."))
         _rename_overrides(values, rf"^([+~]*){re.escape(old)}(?==|$)", new)
