@@ -20,7 +20,7 @@ help: ## this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 	@echo
-	@echo "  MODEL=mistral|gemma|gemma_2b|llama2|llama3_1|qwen3_0_6b|smollm2|custom  DATASET=  TEMPLATE=  TRAINER=  EXPERIMENT="
+	@echo "  MODEL=  DATASET=  TEMPLATE=  TRAINER=  EXPERIMENT="
 	@echo "  ARGS=\"key=value ...\"  GPUS=4"
 	@echo
 	@echo "examples"
