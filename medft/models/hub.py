@@ -52,11 +52,7 @@ def fetch(
     """
     folder = Path(repo_or_path).expanduser()
     if not folder.is_dir():
-        if _looks_like_path(repo_or_path):
-            raise EngineError(
-                f"there is no folder '{repo_or_path}'",
-                remedy="give an existing folder, or a hub id of the form owner/name",
-            )
+        _refuse_path(repo_or_path)
         folder = _download(repo_or_path, revision, patterns)
     check_checkpoint(folder, what)
     return folder
@@ -98,11 +94,15 @@ def check_access(repo: str) -> None:
     local folder.
 
     Raises:
+        EngineError: the path of a folder that is not there.
         HubError: unreachable, missing, or gated and not accepted.
     """
     from huggingface_hub import HfApi, constants
 
-    if Path(repo).expanduser().is_dir() or constants.is_offline_mode():
+    if Path(repo).expanduser().is_dir():
+        return
+    _refuse_path(repo)
+    if constants.is_offline_mode():
         return
     with hub_errors(repo):
         HfApi().auth_check(repo)
@@ -236,8 +236,13 @@ def _similar(repo: str) -> str | None:
         return None
 
 
-def _looks_like_path(name: str) -> bool:
-    return name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name or name.endswith("/")
+def _refuse_path(name: str) -> None:
+    """Refuse what can be no hub id: a folder was meant, and it is not there."""
+    if name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name or name.endswith("/"):
+        raise EngineError(
+            f"there is no folder '{name}'",
+            remedy="give an existing folder, or a hub id of the form owner/name",
+        )
 
 
 def _download(repo: str, revision: str | None, patterns: Sequence[str]) -> Path:

@@ -258,3 +258,10 @@ def test_a_model_loads_through_the_hub(hub: Hub, client: Client, tmp_path: Path)
     loaded = AutoModelForCausalLM.from_pretrained(fetch("ward/net"), use_safetensors=True)
     for name, tensor in made.state_dict().items():
         assert torch.equal(tensor, loaded.state_dict()[name])
+
+
+@pytest.mark.parametrize("name", ["./nothere", "../x/y", "/a/b/c", "~/none", "a/b/c"])
+def test_a_folder_that_is_not_there_is_no_question_for_the_hub(name: str, hub: Hub, client: Client) -> None:
+    for ask in (fetch, check_access):
+        with pytest.raises(EngineError, match=f"there is no folder '{name}'"):
+            ask(name)
