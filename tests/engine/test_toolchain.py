@@ -62,7 +62,8 @@ def test_a_gpu_without_kernels_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_processor_alone_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     there(monkeypatch, "no device")
-    toolchain.demand_gpu()
+    assert not toolchain.probe().gpus
+    toolchain.demand_gpu()  # raises nothing
 
 
 @pytest.mark.parametrize(
