@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from medft.aliases import Advance
 from medft.data.cleaning.contamination import HeldOutTexts
 from medft.data.cleaning.key_index import KeyIndex
 from medft.data.cleaning.keys import keys_of
 from medft.data.cleaning.near_duplicates import Signatures
 from medft.data.config import DatasetConfig
 from medft.data.record_files import RecordWriter
-from medft.data.source import RowProgress, Source, SourceCounts
+from medft.data.source import Source, SourceCounts
 
 
 @dataclass(slots=True)
@@ -26,7 +27,7 @@ class Ingested:
     """By name of the source."""
 
 
-def ingest(config: DatasetConfig, path: Path, progress: RowProgress) -> Ingested:
+def ingest(config: DatasetConfig, path: Path, progress: Advance) -> Ingested:
     """Read and clean every source of ``config`` into the file ``path``, telling ``progress`` on the way.
 
     Raises:

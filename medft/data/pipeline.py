@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from medft.aliases import Advance
 from medft.data.build_ledger import build_ledger
 from medft.data.config import DatasetConfig
 from medft.data.ingest import ingest
 from medft.data.ledger import Ledger
 from medft.data.record import SPLITS
 from medft.data.record_files import batches, schema
-from medft.data.source import RowProgress, SourceCounts
+from medft.data.source import SourceCounts
 from medft.data.splitting.division import Division, divide
 from medft.errors import DataError
 from medft.files import write_json
@@ -30,7 +31,7 @@ SKIPPED = "skipped.json"
 
 
 def make(
-    config: DatasetConfig, seed: int, fingerprints: Mapping[str, str], folder: Path, progress: RowProgress
+    config: DatasetConfig, seed: int, fingerprints: Mapping[str, str], folder: Path, progress: Advance
 ) -> Ledger:
     """Write one file per split into ``folder``, with lists of rows that were removed, and account for all.
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from medft.aliases import Advance
 from medft.data import cache, pipeline
 from medft.data.config import DatasetConfig
 from medft.data.ledger import Ledger
 from medft.data.readers.pins import pinned
 from medft.data.record import SPLITS, Record
 from medft.data.record_files import count_records, read_records
-from medft.data.source import RowProgress
 from medft.errors import MedftError
 from medft.files import atomic_folder, read_json, write_json
 
@@ -51,7 +51,7 @@ class Prepared:
 
 
 def prepare(
-    config: DatasetConfig, *, seed: int, processed: Path, progress: RowProgress = lambda rows: None
+    config: DatasetConfig, *, seed: int, processed: Path, progress: Advance = lambda rows: None
 ) -> Prepared:
     """Read, clean, split and store a data set, or find it done.
 

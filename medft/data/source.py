@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from medft.aliases import Advance
 from medft.data.cleaning.benchmarks import benchmark_of
 from medft.data.cleaning.contamination import CONTAMINATED, HeldOutTexts
 from medft.data.cleaning.filters import reason_to_drop
@@ -19,9 +20,6 @@ from medft.data.record import Record
 from medft.errors import DataError
 
 MOST_SKIPPED = 1000
-
-RowProgress = Callable[[int], object]
-"""Called with the rows read since the last call."""
 
 
 @dataclass(slots=True)
@@ -51,7 +49,7 @@ class Source:
     name: str
     config: DatasetConfig
     held_out: HeldOutTexts | None
-    progress: RowProgress
+    progress: Advance
     counts: SourceCounts = field(default_factory=SourceCounts)
     ids: set[int] = field(default_factory=set)
 

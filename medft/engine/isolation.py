@@ -7,10 +7,10 @@ that does not says nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from medft.engine.trainer import Inputs, Row, Trainer
+from medft.engine.trainer import Collate, EncodedRow, Trainer
 from medft.errors import EngineError
 from medft.models.causal_lm import CausalLM
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 _PROBE_TOKENS = 12
 _TOLERANCE = 0.5  # half way between none and all
 _MODEL_INPUTS = ("input_ids", "attention_mask", "position_ids", "packed_seq_lengths")
-
-Collate = Callable[[Sequence[Row]], Inputs]
 
 
 def check(trainer: Trainer) -> None:
@@ -44,7 +42,7 @@ def check(trainer: Trainer) -> None:
         )
 
 
-def leak(model: CausalLM, collate: Collate, row: Row) -> float:
+def leak(model: CausalLM, collate: Collate, row: EncodedRow) -> float:
     """How far another example in the batch changes an example's logits, as a share of how far it does when
     the two are one example: 0 where they are kept apart (some percent in 16 bits), about 1 where not.
 
@@ -66,11 +64,11 @@ def leak(model: CausalLM, collate: Collate, row: Row) -> float:
     return float((behind - alone).norm() / (exposed - alone).norm().clamp(min=1e-12))
 
 
-def _per_token(value: object, row: Row) -> bool:
+def _per_token(value: object, row: EncodedRow) -> bool:
     return isinstance(value, list) and len(value) == len(row["input_ids"])
 
 
-def _logits(model: CausalLM, collate: Collate, rows: Sequence[Row]) -> torch.Tensor:
+def _logits(model: CausalLM, collate: Collate, rows: Sequence[EncodedRow]) -> torch.Tensor:
     import torch
 
     device = next(model.parameters()).device

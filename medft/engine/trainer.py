@@ -12,9 +12,9 @@ from medft.models.causal_lm import CausalLM
 if TYPE_CHECKING:
     import torch
 
-Row = Mapping[str, Sequence[int]]
+EncodedRow = Mapping[str, Sequence[int]]
 """An encoded row: per column, one number a token."""
-Inputs = dict[str, "torch.Tensor"]
+Batch = dict[str, "torch.Tensor"]
 """Rows put together, as a model takes them."""
 
 
@@ -23,7 +23,7 @@ class Rows(Protocol):
 
     def __len__(self) -> int: ...
     @overload
-    def __getitem__(self, key: int) -> Row: ...
+    def __getitem__(self, key: int) -> EncodedRow: ...
     @overload
     def __getitem__(self, key: str) -> Sequence[int]: ...
 
@@ -31,7 +31,7 @@ class Rows(Protocol):
 class Collate(Protocol):
     """Puts rows together."""
 
-    def __call__(self, rows: Sequence[Row]) -> Inputs: ...
+    def __call__(self, rows: Sequence[EncodedRow]) -> Batch: ...
 
 
 class Measured(Protocol):
@@ -62,7 +62,7 @@ class Arguments(Protocol):
     load_best_model_at_end: bool
 
 
-class State(Protocol):
+class TrainerState(Protocol):
     """``transformers.TrainerState``."""
 
     global_step: int
@@ -75,7 +75,7 @@ class Trainer(Protocol):
     model: CausalLM
     model_wrapped: CausalLM
     args: Arguments
-    state: State
+    state: TrainerState
     train_dataset: Rows
     data_collator: Collate
     clock: dict[str, float]
@@ -85,9 +85,9 @@ class Trainer(Protocol):
 
     def train(self, resume_from_checkpoint: str | None) -> object: ...
     def evaluate(self, rows: Rows, *, metric_key_prefix: str) -> dict[str, float]: ...
-    def compute_loss(self, model: CausalLM, inputs: Inputs) -> torch.Tensor: ...
+    def compute_loss(self, model: CausalLM, inputs: Batch) -> torch.Tensor: ...
     def backward(self, loss: torch.Tensor) -> None: ...
-    def inputs_of(self, rows: Sequence[Row]) -> Inputs:
+    def inputs_of(self, rows: Sequence[EncodedRow]) -> Batch:
         """One batch, on the trainer's device."""
 
     def restore(self, checkpoint: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from medft.files import write_text
 
-Line = Mapping[str, Any]
+AnswerRow = Mapping[str, Any]
 """A saved answer: its fields by name."""
 
 
@@ -32,11 +32,11 @@ class AnswerFile:
         self.path = path
         self._rows = _read(path)
 
-    def get(self, key: str) -> Line | None:
+    def get(self, key: str) -> AnswerRow | None:
         """The row of ``key``, or None when it was not answered yet."""
         return self._rows.get(key)
 
-    def add(self, rows: Mapping[str, Line]) -> None:
+    def add(self, rows: Mapping[str, AnswerRow]) -> None:
         """Append rows, by key; they are on disk when this returns."""
         if not self.path.exists() or not self._clean_end():
             write_text(self.path, "".join(_line(key, row) for key, row in self._rows.items()))
@@ -45,7 +45,7 @@ class AnswerFile:
             file.flush()
         self._rows |= rows
 
-    def keep(self, about: Mapping[str, Line]) -> None:
+    def keep(self, about: Mapping[str, AnswerRow]) -> None:
         """Rewrite the file with the rows whose keys are in ``about`` alone, each with what stands there of
         it: what a finished suite was scored from."""
         self._rows = {key: {**self._rows[key], **more} for key, more in about.items() if key in self._rows}
@@ -65,14 +65,14 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _line(key: str, row: Line) -> str:
+def _line(key: str, row: AnswerRow) -> str:
     return json.dumps({"key": key, **row}, ensure_ascii=False) + "\n"
 
 
-def _read(path: Path) -> dict[str, Line]:
+def _read(path: Path) -> dict[str, AnswerRow]:
     if not path.is_file():
         return {}
-    rows: dict[str, Line] = {}
+    rows: dict[str, AnswerRow] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             row = json.loads(line)

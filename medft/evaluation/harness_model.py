@@ -24,7 +24,7 @@ HARNESS = f"lm-evaluation-harness {metadata.version('lm_eval')}"
 
 
 Answer = TypeVar("Answer")
-Request = tuple[object, ...]
+HarnessRequest = tuple[object, ...]
 """A prompt, and what its answer depends on."""
 
 
@@ -53,14 +53,14 @@ class RememberingModel(HFLM):  # type: ignore[misc]
         )
         self.set_cache_hook(self)  # it calls add_partial with every answer
         self._system, self._file, self._progress = system, file, progress
-        self._cut: set[Request] = set()
+        self._cut: set[HarnessRequest] = set()
         self._done = self._total = 0
 
-    def key(self, kind: str, request: Request) -> str:
+    def key(self, kind: str, request: HarnessRequest) -> str:
         """The key of the line that holds the answer to ``request``."""
         return digest(HARNESS, self._system.fingerprint, self.max_length, kind, *request)
 
-    def add_partial(self, kind: str, request: Request, answer: object) -> None:
+    def add_partial(self, kind: str, request: HarnessRequest, answer: object) -> None:
         """Write one answer down."""
         cut = kind == "loglikelihood" and request in self._cut
         row = {"system": self._system.name, "kind": kind, "answer": answer, "cut": cut}

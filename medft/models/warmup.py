@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from medft.machine import one_thread
 
 _WINDOW = 64
 """Tokens per sequence."""
@@ -39,7 +40,7 @@ def trained(config: Any, lessons: Sequence[Lesson], seed: int) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    with _one_thread(), torch.random.fork_rng(devices=[]), torch.enable_grad():
+    with one_thread(), torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).train()
         with torch.no_grad():
@@ -66,15 +67,3 @@ def _teach(model: Any, optimizer: Any, warmup: Any, lesson: Lesson) -> None:
         optimizer.step()
         optimizer.zero_grad()
         warmup.step()
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

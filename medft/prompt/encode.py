@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 IGNORE = -100
 """The label of a token without loss, as in torch.nn.CrossEntropyLoss."""
 
-Problem = Literal["", "answer truncated", "prompt longer than max_length", "answer merges with the prompt"]
+RowFault = Literal["", "answer truncated", "prompt longer than max_length", "answer merges with the prompt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Encoded:
     """-1 outside answers, on stop tokens and on words that the chat template itself puts before an answer
     (they are learnt all the same: a server's prompt ends before them); on answer tokens >= 0, summing to the
     UTF-8 bytes of the answers kept: the denominator of bits per byte."""
-    problem: Problem = ""
+    problem: RowFault = ""
     """Why the row was cut (it is still usable) or must be dropped (its lists are then empty)."""
 
     @property

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from medft.errors import ConfigError
-from medft.publish.card_sections import Source
+from medft.publish.card_sections import DataSource
 from medft.publish.facts import Facts
 from medft.publish.license import PERMISSIVE, narrows, restrictions
 from medft.report.markdown import Markdown, code, escape, link
@@ -90,7 +90,7 @@ def _license(facts: Facts, repo: str) -> tuple[str, str | None, str | None]:
     return terms.id, None, None
 
 
-def consequences(sources: tuple[Source, ...]) -> Iterator[tuple[str, str]]:
+def consequences(sources: tuple[DataSource, ...]) -> Iterator[tuple[str, str]]:
     """What follows from each data license: (name of the data set, sentence)."""
     for source in sources:
         for rule in restrictions(source.license, source.license_note):
@@ -160,7 +160,7 @@ def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-") or "unknown"
 
 
-def _shown(source: Source) -> dict[str, object]:
+def _shown(source: DataSource) -> dict[str, object]:
     """A data set as a row of the card's table."""
     hub = f"https://huggingface.co/datasets/{source.repo}" if is_hub_id(source.repo) else ""
     return {

@@ -16,7 +16,7 @@ from medft.runs.values import mapping, mappings, number, strings, text
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DataSource:
     """One data set that was trained on."""
 
     name: str
@@ -61,7 +61,7 @@ class Score:
     """Items it was computed on."""
 
 
-def sources(record: RunRecord) -> Iterator[Source]:
+def sources(record: RunRecord) -> Iterator[DataSource]:
     """The data sets of the settings, each with its account from the ledger."""
     dataset = mapping(record.settings, "dataset")
     accounts = {text(account.get("name")): account for account in mappings(record.ledger, "sources")}
@@ -69,7 +69,7 @@ def sources(record: RunRecord) -> Iterator[Source]:
     for name in members:
         settings = mapping(members, name)
         account = accounts.get(name, {})
-        yield Source(
+        yield DataSource(
             name=text(settings.get("name")) or name,
             repo=text(settings.get("repo")),
             homepage=text(settings.get("homepage")),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medft.aliases import Json
 from medft.publish import card_sections
-from medft.publish.card_sections import Score, Source
+from medft.publish.card_sections import DataSource, Score
 from medft.publish.license import Terms, terms_of
 from medft.runs import RunDir
 from medft.runs.record import RunRecord, read_mapping
@@ -37,7 +37,7 @@ class Facts:
     """Pinned commit of the base, or empty."""
     terms: Terms
     """What the base's license asks."""
-    sources: tuple[Source, ...]
+    sources: tuple[DataSource, ...]
     """The data."""
     recipe: Json
     """Training settings by name, those that say something."""

@@ -21,7 +21,7 @@ from medft.files import read_json, take, write_json
 from medft.runs import RunDir
 
 INDEX = "index.json"
-State = Literal["to do", "running", "finished", "failed"]
+JobState = Literal["to do", "running", "finished", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Job:
     """Names its run folder."""
     overrides: tuple[str, ...]
     """Its command line after ``medft train``."""
-    state: State = "to do"
+    state: JobState = "to do"
     """How it stands; an interrupted or killed job is to do again."""
 
 
@@ -109,7 +109,7 @@ class SweepDir:
             self._update([*jobs, Job(len(jobs), tuple(overrides))])
             return len(jobs)
 
-    def mark(self, number: int, state: State) -> None:
+    def mark(self, number: int, state: JobState) -> None:
         """Write down how a job stands."""
         with self._locked():
             self._update([replace(job, state=state) if job.number == number else job for job in self.jobs()])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from transformers import TrainerCallback
 
-from medft.engine.trainer import Inputs, Rows, Trainer
+from medft.engine.trainer import Batch, Rows, Trainer
 from medft.training.phases import phase
 
 
@@ -54,7 +54,7 @@ def rehearse(trainer: Trainer, judged: Sequence[Rows]) -> None:
         torch.cuda.empty_cache()
 
 
-def _largest(trainer: Trainer, rows: Rows, count: int) -> Inputs:
+def _largest(trainer: Trainer, rows: Rows, count: int) -> Batch:
     """A batch of the longest rows, on the trainer's device."""
     lengths = rows["length"][:]  # at once; row by row takes 0.2 ms each
     longest = sorted(range(len(lengths)), key=lambda index: lengths[index], reverse=True)[:count]

@@ -37,7 +37,7 @@ class ListConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListedFile:
     """One YAML file of a group."""
 
     name: str
@@ -75,25 +75,25 @@ def run(config: ListConfig) -> None:
     screen.table(columns, rows, wrap=columns[-1:])
 
 
-def entries(what: What, folders: Sequence[Path]) -> list[Entry]:
+def entries(what: What, folders: Sequence[Path]) -> list[ListedFile]:
     """The YAML files of a group, by name."""
     files = [path for folder in folders for path in (folder / what.removesuffix("s")).glob("*.yaml")]
     return [_read(path) for path in sorted(files, key=lambda path: path.stem)]
 
 
-def _read(path: Path) -> Entry:
+def _read(path: Path) -> ListedFile:
     import yaml
 
     text = path.read_text(encoding="utf-8")
     comments = (line.removeprefix("#").strip() for line in text.splitlines() if line.startswith("#"))
     reason = next((line for line in comments if not line.startswith("@package")), "")
-    return Entry(path.stem, reason, yaml.safe_load(text) or {})
+    return ListedFile(path.stem, reason, yaml.safe_load(text) or {})
 
 
 Table = tuple[tuple[str, ...], list[list[str]]]
 
 
-def _models(found: Sequence[Entry]) -> Table:
+def _models(found: Sequence[ListedFile]) -> Table:
     """Smallest first, those of unknown size last."""
     machine, rows = probe(), []
     for entry in found:
@@ -137,7 +137,7 @@ def _tokens(context: int | None) -> str:
     return f"{context // 1024}k" if context else UNKNOWN
 
 
-def _datasets(found: Sequence[Entry]) -> Table:
+def _datasets(found: Sequence[ListedFile]) -> Table:
     rows = [
         [entry.name, entry.values.get("task", UNKNOWN), entry.values.get("license", UNKNOWN), entry.reason]
         for entry in found
@@ -145,10 +145,10 @@ def _datasets(found: Sequence[Entry]) -> Table:
     return ("dataset", "task", "license", "what it is"), rows
 
 
-def _templates(found: Sequence[Entry]) -> Table:
+def _templates(found: Sequence[ListedFile]) -> Table:
     rows = [[entry.name, ", ".join(entry.values.get("tasks", ())), entry.reason] for entry in found]
     return ("template", "tasks", "what it is"), rows
 
 
-def _others(found: Sequence[Entry]) -> Table:
+def _others(found: Sequence[ListedFile]) -> Table:
     return ("name", "what it is"), [[entry.name, entry.reason] for entry in found]

@@ -50,7 +50,7 @@ class RunsConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ListedRun:
     """One run in the list; None where something is unknown."""
 
     run: str
@@ -99,10 +99,10 @@ def run(config: RunsConfig) -> None:
         print(f"\n  {len(shown)} of {len(rows)} runs   limit=null lists all")
 
 
-def describe(run: RunDir) -> Row:
+def describe(run: RunDir) -> ListedRun:
     """What the list says of a run; one whose folder cannot be read is listed with the reason."""
     job = run.root.parent.parent.name == "sweeps"
-    row = Row(run.name if job else run.root.name, str(run.root))
+    row = ListedRun(run.name if job else run.root.name, str(run.root))
     record = RunRecord(run)
     try:
         identity, results, state = record.identity, record.summary or _so_far(run), run.state()
@@ -134,13 +134,13 @@ def _so_far(run: RunDir) -> dict[str, float | None]:
     }
 
 
-def _wanted(row: Row, config: RunsConfig) -> bool:
+def _wanted(row: ListedRun, config: RunsConfig) -> bool:
     pairs = ((row.model, config.models), (row.dataset, config.datasets), (row.template, config.templates))
     named = all(pattern is None or fnmatchcase(name, pattern) for name, pattern in pairs)
     return named and config.state in (None, row.state)
 
 
-def _table(rows: Sequence[Row]) -> Table:
+def _table(rows: Sequence[ListedRun]) -> Table:
     templates = len({row.template for row in rows}) > 1
     head = (
         "run",
@@ -156,7 +156,7 @@ def _table(rows: Sequence[Row]) -> Table:
     return Table(head, tuple(_cells(row, templates) for row in rows))
 
 
-def _cells(row: Row, templates: bool) -> tuple[str, ...]:
+def _cells(row: ListedRun, templates: bool) -> tuple[str, ...]:
     return (
         row.run,
         row.state,

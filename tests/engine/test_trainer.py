@@ -11,7 +11,7 @@ from typing_extensions import get_protocol_members
 
 from medft.engine import engine
 from medft.engine.base import LoadSpec, LoraConfig
-from medft.engine.trainer import Arguments, Collate, Rows, State, Trainer
+from medft.engine.trainer import Arguments, Collate, Rows, Trainer, TrainerState
 from medft.models import tokenizer as tokenizers
 from medft.models.causal_lm import AdaptedLM, AdapterSettings, CausalLM, Configuration, Decoder
 from medft.models.tiny import Twin
@@ -30,15 +30,15 @@ def real(twins: Callable[[Any], Twin], tmp_path_factory: pytest.TempPathFactory)
     return {
         Tokenizer: tokenizer, AdaptedLM: model, CausalLM: model.get_base_model(), Configuration: model.config,
         Decoder: model.get_base_model().get_decoder(), AdapterSettings: model.peft_config["default"],
-        Trainer: trainer, Arguments: trainer.args, State: trainer.state, Rows: trainer.train_dataset,
+        Trainer: trainer, Arguments: trainer.args, TrainerState: trainer.state, Rows: trainer.train_dataset,
         Collate: trainer.data_collator,
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "protocol",
-    [Tokenizer, AdaptedLM, CausalLM, Configuration, Decoder, AdapterSettings, Trainer, Arguments, State, Rows,
-     Collate],
+    [Tokenizer, AdaptedLM, CausalLM, Configuration, Decoder, AdapterSettings, Trainer, Arguments,
+     TrainerState, Rows, Collate],
 )  # fmt: skip
 def test_what_a_protocol_promises_is_there(real: dict[type, Any], protocol: type) -> None:
     members = get_protocol_members(protocol)

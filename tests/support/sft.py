@@ -51,7 +51,7 @@ def trainer(
     from medft.training.config import TrainerConfig
     from medft.training.schedule import schedule
     from medft.training.sft.arguments import Compute, sft_config
-    from medft.training.sft.trainer import AnswerCollator, Trainer
+    from medft.training.sft.trainer import AnswerCollator, AnswerTrainer
 
     bf16, loss_type = recipe.pop("bf16", False), recipe.pop("loss_type", "nll")
     defaults = {"optimizer": "adamw_torch", "warmup_steps": 0, "learning_rate": 1e-3}
@@ -68,7 +68,7 @@ def trainer(
     args = dataclasses.replace(args, bf16=bf16, save_strategy="no")
     if in_order:
         args.train_sampling_strategy = "sequential"
-    return Trainer(
+    return AnswerTrainer(
         model=model,
         args=args,
         train_dataset=Dataset.from_list(examples),

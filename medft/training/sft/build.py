@@ -17,7 +17,7 @@ from medft.training.inputs import Loaded, Training
 from medft.training.sampler import GroupedByLength
 from medft.training.schedule import Schedule
 from medft.training.sft.arguments import Compute, sft_config
-from medft.training.sft.trainer import AnswerCollator, Trainer
+from medft.training.sft.trainer import AnswerCollator, AnswerTrainer
 
 
 def make(
@@ -28,7 +28,7 @@ def make(
     callbacks: Sequence[TrainerCallback],
     *,
     validate_first: bool,
-) -> Trainer:
+) -> AnswerTrainer:
     """The trainer of ``loaded``; see ``medft.training.objective``."""
     config, model, spec = training.config, loaded.model, loaded.spec
     cuda = torch.cuda.is_available() and next(model.parameters()).device.type == "cuda"
@@ -46,7 +46,7 @@ def make(
     order = None
     if config.group_by_length:
         order = GroupedByLength(rows["train"]["length"], schedule.rows_per_step, training.seed)
-    return Trainer(
+    return AnswerTrainer(
         model=model,
         args=arguments,
         train_dataset=rows["train"],

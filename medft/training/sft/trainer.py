@@ -20,14 +20,14 @@ from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import pad
 
-from medft.engine.trainer import Inputs, Row
+from medft.engine.trainer import Batch, EncodedRow
 from medft.errors import EngineError
 from medft.models.causal_lm import CausalLM, Output
 from medft.prompt.encode import IGNORE
 from medft.training.phases import phase
 from medft.training.sft.sums import Reading, StopTokenLoss, Sums
 
-StepBatches = tuple[list[Inputs], torch.Tensor | int | None]
+StepBatches = tuple[list[Batch], torch.Tensor | int | None]
 """The batches of an optimizer step, and the number of their trained tokens."""
 
 
@@ -35,9 +35,9 @@ class AnswerCollator(DataCollatorForLanguageModeling):  # type: ignore[misc]
     """TRL's collator, padded or padding-free, that also carries the column ``answer_bytes``, and ``row``: the
     place of every token's row in the batch, -1 for padding."""
 
-    def torch_call(self, examples: Sequence[Row]) -> Inputs:
+    def torch_call(self, examples: Sequence[EncodedRow]) -> Batch:
         """Batch ``examples``; both columns are padded with -1."""
-        batch: Inputs = super().torch_call(examples)
+        batch: Batch = super().torch_call(examples)
         sizes = [torch.tensor(example["answer_bytes"]) for example in examples]
         rows = [torch.full_like(size, place) for place, size in enumerate(sizes)]
         for name, column in (("answer_bytes", sizes), ("row", rows)):
@@ -48,7 +48,7 @@ class AnswerCollator(DataCollatorForLanguageModeling):  # type: ignore[misc]
         return batch
 
 
-class Trainer(SFTTrainer):  # type: ignore[misc]
+class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
     """SFTTrainer whose losses are token-weighted over any window of steps, with bits per byte beside them,
     and that counts no row twice.
 
@@ -72,7 +72,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         return self._order or super()._get_train_sampler(train_dataset)
 
     def get_batch_samples(
-        self, epoch_iterator: Iterator[Inputs], num_batches: int, *device: torch.device
+        self, epoch_iterator: Iterator[Batch], num_batches: int, *device: torch.device
     ) -> StepBatches:
         """The batches of a step and the number of their trained tokens, as in Trainer; a row that is only
         there to fill up the last batch of an epoch carries no loss and is not counted.
@@ -94,11 +94,11 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             )
         return samples
 
-    def prediction_step(self, model: CausalLM, inputs: Inputs, *args: object, **kwargs: object) -> object:
-        """As in Trainer, without repeated rows."""
+    def prediction_step(self, model: CausalLM, inputs: Batch, *args: object, **kwargs: object) -> object:
+        """As in ``transformers.Trainer``, without repeated rows."""
         return super().prediction_step(model, self._without_repeats(inputs), *args, **kwargs)
 
-    def _without_repeats(self, batch: Inputs) -> Inputs:
+    def _without_repeats(self, batch: Batch) -> Batch:
         """Take the loss from rows that only fill up the last batch of several devices.
 
         accelerate deals every device a whole batch and begins again with the first rows where they run out;
@@ -118,7 +118,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
     def compute_loss(
         self,
         model: CausalLM,
-        inputs: Inputs,
+        inputs: Batch,
         return_outputs: bool = False,
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor | tuple[torch.Tensor, Output]:
@@ -155,7 +155,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
     def evaluation_loop(
         self, *args: object, metric_key_prefix: str = "eval", **kwargs: object
     ) -> EvalLoopOutput:
-        """As in Trainer, with the loss weighted by tokens and bits per byte among the metrics."""
+        """As in ``SFTTrainer``, with the loss weighted by tokens and bits per byte among the metrics."""
         self._read(self.eval_sums)
         with phase("validation"), self._timed("validation"):
             output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
@@ -191,9 +191,9 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
     def _read(self, sums: Sums) -> Reading:
         return sums.read(lambda all: self.accelerator.reduce(all.to(self.args.device), reduction="sum"))
 
-    def inputs_of(self, rows: Sequence[Row]) -> Inputs:
+    def inputs_of(self, rows: Sequence[EncodedRow]) -> Batch:
         """One batch, on this trainer's device."""
-        inputs: Inputs = self._prepare_inputs(self.data_collator(rows))
+        inputs: Batch = self._prepare_inputs(self.data_collator(rows))
         return inputs
 
     def backward(self, loss: torch.Tensor) -> None:
