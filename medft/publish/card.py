@@ -16,6 +16,7 @@ from medft.errors import ConfigError
 from medft.publish.card_sections import DataSource
 from medft.publish.facts import Facts
 from medft.publish.license import PERMISSIVE, narrows, restrictions
+from medft.publish.prompts import Prompt
 from medft.report.markdown import Markdown, code, escape, link
 from medft.runs.values import mapping, number, strings
 
@@ -51,6 +52,7 @@ def write_card(facts: Facts, repo: str, kind: Content) -> str:
             dropped=sum((Counter(dict(s.dropped)) for s in facts.sources), Counter()).most_common(),
             merge_sentence=merge_sentence(facts),
             lora_rank=lora_rank(facts),
+            example=Markdown(_example(facts)),
         )
     )
     return re.sub(r"\n{3,}", "\n\n", card).strip() + "\n"
@@ -97,6 +99,12 @@ def consequences(sources: tuple[DataSource, ...]) -> Iterator[tuple[str, str]]:
             yield source.name, rule.consequence
         if source.license_note:
             yield source.name, source.license_note
+
+
+def _example(facts: Facts) -> str:
+    """A conversation as the model met them in training, in the language of its data."""
+    plain = Prompt("qa", (facts.languages or ["en"])[0], "", "{question}")
+    return (facts.prompts or (plain,))[0].example(facts.system_role)
 
 
 def lora_rank(facts: Facts) -> int | None:

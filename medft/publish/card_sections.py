@@ -39,11 +39,13 @@ class DataSource:
     """Rows kept, by split."""
     dropped: Mapping[str, int]
     """Rows dropped, by reason."""
+    identifiers: Mapping[str, int]
+    """Patterned identifiers that are still in its rows, by kind; empty where they were redacted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One figure of an evaluation with its interval."""
+    """One metric of an evaluation with its interval."""
 
     suite: str
     """Name of the suite, and of its part."""
@@ -52,7 +54,7 @@ class Score:
     system: str
     """Who answered: the base, the adapter, the merged weights."""
     value: float
-    """The figure."""
+    """The estimate."""
     low: float | None
     """Lower end of the 95% interval; None when the folder has none."""
     high: float | None
@@ -80,6 +82,7 @@ def sources(record: RunRecord) -> Iterator[DataSource]:
             rows_in=_whole(account, "rows_in"),
             kept=_counts(account, "kept"),
             dropped=_counts(account, "dropped"),
+            identifiers={} if settings.get("phi") == "redact" else _counts(account, "identifiers"),
         )
 
 
@@ -108,7 +111,7 @@ def recipe(record: RunRecord) -> dict[str, object]:
         "learning rate": trainer.get("learning_rate"),
         "schedule": trainer.get("lr_scheduler"),
         "warm-up steps": trainer.get("warmup_steps"),
-        "optimiser": trainer.get("optimizer"),
+        "optimizer": trainer.get("optimizer"),
         "weight decay": trainer.get("weight_decay"),
         "packing": trainer.get("packing"),
         "NEFTune alpha": trainer.get("neftune_noise_alpha"),

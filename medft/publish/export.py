@@ -92,7 +92,9 @@ def commands(tools: Tools, merged: Path, out: Path, quant: str) -> list[list[str
     return steps
 
 
-def export_gguf(merged: Path, folder: Path, name: str, quant: str, tools: Tools, say: Say) -> Path:
+def export_gguf(
+    merged: Path, folder: Path, name: str, quant: str, tools: Tools, say: Say, system: str = ""
+) -> Path:
     """Write ``folder/<name>-<quant>.gguf`` with its Modelfile; ``folder`` appears whole or not at all.
 
     Args:
@@ -102,6 +104,7 @@ def export_gguf(merged: Path, folder: Path, name: str, quant: str, tools: Tools,
         quant: one of ``DIRECT`` or ``QUANTISED``.
         tools: as found.
         say: told each command before it runs.
+        system: the system text of training, for the Modelfile.
 
     Raises:
         EngineError: the disk has no room, or a tool failed.
@@ -115,7 +118,7 @@ def export_gguf(merged: Path, folder: Path, name: str, quant: str, tools: Tools,
                 _call(command, log)
         for intermediate in aside.glob("bf16-*.gguf"):
             intermediate.unlink()
-        write_text(aside / "Modelfile", modelfile_for(merged, f"./{out.name}"))
+        write_text(aside / "Modelfile", modelfile_for(merged, f"./{out.name}", system))
     return folder / out.name
 
 
@@ -146,15 +149,18 @@ def _blank_before_text_alone(merged: Path) -> bool:
     return bool(alone != after)
 
 
-def export_ollama(merged: Path, folder: Path) -> Path:
-    """Write ``folder/Modelfile``, which makes Ollama read the merged weights where they lie."""
+def export_ollama(merged: Path, folder: Path, system: str = "") -> Path:
+    """Write ``folder/Modelfile``, which makes Ollama read the merged weights where they lie.
+
+    ``system`` is the system text of training.
+    """
     path = folder / "Modelfile"
-    write_text(path, modelfile_for(merged, os.path.relpath(merged.resolve(), folder.resolve())))
+    write_text(path, modelfile_for(merged, os.path.relpath(merged.resolve(), folder.resolve()), system))
     return path
 
 
-def modelfile_for(merged: Path, weights: str) -> str:
-    """The Modelfile of a merged model, from its own tokenizer and generation settings."""
+def modelfile_for(merged: Path, weights: str, system: str = "") -> str:
+    """The Modelfile of a merged model, from its own tokenizer and generation settings, with ``system``."""
     from medft.prompt.chat import Chat
 
     tokenizer = _tokenizer(merged)
@@ -162,7 +168,7 @@ def modelfile_for(merged: Path, weights: str) -> str:
     settings = read_json(merged / "tokenizer_config.json")
     adds_bos = settings.get("add_bos_token") is not False
     return modelfile(
-        turns_of(Chat(tokenizer)), weights, stops, (tokenizer.bos_token or "") if adds_bos else ""
+        turns_of(Chat(tokenizer)), weights, stops, (tokenizer.bos_token or "") if adds_bos else "", system
     )
 
 

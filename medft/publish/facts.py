@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from medft.aliases import Json
 from medft.publish import card_sections
 from medft.publish.card_sections import DataSource, Score
 from medft.publish.license import Terms, terms_of
+from medft.publish.prompts import Prompt, prompts, takes_system
 from medft.runs import RunDir
 from medft.runs.record import RunRecord, read_mapping
 from medft.runs.values import mapping, number, strings, text
@@ -39,6 +41,10 @@ class Facts:
     """What the base's license asks."""
     sources: tuple[DataSource, ...]
     """The data."""
+    prompts: tuple[Prompt, ...]
+    """How questions were worded in training."""
+    system_role: bool
+    """Whether the chat template has a system role; without one the system text begins the user's turn."""
     recipe: Json
     """Training settings by name, those that say something."""
     losses: Mapping[str, tuple[float, float]]
@@ -61,6 +67,11 @@ class Facts:
     """The reports of the merge and of its check from disk; empty when there was none."""
     curve: Path | None
     """The picture of the loss."""
+
+    @property
+    def identifiers(self) -> Counter[str]:
+        """Patterned identifiers that are still in the training data, by kind."""
+        return sum((Counter(source.identifiers) for source in self.sources), Counter[str]())
 
     @property
     def languages(self) -> list[str]:
@@ -96,6 +107,8 @@ def read_facts(run: RunDir) -> Facts:
         revision=text(model.get("revision")),
         terms=terms_of(*(text(model.get(key)) for key in _TERMS)),
         sources=tuple(card_sections.sources(record)),
+        prompts=prompts(record),
+        system_role=takes_system(run),
         recipe=card_sections.recipe(record),
         losses=card_sections.losses(record),
         bits_per_byte=number(record.summary, "bits_per_byte"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ KNOWN = {
 }
 
 
+_TEXTS = Path(__file__).parent / "licenses"
+
 PERMISSIVE = ("apache-2.0", "mit")
 """Licenses that let a model be used for anything."""
 
@@ -106,12 +109,18 @@ def terms_of(license: str, name: str = "", url: str = "", name_must_start_with: 
     return Terms(known.id, known.name, url or known.url, rule, known.notice, known.duties)
 
 
+def text_of(terms: Terms) -> str:
+    """The text of a license that is the same for everybody; empty for one that names its owner."""
+    path = _TEXTS / f"{terms.id}.txt"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Restriction:
     """Something that a data license forbids or demands."""
 
     key: str
-    """non-commercial, share-alike, no-derivatives, never-redistribute, unknown, attribution"""
+    """non-commercial, share-alike, no-derivatives, never-redistribute, internal, unknown, attribution"""
     pattern: str
     """What in the words of a license shows it (a regular expression without regard to case)."""
     consequence: str
@@ -124,6 +133,11 @@ RESTRICTIONS = (
         r"never redistribut|credentialed|data use agreement|physionet",
         "was given under a data use agreement that forbids passing it on. Weights can repeat what they were "
         "trained on: do not hand them to anyone who has not signed the same agreement.",
+    ),
+    Restriction(
+        "internal",
+        r"\binternal\b|confidential|proprietary|in-?house|all rights reserved|\bprivate\b",
+        "is not free to pass on. Weights can repeat what they were trained on: ask whoever owns the data.",
     ),
     Restriction(
         "non-commercial",
@@ -169,6 +183,11 @@ def narrows(licenses: Iterable[tuple[str, str]]) -> bool:
     return any(rule.key != "attribution" for pair in licenses for rule in restrictions(*pair))
 
 
-def forbids_sharing(licenses: Iterable[tuple[str, str]]) -> bool:
-    """Whether any of the ``(license, note)`` pairs forbids passing the data on to others."""
-    return any(rule.key == "never-redistribute" for pair in licenses for rule in restrictions(*pair))
+def forbids_sharing(license: str, note: str = "") -> bool:
+    """Whether a data license forbids passing the data on to others."""
+    return any(rule.key == "never-redistribute" for rule in restrictions(license, note))
+
+
+def grants_nothing(license: str, note: str = "") -> bool:
+    """Whether a data license names no right to pass anything on: unknown, internal, proprietary."""
+    return any(rule.key in ("internal", "unknown") for rule in restrictions(license, note))

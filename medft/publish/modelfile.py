@@ -63,7 +63,7 @@ def turns_of(chat: Chat) -> Turns:
     return turns
 
 
-def modelfile(turns: Turns, weights: str, stops: Sequence[str], bos: str) -> str:
+def modelfile(turns: Turns, weights: str, stops: Sequence[str], bos: str, system: str = "") -> str:
     """A Modelfile.
 
     Args:
@@ -71,10 +71,12 @@ def modelfile(turns: Turns, weights: str, stops: Sequence[str], bos: str) -> str
         weights: path of the weights, from the folder of the Modelfile.
         stops: texts that end an answer.
         bos: the BOS token when the runtime adds it by itself, else empty.
+        system: what Ollama sends as the system turn where a conversation brings none.
     """
     lines = [
         f"FROM {weights}",
         f'TEMPLATE """{go_template(turns, bos)}"""',
+        *([f'SYSTEM """{_quoted(system)}"""'] if system else []),
         *(f"PARAMETER stop {json.dumps(stop, ensure_ascii=False)}" for stop in stops),
     ]
     return "\n".join(lines) + "\n"
@@ -101,6 +103,11 @@ def go_template(turns: Turns, bos: str) -> str:
 
 def _literal(text: str) -> str:
     """Text that Go's template engine and the Modelfile's quotes leave as it is."""
+    return _quoted(text).replace("{{", '{{ "{{" }}')
+
+
+def _quoted(text: str) -> str:
+    """Text between a Modelfile's triple quotes."""
     if '"""' in text:
-        raise PromptError('the chat template writes """, which a Modelfile cannot hold')
-    return text.replace("{{", '{{ "{{" }}')
+        raise PromptError('the prompt template writes """, which a Modelfile cannot hold')
+    return text

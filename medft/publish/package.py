@@ -18,7 +18,7 @@ from medft.merge.sidecar_files import LICENSE_FILES
 from medft.models.hub import CHECKPOINT_FILES
 from medft.publish.card import Content, is_hub_id, write_card
 from medft.publish.facts import Facts
-from medft.publish.license import forbids_sharing
+from medft.publish.license import KNOWN, forbids_sharing, grants_nothing, text_of
 from medft.publish.preflight import Target
 from medft.runs import RunDir
 
@@ -68,6 +68,8 @@ def stage(run: RunDir, facts: Facts, target: Target, into: Path) -> Package:
         write_text(aside / "README.md", write_card(facts, repo, kind))
         if facts.terms.notice:
             write_text(aside / "NOTICE", facts.terms.notice + "\n")
+        if not any(_has_license(path.name) for path in _files(aside)) and (text := _license(run, facts)):
+            write_text(aside / "LICENSE", text)
         if facts.curve:
             shutil.copyfile(facts.curve, aside / "loss.png")
     files = [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in _files(folder)]
@@ -125,10 +127,27 @@ def _without_paths(config: Mapping[str, object], facts: Facts) -> dict[str, obje
     }
 
 
+def _license(run: RunDir, facts: Facts) -> str:
+    """The license's text, where the base's folder brought none: the user's own file, else one that ships."""
+    own = run.root / "LICENSE"
+    return own.read_text(encoding="utf-8") if own.is_file() else text_of(facts.terms)
+
+
+def _has_license(name: str) -> bool:
+    return name.rpartition("/")[2].startswith("LICENSE")
+
+
 def _notices(facts: Facts, kind: Content, files: tuple[tuple[str, int], ...]) -> Iterator[str]:
     if kind != "merged" and not is_hub_id(facts.base_16bit):
         yield "the base is a local folder: others cannot load the adapter without it"
-    if facts.terms.notice and not any("LICENSE" in name for name, _ in files):
-        yield f"the {facts.terms.name} asks for a copy of its text: add it as LICENSE ({facts.terms.url})"
-    if forbids_sharing((source.license, source.license_note) for source in facts.sources):
+    if facts.terms.id in KNOWN and not any(_has_license(name) for name, _ in files):
+        yield (
+            f"the {facts.terms.name} asks for a copy of its text, and the base's folder has none: save it "
+            f"({facts.terms.url}) as LICENSE in the run's folder"
+        )
+    if any(forbids_sharing(source.license, source.license_note) for source in facts.sources):
         yield "trained on data that must not be passed on: give access only to those who signed its agreement"
+    if any(grants_nothing(source.license, source.license_note) for source in facts.sources):
+        yield "the license of the training data names no right to pass on what is made from them"
+    if facts.identifiers:
+        yield f"the training data hold what looks like identifiers: {facts.identifiers.total():,}"

@@ -6,17 +6,32 @@ a refusal; `check_weights` asks the rest once it has finished.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from medft.errors import ConfigError, RunError
 from medft.merge.digests import check_digests
 from medft.models.folder import check_checkpoint, refuse_pickles
 from medft.publish.card import Content, is_hub_id
 from medft.publish.facts import Facts
-from medft.publish.license import forbids_sharing
+from medft.publish.license import forbids_sharing, grants_nothing
 from medft.publish.rights import check_rights
 from medft.runs import RunDir
 
 Target = tuple[str, Content]
 """A repository, owner/name, and what it receives."""
+Allowed = Literal["license", "identifiers"]
+"""What a public upload is stopped by unless the sender answers for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who will be able to read the repositories."""
+
+    private: bool
+    """Only their owner."""
+    allow: tuple[Allowed, ...] = ()
+    """What the sender answers for."""
 
 
 def repositories(repo: str, what: Content, together: bool) -> list[Target]:
@@ -26,42 +41,72 @@ def repositories(repo: str, what: Content, together: bool) -> list[Target]:
     return [(repo, "merged"), (f"{repo}-adapter", "adapter")]
 
 
-def preflight(facts: Facts, targets: list[Target], private: bool) -> None:
+def preflight(facts: Facts, targets: list[Target], access: Access) -> None:
     """Ask everything that a run's configuration and this machine's token can answer, the hub included.
 
     Args:
         facts: of a run folder with its configuration and environment; nothing need have been trained.
         targets: where the upload will go.
-        private: whether the repositories shall be private.
+        access: who will be able to read them.
 
     Raises:
         RunError, ConfigError: as `check_terms`.
         HubError: as `check_rights`.
     """
-    check_terms(facts, targets, private)
-    check_rights([repo for repo, _ in targets], private)
+    refuse_twin(facts)
+    check_terms(facts, targets, access)
+    check_rights([repo for repo, _ in targets], access.private)
 
 
-def check_terms(facts: Facts, targets: list[Target], private: bool) -> None:
-    """Refuse what must not be published, whatever its weights are.
+def refuse_twin(facts: Facts) -> None:
+    """Refuse a tiny twin.
 
     Raises:
-        RunError: a tiny twin, or data that must not be passed on.
-        ConfigError: a name that is no hub id, or that the base's license does not allow.
+        RunError: it is one.
     """
     if facts.tiny:
         raise RunError(
             "a tiny twin is no medical model and is never uploaded",
             where=facts.title,
-            remedy="train the real base on a GPU: medft train ... scale=full",
+            remedy="train a real base (medft train ... scale=full); dry_run=true shows the card of this one",
         )
+
+
+def check_terms(facts: Facts, targets: list[Target], access: Access) -> None:
+    """Refuse what must not be published, whatever its weights are.
+
+    Raises:
+        RunError: data that must not be passed on, or not without somebody who answers for it.
+        ConfigError: a name that is no hub id, or that the base's license does not allow.
+    """
     for repo, _ in targets:
         _check_name(repo, facts)
-    if not private and forbids_sharing((source.license, source.license_note) for source in facts.sources):
+    if access.private:
+        return
+    closed = [source.name for source in facts.sources if forbids_sharing(source.license, source.license_note)]
+    if closed:
         raise RunError(
             "the training data forbids redistribution, so the model cannot be public",
-            where=", ".join(source.name for source in facts.sources),
+            where=", ".join(closed),
             remedy="private=true, when everyone with access has signed the data's agreement",
+        )
+    unclear = [
+        f"{source.name} ({source.license})"
+        for source in facts.sources
+        if grants_nothing(source.license, source.license_note)
+    ]
+    if unclear and "license" not in access.allow:
+        raise RunError(
+            "the license of the training data names no right to publish what is made from them",
+            where=", ".join(unclear),
+            remedy="private=true; or allow=[license], when you hold that right",
+        )
+    if facts.identifiers and "identifiers" not in access.allow:
+        raise RunError(
+            "the training data hold what looks like identifiers of persons, and weights can repeat them",
+            where=", ".join(f"{count:,} {kind}" for kind, count in facts.identifiers.most_common()),
+            remedy="private=true; or train with dataset.phi=redact; or allow=[identifiers], when you have "
+            "looked at them (medft prepare shows where they are)",
         )
 
 

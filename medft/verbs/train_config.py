@@ -14,6 +14,7 @@ from medft.plan.resolve import Scale
 from medft.prompt.config import TemplateConfig
 from medft.prompt.template import check_fields
 from medft.publish.card import Content
+from medft.publish.preflight import Allowed
 from medft.training.config import LoggerConfig, TrainerConfig
 
 
@@ -37,6 +38,8 @@ class UploadTarget:
     """adapter, merged, or both (merged to `repo`, the adapter to `repo`-adapter)."""
     private: bool = True
     """Only its owner sees a repository that is made for this."""
+    allow: tuple[Allowed, ...] = ()
+    """What you answer for in a public repository: license, identifiers; see `medft upload --help`."""
 
 
 @dataclass(frozen=True, slots=True)

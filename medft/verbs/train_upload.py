@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from medft.errors import HubError, MedftError
 from medft.publish.facts import read_facts
-from medft.publish.preflight import preflight, repositories
+from medft.publish.preflight import Access, preflight, repositories
 from medft.runs import RunDir
 from medft.screen import Screen
 from medft.verbs.train_config import UploadTarget
@@ -18,7 +18,8 @@ def demand(target: UploadTarget, folder: RunDir) -> None:
         HubError, RunError: one of them.
     """
     if target.repo:
-        preflight(read_facts(folder), repositories(target.repo, target.what, together=False), target.private)
+        targets = repositories(target.repo, target.what, together=False)
+        preflight(read_facts(folder), targets, Access(target.private, target.allow))
 
 
 def send(target: UploadTarget, folder: RunDir, screen: Screen) -> None:
@@ -29,12 +30,14 @@ def send(target: UploadTarget, folder: RunDir, screen: Screen) -> None:
     """
     if target.repo is None:
         return
-    wanted = UploadConfig(repo=target.repo, run=str(folder.root), what=target.what, private=target.private)
+    wanted = UploadConfig(
+        repo=target.repo, run=str(folder.root), what=target.what, private=target.private, allow=target.allow
+    )
     try:
         publish(folder, wanted, screen)
     except MedftError as error:
         command = f"medft upload run={folder.root} repo={target.repo} what={target.what}"
-        private = "" if target.private else " private=false"
+        private = "" if target.private else f" private=false allow=[{','.join(target.allow)}]"
         raise HubError(
             f"the run has finished; its upload has not: {error.what}",
             where=error.where,

@@ -9,7 +9,14 @@ from medft.format import size
 from medft.publish.card import Content
 from medft.publish.facts import read_facts
 from medft.publish.package import Package, stage
-from medft.publish.preflight import check_terms, check_weights, repositories
+from medft.publish.preflight import (
+    Access,
+    Allowed,
+    check_terms,
+    check_weights,
+    refuse_twin,
+    repositories,
+)
 from medft.publish.rights import check_rights
 from medft.publish.upload import send
 from medft.runs import RunDir, find_run
@@ -36,8 +43,11 @@ class UploadConfig:
     """With both: one repository with the folders adapter/ and merged/ instead of two."""
     private: bool = True
     """Only its owner sees a repository that is made for this."""
+    allow: tuple[Allowed, ...] = ()
+    """For a public repository, what you answer for: license (that of the data grants nothing), identifiers
+    (found in the data)."""
     dry_run: bool = False
-    """Write the exact folders that would be sent, and send nothing."""
+    """Write the exact folders that would be sent, and send nothing. A tiny twin's too, marked as one."""
     artifacts: Path = Path("artifacts")
     """Where runs lie, and where the folders to send are made."""
 
@@ -58,7 +68,9 @@ def publish(found: RunDir, config: UploadConfig, screen: Screen) -> None:
         MedftError: what forbids the upload (nothing was sent), or broke it off (the same command goes on).
     """
     facts, targets = read_facts(found), repositories(config.repo, config.what, config.together)
-    check_terms(facts, targets, config.private)
+    if not config.dry_run:
+        refuse_twin(facts)
+    check_terms(facts, targets, Access(config.private, config.allow))
     check_weights(found, facts, targets)
     if not config.dry_run:
         check_rights([repo for repo, _ in targets], config.private)
@@ -67,7 +79,8 @@ def publish(found: RunDir, config: UploadConfig, screen: Screen) -> None:
     for package in packages:
         show(package, config.private, screen)
     if config.dry_run:
-        screen.line("dry run", "nothing was sent; these folders are what would be")
+        twin = "; a tiny twin is never sent, and its card says what it is" if facts.tiny else ""
+        screen.line("dry run", f"nothing was sent; these folders are what would be{twin}")
         return
     for package in packages:
         address = send(package, private=config.private, say=lambda words: screen.line("", words))

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from medft.publish.license import forbids_sharing, narrows, restrictions, terms_of
+from medft.publish.license import (
+    KNOWN,
+    forbids_sharing,
+    grants_nothing,
+    narrows,
+    restrictions,
+    terms_of,
+    text_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,8 +39,22 @@ def test_restrictions(license: str, note: str, keys: list[str]) -> None:
 
 
 def test_forbids_sharing() -> None:
-    assert forbids_sharing([("MIT", ""), ("x", "never redistribute")])
-    assert not forbids_sharing([("CC-BY-NC-4.0", "")])
+    assert forbids_sharing("x", "never redistribute")
+    assert not forbids_sharing("CC-BY-NC-4.0")
+
+
+def test_what_grants_nothing() -> None:
+    for words in ("", "unknown", "internal", "hospital data, confidential", "All rights reserved"):
+        assert grants_nothing(words), words
+    for words in ("CC-BY-NC-SA-4.0", "MIT", "PhysioNet Credentialed"):
+        assert not grants_nothing(words), words
+
+
+def test_texts_that_ship() -> None:
+    apache = text_of(KNOWN["apache-2.0"])
+    assert apache.lstrip().startswith("Apache License") and "END OF TERMS AND CONDITIONS" in apache
+    assert text_of(KNOWN["mit"]) == ""  # it names its owner
+    assert text_of(terms_of("some", "../apache-2.0")) == ""
 
 
 def test_what_asks_for_more_than_to_be_named() -> None:

@@ -97,6 +97,10 @@ def test_the_file(tokenizers: Callable[[str], Any]) -> None:
     assert text.startswith('FROM ./x.gguf\nTEMPLATE """{{ range')
     assert text.count('"""') == 2
     assert re.findall("PARAMETER stop (.*)", text) == ['"<|eot_id|>"', '"a\\"b"']
+    with_system = modelfile(turns, "./x.gguf", [], "", 'Du bist "Ärztin".\nAntworte {{wahr}}.')
+    assert with_system.endswith('SYSTEM """Du bist "Ärztin".\nAntworte {{wahr}}."""\n')
+    with pytest.raises(PromptError, match="Modelfile"):
+        modelfile(turns, "./x.gguf", [], "", 'a """ b')
 
 
 class Odd:

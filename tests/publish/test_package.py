@@ -61,6 +61,18 @@ def test_credentialed_data_is_noticed(tmp_path: Path) -> None:
     assert any("must not be passed on" in notice for notice in package.notices)
 
 
+def test_a_license_travels_along(tmp_path: Path) -> None:
+    run = make_run(tmp_path)  # mistral: Apache-2.0, whose text ships
+    package = stage(run, read_facts(run), ("ward/net", "merged"), tmp_path / "upload")
+    assert "Apache License" in (package.folder / "LICENSE").read_text()
+    assert not any("copy of its text" in notice for notice in package.notices)
+    gemma = make_run(tmp_path / "gemma", "gemma")
+    (gemma.root / "LICENSE").write_text("Gemma's terms, saved by the sender")
+    package = stage(gemma, read_facts(gemma), ("ward/net", "adapter"), tmp_path / "upload")
+    assert (package.folder / "LICENSE").read_text() == "Gemma's terms, saved by the sender"
+    assert not any("copy of its text" in notice for notice in package.notices)
+
+
 def test_a_link_that_leads_out_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     (tmp_path / "secret.txt").write_text("secret")

@@ -11,16 +11,26 @@ import pytest
 from medft.errors import HubError, MedftError
 from medft.models.tiny import MARK
 from medft.publish.facts import read_facts
-from medft.publish.preflight import check_terms, check_weights, preflight, repositories
+from medft.publish.preflight import (
+    Access,
+    check_terms,
+    check_weights,
+    preflight,
+    refuse_twin,
+    repositories,
+)
 from medft.runs import RunDir
 from tests.support.hub_client import READ_TOKEN, WRITE_TOKEN, Client
 from tests.support.hub_server import Hub
-from tests.support.run_folder import MODELS, SECRET, SUMMARY, make_run
+from tests.support.run_folder import MEDQUAD, MODELS, SECRET, SUMMARY, make_run
 
 
-def check(run: RunDir, what: Any = "both", repo: str = "ward/net", private: bool = True) -> None:
+def check(
+    run: RunDir, what: Any = "both", repo: str = "ward/net", private: bool = True, allow: Any = ()
+) -> None:
     facts, targets = read_facts(run), repositories(repo, what, together=False)
-    check_terms(facts, targets, private)
+    refuse_twin(facts)
+    check_terms(facts, targets, Access(private, allow))
     check_weights(run, facts, targets)
 
 
@@ -144,6 +154,30 @@ def test_credentialed_data_stays_private(tmp_path: Path) -> None:
     check(run, private=True)
 
 
+@pytest.mark.parametrize("license", ["unknown", "internal", "", "Proprietary, Klinikum X"])
+def test_a_license_that_grants_nothing_stops_a_public_upload(tmp_path: Path, license: str) -> None:
+    data = {**MEDQUAD, "license": license}
+    run = make_run(tmp_path, config={"model": MODELS["mistral"], "dataset": data}, ledger=None)
+    with pytest.raises(MedftError, match="names no right") as caught:
+        check(run, private=False)
+    assert "medquad" in caught.value.where
+    check(run, private=False, allow=("license",))
+    check(run, private=True)
+
+
+def test_identifiers_in_the_data_stop_a_public_upload(tmp_path: Path) -> None:
+    account = {"name": "medquad", "rows_in": 9, "identifiers": {"date": 3, "email": 1}}
+    config = {"model": MODELS["mistral"], "dataset": MEDQUAD}
+    run = make_run(tmp_path, config=config, ledger={"sources": [account]})
+    with pytest.raises(MedftError, match="identifiers") as caught:
+        check(run, private=False)
+    assert caught.value.where == "3 date, 1 email"
+    check(run, private=False, allow=("identifiers",))
+    check(run, private=True)
+    redacted = {"model": MODELS["mistral"], "dataset": {**MEDQUAD, "phi": "redact"}}
+    check(make_run(tmp_path / "b", config=redacted, ledger={"sources": [account]}), private=False)
+
+
 def unfinished(root: Path, model: str = "mistral", scale: str = "full") -> RunDir:
     """What a run folder holds before its first step."""
     run = make_run(
@@ -159,13 +193,13 @@ def test_before_training_everything_but_the_weights_is_asked(
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", WRITE_TOKEN)
     run = unfinished(tmp_path)
-    preflight(read_facts(run), [("ward/net", "both")], True)
+    preflight(read_facts(run), [("ward/net", "both")], Access(True))
     assert hub.count("POST|PUT") == 0
     with pytest.raises(HubError, match="cannot write to 'other'"):
-        preflight(read_facts(run), [("other/net", "both")], True)
+        preflight(read_facts(run), [("other/net", "both")], Access(True))
     monkeypatch.setenv("HF_TOKEN", READ_TOKEN)
     with pytest.raises(HubError, match="read-only token"):
-        preflight(read_facts(run), [("guest/net", "both")], True)
+        preflight(read_facts(run), [("guest/net", "both")], Access(True))
     with pytest.raises(MedftError, match="not finished"):
         check_weights(run, read_facts(run), [("ward/net", "both")])
 
@@ -183,5 +217,5 @@ def test_before_training_refusals_reach_no_hub(
 ) -> None:
     run = unfinished(tmp_path, model, scale)
     with pytest.raises(MedftError, match=says):
-        preflight(read_facts(run), [(repo, "adapter")], True)
+        preflight(read_facts(run), [(repo, "adapter")], Access(True))
     assert hub.requests == []
