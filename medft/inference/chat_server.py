@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 
 from medft.data.record import Message
 from medft.errors import MedftError
@@ -56,9 +59,12 @@ class ChatServer:
         index: documents to answer from, if any.
         k: passages per question.
         seed: seeds the sampling.
+        votes: where votes on answers are written, with question and answer.
     """
 
-    def __init__(self, library: Library, index: Index | None, k: int, seed: int) -> None:
+    def __init__(self, library: Library, index: Index | None, k: int, seed: int, votes: Path) -> None:
+        self.votes = votes
+        self._lock = threading.Lock()
         self.library, self.index, self.k, self.seed = library, index, k, seed
         self.templates = templates()
         self._visits: dict[str, Visit] = {}
@@ -105,6 +111,32 @@ class ChatServer:
             )
             for _ in _answer(dialogue, question, column, answers[name], stop):
                 yield visit.shown()
+
+    def system_text(self, model: str, template: str) -> str:
+        """The system text before questions to ``model``: of ``template``, else of its training."""
+        words = self.templates.get(template)
+        try:
+            return Dialogue(self.library, model, Sampling(1), template=words).system_text
+        except MedftError as error:
+            return error.what
+
+    def vote(self, visitor: str, model: str, turn: int, good: bool) -> None:
+        """Write down what ``visitor`` thinks of an answer: one line of JSON in the file of votes.
+
+        Args:
+            visitor: whose page it is.
+            model: whose answer it is.
+            turn: its place in the conversation, questions counted too.
+            good: the vote.
+        """
+        turns = self._visits[visitor].columns[model].turns
+        row = {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"), "model": model, "good": good,
+            "question": turns[turn - 1]["content"], "answer": turns[turn]["content"],
+        }  # fmt: skip
+        self.votes.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock, self.votes.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def stop(self, visitor: str) -> None:
         """End the answers that are being written for ``visitor``."""

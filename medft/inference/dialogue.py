@@ -110,6 +110,10 @@ class Dialogue:
         """What stands before the conversation."""
         return self._words().system if self.system is None else self.system
 
+    @property
+    def _language(self) -> str:
+        return self.library.model(self.model).language
+
     def _on_cut(self) -> None:
         self.cut = True
 
@@ -126,13 +130,15 @@ class Dialogue:
                 remedy="name documents to answer from, or choose another template",
             )
         context = "\n\n".join(hit.passage.text for hit in self.passages)
-        record = Record(id="", source="", task="qa", language="en", question=question, context=context)
+        record = Record(
+            id="", source="", task="qa", language=self._language, question=question, context=context
+        )
         return Message("user", fill(words.user, record))
 
     def _words(self) -> WordingConfig:
         template = self.template or self.library.model(self.model).template
         task = next((t for t in QUESTION_TASKS if t in template.tasks), next(iter(template.tasks)))
-        words = wording(template, task, "en")
+        words = wording(template, task, self._language)
         if "label" in WordingConfig(user=words.user).fields():
             raise ConfigError(f"template '{template.name}' cannot word a question of yours")
         return words

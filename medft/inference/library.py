@@ -24,6 +24,7 @@ from medft.plan.resolve import Resolved, resolve
 from medft.prompt.config import TemplateConfig
 from medft.runs import RunDir
 from medft.runs.record import RunRecord
+from medft.runs.values import mapping, text
 
 Weights = Literal["adapter", "merged"]
 
@@ -42,6 +43,8 @@ class RunModel:
     """The base model."""
     template: TemplateConfig
     """The words it was trained with."""
+    language: str
+    """ISO 639-1 code of its data; English where they have several."""
     resolved: Resolved
     """How this machine runs it, at the scale it was trained at."""
     load_in_4bit: bool
@@ -67,7 +70,15 @@ def read_run(run: RunDir, weights: Weights = "adapter") -> RunModel:
     how = build(EngineConfig, record.demand(dict, "settings", "engine"), "engine")
     template = build(TemplateConfig, record.demand(dict, "settings", "template"), "template")
     resolved = resolve(model, replace(how, name="auto"), record.scale, probe())
-    return RunModel(record, model, template, resolved, resolved.load_in_4bit)
+    return RunModel(record, model, template, _language(record), resolved, resolved.load_in_4bit)
+
+
+def _language(record: RunRecord) -> str:
+    dataset = mapping(record.settings, "dataset")
+    sources = mapping(dataset, "sources")
+    members = [mapping(sources, name) for name in sources] or [dataset]
+    found = {text(member.get("language")) for member in members}
+    return (found.pop() if len(found) == 1 else "") or "en"
 
 
 class Library:

@@ -7,7 +7,7 @@ network, and no HTML.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import gradio as gr
@@ -16,6 +16,7 @@ from medft.errors import ConfigError, MedftError
 from medft.inference.chat_server import ChatServer, Column
 from medft.inference.dialogue import NOT_ADVICE
 from medft.inference.generation import Sampling
+from medft.prompt.examples import question as example
 
 SIDE_BY_SIDE = 4
 """Columns on the page."""
@@ -33,19 +34,36 @@ footer { display: none !important }
 """
 
 
-def build_page(server: ChatServer, sampling: Sampling) -> gr.Blocks:
-    """The page."""
+_ENTER_ASKS = """() => {
+  const box = document.querySelector('#question textarea')
+  const asks = event => {
+    if (event.key !== 'Enter' || event.isComposing) return
+    event.stopImmediatePropagation()
+    if (event.shiftKey) return
+    event.preventDefault()
+    document.querySelector('#ask').click()
+  }
+  box.addEventListener('keydown', asks, true)
+  box.addEventListener('keypress', asks, true)  // where Gradio listens
+}"""
+"""Gradio's box of several lines asks at Shift Enter; everybody expects Enter. A word that an input method is
+still composing is not sent."""
+
+
+def build_page(server: ChatServer, sampling: Sampling, opened: int = 1) -> gr.Blocks:
+    """The page, with the first ``opened`` models side by side."""
     names = server.library.names
     slots = min(len(names), SIDE_BY_SIDE)
+    chosen = names[: min(opened, slots)]
     with gr.Blocks(title="medft", analytics_enabled=False, fill_height=True) as page:
         gr.HTML(f'<div id="notice" role="note">{NOT_ADVICE}</div>', padding=False)
         models = gr.Dropdown(
-            list(names), value=[names[0]], multiselect=True, max_choices=slots, elem_id="models",
+            list(names), value=list(chosen), multiselect=True, max_choices=slots, elem_id="models",
             label=f"Models, up to {slots} side by side",
         )  # fmt: skip
-        settings = _settings(server, sampling)
+        settings, system = _settings(server, sampling, chosen[0])
         with gr.Row():
-            parts = [part for slot in range(slots) for part in _column(slot, names[0])]
+            parts = [part for slot in range(slots) for part in _column(slot, chosen)]
         question = gr.Textbox(
             label="Question", lines=2, max_lines=8, elem_id="question", autofocus=True,
             placeholder="Enter asks, Shift Enter begins a new line",
@@ -54,15 +72,23 @@ def build_page(server: ChatServer, sampling: Sampling) -> gr.Blocks:
             send = gr.Button("Ask", variant="primary", elem_id="ask")
             halt = gr.Button("Stop", elem_id="stop")
             reset = gr.Button("New conversation", elem_id="reset")
+        gr.Examples(_examples(server), question, label="For example", api_visibility="private")
         does = _Actions(server, slots)
-        gr.on(
-            [send.click, question.submit], does.ask, [question, models, *settings], [question, *parts],
+        send.click(
+            does.ask, [question, models, *settings], [question, *parts],
             api_name="ask", show_progress="hidden", trigger_mode="multiple",
         )  # fmt: skip
         halt.click(does.stop, queue=False, api_name=False)
         clear = [chat.clear for chat in parts if isinstance(chat, gr.Chatbot)]
         gr.on([reset.click, *clear], does.reset, None, parts, queue=False, api_name=False)
         models.change(does.choose, [models], parts, queue=False, api_name=False)
+        gr.on(
+            [models.change, settings[0].change], does.system, [models, settings[0]], system,
+            queue=False, api_name=False,
+        )  # fmt: skip
+        for slot, chat in enumerate(part for part in parts if isinstance(part, gr.Chatbot)):
+            chat.like(does.vote(slot), [models], None, api_name=False)
+        page.load(None, js=_ENTER_ASKS)
         page.unload(does.leave)
     page.queue(default_concurrency_limit=AT_ONCE, max_size=2 * AT_ONCE)
     return page
@@ -148,13 +174,35 @@ class _Actions:
         """End the answer that is being written."""
         self.server.stop(str(request.session_hash))
 
+    def system(self, models: list[str], template: str) -> str:
+        """The system text before the next question to the first model."""
+        return self.server.system_text(models[0], template) if models else ""
+
+    def vote(self, slot: int) -> Callable[[list[str], gr.LikeData, gr.Request], None]:
+        """Keeps what is thought of the answers in column ``slot``."""
+
+        def keep(models: list[str], vote: gr.LikeData, request: gr.Request) -> None:
+            turn = vote.index if isinstance(vote.index, int) else vote.index[0]
+            self.server.vote(str(request.session_hash), models[slot], turn, bool(vote.liked))
+            gr.Info(f"kept in {self.server.votes}", duration=3)
+
+        return keep
+
     def leave(self, request: gr.Request) -> None:
         """The visitor has closed the page."""
         self.server.forget(str(request.session_hash))
 
 
-def _settings(server: ChatServer, sampling: Sampling) -> Sequence[gr.components.Component]:
-    """Template, documents, and how answers are sampled."""
+def _examples(server: ChatServer) -> list[str]:
+    """A question in the language of each model's data."""
+    languages = [server.library.model(name).language for name in server.library.names]
+    return list(dict.fromkeys(map(example, languages)))
+
+
+def _settings(
+    server: ChatServer, sampling: Sampling, first: str
+) -> tuple[Sequence[gr.components.Component], gr.Textbox]:
+    """Template, documents, and how answers are sampled; beside them the system text of model ``first``."""
     searched = server.index is not None
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         with gr.Row():
@@ -163,17 +211,28 @@ def _settings(server: ChatServer, sampling: Sampling) -> Sequence[gr.components.
                 searched, label="Answer from documents", interactive=searched,
                 info="the passages found for a question stand before it" if searched else "none were named",
             )  # fmt: skip
+        system = gr.Textbox(
+            server.system_text(first, OWN), label="System text, sent before the conversation",
+            interactive=False, max_lines=6, elem_id="system",
+        )  # fmt: skip
         with gr.Row():
             temperature = gr.Slider(0, 2, sampling.temperature, step=0.05, label="Temperature (0: greedy)")
             top_p = gr.Slider(0.05, 1, sampling.top_p, step=0.05, label="Top p")
-            length = gr.Slider(8, 2048, sampling.max_new_tokens, step=8, label="Longest answer, tokens")
-    return template, documents, temperature, top_p, length
+            length = gr.Slider(
+                1,
+                max(2048, sampling.max_new_tokens),
+                sampling.max_new_tokens,
+                step=1,
+                label="Longest answer, tokens",
+            )
+    return (template, documents, temperature, top_p, length), system
 
 
-def _column(slot: int, first: str) -> tuple[gr.Column, gr.Chatbot, gr.Textbox]:
-    with gr.Column(visible=slot == 0) as column:
+def _column(slot: int, chosen: Sequence[str]) -> tuple[gr.Column, gr.Chatbot, gr.Textbox]:
+    shown = slot < len(chosen)
+    with gr.Column(visible=shown) as column:
         chat = gr.Chatbot(
-            label=first, render_markdown=False, sanitize_html=True, allow_tags=False, feedback_options=None,
+            label=chosen[slot if shown else 0], render_markdown=False, sanitize_html=True, allow_tags=False,
             buttons=["copy"], watermark=NOT_ADVICE, height=420, elem_id=f"chat{slot}", elem_classes="chat",
         )  # fmt: skip
         passages = gr.Textbox(

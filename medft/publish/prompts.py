@@ -10,24 +10,12 @@ from medft.aliases import Json
 from medft.config import build
 from medft.errors import MedftError
 from medft.prompt.config import PLACEHOLDER, TemplateConfig
+from medft.prompt.examples import question
 from medft.prompt.template import wording
 from medft.runs import RunDir
 from medft.runs.record import RunRecord
 from medft.runs.values import mapping, text
 
-QUESTIONS = {
-    "de": "Was ist Asthma?",
-    "en": "What is asthma?",
-    "es": "¿Qué es el asma?",
-    "fr": "Qu'est-ce que l'asthme ?",
-    "it": "Che cos'è l'asma?",
-    "ja": "喘息とは何ですか。",
-    "ko": "천식이란 무엇인가요?",
-    "nl": "Wat is astma?",
-    "pt": "O que é asma?",
-    "zh": "什么是哮喘？",
-}
-"""An example question by ISO 639-1 code; English for any other language."""
 _SYSTEM_IN_USER = "\n\n"  # medft.prompt.chat puts a blank line between the two where there is no system role
 
 
@@ -50,8 +38,7 @@ class Prompt:
         Args:
             system_role: whether the chat template has one; else the system text begins the user's turn.
         """
-        question = QUESTIONS.get(self.language, QUESTIONS["en"])
-        values = {"question": question, "context": "..."}
+        values = {"question": question(self.language), "context": "..."}
         user = PLACEHOLDER.sub(lambda match: values.get(match[1], ""), self.user)
         turns = [("system", self.system)] if self.system and system_role else []
         folded = f"{self.system}{_SYSTEM_IN_USER}{user}" if self.system and not system_role else user

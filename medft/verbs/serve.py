@@ -72,7 +72,11 @@ def run(config: ServeConfig) -> None:
             index = open_index(config.docs, config.index, config.embedder, config.artifacts / "indexes")
         screen.line("loading", library.names[0])
         library.session(library.names[0])
-        page = web.build_page(ChatServer(library, index, config.k, config.seed), sampling)
+        page = web.build_page(
+            ChatServer(library, index, config.k, config.seed, config.artifacts / "votes.jsonl"),
+            sampling,
+            opened=len(names),
+        )
         address = web.launch(page, config.port, block=False)
         screen.line("open", address)
         screen.line("note", NOT_ADVICE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -28,11 +29,11 @@ HOSTILE = {
 
 
 @pytest.fixture(scope="module")
-def server(library: Library) -> ChatServer:
+def server(library: Library, tmp_path_factory: pytest.TempPathFactory) -> ChatServer:
     session, _ = library.session(library.names[0])
     session.stop_ids = (session.tokenizer.unk_token_id,)  # answers are as long as they may be
     passages = [Passage("asthma.md", "Asthma narrows the airways."), Passage("gout.md", "Gout swells a toe.")]
-    return ChatServer(library, Bm25(passages), 1, 0)
+    return ChatServer(library, Bm25(passages), 1, 0, tmp_path_factory.mktemp("votes") / "votes.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +103,51 @@ def test_ask_and_see_an_answer(page: Any, tmp_path_factory: pytest.TempPathFacto
     assert page.locator("#question textarea").input_value() == ""
     _shot(page, "answer", tmp_path_factory)
     assert page.outside == []
+
+
+def test_enter_asks_and_shift_enter_begins_a_new_line(page: Any) -> None:
+    box = page.locator("#question textarea")
+    box.press_sequentially("What is")
+    box.press("Shift+Enter")
+    box.press_sequentially("asthma?")
+    assert box.input_value() == "What is\nasthma?"
+    box.press("Enter")
+    assert _answer(page)
+    assert "What is\nasthma?" in page.locator("#chat0 [data-testid=user]").inner_text()
+    assert page.locator("#chat0 [data-testid=user]").count() == 1
+    assert box.input_value() == ""
+
+
+def test_an_example_a_system_text_and_a_vote(page: Any, server: ChatServer) -> None:
+    page.get_by_text("What is asthma?", exact=True).first.click()
+    page.wait_for_function("document.querySelector('#question textarea').value === 'What is asthma?'")
+    page.locator("#settings button").first.click()
+    assert page.locator("#system textarea").input_value() == server.system_text(server.library.names[0], "")
+    page.locator("#question textarea").press("Enter")
+    answer = _answer(page)
+    page.locator("#chat0").get_by_role("button", name="Like", exact=True).first.click()
+    page.get_by_text("kept in").first.wait_for()
+    row = json.loads(server.votes.read_text().splitlines()[-1])
+    assert (row["good"], row["question"], row["model"]) == (True, "What is asthma?", server.library.names[0])
+    assert row["answer"].strip() == answer.strip()
+
+
+def test_several_models_open_side_by_side(server: ChatServer, browser: Any) -> None:
+    from medft.inference import web
+
+    built = web.build_page(server, Sampling(max_new_tokens=4), opened=2)
+    address = web.launch(built, None, block=False)
+    try:
+        page = browser.new_page()
+        page.goto(address)
+        page.locator("#chat1").wait_for()
+        for slot, name in enumerate(server.library.names[:2]):
+            assert name in page.locator(f"#chat{slot}").inner_text()
+        _ask(page, "What is gout?")
+        assert _answer(page, 0) and _answer(page, 1)
+        page.close()
+    finally:
+        built.close()
 
 
 def test_switch_and_ask_two_models_at_once(
