@@ -8,13 +8,15 @@ import logging
 import os
 import re
 import sys
+import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import TextIO
 
-from medft.format import numeric
+from medft.format import duration, numeric
 
 _NARROWEST = 6  # characters that a column keeps, however narrow the terminal
 _GAP = "  "
@@ -124,6 +126,32 @@ class Screen:
             desc=f"  {words}", unit=" rows", unit_scale=True,
         ) as bar:  # fmt: skip
             yield bar.update
+
+    @contextmanager
+    def waiting(self, words: str) -> Iterator[None]:
+        """Show ``words`` and the time that has passed, while the block takes longer than two seconds; in a
+        log file a line a minute."""
+        done, began = threading.Event(), time.monotonic()
+
+        def show() -> None:
+            first, step = (2.0, 1.0) if self.live else (60.0, 60.0)
+            pause = first
+            while not done.wait(pause):
+                passed, pause = duration(time.monotonic() - began), step
+                text = f"\r  {words} {passed}" if self.live else f"  {words} {passed}\n"
+                print(text, end="", file=self.bar_stream, flush=True)
+            if self.live and time.monotonic() - began > first:
+                print("\r\033[K", end="", file=self.bar_stream, flush=True)
+
+        shown = threading.Thread(target=show, daemon=True) if words and not self.quiet else None
+        if shown:
+            shown.start()
+        try:
+            yield
+        finally:
+            done.set()
+            if shown:
+                shown.join()
 
 
 def _printable(text: str) -> str:

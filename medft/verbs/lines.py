@@ -8,7 +8,7 @@ from medft.data.prepare import Prepared
 from medft.engine.compat import outside_tested
 from medft.errors import EngineError
 from medft.files import folder_size
-from medft.format import duration, size
+from medft.format import size
 from medft.models import gguf
 from medft.models.base_models import Base
 from medft.models.registry import ModelConfig
@@ -18,6 +18,7 @@ from medft.plan.resolve import Resolved
 from medft.prompt.tokens import EncodedSplit
 from medft.runs import RunDir
 from medft.screen import Screen
+from medft.verbs.stages import Stages
 
 if TYPE_CHECKING:
     from medft.training.result import Outcome
@@ -131,11 +132,12 @@ def say_stopped(screen: Screen, folder: RunDir, outcome: Outcome) -> int:
     return 130
 
 
-def say_end(screen: Screen, summary: dict[str, Any], seconds: float) -> None:
-    """The metrics, and what can be done with the run."""
+def say_end(screen: Screen, summary: dict[str, Any], stages: Stages) -> None:
+    """The metrics, where the time went, and what can be done with the run."""
     loss, bits = summary["validation_loss"], summary["bits_per_byte"]
     metrics = [f"train loss {summary['train_loss']:.3f}"]
     metrics += [f"validation {loss:.3f}"] if loss is not None else []
     metrics += [f"{bits:.3f} bits/byte"] if bits is not None else []
-    screen.line("result", ", ".join(metrics) + f", in {duration(seconds)}")
+    screen.line("result", ", ".join(metrics))
+    screen.line("time", stages.summary())
     screen.line("next", "medft chat run=latest | medft evaluate run=latest | medft compare")

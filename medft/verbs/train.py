@@ -5,7 +5,6 @@ The story of the command, top to bottom; every room it joins is named where it e
 
 from __future__ import annotations
 
-import time
 import traceback
 from dataclasses import dataclass, replace
 
@@ -38,6 +37,7 @@ from medft.training.summary import Fingerprints, ledger_json, summarise
 from medft.training.wandb_log import Labels, WandbRun
 from medft.verbs import train_upload
 from medft.verbs.lines import announce, say_base, say_end, say_plan, say_stopped
+from medft.verbs.stages import Stages
 from medft.verbs.steps import Tokens, decided, encode, merge, plan_of
 from medft.verbs.train_config import TrainConfig
 
@@ -62,21 +62,22 @@ def run(config: TrainConfig) -> int:
     Raises:
         MedftError: whatever prevents a result; what has been trained stays in the run folder.
     """
-    screen, began = Screen(quiet=not ranks.first()), time.perf_counter()
+    screen = Screen(quiet=not ranks.first())
+    stages = Stages(screen)
     resolved = resolve(config.model, config.engine, config.scale, probe())
     config = decided(config, resolved)
     if config.preflight and resolved.scale == "full":
         access.check(config.model, resolved.load_in_4bit, config.merge, probe())
-    with screen.bar(None, "reading") as advance:
+    with stages.part("data"), screen.bar(None, "reading") as advance:
         prepared = prepare(config.dataset, seed=config.seed, processed=config.processed, progress=advance)
     config = replace(config, dataset=prepared.config)  # so that the run's record names commits, not branches
     folder = ranks.share(lambda: open_folder(plain(config), snapshot(probe(), resolved, config.seed)))
     announce(screen, config, resolved, prepared, str(folder.root))
-    job = _Job(config, resolved, prepared, folder, screen)
+    job = _Job(config, resolved, prepared, folder, screen, stages)
     with screen.chatter_to(ranks.own(folder.log)), keeping_state(folder, ranks.first()):
         if config.preflight:
             ranks.share(lambda: train_upload.demand(config.upload, folder))
-        return _run(job, began)
+        return _run(job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +89,29 @@ class _Job:
     prepared: Prepared
     folder: RunDir
     screen: Screen
+    stages: Stages
 
 
-def _run(job: _Job, began: float) -> int:
+def _run(job: _Job) -> int:
     """The part of the story that libraries talk through; what they say goes to the run's log."""
     engine = engine_named(job.resolved.engine)
-    engine.activate()
-    from medft.report.curves import draw_run
-    from medft.training.run import save_adapter, train
+    with job.stages.part("libraries", "importing libraries"):
+        engine.activate()
+        from medft.report.curves import draw_run
+        from medft.training.run import save_adapter, train
 
     base, tokens = _encode(job)
     prints, ledger = _account(job, tokens)
     plan = _plan(job, base, tokens)
     if ranks.first():
         _write_down(job, plan, ledger)
-    loaded = _load(engine, job, plan, base, tokens)
-    wandb = _start_wandb(job.config, plan.resolved, job.folder, job.screen)
+    with job.stages.part("model", "loading the model"):
+        loaded = _load(engine, job, plan, base, tokens)
+    with job.stages.part("W&B", "starting W&B"):
+        wandb = _start_wandb(job.config, plan.resolved, job.folder, job.screen)
     training = Training(plan.trainer, job.config.seed, job.folder, rehearse=job.config.preflight)
-    outcome = train(loaded, tokens.splits, training, _watchers(job.screen, wandb))
+    with job.stages.part("training"):
+        outcome = train(loaded, tokens.splits, training, _watchers(job.screen, wandb))
     ranks.leave()
     if outcome.interrupted or outcome.diverged:
         wandb.stop()
@@ -117,14 +123,18 @@ def _run(job: _Job, began: float) -> int:
     del loaded
     release()
 
-    merged, failed = _merged(job, base, tokens)
-    draw_run(job.folder)
+    with job.stages.part("merging and checking", "merging and checking"):
+        merged, failed = _merged(job, base, tokens)
+    with job.stages.part("drawing"):
+        draw_run(job.folder)
     names = {**_names(job, plan, outcome, wandb), "base_file": gguf.record(base.folder)}
     names |= {"merge_failed": failed.what} if failed else {}
+    names |= {"stage_seconds": {part: round(seconds, 2) for part, seconds in job.stages.seconds.items()}}
     summary = summarise(names, job.folder, outcome, prints, merged)
     write_json(job.folder.summary, summary)
-    wandb.finish(summary, ledger, job.folder.loss_png)
-    say_end(job.screen, summary, time.perf_counter() - began)
+    with job.stages.part("W&B", "finishing W&B"):
+        wandb.finish(summary, ledger, job.folder.loss_png)
+    say_end(job.screen, summary, job.stages)
     if failed:
         raise failed
     train_upload.send(job.config.upload, job.folder, job.screen)
@@ -151,9 +161,14 @@ def _encode(job: _Job) -> tuple[Base, Tokens]:
     """The base on disk, and the rows as ids of its tokenizer."""
     config, resolved, prepared = job.config, job.resolved, job.prepared
     use_threads(1 if resolved.scale == "tiny" else probe().cpu_cores)
-    base = training_base(config.model, resolved.scale, resolved.load_in_4bit, config.artifacts)
+    words = "building the tiny twin" if resolved.scale == "tiny" else "fetching the base model"
+    with job.stages.part("base", words):
+        base = training_base(config.model, resolved.scale, resolved.load_in_4bit, config.artifacts)
     say_base(job.screen, config.model, base)
-    with job.screen.bar(sum(prepared.rows(name) for name in SPLITS), "encoding") as advance:
+    with (
+        job.stages.part("data"),
+        job.screen.bar(sum(prepared.rows(name) for name in SPLITS), "encoding") as advance,
+    ):
         return base, encode(config, prepared, base.folder, advance)
 
 
