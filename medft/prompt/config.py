@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from medft.checked import Name
 from medft.errors import ConfigError
 
 FIELDS = ("question", "context", "answer", "label")
@@ -52,7 +53,7 @@ class TaskConfig:
 class TemplateConfig:
     """A prompt template: wordings by task, so that one mixture can hold several tasks."""
 
-    name: str
+    name: Name
     """Names the run folder."""
     tasks: dict[str, TaskConfig]
     """Wordings by task (qa, note, nli, ...)."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from medft.checked import Count, Seed, Tokens
 from medft.errors import ConfigError, MedftError
 from medft.inference.batch import answer_file, read_questions
 from medft.inference.commands import Quit, run_command
@@ -17,7 +18,7 @@ from medft.inference.dialogue import NOT_ADVICE, Dialogue
 from medft.inference.documents import Index
 from medft.inference.generation import BATCH_TOKENS, Sampling
 from medft.inference.library import Library
-from medft.inference.retrieve import IndexKind, check_k, open_index
+from medft.inference.retrieve import IndexKind, open_index
 from medft.runs import find_run
 from medft.screen import Screen
 
@@ -41,29 +42,28 @@ class ChatConfig:
     """How passages are found: bm25, or dense (an extra)."""
     embedder: str = "NeuML/pubmedbert-base-embeddings"
     """Sentence-transformers model of a dense index."""
-    k: int = 3
+    k: Count = 3
     """Passages per question."""
     questions: Path | None = None
     """Answer this file instead of talking: one question per line, or .jsonl rows with `question`."""
     answers: Path | None = None
     """Where those answers go, as .jsonl."""
-    max_new_tokens: int = 512
+    max_new_tokens: Tokens = 512
     """Longest answer, in tokens."""
     temperature: float = 0.0
     """0 is greedy."""
     top_p: float = 1.0
     """Sample from the smallest set of tokens with this much probability."""
-    seed: int = 0
+    seed: Seed = 0
     """Sampling seed."""
-    context: int = 4096
+    context: Tokens = 4096
     """Longest conversation and answer together, in tokens."""
-    batch_tokens: int = BATCH_TOKENS
+    batch_tokens: Tokens = BATCH_TOKENS
     """Tokens of a file's questions and answers that are computed at once; fewer need less memory."""
     artifacts: Path = Path("artifacts")
     """Where runs lie, and where indexes are kept."""
 
     def __post_init__(self) -> None:
-        check_k(self.k)
         if (self.questions is None) != (self.answers is None):
             raise ConfigError(
                 "'questions' and 'answers' belong together",

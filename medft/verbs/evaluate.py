@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from medft.aliases import NamedProgress
+from medft.checked import Name, Seed, Tokens
 from medft.config import build
 from medft.data.config import DatasetConfig
 from medft.data.prepare import prepare
@@ -42,7 +43,7 @@ SAVED = "the answers so far are saved; run the same command to continue"
 class EvaluateConfig:
     """What is asked, and of which run."""
 
-    suite: dict[str, SuiteConfig]
+    suite: dict[Name, SuiteConfig]
     """The suites, by name."""
     run: str = "latest"
     """The run: a folder, `latest`, or part of a run's name."""
@@ -52,11 +53,11 @@ class EvaluateConfig:
     """0 is greedy decoding, recommended for metrics that are to be compared."""
     top_p: float = 1.0
     """Sample from the smallest set of tokens with this much probability."""
-    context: int = 4096
+    context: Tokens = 4096
     """Longest prompt and answer together, in tokens."""
-    batch_tokens: int = BATCH_TOKENS
+    batch_tokens: Tokens = BATCH_TOKENS
     """Tokens of prompts and answers that are computed at once; fewer need less memory."""
-    seed: int = 3407
+    seed: Seed = 3407
     """Seeds the choice of items, the bootstrap and sampling."""
     artifacts: Path = Path("artifacts")
     """Where runs lie."""

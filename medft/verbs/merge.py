@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from medft.checked import Positive
 from medft.config import build
 from medft.data.prepare import prepare
 from medft.errors import RunError
@@ -28,7 +29,7 @@ class MergeConfig:
 
     run: str = "latest"
     """The run: a folder, `latest`, or part of a run's name."""
-    max_shard_gb: float = 5.0
+    max_shard_gb: Positive = 5.0
     """Size of the files, in GB."""
     artifacts: Path = Path("artifacts")
     """Where runs stand."""

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from medft.checked import CountOrNone, Seed
 from medft.data.cleaning.identifiers import redact_record
 from medft.data.config import DatasetConfig
 from medft.data.examination.examine import Report, examine
 from medft.data.prepare import Prepared, prepare
 from medft.data.record import Record
-from medft.errors import ConfigError, MedftError, PromptError
+from medft.errors import MedftError, PromptError
 from medft.files import atomic_folder, numbered, stamp
 from medft.models.base_models import settled, training_base
 from medft.models.gguf import is_gguf
@@ -60,18 +61,14 @@ class PrepareConfig:
     hand."""
     tokenizer: str | None = None
     """A folder or hub id whose tokenizer counts instead."""
-    show: int = 0
+    show: CountOrNone = 0
     """Training rows to show as the model will see them, drawn by seed; their text is then in the report."""
-    seed: int = 3407
+    seed: Seed = 3407
     """Seeds the split, and the draw of the rows that are shown."""
     artifacts: Path = Path("artifacts")
     """The report is written to <artifacts>/prepare/<dataset>-<stamp>/."""
     processed: Path = Path("data/processed")
     """Where prepared records are kept."""
-
-    def __post_init__(self) -> None:
-        if self.show < 0:
-            raise ConfigError("'show' must be at least 0", remedy="show=3 shows three rows")
 
 
 def run(config: PrepareConfig) -> None:

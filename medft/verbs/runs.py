@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from medft.errors import ConfigError, DataError, MedftError
+from medft.checked import Count
+from medft.errors import DataError, MedftError
 from medft.format import UNKNOWN, count, decimal, duration
 from medft.report.blocks import Table
 from medft.report.series import read_curve
@@ -37,16 +38,12 @@ class RunsConfig:
     """Only runs with this prompt template."""
     state: State | None = None
     """Only runs in this state: finished, running, interrupted, failed or killed."""
-    limit: int | None = 20
+    limit: Count | None = 20
     """List this many; null lists all."""
     format: Literal["table", "json"] = "table"
     """For people, or for programs."""
     artifacts: Path = Path("artifacts")
     """Where runs are looked for."""
-
-    def __post_init__(self) -> None:
-        if self.limit is not None and self.limit < 1:
-            raise ConfigError(f"limit must be 1 or more, not {self.limit}", remedy="limit=null lists all")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medft.checked import Positive, Seed
 from medft.config import plain
 from medft.data.config import DatasetConfig
 from medft.engine.base import EngineConfig, LoraConfig
@@ -65,7 +66,7 @@ class TrainConfig:
     scale: Scale = "auto"
     """full: the real base; tiny: its two-layer twin; auto: full on a CUDA GPU, and without one where the
     model has at most 400M weights or no twin."""
-    seed: int = 3407
+    seed: Seed = 3407
     """Seeds the split, adapter initialization, batch order and NEFTune noise."""
     resume: str | None = None
     """Run to resume, by path, name or `latest`."""
@@ -73,7 +74,7 @@ class TrainConfig:
     """Where runs, sweeps and comparisons are written."""
     processed: Path = Path("data/processed")
     """Where prepared records and token ids are kept."""
-    max_shard_gb: float = 5.0
+    max_shard_gb: Positive = 5.0
     """Size of the files of merged weights, in GB."""
     merge: bool = True
     """Write merged/ besides adapter/."""
@@ -88,8 +89,6 @@ class TrainConfig:
     """The command line that the settings came from."""
 
     def __post_init__(self) -> None:
-        if not self.max_shard_gb > 0:
-            raise ConfigError(f"'max_shard_gb' must be above 0, not {self.max_shard_gb}")
         if self.upload.repo and self.sweep.folder:
             raise ConfigError(
                 "the jobs of a sweep would all go to one repository",
