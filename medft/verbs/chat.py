@@ -19,8 +19,10 @@ from medft.inference.documents import Index
 from medft.inference.generation import BATCH_TOKENS, Sampling
 from medft.inference.library import Library
 from medft.inference.retrieve import IndexKind, open_index
+from medft.overrides import Idle
 from medft.runs import find_run
 from medft.screen import Screen
+from medft.signals import Ended
 
 EXAMPLES = (
     "medft chat run=latest",
@@ -28,6 +30,13 @@ EXAMPLES = (
     "medft chat run=latest docs=guidelines/",
     "medft chat run=latest questions=questions.txt answers=answers.jsonl",
 )
+IDLE = (
+    Idle("batch_tokens", lambda config: config.questions, "questions=..."),
+    *(Idle(key, lambda config: config.docs or not config.questions, "docs=...")
+      for key in ("k", "index", "embedder")),
+    *(Idle(key, lambda config: config.temperature > 0 or not config.questions, "temperature above 0")
+      for key in ("top_p", "seed")),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +132,8 @@ def _talk(screen: Screen, dialogue: Dialogue, documents: Callable[[Path], Index]
                 _reply(screen, dialogue, line)
         except MedftError as error:
             screen.say(f"error: {error}")
+        except Ended:
+            raise
         except KeyboardInterrupt:
             continue  # at the prompt: the line is given up
         except (EOFError, Quit):
@@ -134,7 +145,7 @@ def _reply(screen: Screen, dialogue: Dialogue, question: str) -> None:
     pieces = dialogue.ask(question, cancel)
     with _stopping(cancel):
         for piece in pieces:
-            print(piece, end="", file=screen.stream, flush=True)
+            screen.say(piece, end="")
     screen.say("  [stopped]" if cancel.is_set() else "")
     for remark in dialogue.remarks():
         screen.say(f"  [{remark}]")

@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from medft.aliases import NamedProgress
 from medft.checked import Name, Seed, Tokens
-from medft.config import build
 from medft.data.config import DatasetConfig
 from medft.data.prepare import prepare
 from medft.data.record import Record
@@ -26,6 +25,7 @@ from medft.inference.generation import BATCH_TOKENS, Sampling
 from medft.inference.library import Library, RunModel, Weights, fingerprint, open_merged, read_run
 from medft.inference.session import BASE, Session
 from medft.models.base_models import merging_base, training_base
+from medft.overrides import Idle
 from medft.runs import find_run
 from medft.screen import Screen
 
@@ -35,6 +35,7 @@ EXAMPLES = (
     "medft evaluate run=latest suite=[nli,rag] suite.rag.limit=100",
     "medft evaluate run=latest suite=multimedqa weights=merged",
 )
+IDLE = (Idle("top_p", lambda config: config.temperature > 0, "temperature above 0"),)
 TUNED = "tuned"
 SAVED = "the answers so far are saved; run the same command to continue"
 
@@ -133,7 +134,7 @@ def _records(
     config: EvaluateConfig, tuned: RunModel, remarks: list[str]
 ) -> tuple[list[Record], list[Record]]:
     """The run's test and training records, prepared again exactly as for the training."""
-    dataset = build(DatasetConfig, tuned.record.demand(dict, "settings", "dataset"), "dataset")
+    dataset = tuned.record.built(DatasetConfig, "dataset")
     seed = tuned.record.demand(int, "settings", "seed")
     try:
         prepared = prepare(dataset, seed=seed, processed=config.processed)

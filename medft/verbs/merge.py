@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medft.checked import Positive
-from medft.config import build
 from medft.data.prepare import prepare
 from medft.errors import RunError
 from medft.files import read_json, write_json
@@ -48,7 +47,7 @@ def run(config: MergeConfig) -> None:
             "this run has no adapter to merge", where=str(run.root), remedy="medft runs   lists runs"
         )
     record = RunRecord(run)
-    scale, settings = record.scale, build(TrainConfig, record.demand(dict, "settings"))
+    scale, settings = record.scale, record.built(TrainConfig)
     settings = replace(settings, max_shard_gb=config.max_shard_gb)
     screen.title("merge", str(run.root))
     with screen.chatter_to(run.log):

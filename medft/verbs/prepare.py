@@ -21,6 +21,7 @@ from medft.models.base_models import settled, training_base
 from medft.models.gguf import is_gguf
 from medft.models.hub import fetch
 from medft.models.registry import ModelConfig
+from medft.overrides import Idle
 from medft.plan.resolve import Scale
 from medft.prompt.config import TemplateConfig
 from medft.prompt.preview import Preview, Previewer
@@ -37,6 +38,8 @@ EXAMPLES = (
     "medft prepare dataset=asclepius template=clinical_note trainer.max_length=4096 dataset.phi=redact",
     "medft prepare dataset=sample tokenizer=<folder or hub id>",
 )
+
+IDLE = (Idle("trainer.", lambda config: False, "medft train", but=("trainer.max_length",)),)
 
 TOKENIZER_PATTERNS = (
     "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "*.jinja",
@@ -92,7 +95,7 @@ def run(config: PrepareConfig) -> None:
         if config.show and not previewer:
             screen.line("notice", "rows cannot be shown without a tokenizer: tokenizer=<folder or hub id>")
         for preview in previews:
-            screen.say(painted(preview, _colors(screen)))
+            screen.say(painted(preview, _colors(screen)), painted=True)
         write_data_report(report, prompts, previews, aside)
     screen.line("wrote", f"{folder / NAME}.html, .json")
 

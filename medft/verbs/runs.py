@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from medft.checked import Count
-from medft.errors import DataError, MedftError
+from medft.errors import DataError
+from medft.explain import explained
 from medft.format import UNKNOWN, count, decimal, duration
 from medft.report.blocks import Table
 from medft.report.series import read_curve
@@ -103,8 +104,8 @@ def describe(run: RunDir) -> ListedRun:
     record = RunRecord(run)
     try:
         identity, results, state = record.identity, record.summary or _so_far(run), run.state()
-    except MedftError as error:
-        return replace(row, problem=error.what)
+    except Exception as error:  # whatever is wrong with one folder hides none of the others
+        return replace(row, problem=explained(error).what)
     steps = number(results, "steps")
     return replace(
         row,

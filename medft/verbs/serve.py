@@ -14,6 +14,7 @@ from medft.inference.dialogue import NOT_ADVICE
 from medft.inference.generation import Sampling
 from medft.inference.library import Library
 from medft.inference.retrieve import IndexKind, open_index
+from medft.overrides import Idle
 from medft.runs import find_run
 from medft.screen import Screen
 
@@ -22,6 +23,7 @@ EXAMPLES = (
     "medft serve run=[mistral-medquad,gemma-medquad] port=7861",
     "medft serve run=latest docs=guidelines/",
 )
+IDLE = tuple(Idle(key, lambda config: config.docs, "docs=...") for key in ("k", "index", "embedder"))
 
 
 @dataclass(frozen=True, slots=True)
