@@ -7,13 +7,17 @@ name their defaults. Nothing heavy is imported here.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
 
+from medft import signals
 from medft.errors import ConfigError, MedftError
+from medft.explain import explained, note
+from medft.screen import printable
 
 VERBS = {
     "train": "fine-tune a model on a data set; writes one run folder",
@@ -50,17 +54,18 @@ examples
 medft <command> --help shows a command's settings. --config-dir DIR adds your own YAML files, laid out as in
 conf/. A traceback is shown with MEDFT_TRACEBACK=1."""
 
+LONGEST = 4_000
+"""Characters of an error that are shown."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 after an error, 2 after a wrong command, 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(arguments)
+        with signals.answered(signals.end):
+            return _dispatch(arguments)
     except MedftError as error:
-        if os.environ.get("MEDFT_TRACEBACK"):
-            traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return _failed(error)
     except KeyboardInterrupt as stop:
         print("; ".join(("stopped", *map(str, stop.args))), file=sys.stderr)
         return 130
@@ -68,6 +73,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output went away (`medft runs | head`); that is no failure of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+    except Exception as error:  # the net below every command: whatever it did not expect
+        note(error)
+        return _failed(explained(error))
+
+
+def _failed(error: MedftError) -> int:
+    """Say what went wrong, safely: the message may repeat names and words of files."""
+    if os.environ.get("MEDFT_TRACEBACK"):
+        traceback.print_exc()
+    text = printable(str(error))
+    cut = text if len(text) <= LONGEST else f"{text[:LONGEST]} ... [{len(text) - LONGEST:,} more characters]"
+    with contextlib.suppress(OSError):  # a terminal that is gone, a full disk behind a redirection
+        print(f"error: {cut}", file=sys.stderr)
+    return 2 if isinstance(error, ConfigError) else 1
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -89,8 +108,9 @@ def _dispatch(arguments: list[str]) -> int:
             remedy=f"commands: {', '.join(VERBS)}",
         )
     from medft.compose import group_options, settings, with_config_dir
+    from medft.overrides import readable
 
-    overrides = with_config_dir(arguments[1:])
+    overrides = readable(with_config_dir(arguments[1:]))
     module = import_module(f"medft.verbs.{verb}")
     if "-h" in overrides or "--help" in overrides:
         from medft.help import verb_help

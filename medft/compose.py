@@ -19,6 +19,7 @@ from medft.errors import ConfigError
 from medft.machine import probe
 from medft.model_words import spelled_out
 from medft.models.registry import ShapeConfig
+from medft.overrides import SEARCHPATH, refuse_idle, refuse_ignored
 from medft.paths import conf_dir
 from medft.plan.resolve import Scale, chosen_scale
 
@@ -28,8 +29,6 @@ DEFAULTS = {
     "dataset": {"full": "wikidoc_medquad", "cpu": "sample", "tiny": "sample"},
     "trainer": {"full": "published", "cpu": "cpu", "tiny": "smoke"},
 }
-SEARCHPATH = "hydra.searchpath="
-"""Hydra's override for folders of YAML files beside conf/."""
 
 
 def settings(verb: str, overrides: Sequence[str]) -> Any:
@@ -38,11 +37,14 @@ def settings(verb: str, overrides: Sequence[str]) -> Any:
     Raises:
         ConfigError: whatever is wrong with the command line.
     """
-    module = import_module(f"medft.verbs.{verb}")
+    module, typed = import_module(f"medft.verbs.{verb}"), overrides
     fixed: dict[str, Any] = {}
     if hasattr(module, "expand"):  # a resumed run brings the command line it was started with
         overrides, fixed = module.expand(overrides)
-    return build(getattr(module, f"{verb.capitalize()}Config"), {**compose(verb, overrides), **fixed})
+    refuse_ignored(typed, group_options(overrides))
+    built = build(getattr(module, f"{verb.capitalize()}Config"), {**compose(verb, overrides), **fixed})
+    refuse_idle(typed, built, getattr(module, "IDLE", ()))
+    return built
 
 
 def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
@@ -145,7 +147,15 @@ def _translate(error: Exception, verb: str, groups: dict[str, list[str]]) -> Con
         if not options:
             return ConfigError(f"there is no group '{group}'", remedy=f"groups: {', '.join(groups)}")
         return _unknown_option(group, option, options)
-    first = next(line.strip() for line in text.splitlines() if line.strip())
+    if match := re.search(r"Ambiguous value for argument '\+*(.+?)=(.+)'", text):
+        key, values = match.groups()
+        return ConfigError(
+            f"several values for '{key}'",
+            where=f"{key}={values}",
+            remedy=f"one run for each: medft train -m ...; a list: {key}=[{values}]; "
+            f"""one text: "{key}='{values}'\"""",
+        )
+    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
     return ConfigError(f"the command cannot be read: {first}", remedy=f"medft {verb} --help   shows examples")
 
 

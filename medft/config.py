@@ -18,6 +18,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from medft.checked import LONGEST_NAME
 from medft.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,8 +28,10 @@ T = TypeVar("T")
 _WANTED = {
     "int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "string": "text",
     "is": "a path", "tuple": "a list, as in [a,b]", "dict": "a group of settings",
-    "dataclass": "a group of settings",
+    "dataclass": "a group of settings", "finite": "a finite number",
 }  # fmt: skip
+_LONGEST_SHOWN = 120  # characters of a wrong value in a message
+_HUGE = 10**30  # from which on an integer is not spelled out
 
 
 def build(cls: type[T], values: Mapping[str, Any], key: str = "") -> T:
@@ -112,7 +115,7 @@ def _tighten(node: Any) -> Any:
         case "int" | "bool":
             return {**node, "strict": True}
         case "float":
-            return _before(_number, {**node, "strict": True})
+            return _before(_number, {**node, "strict": True, "allow_inf_nan": False})
         case "dict":  # null is an empty one: only so can a command clear one that a file has filled
             return _before(lambda value: {} if value is None else value, node)
         case "literal":
@@ -162,8 +165,28 @@ def _explain(cls: type, wrong: ErrorDetails, key: str) -> ConfigError:
             f"'{name}' cannot be {value!r}." + (f" Did you mean '{near}'?" if near else ""),
             remedy=f"choose one of: {', '.join(choices)}",
         )
+    if kind.startswith(("greater_than", "less_than", "string_")):
+        return ConfigError(f"'{name}' must be {_range(wrong)}, not {_shown(value)}")
     wanted = _WANTED.get(kind.partition("_")[0], wrong["msg"])
-    return ConfigError(f"'{name}' must be {wanted}, not {value!r}")
+    return ConfigError(f"'{name}' must be {wanted}, not {_shown(value)}")
+
+
+def _range(wrong: ErrorDetails) -> str:
+    """What a value that has the right type must be besides (``checked``)."""
+    words = {"gt": "above {:,}", "ge": "at least {:,}", "lt": "below {:,}", "le": "at most {:,}"}
+    limits = wrong.get("ctx", {})
+    for short, text in words.items():
+        if short in limits:
+            return text.format(limits[short])
+    return f"a name of up to {LONGEST_NAME} letters, digits, and . _ + - after the first of them"
+
+
+def _shown(value: object) -> str:
+    """A value in a message: a long one in part."""
+    if isinstance(value, int) and abs(value) >= _HUGE:
+        return "a number of that size"
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def _names(cls: type, place: Sequence[int | str]) -> list[str]:
@@ -181,5 +204,7 @@ def _names(cls: type, place: Sequence[int | str]) -> list[str]:
 
 def _dotted(key: str, place: Iterable[int | str]) -> str:
     for name in place:
+        if name == "[key]":  # of a dict: the name itself is wrong
+            continue
         key = f"{key}[{name}]" if isinstance(name, int) else f"{key}.{name}".removeprefix(".")
     return key

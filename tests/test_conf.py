@@ -108,7 +108,7 @@ def test_every_experiment_composes_and_builds_for_every_family() -> None:
         (["+lora.rank.x=1"], "unknown setting 'lora.rank'"),
         (["modl=mistral"], "unknown setting 'modl'. Did you mean 'model'?"),
         (["trainer.max_steps=many"], "'trainer.max_steps' must be a whole number, not 'many'"),
-        (["trainer.max_steps=0"], "'trainer.max_steps' must be above 0"),
+        (["trainer.max_steps=0"], "'trainer.max_steps' must be at least 1, not 0"),
         (["trainer.packing=true", "trainer.group_by_length=true"], "contradict each other"),
         (["scale=huge"], "unknown scale 'huge'"),
         (["model=custom"], "model.base"),

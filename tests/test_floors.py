@@ -8,8 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    ("__init__", "errors", "paths", "machine", "format", "aliases", "model_words"),
-    ("files", "screen", "config", "ranks"),
+    ("__init__", "errors", "paths", "machine", "format", "aliases", "model_words", "checked", "signals"),
+    ("files", "screen", "config", "ranks", "explain", "overrides"),
     ("runs",),
     ("data",),
     ("prompt",),

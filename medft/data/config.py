@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from medft.checked import Count, Name
 from medft.config import nearest, unknown_key
 from medft.data.readers.registry import HUB, READERS
 from medft.errors import ConfigError
@@ -47,9 +48,9 @@ class CleaningConfig:
     """Drop rows without an answer (or question)."""
     drop_leftovers: bool = True
     """Drop rows in which a rephrasing model asks for its input instead of giving the text."""
-    max_characters: int | None = None
+    max_characters: Count | None = None
     """Drop rows whose question, context and answer together are longer; null keeps all."""
-    max_same_answer: int | None = 5
+    max_same_answer: Count | None = 5
     """Keep at most this many rows with one and the same answer (boilerplate); null keeps all."""
     near_duplicates: Literal["keep_together", "drop", "off"] = "keep_together"
     """MinHash near duplicates: in one split, dropped but for one, or not looked for."""
@@ -77,8 +78,8 @@ class SplitConfig:
 class DatasetConfig:
     """A data set: rows from one reader, or a mixture of other data sets (``sources``)."""
 
-    name: str
-    """Names the run folder."""
+    name: Name
+    """Names the run folder, and that of the prepared rows."""
     task: str = "qa"
     """Task of every row, unless columns.task says otherwise."""
     language: str = "en"
@@ -114,7 +115,7 @@ class DatasetConfig:
     """Which of the assistant's turns in a conversation are learnt; the others are context."""
     labels: tuple[str, ...] = ()
     """The classes there are; any other label is an error. Empty allows all."""
-    limit: int | None = None
+    limit: Count | None = None
     """Take this many rows, drawn by seed; null takes all."""
     benchmark: str = ""
     """The benchmark whose own test questions all rows are; empty for other data."""
@@ -143,10 +144,6 @@ class DatasetConfig:
             )
         self._check_reader()
         self._check_members()
-        if self.limit is not None and self.limit < 1:
-            raise ConfigError(
-                "dataset.limit must be at least 1", where=self.name, remedy="dataset.limit=null takes all"
-            )
         for name in self.fixed:
             if name not in FIXABLE:
                 raise unknown_key(f"dataset.fixed.{name}", [f"dataset.fixed.{known}" for known in FIXABLE])

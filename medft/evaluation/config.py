@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from medft.checked import Batch, Count, CountOrNone, Positive, Tokens
 from medft.config import nearest
 from medft.data.config import DatasetConfig
 from medft.errors import ConfigError
-from medft.inference.retrieve import IndexKind, check_k
+from medft.inference.retrieve import IndexKind
 from medft.prompt.config import TemplateConfig, WordingConfig
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -29,15 +30,12 @@ class RetrievalConfig:
 
     index: IndexKind = "bm25"
     """bm25, or dense (an extra)."""
-    k: int = 3
+    k: Count = 3
     """Passages put into the prompt."""
     embedder: str = "NeuML/pubmedbert-base-embeddings"
     """Sentence-transformers model of a dense index, as hub id or folder."""
     without_context: WordingConfig | None = None
     """The words of the condition without context; null takes the suite's, which must then not need one."""
-
-    def __post_init__(self) -> None:
-        check_k(self.k)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +48,13 @@ class EncoderConfig:
     revision: str | None = "622038df5bb2999b99d614f9f604dcc6f08cb3d7"
     """Commit, tag or branch on the hub that holds safetensors, since pickled weights are refused; null takes
     the main branch. The default is a commit of the default base, whose main branch has them pickled only."""
-    epochs: int = 3
+    epochs: Count = 3
     """Passes over the training pairs."""
-    learning_rate: float = 3e-5
+    learning_rate: Positive = 3e-5
     """Peak of a linear schedule with 10% warm-up."""
-    batch_size: int = 32
+    batch_size: Batch = 32
     """Pairs per step."""
-    max_length: int = 256
+    max_length: Tokens = 256
     """Longest pair in tokens; longer premises are cut, and counted."""
 
 
@@ -72,11 +70,11 @@ class HarnessConfig:
     """A folder of <task>.jsonl files to read instead of the hub."""
     pubmedqa: Path | None = None
     """PubMedQA's ori_pqal.json, or its folder, for the task medft_pubmedqa."""
-    shots: int = 0
+    shots: CountOrNone = 0
     """Examples in the prompt."""
     chat_template: bool = True
     """Wrap each question in the model's chat template."""
-    batch_size: int = 8
+    batch_size: Batch = 8
     """Requests per batch."""
 
 
@@ -97,9 +95,9 @@ class SuiteConfig:
     """Whether tasks or groups of a suite get metrics of their own, where there are several (kind text)."""
     only_benchmark_test: bool = False
     """Keep only the items of a benchmark's own test split (PubMedQA's 500)."""
-    limit: int | None = None
+    limit: Count | None = None
     """Ask this many items, drawn by seed; null asks all."""
-    max_new_tokens: int = 256
+    max_new_tokens: Tokens = 256
     """Longest answer, in tokens."""
     retrieval: RetrievalConfig | None = None
     """For kind rag."""
@@ -130,5 +128,3 @@ class SuiteConfig:
                 raise ConfigError(
                     f"a suite of kind {self.kind} does not read '{name}'", remedy=f"remove {name}"
                 )
-        if self.limit is not None and self.limit < 1:
-            raise ConfigError("a suite's limit must be at least 1", remedy="limit=null asks all items")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from medft.checked import Name
 from medft.errors import ConfigError
 
 FIELDS = ("question", "context", "answer", "label")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_UNCLOSED = re.compile(rf"\{{\s*({'|'.join(FIELDS)})\b(?!\}})")
+"""A field that lacks its closing brace, or has blanks inside the braces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,17 @@ class WordingConfig:
                         f"a template asks for {{{name}}}, which no record has",
                         remedy="use " + ", ".join(f"{{{known}}}" for known in FIELDS),
                     )
+            if found := _UNCLOSED.search(text):
+                raise ConfigError(
+                    f"a template has '{found[0]}', which stays as it is", remedy=f"write {{{found[1]}}}"
+                )
+        for name, what in (("user", "ask the same of every row"), ("assistant", "teach every row the same")):
+            if not PLACEHOLDER.search(getattr(self, name)):
+                raise ConfigError(
+                    f"a template's '{name}' takes nothing of the record, and would {what}",
+                    where=getattr(self, name)[:80],
+                    remedy="put a field into it, as {question} or {answer}",
+                )
 
     def fields(self) -> frozenset[str]:
         """The record fields that this wording needs."""
@@ -52,7 +66,7 @@ class TaskConfig:
 class TemplateConfig:
     """A prompt template: wordings by task, so that one mixture can hold several tasks."""
 
-    name: str
+    name: Name
     """Names the run folder."""
     tasks: dict[str, TaskConfig]
     """Wordings by task (qa, note, nli, ...)."""

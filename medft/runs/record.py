@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from medft.aliases import Json
-from medft.errors import RunError
+from medft.config import build
+from medft.errors import ConfigError, RunError
 from medft.runs.folder import RunDir
 from medft.runs.migrate import FORMAT, migrate
 from medft.runs.values import mapping, mappings, text
@@ -23,6 +24,11 @@ T = TypeVar("T")
 Part = Literal["settings", "environment", "plan", "ledger", "summary"]
 
 FINGERPRINTS = ("data", "split", "template", "tokenizer")
+LARGEST = 64 << 20
+"""Bytes of the largest file that is read whole."""
+DEEPEST = 100
+"""Groups within groups of the deepest settings."""
+_TOO_DEEP = "its values are nested too deeply"
 RESTORE = "copy the run folder again, whole, or train anew"
 
 
@@ -155,6 +161,17 @@ class RunRecord:
         what = f"does not say '{'.'.join(keys)}'" if keys and file.is_file() else "is missing or empty"
         raise RunError(f"{file.name} {what}", where=str(file), remedy=RESTORE)
 
+    def built(self, kind: type[T], *keys: str) -> T:
+        """The settings under ``keys`` (none: all of them), built and checked as those of a command.
+
+        Raises:
+            RunError: config.yaml is missing or damaged, or holds something else.
+        """
+        try:
+            return build(kind, self.demand(dict, "settings", *keys), ".".join(keys))
+        except ConfigError as error:
+            raise _damaged(self.run.config, error.what) from None
+
     def _read(self, file: Path) -> dict[str, object]:
         number, values = self.format, read_mapping(file)
         migrate(file.name, values, number)
@@ -171,15 +188,34 @@ def read_mapping(file: Path) -> dict[str, object]:
 
     if not file.is_file():
         return {}
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times faster
     try:
+        if file.stat().st_size > LARGEST:
+            raise _damaged(file, f"no such file has more than {LARGEST:,} bytes")
         content = file.read_text(encoding="utf-8")
-        value = yaml.load(content, loader) if file.suffix == ".yaml" else json.loads(content)  # noqa: S506
+        value = _yaml(content) if file.suffix == ".yaml" else json.loads(content)
+    except RecursionError:
+        raise _damaged(file, _TOO_DEEP) from None
     except (ValueError, yaml.YAMLError) as error:
-        raise _damaged(file, str(error).splitlines()[0]) from None
+        raise _damaged(file, next(iter(str(error).splitlines()), type(error).__name__)) from None
     if not isinstance(value, dict):
         raise _damaged(file, "it holds no group of values")
     return value
+
+
+def _yaml(content: str) -> object:
+    """The value of a YAML text that nests as little as settings do, and repeats nothing by reference: libyaml
+    itself falls over deep nesting, and references of references fill any memory."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times faster
+    depth = 0
+    for event in yaml.parse(content, loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise ValueError(_TOO_DEEP)
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("it repeats values by reference, which medft never writes")
+    return yaml.load(content, loader)  # noqa: S506
 
 
 def _damaged(file: Path, why: str) -> RunError:

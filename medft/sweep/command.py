@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from medft.compose import SEARCHPATH, compose, forced, group_options, primary, register_resolvers, settings
+from medft.compose import compose, forced, group_options, primary, register_resolvers, settings
 from medft.errors import ConfigError, RunError
 from medft.files import stamp, unused
+from medft.overrides import SEARCHPATH
 from medft.paths import conf_dir
 from medft.screen import Screen
 from medft.sweep.folder import SweepDir
@@ -71,8 +72,8 @@ def _sweep(overrides: list[str]) -> int:
     own = [o for o in overrides if not o.startswith("hydra") or o.startswith(SEARCHPATH)]
     launch = [o for o in overrides if o not in own]
     resumed = _value(own, "sweep.resume")
-    folder = _reopen(Path(resumed), own, launch) if resumed else _open(own, launch)
     screen = Screen()
+    folder = _reopen(Path(resumed), own, launch) if resumed else _open(own, launch, screen)
     jobs = folder.jobs()
     todo = [job.number for job in jobs if job.state in ("to do", "failed")]
     screen.say(f"sweep {folder.root}: {_counts(folder) if resumed else _size(folder)}")
@@ -87,18 +88,22 @@ def _sweep(overrides: list[str]) -> int:
     return _conclude(folder, screen)
 
 
-def _open(own: list[str], launch: list[str]) -> SweepDir:
+def _open(own: list[str], launch: list[str], screen: Screen) -> SweepDir:
     """A new sweep's folder, after every job's settings have been built."""
     words = [o for o in launch if o.startswith(WORDS)]
     launch = [o for o in launch if o not in words]
     search = read_search(words)
     grid = read_grid(own)
     jobs = grid.corners() if search else grid.jobs()
-    compose("train", launch)
-    for job in jobs:
-        settings("train", job)
     sweeps = Path(_value(own, "artifacts") or "artifacts") / "sweeps"
     folder = SweepDir(Path(_value(launch, "hydra.sweep.dir") or unused(sweeps / stamp())))
+    if not search:
+        screen.say(f"{len(jobs):,} runs: {', '.join(grid.varied) or 'nothing'} varies")
+    compose("train", launch)
+    with screen.bar(len(jobs), "checking settings") as advance:
+        for job in jobs:
+            settings("train", [*job, f"sweep.folder='{folder.root}'"])
+            advance(1)
     if folder.root.exists():
         raise RunError(
             "sweep folder already exists", where=str(folder.root), remedy=f"sweep.resume={folder.root}"

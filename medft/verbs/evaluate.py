@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from medft.aliases import NamedProgress
-from medft.config import build
+from medft.checked import Name, Seed, Tokens
 from medft.data.config import DatasetConfig
 from medft.data.prepare import prepare
 from medft.data.record import Record
@@ -25,6 +25,7 @@ from medft.inference.generation import BATCH_TOKENS, Sampling
 from medft.inference.library import Library, RunModel, Weights, fingerprint, open_merged, read_run
 from medft.inference.session import BASE, Session
 from medft.models.base_models import merging_base, training_base
+from medft.overrides import Idle
 from medft.runs import find_run
 from medft.screen import Screen
 
@@ -34,6 +35,7 @@ EXAMPLES = (
     "medft evaluate run=latest suite=[nli,rag] suite.rag.limit=100",
     "medft evaluate run=latest suite=multimedqa weights=merged",
 )
+IDLE = (Idle("top_p", lambda config: config.temperature > 0, "temperature above 0"),)
 TUNED = "tuned"
 SAVED = "the answers so far are saved; run the same command to continue"
 
@@ -42,7 +44,7 @@ SAVED = "the answers so far are saved; run the same command to continue"
 class EvaluateConfig:
     """What is asked, and of which run."""
 
-    suite: dict[str, SuiteConfig]
+    suite: dict[Name, SuiteConfig]
     """The suites, by name."""
     run: str = "latest"
     """The run: a folder, `latest`, or part of a run's name."""
@@ -52,11 +54,11 @@ class EvaluateConfig:
     """0 is greedy decoding, recommended for metrics that are to be compared."""
     top_p: float = 1.0
     """Sample from the smallest set of tokens with this much probability."""
-    context: int = 4096
+    context: Tokens = 4096
     """Longest prompt and answer together, in tokens."""
-    batch_tokens: int = BATCH_TOKENS
+    batch_tokens: Tokens = BATCH_TOKENS
     """Tokens of prompts and answers that are computed at once; fewer need less memory."""
-    seed: int = 3407
+    seed: Seed = 3407
     """Seeds the choice of items, the bootstrap and sampling."""
     artifacts: Path = Path("artifacts")
     """Where runs lie."""
@@ -132,7 +134,7 @@ def _records(
     config: EvaluateConfig, tuned: RunModel, remarks: list[str]
 ) -> tuple[list[Record], list[Record]]:
     """The run's test and training records, prepared again exactly as for the training."""
-    dataset = build(DatasetConfig, tuned.record.demand(dict, "settings", "dataset"), "dataset")
+    dataset = tuned.record.built(DatasetConfig, "dataset")
     seed = tuned.record.demand(int, "settings", "seed")
     try:
         prepared = prepare(dataset, seed=seed, processed=config.processed)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from medft.checked import Count, NonNegative
 from medft.config import build
-from medft.errors import ConfigError, RunError
+from medft.errors import RunError
 from medft.files import stamp, write_json
 from medft.report.replay import agree, as_table, compare_replay
 from medft.runs import RunDir, find_run
@@ -28,17 +29,13 @@ class ReplayConfig:
     """A finished run by folder, name or its beginning, or `latest`."""
     run_dir: Path | None = None
     """Folder of the new run; null: under runs/, by the time it starts."""
-    lines: int = 10
+    lines: Count = 10
     """First lines of loss.csv that are compared."""
-    tolerance: float = 1e-3
+    tolerance: NonNegative = 1e-3
     """Largest relative difference of a loss that counts as agreement. A CPU repeats exactly; GPU kernels add
     in an order that varies."""
     artifacts: Path = Path("artifacts")
     """Where runs are looked for, and where the new one is written."""
-
-    def __post_init__(self) -> None:
-        if self.lines < 1 or self.tolerance < 0:
-            raise ConfigError("lines must be 1 or more, tolerance 0 or more")
 
 
 def run(config: ReplayConfig) -> int:
