@@ -47,8 +47,12 @@ examples
   medft compare                         every finished run in one figure
   medft chat run=latest
 
-medft <command> --help shows a command's settings. --config-dir DIR adds your own YAML files, laid out as in
-conf/. A traceback is shown with MEDFT_TRACEBACK=1."""
+help
+  medft train --help                    examples, groups and the main settings, with the values in effect here
+  medft train --help trainer            the settings of a group; all: every one; a word: those that have it
+  medft list models                     what there is to choose from
+
+--config-dir DIR adds your own YAML files, laid out as in conf/; MEDFT_TRACEBACK=1 shows tracebacks."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
+    if arguments[:1] == ["help"] and len(arguments) > 1:  # medft help train trainer
+        arguments = [arguments[1], "--help", *arguments[2:]]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_usage())
         return 0
@@ -81,21 +87,22 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     verb = arguments[0]
     if verb not in VERBS:
+        from medft import other_tools
         from medft.config import nearest
 
-        near = nearest(verb, VERBS)
+        near = other_tools.command(verb) or nearest(verb, VERBS)
         raise ConfigError(
             f"unknown command '{verb}'." + (f" Did you mean '{near}'?" if near else ""),
             remedy=f"commands: {', '.join(VERBS)}",
         )
-    from medft.compose import group_options, settings, with_config_dir
+    from medft.compose import settings, with_config_dir
 
     overrides = with_config_dir(arguments[1:])
     module = import_module(f"medft.verbs.{verb}")
     if "-h" in overrides or "--help" in overrides:
-        from medft.help import verb_help
+        from medft.help.command import verb_help
 
-        print(verb_help(verb, VERBS[verb], module, group_options(overrides)))
+        print(verb_help(verb, VERBS[verb], module, overrides))
         return 0
     if any(override.startswith("-") for override in overrides):
         from medft.sweep.command import hydra_main

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    ("__init__", "errors", "paths", "machine", "format", "aliases", "model_words"),
+    ("__init__", "errors", "paths", "machine", "format", "aliases", "model_words", "other_tools"),
     ("files", "screen", "config", "ranks"),
     ("runs",),
     ("data",),

@@ -36,6 +36,11 @@ EXAMPLES = (
     "medft prepare dataset=asclepius template=clinical_note trainer.max_length=4096 dataset.phi=redact",
     "medft prepare dataset=sample tokenizer=<folder or hub id>",
 )
+MAIN = (
+    "dataset.path", "dataset.reader", "dataset.columns.question", "dataset.columns.answer", "dataset.limit",
+    "dataset.language", "dataset.phi", "dataset.on_error", "dataset.split.validation", "dataset.split.test",
+    "trainer.max_length", "tokenizer", "show", "seed", "artifacts",
+)  # fmt: skip
 
 TOKENIZER_PATTERNS = (
     "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "*.jinja",

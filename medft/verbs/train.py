@@ -39,9 +39,9 @@ from medft.verbs import train_upload
 from medft.verbs.lines import announce, say_base, say_end, say_plan, say_stopped
 from medft.verbs.stages import Stages
 from medft.verbs.steps import Tokens, decided, encode, merge, plan_of
-from medft.verbs.train_config import TrainConfig
+from medft.verbs.train_config import MAIN, TrainConfig
 
-__all__ = ["EXAMPLES", "TrainConfig", "expand", "run"]
+__all__ = ["EXAMPLES", "MAIN", "TrainConfig", "expand", "run"]
 
 EXAMPLES = (
     "medft train model=mistral",

@@ -17,6 +17,13 @@ from medft.publish.card import Content
 from medft.publish.preflight import Allowed
 from medft.training.config import LoggerConfig, TrainerConfig
 
+MAIN = (
+    "dataset.path", "dataset.limit", "trainer.epochs", "trainer.max_steps", "trainer.per_device_batch_size",
+    "trainer.gradient_accumulation_steps", "trainer.learning_rate", "trainer.max_length", "lora.r", "seed",
+    "resume", "upload.repo",
+)  # fmt: skip
+"""The settings that help shows first."""
+
 
 @dataclass(frozen=True, slots=True)
 class SweepConfig:
