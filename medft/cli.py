@@ -23,6 +23,7 @@ VERBS = {
     "compare": "draw and tabulate runs side by side",
     "runs": "list runs",
     "list": "say what models, data sets and recipes there are, and what fits this machine",
+    "copy": "copy a shipped recipe into a folder of yours, to edit",
     "chat": "talk to a run in the terminal, or answer a file of questions",
     "serve": "the same in a browser, several runs side by side",
     "merge": "write a run's merged 16-bit weights, checked from disk",
@@ -51,6 +52,7 @@ help
   medft train --help                    examples, groups and the main settings, with the values in effect here
   medft train --help trainer            the settings of a group; all: every one; a word: those that have it
   medft list models                     what there is to choose from
+  eval "$(register-python-argcomplete medft)"    completion by TAB, in bash and zsh
 
 --config-dir DIR adds your own YAML files, laid out as in conf/; MEDFT_TRACEBACK=1 shows tracebacks."""
 
@@ -58,6 +60,10 @@ help
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 after an error, 2 after a wrong command, 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if "_ARGCOMPLETE" in os.environ:
+        from medft.help.completion import complete
+
+        complete(VERBS)
     try:
         return _dispatch(arguments)
     except MedftError as error:

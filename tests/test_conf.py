@@ -22,6 +22,7 @@ NEEDED = {  # what a user must name, for files that cannot have a default
     "dataset=jsonl": ["dataset.path=x.jsonl"],
     "dataset=parquet": ["dataset.path=x.parquet"],
     "upload": ["repo=somebody/model"],
+    "copy": ["model/mistral"],
 }
 WORDS = {  # a template that has words for a data set's task
     "note": "clinical_note", "yes_no": "pubmedqa", "long_answer": "pubmedqa", "nli": "nli",
