@@ -61,7 +61,7 @@ def commands(text: str) -> Iterator[list[str]]:
     inline = re.findall(r"`(medft [^`]+)`", BLOCK.sub("", text))
     blocks = [line for _, body in BLOCK.findall(text) for line in body.splitlines()]
     for line in [*blocks, *inline]:
-        if not re.match(r"medft |torchrun .* -m medft ", line):
+        if not re.match(r"medft |torchrun .* -m medft |uvx .* medft ", line):
             continue
         words = [
             word.replace("=~/", "=/home/you/") for word in shlex.split(line, comments=True)
