@@ -108,8 +108,8 @@ def _some(group: str, options: Sequence[str], most: int) -> str:
     text = " | ".join(options)
     if len(text) <= most:
         return text
-    told = text[: text.rindex(" | ", 0, most - 28)]
-    return f"{told} | ... ({len(options)}: medft list {group}s)"
+    rest = f"... ({len(options)}: --help {group})"
+    return f"{text[: text.rfind(' | ', 0, most - len(rest)) + 1]}| {rest}".lstrip("| ")
 
 
 def _setting_lines(settings: Sequence[Setting]) -> list[str]:
