@@ -83,8 +83,10 @@ lint: $(READY) ## format and fix what can be fixed
 bench: $(READY) ## measure; prints tables, asserts nothing
 	@for file in tests/benchmarks/bench_*.py; do HF_HUB_OFFLINE=1 $(BIN)/python -m "$$(echo $${file%.py} | tr / .)"; done
 
-docs: $(READY) ## bring the generated parts of docs/ up to date
-	@$(BIN)/python docs/make_tree.py
+docs: $(READY) ## bring docs/ up to date, and build it as a site in build/docs
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+	@echo "build/docs/index.html"
 
 lock: ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/uv pip compile -q --universal --all-extras --python-version 3.11 --generate-hashes \

@@ -27,6 +27,7 @@ VERBS = {
     "compare": "draw and tabulate runs side by side",
     "runs": "list runs",
     "list": "say what models, data sets and recipes there are, and what fits this machine",
+    "copy": "copy a shipped recipe into a folder of yours, to edit",
     "chat": "talk to a run in the terminal, or answer a file of questions",
     "serve": "the same in a browser, several runs side by side",
     "merge": "write a run's merged 16-bit weights, checked from disk",
@@ -51,8 +52,13 @@ examples
   medft compare                         every finished run in one figure
   medft chat run=latest
 
-medft <command> --help shows a command's settings. --config-dir DIR adds your own YAML files, laid out as in
-conf/. A traceback is shown with MEDFT_TRACEBACK=1."""
+help
+  medft train --help                    examples, groups and the main settings, with the values in effect here
+  medft train --help trainer            the settings of a group; all: every one; a word: those that have it
+  medft list models                     what there is to choose from
+  eval "$(register-python-argcomplete medft)"    completion by TAB, in bash and zsh
+
+--config-dir DIR adds your own YAML files, laid out as in conf/; MEDFT_TRACEBACK=1 shows tracebacks."""
 
 LONGEST = 4_000
 """Characters of an error that are shown."""
@@ -61,6 +67,10 @@ LONGEST = 4_000
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 after an error, 2 after a wrong command, 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if "_ARGCOMPLETE" in os.environ:
+        from medft.help.completion import complete
+
+        complete(VERBS)
     try:
         with signals.answered(signals.end):
             return _dispatch(arguments)
@@ -90,6 +100,8 @@ def _failed(error: MedftError) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
+    if arguments[:1] == ["help"] and len(arguments) > 1:  # medft help train trainer
+        arguments = [arguments[1], "--help", *arguments[2:]]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_usage())
         return 0
@@ -100,22 +112,23 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     verb = arguments[0]
     if verb not in VERBS:
+        from medft import other_tools
         from medft.config import nearest
 
-        near = nearest(verb, VERBS)
+        near = other_tools.command(verb) or nearest(verb, VERBS)
         raise ConfigError(
             f"unknown command '{verb}'." + (f" Did you mean '{near}'?" if near else ""),
             remedy=f"commands: {', '.join(VERBS)}",
         )
-    from medft.compose import group_options, settings, with_config_dir
+    from medft.compose import settings, with_config_dir
     from medft.overrides import readable
 
     overrides = readable(with_config_dir(arguments[1:]))
     module = import_module(f"medft.verbs.{verb}")
     if "-h" in overrides or "--help" in overrides:
-        from medft.help import verb_help
+        from medft.help.command import verb_help
 
-        print(verb_help(verb, VERBS[verb], module, group_options(overrides)))
+        print(verb_help(verb, VERBS[verb], module, overrides))
         return 0
     if any(override.startswith("-") for override in overrides):
         from medft.sweep.command import hydra_main

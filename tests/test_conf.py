@@ -22,6 +22,7 @@ NEEDED = {  # what a user must name, for files that cannot have a default
     "dataset=jsonl": ["dataset.path=x.jsonl"],
     "dataset=parquet": ["dataset.path=x.parquet"],
     "upload": ["repo=somebody/model"],
+    "copy": ["model/mistral"],
 }
 WORDS = {  # a template that has words for a data set's task
     "note": "clinical_note", "yes_no": "pubmedqa", "long_answer": "pubmedqa", "nli": "nli",
@@ -86,8 +87,31 @@ def test_every_experiment_composes_and_builds_for_every_family() -> None:
     }
     for experiment in GROUPS["experiment"]:
         values = compose("train", [f"experiment={experiment}"])
+        assert said(experiment).items() <= leaves(values).items(), "another file has the last word"
         for name, model in models.items():
             assert build(TrainConfig, {**values, "model": model}).model.name == name
+
+
+def said(experiment: str) -> dict[str, object]:
+    """What a recipe's own file sets, by dotted key."""
+    text = (conf_dir() / "experiment" / f"{experiment}.yaml").read_text(encoding="utf-8")
+    return {key: value for key, value in leaves(yaml.safe_load(text)).items() if key != "defaults"}
+
+
+def leaves(values: dict[str, object], prefix: str = "") -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in values.items():
+        inner = isinstance(value, dict)
+        found |= leaves(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": number(value)}  # type: ignore[arg-type]
+    return found
+
+
+def number(value: object) -> object:
+    """YAML 1.1 reads 2e-3 as text, and Hydra as a number."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return str(value)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    ("__init__", "errors", "paths", "machine", "format", "aliases", "model_words", "checked", "signals"),
+    (
+        "__init__",
+        "errors",
+        "paths",
+        "machine",
+        "format",
+        "aliases",
+        "model_words",
+        "other_tools",
+        "checked",
+        "signals",
+    ),
     ("files", "screen", "config", "ranks", "explain", "overrides"),
     ("runs",),
     ("data",),

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from medft import other_tools
 from medft.compose import compose, forced, group_options, primary, register_resolvers, settings
 from medft.errors import ConfigError, RunError
 from medft.files import stamp, unused
@@ -56,7 +57,7 @@ def _flags(verb: str, arguments: list[str]) -> int:
 
     flags = [a.partition("=")[0] for a in arguments if a.startswith("-")]
     if not set(_ANSWERED).intersection(flags):
-        raise ConfigError(f"there is no flag '{flags[0]}'", remedy=f"medft {verb} --help   shows examples")
+        raise _no_flag(verb, flags[0])
     groups = group_options(arguments)
     try:
         _hydra(primary(verb), [forced(a, groups) if "=" in a and a[0] != "-" else a for a in arguments])
@@ -66,6 +67,17 @@ def _flags(verb: str, arguments: list[str]) -> int:
             remedy=f"medft {verb} --help   shows examples",
         ) from error
     return 0
+
+
+def _no_flag(verb: str, flag: str) -> ConfigError:
+    """Other tools write settings as flags."""
+    name = flag.lstrip("-").replace("-", "_")
+    meant = other_tools.called_here(name)
+    written = meant.to_write("...") if meant else f"{name}=..."
+    return ConfigError(
+        f"there is no flag '{flag}'",
+        remedy=f"settings have no dashes: {written}; medft {verb} --help   shows examples",
+    )
 
 
 def _sweep(overrides: list[str]) -> int:

@@ -38,6 +38,11 @@ EXAMPLES = (
     "medft prepare dataset=asclepius template=clinical_note trainer.max_length=4096 dataset.phi=redact",
     "medft prepare dataset=sample tokenizer=<folder or hub id>",
 )
+MAIN = (
+    "dataset.path", "dataset.reader", "dataset.columns.question", "dataset.columns.answer", "dataset.limit",
+    "dataset.language", "dataset.phi", "dataset.on_error", "dataset.split.validation", "dataset.split.test",
+    "trainer.max_length", "tokenizer", "show", "seed", "artifacts",
+)  # fmt: skip
 
 IDLE = (Idle("trainer.", lambda config: False, "medft train", but=("trainer.max_length",)),)
 

@@ -40,9 +40,9 @@ from medft.verbs import train_upload
 from medft.verbs.lines import announce, say_base, say_end, say_plan, say_stopped
 from medft.verbs.stages import Stages
 from medft.verbs.steps import Tokens, decided, encode, merge, plan_of
-from medft.verbs.train_config import IDLE, TrainConfig
+from medft.verbs.train_config import IDLE, MAIN, TrainConfig
 
-__all__ = ["EXAMPLES", "IDLE", "TrainConfig", "expand", "run"]
+__all__ = ["EXAMPLES", "IDLE", "MAIN", "TrainConfig", "expand", "run"]
 
 EXAMPLES = (
     "medft train model=mistral",

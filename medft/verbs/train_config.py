@@ -29,6 +29,12 @@ IDLE = (
     Idle("trainer.warmup_steps", lambda config: config.trainer.lr_scheduler != "constant", "a schedule"),
 )
 """Settings of a training that have no effect by themselves."""
+MAIN = (
+    "dataset.path", "dataset.limit", "trainer.epochs", "trainer.max_steps", "trainer.per_device_batch_size",
+    "trainer.gradient_accumulation_steps", "trainer.learning_rate", "trainer.max_length", "lora.r", "seed",
+    "resume", "upload.repo",
+)  # fmt: skip
+"""The settings that help shows first."""
 
 
 @dataclass(frozen=True, slots=True)
