@@ -119,9 +119,11 @@ class DatasetConfig:
     benchmark: str = ""
     """The benchmark whose own test questions all rows are; empty for other data."""
     allow_benchmark_test: bool = False
-    """Train on a benchmark's own test questions (PubMedQA's are known by their words); said on the card."""
+    """Train on rows that repeat test items of public benchmarks, which are dropped otherwise; said on the
+    card."""
     decontaminate: Path | None = None
-    """A text file of held-out questions, one a line: rows that repeat 13 words in a row of it are dropped."""
+    """A text file of held-out questions, one a line: rows that repeat 13 words in a row of one, or most of a
+    shorter one, are dropped."""
     phi: Literal["warn", "fail", "redact"] = "warn"
     """Patterned identifiers (dates, phone numbers, ...): count them, refuse the row, or put [DATE] there."""
     on_error: Literal["stop", "skip"] = "stop"

@@ -45,6 +45,7 @@ def lines(report: Report, prompts: Prompts) -> Iterator[tuple[str, str]]:
     yield "tokens", _tokens(report, prompts)
     yield "language", _languages(report)
     yield "PHI", _counts(summed(report, "identifiers")) or "no patterned identifiers; names have no pattern"
+    yield "benchmarks", _benchmarks(report)
     yield "overlap", _overlap(report)
 
 
@@ -89,6 +90,16 @@ def _languages(report: Report) -> str:
     shares = ", ".join(f"{name} {count / languages.sampled:.1%}" for name, count in most)
     rest = len(languages.found) - len(most)
     return f"{shares}" + (f", {rest} more" if rest else "") + f" (of {languages.sampled:,} sampled rows)"
+
+
+def _benchmarks(report: Report) -> str:
+    sources = report.ledger["sources"]
+    names = list(dict.fromkeys(name for source in sources for name in source["screened_for"]))
+    if not names:
+        return "rows were not screened for test items (dataset.allow_benchmark_test)"
+    dropped = sum(summed(report, "repeated").values())
+    rows = f"{dropped:,} rows repeat" if dropped != 1 else "1 row repeats"
+    return f"{rows} a test item of {', '.join(names)}" + (" and were dropped" if dropped else "")
 
 
 def _overlap(report: Report) -> str:
