@@ -28,7 +28,9 @@ class ColumnsConfig:
     answer: str | None = None
     """The answer to learn."""
     label: str | None = None
-    """The gold class."""
+    """The gold class; of multiple choice the letter, number or text of the right option."""
+    options: str | tuple[str, ...] | None = None
+    """The options of multiple choice: a column with a list or a mapping of letters, or one column each."""
     task: str | None = None
     """A column that names the task row by row; otherwise the data set's `task` holds."""
     group: str | None = None
@@ -112,6 +114,11 @@ class DatasetConfig:
     """Take only rows whose column has one of these values; the others are counted as not_selected."""
     learn: Literal["all", "last"] = "all"
     """Which of the assistant's turns in a conversation are learnt; the others are context."""
+    first_option: Literal[0, 1] = 0
+    """The number of the first option, where the right one is given by its number."""
+    shuffle_options: int | None = None
+    """Seed that shuffles the options of each question; null keeps their order. Questions whose options or
+    explanation point at others by place or letter keep it, and so do a source's validation and test."""
     labels: tuple[str, ...] = ()
     """The classes there are; any other label is an error. Empty allows all."""
     limit: int | None = None

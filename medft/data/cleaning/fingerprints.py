@@ -120,7 +120,7 @@ def texts_of(record: Record) -> list[str]:
     """The texts of a record in which a held-out one may stand."""
     if record.turns:
         return [turn.content for turn in record.turns]
-    return [text for text in (record.question, record.context, record.answer) if text]
+    return [text for text in (record.question, record.options, record.context, record.answer) if text]
 
 
 def fingerprint(items: Sequence[Item], common: Collection[str] = ()) -> list[ItemKeys]:

@@ -118,6 +118,7 @@ def redact_record(record: Record) -> tuple[Record, Counter[str]]:
             record,
             question=replaced(record.question),
             context=replaced(record.context),
+            options=replaced(record.options),
             answer=replaced(record.answer),
             turns=tuple(replace(turn, content=replaced(turn.content)) for turn in record.turns),
         ),

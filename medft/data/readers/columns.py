@@ -10,6 +10,7 @@ from typing import Literal
 
 from medft.config import nearest
 from medft.data.config import ColumnsConfig, DatasetConfig
+from medft.data.readers.options import read_choice, with_choice
 from medft.data.readers.rows import SPLIT_SYNONYMS, RowError, SourceRow, SourceRows
 from medft.data.readers.turns import read_turns
 from medft.data.readers.utf8 import MAX_FIELD
@@ -32,8 +33,9 @@ def check_columns(rows: SourceRows, config: DatasetConfig) -> SourceRows:
     head = list(islice(rows, PEEK))
     known = {name for item in head if isinstance(item, SourceRow) for name in _paths(item.values)}
     wanted = {f.name: getattr(config.columns, f.name) for f in fields(ColumnsConfig)}
-    for meaning, column in [*wanted.items(), *((f"keep.{name}", name) for name in config.keep)]:
-        if known and column and column not in known:
+    named = [*wanted.items(), *((f"keep.{name}", name) for name in config.keep)]
+    for meaning, column in [*named, *(("options", name) for name in option_columns(config))]:
+        if known and isinstance(column, str) and column not in known:
             raise _missing_column(config, meaning, column, known)
     return chain(head, rows)
 
@@ -52,14 +54,14 @@ def to_record(row: SourceRow, number: int, name: str, config: DatasetConfig) -> 
     def field(name: str) -> str:
         return text(getattr(columns, name)) or config.fixed.get(name, "")
 
-    label = field("label").strip()
-    if config.labels and label not in config.labels:
+    label = "" if columns.options else field("label").strip()
+    if not columns.options and config.labels and label not in config.labels:
         what = f"the label in column '{columns.label}' is none of {', '.join(config.labels)}"
         raise RowError("unknown_label", what, where=row.place)
     turns: tuple[Message, ...] = ()
     if columns.turns:
         turns = read_turns(_value(row.values, columns.turns), row.place, config.learn)
-    return Record(
+    record = Record(
         id=f"{name}:{text(columns.id).strip() or number}",
         source=name,
         task=text(columns.task).strip() or ("conversation" if turns else config.task),
@@ -71,6 +73,24 @@ def to_record(row: SourceRow, number: int, name: str, config: DatasetConfig) -> 
         group=_short(text(columns.group).strip()),
         turns=tuple(replace(t, content=_text(t.content, row.place, str(columns.turns))) for t in turns),
     )
+    return _with_options(record, row, config) if columns.options else record
+
+
+def _with_options(record: Record, row: SourceRow, config: DatasetConfig) -> Record:
+    columns = option_columns(config)
+    values = [_value(row.values, column) for column in columns]
+    gold = _value(row.values, config.columns.label)
+    choice = read_choice(values, gold, config.first_option, row.place)
+    for column, text in zip((columns * len(choice.options)), choice.options, strict=False):
+        _text(text, row.place, column)  # refuses what is no text
+    held_out = split_of(row, config) in ("validation", "test")
+    return with_choice(record, choice, None if held_out else config.shuffle_options)
+
+
+def option_columns(config: DatasetConfig) -> tuple[str, ...]:
+    """The columns that hold options."""
+    named = config.columns.options
+    return (named,) if isinstance(named, str) else named or ()
 
 
 def selected(row: SourceRow, config: DatasetConfig) -> bool:
@@ -94,7 +114,10 @@ def _value(values: Mapping[str, object], column: str | None) -> object:
         return values.get(column or "")
     value: object = values
     for part in column.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
+        if isinstance(value, list):
+            value = [item.get(part) if isinstance(item, Mapping) else None for item in value]
+        else:
+            value = value.get(part) if isinstance(value, Mapping) else None
     return value
 
 
