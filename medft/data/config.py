@@ -21,11 +21,11 @@ class ColumnsConfig:
 
     id: str | None = None
     """A stable identifier, which must not repeat; the row number when null."""
-    question: str | None = None
-    """The question, instruction or hypothesis."""
-    context: str | None = None
+    question: str | tuple[str, ...] | None = None
+    """The question, instruction or hypothesis; a list of columns is joined by blank lines."""
+    context: str | tuple[str, ...] | None = None
     """A note, passages (a list is joined by blank lines) or a premise."""
-    answer: str | None = None
+    answer: str | tuple[str, ...] | None = None
     """The answer to learn."""
     label: str | None = None
     """The gold class; of multiple choice the letter, number or text of the right option."""
@@ -37,6 +37,8 @@ class ColumnsConfig:
     """A document, patient or topic that must not be split."""
     turns: str | None = None
     """A list of {role, content} (or {from, value}) messages; `weight: 0` leaves a turn out of the loss."""
+    language: str | None = None
+    """A column that names the language row by row, by its ISO 639-1 code; blank means `dataset.language`."""
     split: str | None = None
     """A column that says train, validation or test row by row."""
 

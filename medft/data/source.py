@@ -91,7 +91,9 @@ class Source:
         """The cleaned record of a row, or the reason why there is none."""
         if not selected(row, self.config):
             return NOT_SELECTED
-        record = to_record(row, self.counts.rows_in, self.name, self.config)
+        done: set[str] = set()
+        record = to_record(row, self.counts.rows_in, self.name, self.config, done)
+        self.counts.repaired.update(done)
         self._check_id(record, row)
         cleaned = repair(record, self.counts.repaired)
         if reason := reason_to_drop(cleaned, self.config.cleaning):
