@@ -42,7 +42,7 @@ commands
 
 examples
   medft train model=mistral             the default data and recipe; a tiny twin where there is no GPU
-  medft prepare my.csv                  look at a file of yours: what its columns mean, and what is wrong with it
+  medft prepare my.csv                  what a file of yours holds, and what is wrong with it
   medft train model=gemma dataset=csv dataset.path=my.csv dataset.columns.question=q dataset.columns.answer=a
   medft train -m model=gemma,mistral trainer.learning_rate=1e-4,2e-4
   medft compare                         every finished run in one figure

@@ -134,7 +134,11 @@ class DatasetConfig:
     """A text file of held-out questions, one a line: rows that repeat 13 words in a row of one, or most of a
     shorter one, are dropped."""
     phi: Literal["warn", "fail", "redact"] = "warn"
-    """Patterned identifiers (dates, phone numbers, ...): count them, refuse the row, or put [DATE] there."""
+    """Identifiers (dates, phone numbers, ... in the forms of English, German, French and Korean): count them,
+    refuse the row, or put [DATE] there."""
+    names: str | None = None
+    """A spaCy model that finds names of people, such as de_core_news_lg (the extra "names"); null looks for
+    none, and names then stay."""
     on_error: Literal["stop", "skip"] = "stop"
     """A row that cannot be read: stop with its place, or skip and count it."""
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)

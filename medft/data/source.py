@@ -128,7 +128,7 @@ class Source:
         self.ids.add(number)
 
     def _without_identifiers(self, record: Record, row: SourceRow) -> Record:
-        redacted, found = redact_record(record)
+        redacted, found = redact_record(record, self.config.names)
         if not found:
             return record
         if self.config.phi == "fail":
