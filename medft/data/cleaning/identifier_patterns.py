@@ -266,7 +266,9 @@ WITH_DIGITS = (
     ),
     *_DATES,
     _exact(
-        "phone", rf"(?<![\w.,/-])(?<!\d )(?:\+|00)[1-9]\d{{0,2}}(?:{_BETWEEN}\d){{6,12}}(?!\w)", holds=checks.is_phone
+        "phone",
+        rf"(?<![\w.,/-])(?<!\d )(?:\+|00)[1-9]\d{{0,2}}(?:{_BETWEEN}\d){{6,12}}(?!\w)",
+        holds=checks.is_phone,
     ),
     _exact(
         "phone",
