@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from medft.checked import Name
 from medft.errors import ConfigError
 
-FIELDS = ("question", "context", "answer", "label")
+FIELDS = ("question", "options", "context", "answer", "label")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _UNCLOSED = re.compile(rf"\{{\s*({'|'.join(FIELDS)})\b(?!\}})")
 """A field that lacks its closing brace, or has blanks inside the braces."""
@@ -16,7 +16,8 @@ _UNCLOSED = re.compile(rf"\{{\s*({'|'.join(FIELDS)})\b(?!\}})")
 
 @dataclass(frozen=True, slots=True)
 class WordingConfig:
-    """What is said for one task. ``{question}``, ``{context}``, ``{answer}`` and ``{label}`` are filled."""
+    """What is said for one task. The fields of the record are filled:
+    ``{question}``, ``{options}``, ``{context}``, ``{answer}`` and ``{label}``."""
 
     user: str
     """The user's turn."""
