@@ -11,6 +11,7 @@ from medft.aliases import Json
 from medft.config import plain
 from medft.data.record import Record
 from medft.evaluation.config import SuiteConfig
+from medft.evaluation.items import write_items
 from medft.evaluation.measures import Metric
 from medft.files import write_json
 from medft.inference.generation import Sampling
@@ -85,5 +86,6 @@ class Context:
             "extras": extras,
             "settings": {"suite": plain(config), "sampling": sampling, "seed": self.seed},
         }
+        write_items(self.folder / f"{name}.items.csv", metrics)
         write_json(self.folder / f"{name}.json", written)
         return written

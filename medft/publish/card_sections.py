@@ -11,6 +11,7 @@ from medft.data.cleaning.contamination import CONTAMINATED
 from medft.data.record import SPLITS
 from medft.errors import DataError
 from medft.report.series import read_curve
+from medft.report.verdicts import findings
 from medft.runs.record import RunRecord, read_mapping
 from medft.runs.values import mapping, mappings, number, strings, text
 
@@ -150,12 +151,9 @@ def scores(record: RunRecord) -> Iterator[Score]:
 
 
 def differences(record: RunRecord) -> Iterator[str]:
-    """The paired comparisons, in the words of the evaluation."""
-    for suite, metric in _metrics(record):
-        pairs = mapping(metric, "differences")
-        for pair in pairs:
-            if words := text(mapping(pairs, pair).get("words")):
-                yield f"{suite}, {text(metric.get('name'))}, {pair}: {words}"
+    """The paired comparisons, in the words of the evaluation's report."""
+    for (suite, part, metric, pair), found in findings(record.suites.values()).items():
+        yield f"{': '.join(filter(None, (suite, part)))}, {metric}, {pair}: {found.words}"
 
 
 def _metrics(record: RunRecord) -> Iterator[tuple[str, Json]]:

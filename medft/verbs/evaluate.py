@@ -25,7 +25,9 @@ from medft.inference.generation import BATCH_TOKENS, Sampling
 from medft.inference.library import Library, RunModel, Weights, fingerprint, open_merged, read_run
 from medft.inference.session import BASE, Session
 from medft.models.base_models import merging_base, training_base
+from medft.report.verdicts import findings
 from medft.runs import find_run
+from medft.runs.record import RunRecord
 from medft.screen import Screen
 
 EXAMPLES = (
@@ -81,12 +83,13 @@ def run(config: EvaluateConfig) -> None:
         with _saved():
             _ask(suites, _systems(config, tuned), progress)
             results = [suite.finish(progress) for suite in suites]
-    written = write_report(context.folder, f"Evaluation of {tuned.record.run.name}")
+    written = write_report(tuned.record.run, f"Evaluation of {tuned.record.run.name}")
+    found = findings(RunRecord(tuned.record.run).suites.values())
     for result in results:
         screen.say(f"\n{result['suite']}: {result['asked']} items")
-        table = metrics_table(result)
+        table = metrics_table(result, found)
         screen.table(table.columns, table.rows, wrap=table.columns)
-        for remark in remarks(result):
+        for remark in remarks(result, found):
             screen.say(f"  {remark}")
     screen.line("wrote", ", ".join(str(path) for path in written))
 

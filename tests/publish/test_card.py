@@ -66,7 +66,7 @@ def test_everything_that_the_folder_proves_is_there(tmp_path: Path) -> None:
         "| LoRA rank | 16 |", "| rows per step | 8 |", "| train | 2.5 | 1.75 |", "| validation | 1.5 | 1.5 |",
         "0.61 on held-out rows", "![Loss over steps](loss.png)",
         "| pubmedqa | accuracy | merged | 0.71 | 0.669 to 0.748 | 500 |",
-        "- pubmedqa, accuracy, merged - base: better by 0.060",
+        "- pubmedqa, accuracy, merged - base: better (+0.060 ",
         "| pubmedqa: long answers | perplexity (lower is better) | merged | 4.5 | not computed | 40 |",
         "10 blank answer", "Grouped by question.", "Not checked against a list of benchmark questions",
         "Not for clinical use", "merged into the 16-bit base",

@@ -103,7 +103,7 @@ ACCURACY: dict[str, Any] = {
         "base": {"value": 0.65, "low": 0.607, "high": 0.69, "n": 500},
         "merged": {"value": 0.71, "low": 0.669, "high": 0.748, "n": 500},
     },
-    "differences": {"merged - base": {"value": 0.06, "words": "better by 0.060 (95% interval 0.02 to 0.10)"}},
+    "differences": {"merged - base": {"value": 0.06, "low": 0.02, "high": 0.1, "p": 0.003, "units": 500}},
 }
 PERPLEXITY: dict[str, Any] = {
     "name": "perplexity",
