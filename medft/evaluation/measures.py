@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from medft.aliases import Json
 from medft.evaluation import statistics
+from medft.evaluation.metrics import MacroF1
 from medft.evaluation.statistics import Difference, Interval, OfItems
 
 Values = Mapping[str, Sequence[float]]
@@ -118,10 +119,15 @@ def statistic(
     clusters = [item.cluster for item in items] or None
     parts = {system: statistics.linear(of, strata, clusters) for system, of in of_items.items()}
     n = sum(map(len, strata))
-    differences = {
-        f"{second} - {first}": statistics.compare_linear(parts[first], parts[second], n, seed)
-        for first, second in itertools.combinations(parts, 2)
-    }
+    differences = {}
+    for first, second in itertools.combinations(parts, 2):
+        one, other = of_items[first], of_items[second]
+        exact = None
+        if isinstance(one, MacroF1) and isinstance(other, MacroF1):
+            exact = statistics.exchange(one.pooled(other), n, clusters)
+        differences[f"{second} - {first}"] = statistics.compare_linear(
+            parts[first], parts[second], n, seed, exact
+        )
     order = list(itertools.chain(*strata))
     named = [items[index] for index in order] if items else []
     values = {system: [float(v) for v in part.per_item] for system, part in parts.items()}

@@ -7,7 +7,7 @@ difference counts is said where all metrics of a report are known: ``medft.repor
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from medft.evaluation import intervals, paired
@@ -144,10 +144,40 @@ def estimate(found: Linear, items: int) -> Interval:
     return _interval(found.units, items)
 
 
-def compare_linear(first: Linear, second: Linear, items: int, seed: int) -> Difference:
-    """The difference of a metric in ``linear`` form."""
+def compare_linear(
+    first: Linear, second: Linear, items: int, seed: int, exact: Units | None = None
+) -> Difference:
+    """The difference of a metric in ``linear`` form.
+
+    Args:
+        first, second: the two systems. items: how many. seed: of the permutations.
+        exact: see ``exchange``; the change must then be significant by that test, too.
+    """
+    import numpy as np
+
     units = Units(second.units.numerator - first.units.numerator, first.units.denominator)
-    return _difference(units, items, seed, JACKKNIFE)
+    found = _difference(units, items, seed, JACKKNIFE)
+    if exact is None or (p := float(paired.sign_flip(exact, seed)[2])) <= found.p:
+        return found
+    if p < intervals.ALPHA or found.low is None or found.high is None:
+        return replace(found, p=p)
+    return replace(found, p=p, low=float(np.minimum(found.low, 0)), high=float(np.maximum(found.high, 0)))
+
+
+def exchange(pooled: OfItems, items: int, clusters: Sequence[str] | None = None) -> Units:
+    """What a metric's linear form at both systems' answers together says of each item's two answers. It stays
+    as it is when the systems exchange answers, so that flipping signs is an exact test (approximate
+    randomization: Noreen 1989; Yeh, COLING 2000), which the jackknife values of few items do not give.
+
+    Args:
+        pooled: the metric over the first system's items and then the second's. items: of one system.
+    """
+    import numpy as np
+
+    everything = np.arange(2 * items)
+    without = np.array([pooled(np.delete(everything, index)) for index in everything])
+    change = (2 * items - 1) * (without.mean() - without)
+    return gather(change[items:] - change[:items], None, clusters)
 
 
 def _interval(units: Units, items: int) -> Interval:

@@ -192,7 +192,7 @@ def test_macro_f1_has_the_error_that_a_bootstrap_finds() -> None:
     labels = ["yes", "no", "maybe"]
     gold = RNG.choice(labels, 150, p=[0.55, 0.33, 0.12])
     guesses = [list(np.where(RNG.random(150) < right, gold, RNG.choice(labels, 150))) for right in (0.4, 0.6)]
-    of = [metrics.macro_f1(list(gold), each, labels) for each in guesses]
+    of = [metrics.MacroF1(list(gold), each, labels) for each in guesses]
     parts = [statistics.linear(each, [range(150)]) for each in of]
     found = statistics.compare_linear(parts[0], parts[1], 150, 0)
     draws = RNG.integers(0, 150, (2_000, 150))

@@ -89,7 +89,7 @@ def classified(
     gold = [question.reference for question in questions]
     hits = {s: [a == b for a, b in zip(gold, guesses, strict=True)] for s, guesses in predictions.items()}
     yield summarize(Measure(f"accuracy, {way}", "share", hits, group=group, items=questions), seed)
-    of = {system: metrics.macro_f1(gold, guesses, labels) for system, guesses in predictions.items()}
+    of = {system: metrics.MacroF1(gold, guesses, labels) for system, guesses in predictions.items()}
     yield statistic(f"macro F1, {way}", of, [range(len(gold))], seed, group, items=questions)
     if way == "generated":
         lost = {s: [label == metrics.UNPARSABLE for label in guesses] for s, guesses in predictions.items()}
