@@ -8,9 +8,6 @@ from dataclasses import dataclass
 
 from medft.aliases import Json
 from medft.data.cleaning.contamination import CONTAMINATED
-from medft.data.record import SPLITS
-from medft.errors import DataError
-from medft.report.series import read_curve
 from medft.report.verdicts import findings
 from medft.runs.record import RunRecord, read_mapping
 from medft.runs.values import mapping, mappings, number, strings, text
@@ -119,16 +116,6 @@ def recipe(record: RunRecord) -> dict[str, object]:
         "seed": record.settings.get("seed"),
     }
     return {name: value for name, value in chosen.items() if value not in (None, "")}
-
-
-def losses(record: RunRecord) -> dict[str, tuple[float, float]]:
-    """First and last loss of each split in loss.csv; empty when there is no usable file."""
-    try:
-        curve = read_curve(record.run.loss_csv)
-    except DataError:
-        return {}  # an empty loss.csv proves nothing, and the card then claims nothing
-    known = {split: curve.points(split, "step", "loss")[1] for split in SPLITS}
-    return {split: (float(values[0]), float(values[-1])) for split, values in known.items() if len(values)}
 
 
 def scores(record: RunRecord) -> Iterator[Score]:

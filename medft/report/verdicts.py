@@ -75,11 +75,14 @@ class Finding:
         return f"{self.verdict} ({inside})"
 
 
-def findings(suites: Iterable[Json]) -> dict[Key, Finding]:
+def findings(suites: Iterable[Json], *, one_family: bool = False) -> dict[Key, Finding]:
     """The differences of all metrics of all suites, each with its verdict.
 
     Holm, Scand. J. Stat. 6, 65 (1979): over the metrics of one pair of systems and one kind of weights. Those
     of too few items are not tested, and do not count.
+
+    Args:
+        suites: what <suite>.json holds, of each. one_family: correct over all pairs of systems together.
     """
     families: dict[tuple[str, str], list[tuple[Key, Json, Json]]] = {}
     for suite in suites:
@@ -87,7 +90,7 @@ def findings(suites: Iterable[Json]) -> dict[Key, Finding]:
             pairs = mapping(metric, "differences")
             for pair in pairs:
                 key = (text(suite.get("suite")), text(metric.get("group")), text(metric.get("name")), pair)
-                family = families.setdefault((text(suite.get("weights")), pair), [])
+                family = families.setdefault((text(suite.get("weights")), "" if one_family else pair), [])
                 family.append((key, metric, mapping(pairs, pair)))
     return {found.key: found for family in families.values() for found in _family(family)}
 

@@ -58,6 +58,7 @@ LEDGER: dict[str, Any] = {
          "dropped": {}},
     ],
     "fingerprints": {"train": "abc"},
+    "encoding": {"validation": {"rows": 10}},
     "notes": ["Grouped by question."],
 }  # fmt: skip
 
@@ -66,6 +67,7 @@ SUMMARY: dict[str, Any] = {
     "engine": "unsloth",
     "scale": "full",
     "steps": 60,
+    "train_loss": 1.75,
     "validation_loss": 1.5,
     "bits_per_byte": 0.61,
     "merge": {
@@ -76,6 +78,8 @@ SUMMARY: dict[str, Any] = {
             "written": {"relative": 0.0, "top1_agreement": 1.0, "kl": 0.0},
             "rounding": {"relative": 0.0123, "top1_agreement": 0.995, "kl": 1e-5},
             "quantised": {"relative": 0.25, "top1_agreement": 0.91, "kl": 1e-2},
+            "split": "test",
+            "rows": 32,
             "heldout_loss": {"base": 2.1, "adapted": 1.499, "merged": 1.5, "quantised": 1.52},
         },
         "tensors": {"tensors": 291, "adapted": 224, "changed_share": 0.9, "unchanged": ["a", "b"]},
