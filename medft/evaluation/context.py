@@ -47,7 +47,7 @@ class Context:
     folder: Path
     """Where results are written."""
     seed: int
-    """Seeds the choice of items and the bootstrap."""
+    """Seeds the choice of items and the permutations of tests."""
     tiny: bool
     """Whether a tiny twin answers."""
     run: str

@@ -63,7 +63,7 @@ class EvaluateConfig:
     batch_tokens: int = BATCH_TOKENS
     """Tokens of prompts and answers that are computed at once; fewer need less memory."""
     seed: int = 3407
-    """Seeds the choice of items, the bootstrap and sampling."""
+    """Seeds the choice of items, the permutations of tests, and sampling."""
     artifacts: Path = Path("artifacts")
     """Where runs lie."""
     processed: Path = Path("data/processed")

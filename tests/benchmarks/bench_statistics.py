@@ -1,6 +1,6 @@
 """How often a difference is found where there is none, and how often an interval holds the truth.
 
-The kernels of ``medft.evaluation`` themselves, on 5,000 draws of each world and number of items. Writes the
+The kernels of ``medft.evaluation`` themselves, on 5,000 draws of each world and number of items. Prints the
 tables of docs/evaluation.md: ``python -m tests.benchmarks.bench_statistics``.
 """
 
