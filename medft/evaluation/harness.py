@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from medft.aliases import NamedProgress
 from medft.evaluation import metrics
@@ -16,7 +16,8 @@ from medft.evaluation.answers import AnswerFile
 from medft.evaluation.asking import System
 from medft.evaluation.harness_tasks import Harness
 from medft.evaluation.measures import Measure, Metric, statistic, summarize
-from medft.evaluation.statistics import Floats, OfItems
+from medft.evaluation.statistics import OfItems
+from medft.evaluation.units import Floats
 
 if TYPE_CHECKING:
     from medft.evaluation.harness_model import RememberingModel
@@ -26,6 +27,15 @@ Scores = dict[str, list[float]]
 
 Sample = Mapping[str, Any]
 """An item with its answers and scores, as the harness reports it."""
+
+
+class Row(NamedTuple):
+    """An item of a task, as metrics know it."""
+
+    id: str
+    """The task and the item's place in it."""
+    cluster: str = ""
+    """The harness does not say what items share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +94,21 @@ def task_metrics(scores: Mapping[str, Scores], seed: int) -> list[Metric]:
     """Accuracy per task, and its means over the tasks: weighted by items, as the harness has it, and
     unweighted, as papers have it."""
     tasks = list(next(iter(scores.values())))
+    items = {task: _rows(task, len(next(iter(scores.values()))[task])) for task in tasks}
     found = [
-        summarize(Measure("accuracy", _kind(scores, task), _values(scores, task), group=task), seed)
-        for task in tasks
+        summarize(Measure("accuracy", _kind(scores, t), _values(scores, t), group=t, items=items[t]), seed)
+        for t in tasks
     ]
+    if len(tasks) == 1:
+        return found  # means over the tasks would be the same figure again
     pooled = {
         system: [value for task in tasks for value in per_task[task]] for system, per_task in scores.items()
     }
     kind: Literal["share", "mean"] = "share" if all(_kind(scores, t) == "share" for t in tasks) else "mean"
-    found.append(summarize(Measure("accuracy, weighted by items", kind, pooled, group="all tasks"), seed))
-    sizes = [len(next(iter(scores.values()))[task]) for task in tasks]
-    found.append(_unweighted(pooled, sizes, seed))
+    together = [row for rows in items.values() for row in rows]
+    weighted = Measure("accuracy, weighted by items", kind, pooled, group="all tasks", items=together)
+    found.append(summarize(weighted, seed))
+    found.append(_unweighted(pooled, [len(rows) for rows in items.values()], together, seed))
     return found
 
 
@@ -143,19 +157,24 @@ def _lines(
         yield judge.key(kind, (prompt, *rest)), {**about, **candidate, "gold": str(sample["target"])}
 
 
-def _unweighted(pooled: Mapping[str, Sequence[float]], sizes: Sequence[int], seed: int) -> Metric:
-    """The mean of the tasks' means; items are resampled within their tasks."""
+def _unweighted(
+    pooled: Mapping[str, Sequence[float]], sizes: Sequence[int], rows: Sequence[Row], seed: int
+) -> Metric:
+    """The mean of the tasks' means, whose sizes are fixed."""
     import numpy as np
 
     strata = [range(start, end) for start, end in pairwise(accumulate(sizes, initial=0))]
-    ends = np.cumsum(sizes)[:-1]
+    task = np.repeat(np.arange(len(sizes)), sizes)
 
     def of(values: Floats) -> OfItems:
-        # a resample keeps the tasks in their places, each with as many items as it has
-        return lambda rows: float(np.mean([part.mean() for part in np.split(values[rows], ends)]))
+        return lambda rows: float(np.mean(np.bincount(task[rows], values[rows]) / np.bincount(task[rows])))
 
     means = {system: of(np.asarray(values)) for system, values in pooled.items()}
-    return statistic("accuracy, mean of tasks", means, strata, seed, "all tasks")
+    return statistic("accuracy, mean of tasks", means, strata, seed, "all tasks", items=rows)
+
+
+def _rows(task: str, count: int) -> list[Row]:
+    return [Row(f"{task}/{number}") for number in range(count)]
 
 
 def _values(scores: Mapping[str, Scores], task: str) -> dict[str, list[float]]:

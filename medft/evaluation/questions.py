@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -36,6 +37,8 @@ class Question:
     """Answers whose likelihood is taken: the gold one, or one per label."""
     group: str = ""
     """The part of the suite it belongs to: a task, or a condition."""
+    cluster: str = ""
+    """What it shares with other questions, so that their answers are no independent items; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,13 @@ def prompt(record: Record, words: WordingConfig) -> tuple[Message, ...]:
             )
     user = Message("user", fill(words.user, record))
     return (Message("system", fill(words.system, record)), user) if words.system else (user,)
+
+
+def cluster_of(record: Record) -> str:
+    """What a record shares with others: its group (a document, a patient), else the text it asks about."""
+    if record.group or not record.context:
+        return record.group
+    return hashlib.sha256(record.context.encode()).hexdigest()[:16]
 
 
 def answer_text(record: Record, words: WordingConfig) -> str:

@@ -12,7 +12,6 @@ from medft.aliases import Json, NamedProgress
 from medft.engine.device import in_memory
 from medft.errors import DataError, MedftError
 from medft.evaluation import encoder, harness
-from medft.evaluation.answers import AnswerFile
 from medft.evaluation.asking import Answers, System, ask
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.context import Account, Context
@@ -53,14 +52,14 @@ class QuestionSuite:
 
     def __init__(self, name: str, config: SuiteConfig, context: Context) -> None:
         self.name, self.config, self.context = name, config, context
-        self.items: Items = collect(config, context.own, context.trained_on, context.seed)
+        self.items: Items = collect(config, context.own, context.seen, context.seed)
         self.asked = kind_called(config.kind).ask(config, self.items, context.template)
         self.answers: dict[str, Answers] = {}
         self._baseline: Baseline | None = None
         if config.encoder is not None:
             train = training_records(config, context.trained_on)
             self._baseline = encoder.open_baseline(config.encoder, train, config.labels)
-        self._file = AnswerFile(context.folder / f"{context.named(name)}.answers.jsonl")
+        self._file = context.answers(name)
         self._sampling = replace(context.sampling, max_new_tokens=config.max_new_tokens)
 
     def ask(self, system: System, progress: NamedProgress) -> None:
@@ -140,7 +139,7 @@ class HarnessSuite:
         assert config.harness is not None  # noqa: S101
         self.name, self.config, self.context = name, config, context
         self._harness = open_harness(config.harness, context.folder / name)
-        self._file = AnswerFile(context.folder / f"{context.named(name)}.answers.jsonl")
+        self._file = context.answers(name)
         self._results: dict[str, harness.HarnessResult] = {}
 
     def ask(self, system: System, progress: NamedProgress) -> None:

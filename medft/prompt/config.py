@@ -38,13 +38,6 @@ class WordingConfig:
                 raise ConfigError(
                     f"a template has '{found[0]}', which stays as it is", remedy=f"write {{{found[1]}}}"
                 )
-        for name, what in (("user", "ask the same of every row"), ("assistant", "teach every row the same")):
-            if not PLACEHOLDER.search(getattr(self, name)):
-                raise ConfigError(
-                    f"a template's '{name}' takes nothing of the record, and would {what}",
-                    where=getattr(self, name)[:80],
-                    remedy="put a field into it, as {question} or {answer}",
-                )
 
     def fields(self) -> frozenset[str]:
         """The record fields that this wording needs."""
@@ -61,6 +54,16 @@ class TaskConfig:
     """Wordings by ISO 639-1 code."""
     with_context: WordingConfig | None = None
     """Used instead of the default for records that have a context; null where all have one, or none has."""
+
+    def __post_init__(self) -> None:
+        for words in filter(None, (self.default, *self.languages.values(), self.with_context)):
+            for name, what in (("user", "ask the same of"), ("assistant", "teach the same from")):
+                if not PLACEHOLDER.search(getattr(words, name)):
+                    raise ConfigError(
+                        f"a template's '{name}' takes nothing of the record, and would {what} every row",
+                        where=getattr(words, name)[:80],
+                        remedy="put a field into it, as {question} or {answer}",
+                    )
 
 
 @dataclass(frozen=True, slots=True)

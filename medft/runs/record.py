@@ -7,6 +7,7 @@ cannot do without it asks for with ``RunRecord.demand``.
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -110,6 +111,14 @@ class RunRecord:
     def suites(self) -> dict[str, Json]:
         """evaluation/*.json: the results of each suite, by the name of its file."""
         return {path.stem: self._read(path) for path in sorted(self.run.evaluation.glob("*.json"))}
+
+    def items(self, suite: str) -> list[dict[str, str]]:
+        """evaluation/<suite>.items.csv: what each item of a suite scored, by metric; empty without one."""
+        file = self.run.evaluation / f"{suite}.items.csv"
+        if not file.is_file():
+            return []
+        with file.open(encoding="utf-8", newline="") as rows:
+            return list(csv.DictReader(rows))
 
     @cached_property
     def identity(self) -> Identity:

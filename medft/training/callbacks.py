@@ -161,7 +161,7 @@ class ProgressBar(TrainerCallback):  # type: ignore[misc]
     def show(self, row: LossRow) -> None:
         """Put the newest figures beside the bar."""
         self._first = self._first or row
-        key = {"train": "loss", "validation": "val", "test": "test"}[row.split]
+        key = {"train": "step loss", "validation": "validation", "test": "test"}[row.split]
         self._fields[key] = f"{row.loss:.3f}"
         if row.bits_per_byte is not None:
             self._fields["bits/byte"] = f"{row.bits_per_byte:.3f}"

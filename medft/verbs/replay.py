@@ -34,6 +34,8 @@ class ReplayConfig:
     tolerance: NonNegative = 1e-3
     """Largest relative difference of a loss that counts as agreement. A CPU repeats exactly; GPU kernels add
     in an order that varies."""
+    adapter_tolerance: NonNegative = 0.05
+    """The same of the adapter's weights, which drift further apart than losses where the order varies."""
     artifacts: Path = Path("artifacts")
     """Where runs are looked for, and where the new one is written."""
 
@@ -42,7 +44,7 @@ def run(config: ReplayConfig) -> int:
     """Train again from the run's config.yaml, then compare.
 
     Returns:
-        0 when data, versions and first losses agree, 1 when one of them does not, 130 when stopped.
+        0 when data, versions, losses and adapter agree, 1 when one of them does not, 130 when stopped.
 
     Raises:
         RunError: the run is not finished.
@@ -63,7 +65,7 @@ def run(config: ReplayConfig) -> int:
     second = RunDir(place)
     if code := _again(first, second):
         return code
-    findings = compare_replay(first, second, config.lines, config.tolerance)
+    findings = compare_replay(first, second, config.lines, config.tolerance, config.adapter_tolerance)
     verdict = agree(findings)
     rows = [asdict(finding) for finding in findings]
     write_json(second.root / "replay.json", {"of": str(first.root), "agrees": verdict, "findings": rows})

@@ -127,7 +127,7 @@ def _run(job: _Job) -> int:
     with job.stages.part("merging and checking", "merging and checking"):
         merged, failed = _merged(job, base, tokens)
     with job.stages.part("drawing"):
-        draw_run(job.folder)
+        draw_run(job.folder, outcome.best_step)
     names = {**_names(job, plan, outcome, wandb), "base_file": gguf.record(base.folder)}
     names |= {"merge_failed": failed.what} if failed else {}
     names |= {"stage_seconds": {part: round(seconds, 2) for part, seconds in job.stages.seconds.items()}}

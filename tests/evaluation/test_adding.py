@@ -19,6 +19,7 @@ from medft.evaluation.report import metrics_table, write_report
 from medft.evaluation.run import QuestionSuite
 from medft.inference.dialogue import templates
 from medft.inference.generation import Sampling
+from medft.runs import RunDir
 
 QA = templates()["medical_qa"]
 OWN = tuple(
@@ -72,7 +73,7 @@ def bleu(answer: str, reference: str) -> float:
 
 def _finished(config: SuiteConfig, own: tuple[Record, ...], systems: list[System], folder: Path) -> list[str]:
     """The columns `metric` and `base` of the suite's table."""
-    context = Context(QA, own, (), Sampling(), folder, 0, True, "r")
+    context = Context(QA, own, (), Sampling(), RunDir(folder).evaluation, 0, True, "r")
     suite = QuestionSuite("mine", config, context)
     for system in systems:
         suite.ask(system, lambda *_: None)
@@ -86,13 +87,14 @@ def test_a_metric_is_a_function_and_a_line(
 ) -> None:
     monkeypatch.setitem(metrics.AGAINST_REFERENCE, "BLEU", bleu)
     found = _finished(SuiteConfig("text", max_new_tokens=6), OWN, systems, tmp_path)
-    lines = [json.loads(line) for line in (tmp_path / "mine.answers.jsonl").read_text().splitlines()]
+    answers = (tmp_path / "evaluation" / "mine.answers.jsonl").read_text()
+    lines = [json.loads(line) for line in answers.splitlines()]
     texts = [(row["text"], row["gold"]) for row in lines if row["system"] == "base" and "text" in row]
     assert len(texts) == 4
     assert f"BLEU: {sum(bleu(*pair) for pair in texts) / 4:.3f}" in found
     assert bleu(OWN[0].answer, OWN[0].answer) == pytest.approx(1)
-    write_report(tmp_path, "Mine")
-    assert "BLEU" in (tmp_path / "report.md").read_text()
+    write_report(RunDir(tmp_path), "Mine")
+    assert "BLEU" in (tmp_path / "evaluation" / "report.md").read_text()
 
 
 def test_a_suite_is_a_file(tmp_path: Path, systems: list[System]) -> None:
@@ -108,7 +110,8 @@ def test_a_suite_is_a_file(tmp_path: Path, systems: list[System]) -> None:
         "accuracy, likelihood", "macro F1, likelihood", "accuracy, generated", "macro F1, generated",
         "unparsable (lower is better)",
     ]  # fmt: skip
-    assert json.loads((tmp_path / "out" / "mine.json").read_text())["extras"]["majority baseline"] == 0.75
+    written = json.loads((tmp_path / "out" / "evaluation" / "mine.json").read_text())
+    assert written["extras"]["majority baseline"] == 0.75
 
 
 def test_a_kind_of_suite_is_a_module_and_a_line(

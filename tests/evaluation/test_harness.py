@@ -126,9 +126,11 @@ def test_means_over_tasks_weighted_and_not() -> None:
     *_, weighted, unweighted = harness.task_metrics(scores, 0)
     assert weighted.systems["base"].value == pytest.approx(0.9)
     assert {name: e.value for name, e in unweighted.systems.items()} == {"base": 0.75, "tuned": 0.5}
-    base = unweighted.systems["base"]  # of 2,000 resamples of task a: a quarter 0, half 1/2, a quarter 1
-    assert (base.low, base.high) == (0.5, 1.0)
+    base = unweighted.systems["base"]  # the variance of task a is 1/4, that of its mean half a quarter more
+    assert base.low is not None and base.low == pytest.approx(0.75 - 2.262 * 0.25, abs=0.01)
     assert unweighted.differences["tuned - base"].value == -0.25
+    alone = {system: {"a": each["a"]} for system, each in scores.items()}
+    assert [metric.group for metric in harness.task_metrics(alone, 0)] == ["a"]  # not the same figure thrice
 
 
 def test_an_unknown_task_is_an_error(tasks: Path, tmp_path: Path) -> None:

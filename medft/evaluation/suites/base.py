@@ -47,7 +47,7 @@ class Kind(Protocol):
     def score(
         self, config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers], seed: int
     ) -> Result:
-        """The metrics, from the answers of each system; ``seed`` is of the bootstrap."""
+        """The metrics, from the answers of each system; ``seed`` is of the permutations."""
 
 
 def common(questions: Sequence[Question], answers: Mapping[str, Answers]) -> list[Question]:

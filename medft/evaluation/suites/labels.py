@@ -18,7 +18,7 @@ from medft.evaluation.asking import Answers
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.measures import Measure, Metric, statistic, summarize
 from medft.evaluation.parsing import parse_label
-from medft.evaluation.questions import Items, Question, label_text, prompt, words_for
+from medft.evaluation.questions import Items, Question, cluster_of, label_text, prompt, words_for
 from medft.evaluation.suites.base import QuestionSet, Result, common, demand_label, groups, wording_note
 from medft.prompt.config import TemplateConfig
 
@@ -37,7 +37,8 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Question
         demand_label(config, record)
         words = words_for(record, template, config.template)
         texts = tuple(label_text(record, label, words) for label in config.labels)
-        questions.append(Question(record.id, prompt(record, words), record.label, texts))
+        shared = cluster_of(record)
+        questions.append(Question(record.id, prompt(record, words), record.label, texts, cluster=shared))
     _demand_no_prefix(questions[0].candidates)
     return QuestionSet(tuple(questions), (wording_note(config, items.records, template),))
 
@@ -53,7 +54,7 @@ def score(config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers
             continue  # all conditions together mean nothing
         gold = [q.reference for q in part]
         for way, predictions in readings(config.labels, part, answers):
-            found += classified(config.labels, gold, predictions, way, seed, name)
+            found += classified(config.labels, part, predictions, way, seed, name)
             extras[f"{name}: {way}" if name else way] = confusions(config.labels, gold, predictions)
         extras[f"{name}: majority baseline" if name else "majority baseline"] = metrics.majority_share(gold)
     return Result(tuple(found), extras)
@@ -77,16 +78,22 @@ def most_likely(labels: Sequence[str], answers: Answers, question: Question) -> 
 
 
 def classified(
-    labels: Sequence[str], gold: Sequence[str], predictions: Predictions, way: str, seed: int, group: str = ""
+    labels: Sequence[str],
+    questions: Sequence[Question],
+    predictions: Predictions,
+    way: str,
+    seed: int,
+    group: str = "",
 ) -> Iterator[Metric]:
     """Accuracy, macro F1 and, for generated text, the share without a label."""
+    gold = [question.reference for question in questions]
     hits = {s: [a == b for a, b in zip(gold, guesses, strict=True)] for s, guesses in predictions.items()}
-    yield summarize(Measure(f"accuracy, {way}", "share", hits, group=group), seed)
-    of = {system: metrics.macro_f1(gold, guesses, labels) for system, guesses in predictions.items()}
-    yield statistic(f"macro F1, {way}", of, [range(len(gold))], seed, group)
+    yield summarize(Measure(f"accuracy, {way}", "share", hits, group=group, items=questions), seed)
+    of = {system: metrics.MacroF1(gold, guesses, labels) for system, guesses in predictions.items()}
+    yield statistic(f"macro F1, {way}", of, [range(len(gold))], seed, group, items=questions)
     if way == "generated":
         lost = {s: [label == metrics.UNPARSABLE for label in guesses] for s, guesses in predictions.items()}
-        yield summarize(Measure("unparsable", "share", lost, higher_is_better=False, group=group), seed)
+        yield summarize(Measure("unparsable", "share", lost, None, False, group, questions), seed)
 
 
 def confusions(labels: Sequence[str], gold: Sequence[str], predictions: Predictions) -> Json:

@@ -70,4 +70,5 @@ def _question(config: SuiteConfig, record: Record, condition: str, template: Tem
     if not record.context and bare is not None:  # nothing is given, or nothing was found
         words = bare
     texts = tuple(label_text(record, label, words) for label in config.labels)
-    return Question(f"{condition}/{record.id}", prompt(record, words), record.label, texts, condition)
+    name, shared = f"{condition}/{record.id}", record.group
+    return Question(name, prompt(record, words), record.label, texts, condition, cluster=shared)

@@ -51,6 +51,18 @@ def select(words: Sequence[str], artifacts: Path) -> tuple[list[Subject], list[s
     return subjects, left_out
 
 
+def runs_meant(words: Sequence[str], artifacts: Path) -> list[RunDir]:
+    """The runs that ``words`` mean, each once: as for ``select``, without files.
+
+    Raises:
+        RunError: a word means nothing.
+    """
+    found = _meant_by(words, artifacts)[0]
+    if files := [str(path) for path, run in found.items() if run is None]:
+        raise RunError("a csv file of losses is no run", where=", ".join(files), remedy="medft runs")
+    return [run for run in found.values() if run is not None]
+
+
 def _meant_by(words: Sequence[str], artifacts: Path) -> tuple[dict[Path, RunDir | None], set[Path]]:
     """Folder or file of each subject in order, and those that were found rather than named by themselves."""
     found: dict[Path, RunDir | None] = {}
