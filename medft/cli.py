@@ -42,6 +42,7 @@ commands
 
 examples
   medft train model=mistral             the default data and recipe; a tiny twin where there is no GPU
+  medft prepare my.csv                  what a file of yours holds, and what is wrong with it
   medft train model=gemma dataset=csv dataset.path=my.csv dataset.columns.question=q dataset.columns.answer=a
   medft train -m model=gemma,mistral trainer.learning_rate=1e-4,2e-4
   medft compare                         every finished run in one figure
@@ -97,6 +98,13 @@ def _dispatch(arguments: list[str]) -> int:
 
         print(verb_help(verb, VERBS[verb], module, group_options(overrides)))
         return 0
+    from medft.first_contact import first_contact
+    from medft.screen import Screen
+
+    met = first_contact(verb, overrides, group_options(overrides)["dataset"])
+    overrides, screen = met.overrides, Screen()
+    for label, words in met.said:
+        screen.line(label, words)
     if any(override.startswith("-") for override in overrides):
         from medft.sweep.command import hydra_main
 

@@ -21,11 +21,12 @@ NEEDED = {  # what a user must name, for files that cannot have a default
     "dataset=csv": ["dataset.path=x.csv"],
     "dataset=jsonl": ["dataset.path=x.jsonl"],
     "dataset=parquet": ["dataset.path=x.parquet"],
+    "dataset=mcq": ["dataset.path=x.jsonl"],
     "upload": ["repo=somebody/model"],
 }
-WORDS = {  # a template that has words for a data set's task
+WORDS = {  # a template that has words for a data set, or for its task
     "note": "clinical_note", "yes_no": "pubmedqa", "long_answer": "pubmedqa", "nli": "nli",
-    "instruction": "alpaca",
+    "instruction": "alpaca", "mcq": "mcq", "medmcqa": "mcq_explained",
 }  # fmt: skip
 TURNS = ("model", "trainer", "lora", "engine", "scale", "logger")  # groups that go with any data set
 
@@ -33,7 +34,7 @@ TURNS = ("model", "trainer", "lora", "engine", "scale", "logger")  # groups that
 def recipe(number: int, dataset: str) -> list[str]:
     """A data set with a template that suits it, and the next option of every other group."""
     task = yaml.safe_load((conf_dir() / "dataset" / f"{dataset}.yaml").read_text()).get("task", "qa")
-    chosen = [f"dataset={dataset}", f"template={WORDS.get(task, 'medical_qa')}"]
+    chosen = [f"dataset={dataset}", f"template={WORDS.get(dataset) or WORDS.get(task, 'medical_qa')}"]
     return [*chosen, *(f"{group}={GROUPS[group][number % len(GROUPS[group])]}" for group in TURNS)]
 
 

@@ -17,7 +17,7 @@ FLOORS = (
     ("engine",),
     ("training",),
     ("plan",),
-    ("compose", "merge", "report", "inference"),
+    ("compose", "first_contact", "merge", "report", "inference"),
     ("evaluation", "publish"),
     ("sweep", "help"),
     ("verbs",),

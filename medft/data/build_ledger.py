@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from medft.data.cache import digest, without_places
+from medft.data.cleaning.benchmarks import shipped
 from medft.data.config import DatasetConfig
 from medft.data.ledger import Ledger, SourceLedger
 from medft.data.record import SPLITS
@@ -49,6 +50,8 @@ def build_ledger(
                 dropped={reason: count for reason, count in sorted(dropped.items()) if count},
                 repaired=dict(sorted(counted.repaired.items())),
                 identifiers=dict(sorted(counted.identifiers.items())),
+                repeated=dict(sorted(counted.repeated.items())),
+                screened_for=() if _allowed(config, name) else tuple(b.name for b in shipped().covered),
             )
         )
     notes = (*division.selection.notes, *_benchmark_notes(config, counts), *_member_notes(config))
@@ -65,14 +68,21 @@ def build_ledger(
 def _benchmark_notes(config: DatasetConfig, counts: Mapping[str, SourceCounts]) -> Iterator[str]:
     """What a model card must say of benchmark test questions that were met."""
     for source, counted in counts.items():
-        allowed = config.allow_benchmark_test or config.members()[source].allow_benchmark_test
+        if _allowed(config, source):
+            yield f"{source}: not screened for test items of benchmarks (allow_benchmark_test)"
+        for benchmark, count in counted.repeated.items():
+            yield f"{source}: {count:,} rows repeat test items of {benchmark} and are not trained on"
         for benchmark, count in counted.benchmark.items():
             what = (
                 f"may be trained on (allow_benchmark_test): figures of this model on {benchmark} mean nothing"
-                if allowed
+                if _allowed(config, source)
                 else "stand in the test split and are never trained on"
             )
             yield f"{source}: {count:,} test questions of {benchmark} {what}"
+
+
+def _allowed(config: DatasetConfig, source: str) -> bool:
+    return config.allow_benchmark_test or config.members()[source].allow_benchmark_test
 
 
 def _member_notes(config: DatasetConfig) -> Iterator[str]:

@@ -21,20 +21,24 @@ class ColumnsConfig:
 
     id: str | None = None
     """A stable identifier, which must not repeat; the row number when null."""
-    question: str | None = None
-    """The question, instruction or hypothesis."""
-    context: str | None = None
+    question: str | tuple[str, ...] | None = None
+    """The question, instruction or hypothesis; a list of columns is joined by blank lines."""
+    context: str | tuple[str, ...] | None = None
     """A note, passages (a list is joined by blank lines) or a premise."""
-    answer: str | None = None
+    answer: str | tuple[str, ...] | None = None
     """The answer to learn."""
     label: str | None = None
-    """The gold class."""
+    """The gold class; of multiple choice the letter, number or text of the right option."""
+    options: str | tuple[str, ...] | None = None
+    """The options of multiple choice: a column with a list or a mapping of letters, or one column each."""
     task: str | None = None
     """A column that names the task row by row; otherwise the data set's `task` holds."""
     group: str | None = None
     """A document, patient or topic that must not be split."""
     turns: str | None = None
     """A list of {role, content} (or {from, value}) messages; `weight: 0` leaves a turn out of the loss."""
+    language: str | None = None
+    """A column that names the language row by row, by its ISO 639-1 code; blank means `dataset.language`."""
     split: str | None = None
     """A column that says train, validation or test row by row."""
 
@@ -112,6 +116,11 @@ class DatasetConfig:
     """Take only rows whose column has one of these values; the others are counted as not_selected."""
     learn: Literal["all", "last"] = "all"
     """Which of the assistant's turns in a conversation are learnt; the others are context."""
+    first_option: Literal[0, 1] = 0
+    """The number of the first option, where the right one is given by its number."""
+    shuffle_options: int | None = None
+    """Seed that shuffles the options of each question; null keeps their order. Questions whose options or
+    explanation point at others by place or letter keep it, and so do a source's validation and test."""
     labels: tuple[str, ...] = ()
     """The classes there are; any other label is an error. Empty allows all."""
     limit: int | None = None
@@ -119,11 +128,17 @@ class DatasetConfig:
     benchmark: str = ""
     """The benchmark whose own test questions all rows are; empty for other data."""
     allow_benchmark_test: bool = False
-    """Train on a benchmark's own test questions (PubMedQA's are known by their words); said on the card."""
+    """Train on rows that repeat test items of public benchmarks, which are dropped otherwise; said on the
+    card."""
     decontaminate: Path | None = None
-    """A text file of held-out questions, one a line: rows that repeat 13 words in a row of it are dropped."""
+    """A text file of held-out questions, one a line: rows that repeat 13 words in a row of one, or most of a
+    shorter one, are dropped."""
     phi: Literal["warn", "fail", "redact"] = "warn"
-    """Patterned identifiers (dates, phone numbers, ...): count them, refuse the row, or put [DATE] there."""
+    """Identifiers (dates, phone numbers, ... in the forms of English, German, French and Korean): count them,
+    refuse the row, or put [DATE] there."""
+    names: str | None = None
+    """A spaCy model that finds names of people, such as de_core_news_lg (the extra "names"); null looks for
+    none, and names then stay."""
     on_error: Literal["stop", "skip"] = "stop"
     """A row that cannot be read: stop with its place, or skip and count it."""
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medft.aliases import Advance
+from medft.data.cleaning.benchmarks import shipped
 from medft.data.cleaning.contamination import HeldOutTexts
 from medft.data.cleaning.key_index import KeyIndex
 from medft.data.cleaning.keys import keys_of
@@ -38,9 +39,9 @@ def ingest(config: DatasetConfig, path: Path, progress: Advance) -> Ingested:
     held_out = HeldOutTexts(config.decontaminate) if config.decontaminate else None
     with RecordWriter(path) as writer:
         for position, (name, member) in enumerate(config.members().items()):
-            source = Source(name, member, held_out, progress)
-            ingested.counts[name] = source.counts
             allowed = config.allow_benchmark_test or member.allow_benchmark_test
+            source = Source(name, member, held_out, None if allowed else shipped(), progress)
+            ingested.counts[name] = source.counts
             for record, split in source.records():
                 is_benchmark = source.count_benchmark(record)
                 keys = keys_of(record)

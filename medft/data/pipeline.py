@@ -25,7 +25,8 @@ from medft.errors import DataError
 from medft.files import write_json
 
 CONTAMINATED_ROWS = "contaminated.json"
-"""Rows removed because they repeat a text of `dataset.decontaminate`: id, and line of that text."""
+"""Rows removed because they repeat a test item of a benchmark or a text of `dataset.decontaminate`: id, and
+the number of that item or line."""
 SKIPPED = "skipped.json"
 """Rows that could not be used, with `dataset.on_error=skip`: place and reason of the first thousand."""
 
@@ -68,7 +69,7 @@ def _check_left(config: DatasetConfig, counts: Mapping[str, SourceCounts], divis
         )
     if division.kept_in("train").any():
         return
-    if benchmarks := sum((counted.benchmark for counted in counts.values()), Counter[str]()):
+    if benchmarks := sum((c.benchmark + c.repeated for c in counts.values()), Counter[str]()):
         raise DataError(
             f"data set '{config.name}' has only test questions of {', '.join(benchmarks)}, "
             "which are not trained on",
@@ -101,7 +102,7 @@ def _deal_out(staging: Path, folder: Path, division: Division) -> None:
 
 def _write_removed(folder: Path, counts: Mapping[str, SourceCounts]) -> None:
     """Which rows repeated a held-out text, and which could not be used."""
-    repeated = [{"id": i, "line": n} for counted in counts.values() for i, n in counted.contaminated]
+    repeated = [{"id": i, "repeats": what} for counted in counts.values() for i, what in counted.contaminated]
     skipped = [{"place": p, "reason": r} for counted in counts.values() for p, r in counted.skipped]
     for name, rows in ((CONTAMINATED_ROWS, repeated), (SKIPPED, skipped)):
         if rows:

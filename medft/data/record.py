@@ -41,6 +41,9 @@ class Record:
     """The text to learn."""
     label: str = ""
     """The gold class in the words of the source, for classification tasks."""
+    options: str = ""
+    """The options of a multiple-choice question, a line each behind its letter; the label is the right one's
+    letter."""
     group: str = ""
     """Records of one group never stand in two splits; empty means grouped by the question alone."""
     turns: tuple[Message, ...] = ()

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 from medft.errors import ConfigError
 
-FIELDS = ("question", "context", "answer", "label")
+FIELDS = ("question", "options", "context", "answer", "label")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class WordingConfig:
-    """What is said for one task. ``{question}``, ``{context}``, ``{answer}`` and ``{label}`` are filled."""
+    """What is said for one task. The fields of the record are filled:
+    ``{question}``, ``{options}``, ``{context}``, ``{answer}`` and ``{label}``."""
 
     user: str
     """The user's turn."""

@@ -153,10 +153,23 @@ def _metrics(record: RunRecord) -> Iterator[tuple[str, Json]]:
 
 def decontamination(record: RunRecord) -> Iterator[str]:
     """How benchmarks were kept out, as far as settings and ledger say it."""
-    if mapping(record.settings, "dataset").get("decontaminate") and record.ledger:
-        accounts = mappings(record.ledger, "sources")
+    accounts = mappings(record.ledger, "sources") if record.ledger else []
+    screened = [account for account in accounts if account.get("screened_for")]
+    if screened:
+        where = "Training rows"
+        if len(screened) < len(accounts):
+            where += " of " + ", ".join(text(account.get("name")) for account in screened)
+        yield f"{where} were screened for the test items of {_listed(screened[0].get('screened_for'))}."
+    if accounts and mapping(record.settings, "dataset").get("decontaminate"):
+        yield "All were screened for held-out texts that the author listed."
+    if screened or (accounts and mapping(record.settings, "dataset").get("decontaminate")):
         dropped = sum(_counts(account, "dropped").get(CONTAMINATED, 0) for account in accounts)
-        yield f"Rows that repeat 13 words in a row of a list of held-out texts were dropped: {dropped:,}."
+        yield f"Rows dropped for 13 words in a row of one, or most of a shorter question: {dropped:,}."
+
+
+def _listed(value: object) -> str:
+    *most, last = strings(value)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def versions(record: RunRecord) -> dict[str, str]:

@@ -157,9 +157,22 @@ def test_decontamination_is_reported_when_it_was_done(tmp_path: Path) -> None:
     source = {"name": "medquad", "rows_in": 9, "dropped": {CONTAMINATED: 7}}
     config = {"model": MODELS["mistral"], "dataset": {**MEDQUAD, "decontaminate": "/home/ward/held.txt"}}
     card = card_of(tmp_path, config=config, ledger={"sources": [source]})
-    assert "repeat 13 words in a row of a list of held-out texts were dropped: 7." in card
+    assert "held-out texts that the author listed" in card
+    assert "13 words in a row of one, or most of a shorter question: 7." in card
     assert "Not checked" not in card
     assert "/home" not in card
+
+
+def test_the_benchmarks_that_rows_were_screened_for_are_named(tmp_path: Path) -> None:
+    screened = {"name": "medquad", "rows_in": 9, "dropped": {}, "screened_for": ["PubMedQA", "MedQA"]}
+    config = {"model": MODELS["mistral"], "dataset": MEDQUAD}
+    card = card_of(tmp_path / "a", config=config, ledger={"sources": [screened]})
+    assert "Training rows were screened for the test items of PubMedQA and MedQA." in card
+    allowed = {"name": "exam", "rows_in": 9, "dropped": {}, "screened_for": []}
+    assert "Training rows of medquad were" in card_of(
+        tmp_path / "b", config=config, ledger={"sources": [screened, allowed]}
+    )
+    assert "Not checked" in card_of(tmp_path / "c", config=config, ledger={"sources": [allowed]})
 
 
 def test_the_version_of_a_data_set_is_the_commit_that_was_read(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def repair(record: Record, repairs: Counter[str]) -> Record:
         question=asked,
         context=repair_text(record.context, done),
         answer=repair_text(record.answer, done),
+        options=repair_text(record.options, done),
         turns=tuple(replace(turn, content=repair_text(turn.content, done)) for turn in record.turns),
     )
     repairs.update(done)
