@@ -15,12 +15,23 @@ from medft.prompt.config import TemplateConfig, WordingConfig
 KINDS: dict[str, tuple[str, ...]] = {
     "text": (),
     "labels": ("labels",),
+    "choice": (),
     "rag": ("labels", "retrieval"),
     "scope": (),
     "harness": ("harness",),
 }
-"""The kinds of suites, each with the settings that it reads and most others do not. A kind is a module of
-suites/ by the same name; the harness alone is not."""
+"""The kinds of suites, each with the settings that it cannot do without. A kind is a module of suites/ by the
+same name; the harness alone is not."""
+READ_BY: dict[str, tuple[str, ...]] = {
+    "labels": ("labels", "rag"),
+    "retrieval": ("rag",),
+    "encoder": ("labels",),
+    "harness": ("harness",),
+    "cloze": ("choice",),
+    "shots": ("choice",),
+    "abstain": ("choice",),
+}
+"""Settings that some kinds alone read, with those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +96,8 @@ class SuiteConfig:
     """One suite: what is asked, and how answers are scored."""
 
     kind: str
-    """text: answers against references; labels: one class of several; rag: labels with gold, retrieved and
-    no context; scope: refusals; harness: tasks of lm-evaluation-harness."""
+    """text: answers against references; labels: one class of several; choice: multiple choice; rag: labels
+    with gold, retrieved and no context; scope: refusals; harness: tasks of lm-evaluation-harness."""
     dataset: DatasetConfig | None = None
     """Where the items come from; null takes the run's own test split."""
     template: TemplateConfig | None = None
@@ -95,6 +106,8 @@ class SuiteConfig:
     """The classes, as the gold spells them."""
     by: Literal["task", "group"] = "task"
     """Whether tasks or groups of a suite get metrics of their own, where there are several (kind text)."""
+    split: Literal["test", "validation", "train"] = "test"
+    """Which split of the source is asked, or of the run where the suite has no data set (test or train)."""
     only_benchmark_test: bool = False
     """Keep only the items of a benchmark's own test split (PubMedQA's 500)."""
     limit: int | None = None
@@ -105,6 +118,13 @@ class SuiteConfig:
     """For kind rag."""
     encoder: EncoderConfig | None = None
     """For kind labels: a trained encoder beside the language models."""
+    cloze: WordingConfig | None = None
+    """For kind choice: the words around a question whose options are not listed, after which the likelihood
+    of each option's text is taken; null leaves that reading out."""
+    shots: int = 0
+    """For kind choice: examples in the prompt, from the training split of the suite's data set."""
+    abstain: str = ""
+    """For kind choice: the words of a further option that declines, such as "I don't know"."""
     harness: HarnessConfig | None = None
     """For kind harness."""
 
@@ -120,13 +140,13 @@ class SuiteConfig:
                 f"a suite's kind cannot be {self.kind!r}." + (f" Did you mean '{near}'?" if near else ""),
                 remedy=f"choose one of: {', '.join(KINDS)}",
             )
-        for name in ("labels", "retrieval", "encoder", "harness"):
+        for name, kinds in READ_BY.items():
             needed = name in KINDS[self.kind]
             if needed and not getattr(self, name):
                 raise ConfigError(
                     f"a suite of kind {self.kind} needs '{name}'", remedy=f"suite.<name>.{name}=..."
                 )
-            if getattr(self, name) and not needed and (self.kind, name) != ("labels", "encoder"):
+            if getattr(self, name) and self.kind not in kinds:
                 raise ConfigError(
                     f"a suite of kind {self.kind} does not read '{name}'", remedy=f"remove {name}"
                 )

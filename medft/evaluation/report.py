@@ -5,6 +5,7 @@ It reads what the run folder holds of every suite, so that one that was run last
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from medft.runs.record import RunRecord
 from medft.runs.values import flag, mapping, mappings, number, strings, text
 
 NOT_ADVICE = "These numbers describe answers of a language model. They do not make it fit for clinical use."
-BASELINE = "majority baseline"
-"""How the entries end that say what always giving the most frequent gold answer scores."""
+BASELINES = ("majority baseline", "random baseline")
+"""How the entries end that say what always giving the most frequent gold answer scores, and what guessing
+does."""
 Written = Mapping[str, Any]
 """<suite>.json, or a part of it."""
 Findings = Mapping[Key, Finding]
@@ -73,7 +75,7 @@ def remarks(suite: Written, found: Findings | None = None) -> list[str]:
     extras = [
         f"{name}: {_inline(extra)}."
         for name, extra in mapping(suite, "extras").items()
-        if isinstance(extra, Mapping) and "counts" not in extra
+        if isinstance(extra, Mapping) and not {"counts", "reliability"} & set(extra)
     ]
     left_out = [f"Not asked: {n:,} {reason}." for reason, n in mapping(suite, "left_out").items()]
     return [
@@ -140,9 +142,9 @@ def _difference(finding: Finding) -> tuple[str, str]:
 def _baselines(suite: Written) -> Iterator[str]:
     """Which systems do better than always giving the same answer."""
     for name, share in mapping(suite, "extras").items():
-        if not name.endswith(BASELINE) or not isinstance(share, float):
+        if not name.endswith(BASELINES) or not isinstance(share, float):
             continue
-        group = name.removesuffix(BASELINE).removesuffix(": ")
+        group = re.sub(rf"(: )?({'|'.join(BASELINES)})$", "", name)
         above = [
             f"{system} ({metric['name']})"
             for metric in suite["figures"]

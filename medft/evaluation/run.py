@@ -12,6 +12,7 @@ from medft.aliases import Json, NamedProgress
 from medft.engine.device import in_memory
 from medft.errors import DataError, MedftError
 from medft.evaluation import encoder, harness
+from medft.evaluation.answers import digest
 from medft.evaluation.asking import Answers, System, ask
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.context import Account, Context
@@ -19,6 +20,7 @@ from medft.evaluation.encoder import Baseline
 from medft.evaluation.harness_tasks import open_harness
 from medft.evaluation.questions import Items, Question, collect, training_records
 from medft.evaluation.suites import kind_called
+from medft.evaluation.suites.base import Result
 
 ENCODER = "encoder"
 
@@ -81,9 +83,10 @@ class QuestionSuite:
             self.answers[ENCODER], extras["encoder baseline"] = self._encoder(self._baseline, progress)
         score = kind_called(self.config.kind).score
         result = score(self.config, self.asked, self.answers, self.context.seed)
-        self._file.keep(self._about_answers())
+        self._file.keep(self._about_answers(result))
         left_out = {**self.items.left_out, **self._not_asked()}
-        notes = [*self.asked.notes, *self._cut_answers()]
+        prompts = digest(*([asdict(turn) for turn in q.prompt] for q in self.asked.questions))[:12]
+        notes = [*self.asked.notes, *self._cut_answers(), f"Prompts: {prompts} (digest of all their words)."]
         return self.context.write(
             self.name,
             self.config,
@@ -126,10 +129,20 @@ class QuestionSuite:
             reasons |= each.not_asked
         return dict(Counter(reasons.values()))
 
-    def _about_answers(self) -> dict[str, dict[str, str]]:
-        """Per line of the answers file, the question and the gold answer that it belongs to."""
+    def _about_answers(self, result: Result) -> dict[str, Json]:
+        """Per line of the answers file, the question and the gold answer that it belongs to, and what the
+        answer scored."""
         questions = {question.id: _about(question) for question in self.asked.questions}
-        return {key: questions[item] for each in self.answers.values() for key, item in each.keys.items()}
+        scores = _scores(result)
+        return {
+            key: {
+                **questions[item],
+                "scores": scores.get((system, item), {}),
+                "read": result.read.get(system, {}).get(item, ""),
+            }
+            for system, each in self.answers.items()
+            for key, item in each.keys.items()
+        }
 
 
 class HarnessSuite:
@@ -188,3 +201,16 @@ def _about(question: Question) -> dict[str, str]:
         "question": question.prompt[-1].content,
         "gold": question.reference,
     }
+
+
+def _scores(result: Result) -> dict[tuple[str, str], dict[str, float]]:
+    """By system and item, the metrics that are means of items."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for metric in result.metrics:
+        measure = metric.per_item
+        if measure is None or measure.kind == "influence":
+            continue
+        for system, values in measure.values.items():
+            for item, value in zip(measure.items, values, strict=True):
+                found.setdefault((system, item.id), {})[metric.name] = float(value)
+    return found

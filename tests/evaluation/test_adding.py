@@ -108,7 +108,8 @@ def test_a_suite_is_a_file(tmp_path: Path, systems: list[System]) -> None:
     found = _finished(config, (), systems, tmp_path / "out")
     assert [line.split(":")[0] for line in found] == [
         "accuracy, likelihood", "macro F1, likelihood", "accuracy, generated", "macro F1, generated",
-        "unparsable (lower is better)",
+        "unparsable (lower is better)", "Brier score (lower is better)",
+        "calibration error (ECE) (lower is better)", "accuracy of the surest 50%",
     ]  # fmt: skip
     written = json.loads((tmp_path / "out" / "evaluation" / "mine.json").read_text())
     assert written["extras"]["majority baseline"] == 0.75
