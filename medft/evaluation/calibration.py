@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from medft.aliases import Json
 from medft.evaluation.measures import Item, Measure, Metric, statistic, summarize
-from medft.evaluation.statistics import Floats, OfItems
+from medft.evaluation.statistics import OfItems
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
 
 BINS = 10
 """Equal bins of confidence, of the calibration error and of the reliability diagram."""

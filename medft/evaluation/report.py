@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medft.evaluation.answers_page import write_answers
+from medft.evaluation.drawings import drawn
 from medft.files import write_text
 from medft.report.blocks import Block, Notice, Section, Table, Text
 from medft.report.html import page
@@ -46,7 +48,8 @@ def write_report(run: RunDir, title: str) -> list[Path]:
     sections = [_opening(suites, found), *(_section(suite, found) for suite in suites)]
     write_text(run.evaluation / "report.md", document(title, sections))
     write_text(run.evaluation / "report.html", page(title, sections))
-    return [run.evaluation / "report.md", run.evaluation / "report.html"]
+    answers = write_answers(run.evaluation, RunRecord(run).suites, title)
+    return [run.evaluation / "report.md", run.evaluation / "report.html", *filter(None, (answers,))]
 
 
 def metrics_table(suite: Written, found: Findings | None = None) -> Table:
@@ -109,6 +112,7 @@ def _section(suite: Written, found: Findings) -> Section:
     if suite["figures"]:
         blocks.append(metrics_table(suite, found))
     blocks.append(Text("\n".join(remarks(suite, found))))
+    blocks += drawn(suite)
     for name, extra in mapping(suite, "extras").items():
         if isinstance(extra, Mapping) and "counts" in extra:
             blocks += [

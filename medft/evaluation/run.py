@@ -11,18 +11,21 @@ from typing import Protocol
 from medft.aliases import Json, NamedProgress
 from medft.engine.device import in_memory
 from medft.errors import DataError, MedftError
-from medft.evaluation import encoder, harness
+from medft.evaluation import encoder, harness, leaks
 from medft.evaluation.answers import digest
 from medft.evaluation.asking import Answers, System, ask
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.context import Account, Context
 from medft.evaluation.encoder import Baseline
 from medft.evaluation.harness_tasks import open_harness
+from medft.evaluation.measures import summarize
 from medft.evaluation.questions import Items, Question, collect, training_records
 from medft.evaluation.suites import kind_called
-from medft.evaluation.suites.base import Result
+from medft.evaluation.suites.base import Result, common
 
 ENCODER = "encoder"
+FREE_TEXT = ("text", "safety")
+"""Kinds whose answers are sentences, in which training answers and identifiers may stand."""
 
 
 class Suite(Protocol):
@@ -83,6 +86,9 @@ class QuestionSuite:
             self.answers[ENCODER], extras["encoder baseline"] = self._encoder(self._baseline, progress)
         score = kind_called(self.config.kind).score
         result = score(self.config, self.asked, self.answers, self.context.seed)
+        if self.config.kind in FREE_TEXT:
+            result, given_away = self._given_away(result)
+            extras |= given_away
         self._file.keep(self._about_answers(result))
         left_out = {**self.items.left_out, **self._not_asked()}
         prompts = digest(*([asdict(turn) for turn in q.prompt] for q in self.asked.questions))[:12]
@@ -95,6 +101,17 @@ class QuestionSuite:
             extras={**extras, **result.extras},
             sampling=asdict(self._sampling),
         )
+
+    def _given_away(self, result: Result) -> tuple[Result, Json]:
+        """The result with what the answers repeat of the training answers, and identifiers in them."""
+        extras: Json = {"identifiers in generated answers": leaks.identifiers(self.answers)}
+        if not self.context.trained_on:
+            return result, extras
+        questions = [q for q in common(self.asked.questions, self.answers) if q.generated]
+        runs = leaks.of_training(self.context.trained_on, questions, self.answers)
+        found = replace(result, metrics=(*result.metrics, summarize(runs, self.context.seed)))
+        memorized = {system: sum(n >= leaks.LONG for n in each) for system, each in runs.values.items()}
+        return found, {**extras, f"answers with {leaks.LONG} words of a training answer in a row": memorized}
 
     def _encoder(self, baseline: Baseline, progress: NamedProgress) -> tuple[Answers, Json]:
         """Its predictions, and what to say of its training; trained only where they are not on disk."""
