@@ -152,7 +152,7 @@ def _baselines(suite: Written) -> Iterator[str]:
         above = [
             f"{system} ({metric['name']})"
             for metric in suite["figures"]
-            if metric["group"] == group and metric["name"].startswith("accuracy")
+            if metric["group"] == group and metric["name"].startswith("acc")
             for system, estimate in metric["systems"].items()
             if (number(estimate, "low") or 0.0) > share
         ]

@@ -185,15 +185,15 @@ class HarnessSuite:
 
     def finish(self, progress: NamedProgress) -> Json:
         """See ``Suite``."""
-        scores = {system: each.scores for system, each in self._results.items()}
-        metrics = harness.task_metrics(scores, self.context.seed)
+        metrics = harness.task_metrics(self._results, self.context.seed)
         self._file.keep({key: line for each in self._results.values() for key, line in each.lines.items()})
         notes = harness.described(self._harness)
         if self.config.limit:
             notes.append(f"The first {self.config.limit} items of each task.")
         if cut := max(each.cut for each in self._results.values()):
             notes.append(f"{cut:,} requests were longer than the model takes; their beginning was cut.")
-        asked = sum(len(values) for values in next(iter(scores.values())).values())
+        first = next(iter(self._results.values()))
+        asked = sum(len(next(iter(by.values()))) for by in first.scores.values() if by)
         return self.context.write(
             self.name,
             self.config,
