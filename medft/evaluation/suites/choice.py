@@ -40,7 +40,7 @@ class Choice:
     """One item: what any source of multiple choice has to give."""
 
     record: Record
-    """The question without its options; its group is the subject."""
+    """The question; its group is the subject."""
     answers: tuple[str, ...]
     """What there is to choose from."""
     abstain: str
@@ -58,9 +58,9 @@ class Choice:
 
     @property
     def listed(self) -> Record:
-        """The question with its options below it, each with its letter."""
+        """The record with all its options, each behind its letter."""
         lines = [f"{letter}. {text}" for letter, text in zip(self.letters, self.options, strict=True)]
-        return replace(self.record, question="\n".join((self.record.question.strip(), "", *lines)))
+        return replace(self.record, options="\n".join(lines))
 
     def answer(self, letter: str) -> Record:
         """The record with an option's words as its answer."""
@@ -73,15 +73,21 @@ def choice_of(record: Record, abstain: str = "") -> Choice:
     Raises:
         DataError: it has no options, too many, or a label that is none of their letters.
     """
-    options: tuple[str, ...] = getattr(record, "options", ())  # of records of multiple choice alone
-    n = len(options)
+    answers: list[str] = []
+    for line in filter(None, record.options.split("\n")):
+        letter = LETTERS[min(len(answers), len(LETTERS) - 1)]
+        if line.startswith(f"{letter}. "):
+            answers.append(line[3:])
+        elif answers:  # an option of several lines
+            answers[-1] += f"\n{line}"
+    n = len(answers)
     if not 2 <= n < len(LETTERS) or record.label not in LETTERS[:n]:
         raise DataError(
             "an item is no multiple choice",
             where=f"record {record.id}: {n} options, label '{record.label}'",
             remedy=f"it needs 2 to {len(LETTERS) - 1} options, and the letter of the right one as its label",
         )
-    return Choice(record, options, abstain)
+    return Choice(record, tuple(answers), abstain)
 
 
 def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> QuestionSet:

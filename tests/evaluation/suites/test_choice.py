@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from medft.compose import settings
 from medft.data.record import Message, Record
 from medft.errors import DataError
 from medft.evaluation.asking import Answers, System
@@ -23,24 +24,18 @@ from medft.prompt.config import TaskConfig, TemplateConfig, WordingConfig
 
 LETTER = WordingConfig(
     system="You take an exam.",
-    user="{question}\n\nAnswer with the letter of the one best option.",
+    user="{question}\n\n{options}\n\nAnswer with the letter of the one best option.",
     assistant="{label}",
 )
 EXAM = TemplateConfig("exam", {"mcq": TaskConfig(LETTER)})
 OPTIONS = ("Insulin", "Metformin and rest", "Aspirin", "Heparin")
+LINES = "\n".join(f"{letter}. {text}" for letter, text in zip("ABCD", OPTIONS, strict=True))
 CLOZE = WordingConfig(user="Question: {question}", assistant="{answer}")
 
 
-@dataclass(frozen=True, slots=True)
-class Exam(Record):
-    """A record of multiple choice."""
-
-    options: tuple[str, ...] = ()
-
-
-def _record(i: int, subject: str = "") -> Exam:
-    return Exam(
-        f"q{i}", "s", "mcq", "en", question=f"What helps in case {i}?", label="ABCD"[i % 4], options=OPTIONS,
+def _record(i: int, subject: str = "") -> Record:
+    return Record(
+        f"q{i}", "s", "mcq", "en", question=f"What helps in case {i}?", label="ABCD"[i % 4], options=LINES,
         group=subject,
     )  # fmt: skip
 
@@ -126,9 +121,37 @@ def test_declining_is_an_option_of_its_own() -> None:
 
 
 def test_what_is_no_multiple_choice_is_refused() -> None:
-    for wrong in (replace(_record(0), label="Insulin"), replace(_record(0), options=("one",))):
+    for wrong in (replace(_record(0), label="Insulin"), replace(_record(0), options="A. one")):
         with pytest.raises(DataError, match="no multiple choice"):
             choice.choice_of(wrong)
+
+
+def test_a_file_is_asked_by_the_suite_exam(tmp_path: Path, systems: list[System]) -> None:
+    """Options as the data side reads them, examples from the file's training split, subjects apart."""
+    for split, n in (("train", 4), ("test", 6)):
+        rows = [
+            {"question": f"{split} case {i}?", "options": {"A": "Rest", "B": "Insulin", "C": "Heparin"},
+             "answer": "ABC"[i % 3], "subject": f"s{i % 2}"}
+            for i in range(n)
+        ]  # fmt: skip
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    words = [f"dataset.path={tmp_path}", "dataset.columns.group=subject", "shots=2"]
+    overrides = ["suite=exam", *(f"suite.exam.{word}" for word in words), "suite.exam.abstain=I don't know"]
+    config = settings("evaluate", overrides).suite["exam"]
+    context = Context(EXAM, (), (), Sampling(), tmp_path / "out", 0, True, "r")
+    suite = QuestionSuite("exam", config, context)
+    *shots, question = suite.asked.questions[0].prompt[-5::2]
+    assert all(shot.content.startswith("train case") for shot in shots)
+    listed = "A. Rest\nB. Insulin\nC. Heparin\nD. I don't know"
+    assert question.content.startswith(f"test case 0?\n\n{listed}\n")
+    for system in systems:
+        suite.ask(system, lambda *_: None)
+    written = suite.finish(lambda *_: None)
+    assert {f["group"] for f in written["figures"]} == {"", "s0", "s1"}
+    assert (
+        written["extras"]["majority baseline"] == written["extras"]["random baseline"] == pytest.approx(1 / 3)
+    )
+    assert "D" in written["extras"]["generated"]["columns"]
 
 
 def test_likelihoods_against_plain_transformers(tmp_path: Path, systems: list[System]) -> None:
