@@ -53,15 +53,27 @@ def write_report(run: RunDir, title: str) -> list[Path]:
 
 
 def metrics_table(suite: Written, found: Findings | None = None) -> Table:
-    """One row per metric: each system with its interval, then each paired difference with its interval and
-    verdict.
+    """One row per metric of base and tuned model: each with its interval, then the paired difference with its
+    interval and verdict.
 
     Args:
         suite: what <suite>.json holds.
         found: the findings of the report that the table belongs to; None: the suite is all of it.
     """
+    return metrics_tables(suite, found)[0]
+
+
+def metrics_tables(suite: Written, found: Findings | None = None) -> list[Table]:
+    """A table of the metrics for each set of systems that are compared in the suite: base and tuned model, or
+    the conditions that one of them is asked under."""
     found = findings([suite]) if found is None else found
-    metrics = mappings(suite, "figures")
+    compared: dict[tuple[str, ...], list[Written]] = {}
+    for metric in mappings(suite, "figures"):
+        compared.setdefault(tuple(mapping(metric, "systems")), []).append(metric)
+    return [_table(suite, metrics, found) for metrics in compared.values()] or [Table((), ())]
+
+
+def _table(suite: Written, metrics: Sequence[Written], found: Findings) -> Table:
     systems = list(dict.fromkeys(name for metric in metrics for name in mapping(metric, "systems")))
     pairs = list(dict.fromkeys(name for metric in metrics for name in mapping(metric, "differences")))
     heads = [head for pair in pairs for head in (pair, "verdict" if len(pairs) == 1 else f"verdict, {pair}")]
@@ -110,7 +122,7 @@ def _section(suite: Written, found: Findings) -> Section:
     weights = f", {suite['weights']} weights" if "weights" in suite else ""
     blocks: list[Block] = [Text(f"{suite['asked']:,} items, {suite['date']}{weights}")]
     if suite["figures"]:
-        blocks.append(metrics_table(suite, found))
+        blocks += metrics_tables(suite, found)
     blocks.append(Text("\n".join(remarks(suite, found))))
     blocks += drawn(suite)
     for name, extra in mapping(suite, "extras").items():

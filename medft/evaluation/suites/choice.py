@@ -3,7 +3,7 @@ own words by likelihood after a prompt that does not list them.
 
 The same weights can score far apart by these readings, and published figures use any of them; so all stand
 side by side. The last one is the cloze formulation (OLMES, arXiv 2406.08446); its log-likelihood is taken as
-it is and per byte of the option, as acc and acc_norm of lm-evaluation-harness are.
+it is and per byte of the option; acc and acc_norm of lm-evaluation-harness are so, the latter per character.
 """
 
 from __future__ import annotations
