@@ -43,12 +43,14 @@ HOW = (
 
 def write_report(run: RunDir, title: str) -> list[Path]:
     """Write report.md and report.html of all suites of a run."""
-    suites = list(RunRecord(run).suites.values())
+    record = RunRecord(run)
+    suites = list(record.suites.values())
+    answers = write_answers(run.evaluation, record.suites, title)
     found = findings(suites)
-    sections = [_opening(suites, found), *(_section(suite, found) for suite in suites)]
+    where = [Section("", [Text(f"Every answer: {answers.name}, beside this page.")])] if answers else []
+    sections = [_opening(suites, found), *where, *(_section(suite, found) for suite in suites)]
     write_text(run.evaluation / "report.md", document(title, sections))
     write_text(run.evaluation / "report.html", page(title, sections))
-    answers = write_answers(run.evaluation, RunRecord(run).suites, title)
     return [run.evaluation / "report.md", run.evaluation / "report.html", *filter(None, (answers,))]
 
 
