@@ -20,7 +20,7 @@ from medft.prompt.config import TemplateConfig
 
 ALL = "all"
 """The tolerance of groups that have none of their own."""
-_DATE = r"\d{1,2}/\d{1,2}/\d{4}"
+_DATE = r"\d{1,2}/\d{1,2}/(?:\d{4}|\d\d)(?!\d)"
 _WEEKS = r"\(?['\"]?\d+(?: ?weeks?)?['\"]?,? (?:and )?['\"]?\d+ ?days?['\"]?\)?|\(\d+, ?\d+\)"
 _NUMBER = r"(?<![\w.])[-+−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
 _VALUE = re.compile(f"{_DATE}|{_WEEKS}|{_NUMBER}", re.IGNORECASE)
@@ -88,7 +88,8 @@ def value_of(text: str) -> Value | None:
     if re.fullmatch(_NUMBER, text, re.IGNORECASE):
         return float(text.replace(",", "").replace("−", "-"))
     if re.fullmatch(f"{_DATE}|{_WEEKS}", text, re.IGNORECASE):
-        return tuple(int(digits) for digits in re.findall(r"\d+", text))
+        *before, last = (int(digits) for digits in re.findall(r"\d+", text))
+        return (*before, last + 2000 if "/" in text and last < 100 else last)
     return None
 
 
