@@ -110,7 +110,7 @@ def read_votes(folder: Path, suite: str, files: Sequence[Path]) -> list[Rated]:
     path = folder / "rating" / f"{suite}.key.json"
     if not path.is_file():
         raise DataError(
-            "there is no rating of this suite yet", where=str(path), remedy=f"medft rate suite={suite}"
+            "there is no rating of this suite yet", where=str(path), remedy=f"medft rate answers={suite}"
         )
     key = read_json(path)
     found: dict[tuple[str, str], Rated] = {}

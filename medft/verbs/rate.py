@@ -12,8 +12,8 @@ from medft.runs import find_run
 from medft.screen import Screen
 
 EXAMPLES = (
-    "medft rate run=latest suite=heldout limit=40",
-    "medft rate run=latest suite=heldout votes=[votes-anna.csv,votes-ben.csv]",
+    "medft rate run=latest answers=heldout limit=40",
+    "medft rate run=latest answers=heldout votes=[votes-anna.csv,votes-ben.csv]",
 )
 
 
@@ -21,7 +21,7 @@ EXAMPLES = (
 class RateConfig:
     """What is rated, and the votes where there are some."""
 
-    suite: str = "heldout"
+    answers: str = "heldout"
     """The suite whose answers are rated; it was asked by medft evaluate."""
     run: str = "latest"
     """The run: a folder, `latest`, or part of a run's name."""
@@ -48,13 +48,15 @@ def run(config: RateConfig) -> None:
     screen, found = Screen(), find_run(config.run, config.artifacts)
     screen.title("medft rate", str(found.root))
     if not config.votes:
-        page, key = write_rating(found.evaluation, config.suite, config.limit, config.seed)
+        page, key = write_rating(found.evaluation, config.answers, config.limit, config.seed)
         screen.line("wrote", f"{page}; give it to two raters or more, each votes alone")
         screen.line("key", f"{key}; which side is whose: not for raters")
-        screen.line("next", f"medft rate run={config.run} suite={config.suite} votes=[votes-<rater>.csv,...]")
+        screen.line(
+            "next", f"medft rate run={config.run} answers={config.answers} votes=[votes-<rater>.csv,...]"
+        )
         return
-    votes = read_votes(found.evaluation, config.suite, config.votes)
-    written = write_summary(found.evaluation, config.suite, votes, config.seed)
+    votes = read_votes(found.evaluation, config.answers, config.votes)
+    written = write_summary(found.evaluation, config.answers, votes, config.seed)
     table = metrics_table(written)
     screen.table(table.columns, table.rows, wrap=table.columns)
     for remark in remarks(written):

@@ -83,7 +83,7 @@ def test_the_page_is_blind_and_a_browser_saves_the_votes(run: RunDir, tmp_path: 
 def test_votes_become_metrics_with_agreement_and_a_section_of_the_report(
     run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["rate", f"run={run.root}", f"artifacts={tmp_path}/artifacts"]
+    words = ["rate", f"run={run.root}", f"artifacts={tmp_path}/artifacts", "answers=heldout"]
     assert main(words) == 0
     assert "not for raters" in capsys.readouterr().out
     files = [
