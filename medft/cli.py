@@ -24,6 +24,7 @@ VERBS = {
     "plan": "say what a training would run and whether it fits, and run nothing",
     "prepare": "read, clean, split and examine a data set",
     "evaluate": "score base and tuned model on the same items",
+    "rate": "let people rate base against tuned model blind, and sum up their votes",
     "compare": "draw and tabulate runs side by side",
     "runs": "list runs",
     "list": "say what models, data sets and recipes there are, and what fits this machine",

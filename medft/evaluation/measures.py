@@ -35,8 +35,9 @@ class Measure:
 
     name: str
     """What is measured."""
-    kind: Literal["share", "mean"]
-    """share: yes or no per item; mean: a number per item."""
+    kind: Literal["share", "mean", "influence"]
+    """share: yes or no per item; mean: a number per item; influence: what an item does to a metric that is no
+    mean."""
     values: Values
     """The values of each system."""
     weights: Sequence[float] | None = None
@@ -131,7 +132,7 @@ def statistic(
     order = list(itertools.chain(*strata))
     named = [items[index] for index in order] if items else []
     values = {system: [float(v) for v in part.per_item] for system, part in parts.items()}
-    measure = Measure(name, "mean", values, None, higher_is_better, group, named)
+    measure = Measure(name, "influence", values, None, higher_is_better, group, named)
     return _metric(measure, {s: statistics.estimate(part, n) for s, part in parts.items()}, differences)
 
 

@@ -5,10 +5,13 @@ It reads what the run folder holds of every suite, so that one that was run last
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medft.evaluation.answers_page import write_answers
+from medft.evaluation.drawings import drawn
 from medft.files import write_text
 from medft.report.blocks import Block, Notice, Section, Table, Text
 from medft.report.html import page
@@ -19,8 +22,9 @@ from medft.runs.record import RunRecord
 from medft.runs.values import flag, mapping, mappings, number, strings, text
 
 NOT_ADVICE = "These numbers describe answers of a language model. They do not make it fit for clinical use."
-BASELINE = "majority baseline"
-"""How the entries end that say what always giving the most frequent gold answer scores."""
+BASELINES = ("majority baseline", "random baseline")
+"""How the entries end that say what always giving the most frequent gold answer scores, and what guessing
+does."""
 Written = Mapping[str, Any]
 """<suite>.json, or a part of it."""
 Findings = Mapping[Key, Finding]
@@ -39,24 +43,39 @@ HOW = (
 
 def write_report(run: RunDir, title: str) -> list[Path]:
     """Write report.md and report.html of all suites of a run."""
-    suites = list(RunRecord(run).suites.values())
+    record = RunRecord(run)
+    suites = list(record.suites.values())
+    answers = write_answers(run.evaluation, record.suites, title)
     found = findings(suites)
-    sections = [_opening(suites, found), *(_section(suite, found) for suite in suites)]
+    where = [Section("", [Text(f"Every answer: {answers.name}, beside this page.")])] if answers else []
+    sections = [_opening(suites, found), *where, *(_section(suite, found) for suite in suites)]
     write_text(run.evaluation / "report.md", document(title, sections))
     write_text(run.evaluation / "report.html", page(title, sections))
-    return [run.evaluation / "report.md", run.evaluation / "report.html"]
+    return [run.evaluation / "report.md", run.evaluation / "report.html", *filter(None, (answers,))]
 
 
 def metrics_table(suite: Written, found: Findings | None = None) -> Table:
-    """One row per metric: each system with its interval, then each paired difference with its interval and
-    verdict.
+    """One row per metric of base and tuned model: each with its interval, then the paired difference with its
+    interval and verdict.
 
     Args:
         suite: what <suite>.json holds.
         found: the findings of the report that the table belongs to; None: the suite is all of it.
     """
+    return metrics_tables(suite, found)[0]
+
+
+def metrics_tables(suite: Written, found: Findings | None = None) -> list[Table]:
+    """A table of the metrics for each set of systems that are compared in the suite: base and tuned model, or
+    the conditions that one of them is asked under."""
     found = findings([suite]) if found is None else found
-    metrics = mappings(suite, "figures")
+    compared: dict[tuple[str, ...], list[Written]] = {}
+    for metric in mappings(suite, "figures"):
+        compared.setdefault(tuple(mapping(metric, "systems")), []).append(metric)
+    return [_table(suite, metrics, found) for metrics in compared.values()] or [Table((), ())]
+
+
+def _table(suite: Written, metrics: Sequence[Written], found: Findings) -> Table:
     systems = list(dict.fromkeys(name for metric in metrics for name in mapping(metric, "systems")))
     pairs = list(dict.fromkeys(name for metric in metrics for name in mapping(metric, "differences")))
     heads = [head for pair in pairs for head in (pair, "verdict" if len(pairs) == 1 else f"verdict, {pair}")]
@@ -73,7 +92,7 @@ def remarks(suite: Written, found: Findings | None = None) -> list[str]:
     extras = [
         f"{name}: {_inline(extra)}."
         for name, extra in mapping(suite, "extras").items()
-        if isinstance(extra, Mapping) and "counts" not in extra
+        if isinstance(extra, Mapping) and not {"counts", "reliability"} & set(extra)
     ]
     left_out = [f"Not asked: {n:,} {reason}." for reason, n in mapping(suite, "left_out").items()]
     return [
@@ -105,8 +124,9 @@ def _section(suite: Written, found: Findings) -> Section:
     weights = f", {suite['weights']} weights" if "weights" in suite else ""
     blocks: list[Block] = [Text(f"{suite['asked']:,} items, {suite['date']}{weights}")]
     if suite["figures"]:
-        blocks.append(metrics_table(suite, found))
+        blocks += metrics_tables(suite, found)
     blocks.append(Text("\n".join(remarks(suite, found))))
+    blocks += drawn(suite)
     for name, extra in mapping(suite, "extras").items():
         if isinstance(extra, Mapping) and "counts" in extra:
             blocks += [
@@ -140,13 +160,13 @@ def _difference(finding: Finding) -> tuple[str, str]:
 def _baselines(suite: Written) -> Iterator[str]:
     """Which systems do better than always giving the same answer."""
     for name, share in mapping(suite, "extras").items():
-        if not name.endswith(BASELINE) or not isinstance(share, float):
+        if not name.endswith(BASELINES) or not isinstance(share, float):
             continue
-        group = name.removesuffix(BASELINE).removesuffix(": ")
+        group = re.sub(rf"(: )?({'|'.join(BASELINES)})$", "", name)
         above = [
             f"{system} ({metric['name']})"
             for metric in suite["figures"]
-            if metric["group"] == group and metric["name"].startswith("accuracy")
+            if metric["group"] == group and metric["name"].startswith("acc")
             for system, estimate in metric["systems"].items()
             if (number(estimate, "low") or 0.0) > share
         ]

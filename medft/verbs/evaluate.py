@@ -19,7 +19,7 @@ from medft.errors import ConfigError, EngineError, MedftError
 from medft.evaluation.asking import System
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.context import Context
-from medft.evaluation.report import metrics_table, remarks, write_report
+from medft.evaluation.report import metrics_tables, remarks, write_report
 from medft.evaluation.run import Suite, open_suite
 from medft.evaluation.same_items import shared_tests, union
 from medft.inference.generation import BATCH_TOKENS, Sampling
@@ -113,8 +113,8 @@ def _evaluate(config: EvaluateConfig, tuned: RunModel, context: Context, screen:
     found = findings(RunRecord(tuned.record.run).suites.values())
     for result in results:
         screen.say(f"\n{result['suite']}: {result['asked']} items")
-        table = metrics_table(result, found)
-        screen.table(table.columns, table.rows, wrap=table.columns)
+        for table in metrics_tables(result, found):
+            screen.table(table.columns, table.rows, wrap=table.columns)
         for remark in remarks(result, found):
             screen.say(f"  {remark}")
     screen.line("wrote", ", ".join(str(path) for path in written))

@@ -10,6 +10,7 @@ import pytest
 
 from medft.compose import settings, with_config_dir
 from medft.data.record import Record
+from medft.errors import ConfigError
 from medft.evaluation import metrics, suites
 from medft.evaluation.asking import System
 from medft.evaluation.config import KINDS, SuiteConfig
@@ -97,6 +98,48 @@ def test_a_metric_is_a_function_and_a_line(
     assert "BLEU" in (tmp_path / "evaluation" / "report.md").read_text()
 
 
+BLEU = '''\
+def bleu(answer: str, reference: str) -> float:
+    """BLEU (Papineni et al. 2002) of one answer, 0 to 1, over the n-grams that it is long enough for."""
+    from sacrebleu.metrics import BLEU
+
+    return float(BLEU(effective_order=True).sentence_score(answer, [reference]).score) / 100
+'''
+HELDOUT_BLEU = """\
+# @package suite.heldout_bleu
+# The run's own test split, with BLEU.
+kind: text
+max_new_tokens: 6
+metrics:
+  BLEU:
+    function: {function}
+    higher_is_better: true
+  distance:
+    function: medft.evaluation.metrics:token_f1
+    higher_is_better: false
+"""
+
+
+def test_a_metric_of_ones_own_is_a_name_in_a_suite(tmp_path: Path, systems: list[System]) -> None:
+    (tmp_path / "my_metrics.py").write_text(BLEU)
+    (tmp_path / "conf" / "suite").mkdir(parents=True)
+    suite = tmp_path / "conf" / "suite" / "heldout_bleu.yaml"
+    suite.write_text(HELDOUT_BLEU.format(function=tmp_path / "my_metrics.py:bleu"))
+    overrides = with_config_dir(["suite=heldout_bleu", "--config-dir", str(tmp_path / "conf")])
+    config = settings("evaluate", overrides).suite["heldout_bleu"]
+    found = _finished(config, OWN, systems, tmp_path / "evaluation")
+    lines = (tmp_path / "evaluation" / "mine.answers.jsonl").read_text().splitlines()
+    rows = [row for row in map(json.loads, lines) if row["kind"] == "generated" and row["system"] == "base"]
+    assert f"BLEU: {sum(bleu(row['text'], row['gold']) for row in rows) / 4:.3f}" in found
+    assert any(line.startswith("distance (lower is better)") for line in found)
+    no_function = "medft.evaluation.metrics:UNPARSABLE"
+    for function in ("nowhere:bleu", f"{tmp_path}/none.py:bleu", "no_such_entry", no_function):
+        overrides.append(f"suite.heldout_bleu.metrics.BLEU.function={function}")
+        wrong = settings("evaluate", overrides).suite["heldout_bleu"]
+        with pytest.raises(ConfigError, match="'BLEU' cannot be computed"):
+            _finished(wrong, OWN, systems, tmp_path / "wrong")
+
+
 def test_a_suite_is_a_file(tmp_path: Path, systems: list[System]) -> None:
     rows = [f"Is {i} high?,{'yes' if i % 4 else 'no'}\n" for i in range(8)]
     (tmp_path / "wards.csv").write_text("asked,right\n" + "".join(rows))
@@ -108,7 +151,8 @@ def test_a_suite_is_a_file(tmp_path: Path, systems: list[System]) -> None:
     found = _finished(config, (), systems, tmp_path / "out")
     assert [line.split(":")[0] for line in found] == [
         "accuracy, likelihood", "macro F1, likelihood", "accuracy, generated", "macro F1, generated",
-        "unparsable (lower is better)",
+        "unparsable (lower is better)", "Brier score (lower is better)",
+        "calibration error (ECE) (lower is better)", "accuracy of the surest 50%",
     ]  # fmt: skip
     written = json.loads((tmp_path / "out" / "evaluation" / "mine.json").read_text())
     assert written["extras"]["majority baseline"] == 0.75

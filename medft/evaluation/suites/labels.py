@@ -13,15 +13,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from medft.aliases import Json
 from medft.errors import ConfigError
-from medft.evaluation import metrics
+from medft.evaluation import calibration, metrics
 from medft.evaluation.asking import Answers
+from medft.evaluation.calibration import Belief
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.measures import Measure, Metric, statistic, summarize
 from medft.evaluation.parsing import parse_label
 from medft.evaluation.questions import Items, Question, cluster_of, label_text, prompt, words_for
-from medft.evaluation.suites.base import QuestionSet, Result, common, demand_label, groups, wording_note
+from medft.evaluation.suites.base import (
+    QuestionSet,
+    Result,
+    common,
+    demand_label,
+    groups,
+    read_as,
+    wording_note,
+)
 from medft.prompt.config import TemplateConfig
 
+GENERATED = "generated"
 Predictions = Mapping[str, Sequence[str]]
 """One label per question of each system."""
 
@@ -52,12 +62,20 @@ def score(config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers
         name = group if len(groups(questions)) > 1 else ""
         if name == "" and len(groups(questions)) > 1:
             continue  # all conditions together mean nothing
+        before = f"{name}: " if name else ""
         gold = [q.reference for q in part]
         for way, predictions in readings(config.labels, part, answers):
             found += classified(config.labels, part, predictions, way, seed, name)
-            extras[f"{name}: {way}" if name else way] = confusions(config.labels, gold, predictions)
-        extras[f"{name}: majority baseline" if name else "majority baseline"] = metrics.majority_share(gold)
-    return Result(tuple(found), extras)
+            extras[before + way] = confusions(config.labels, gold, predictions)
+            if way == GENERATED:
+                extras |= _other_macro_f1(before, gold, predictions)
+        beliefs = _beliefs(config.labels, part, answers)
+        if beliefs:
+            found += calibration.metrics(beliefs, part, seed, name)
+            extras[f"{before}calibration"] = calibration.reliability(beliefs)
+        extras[f"{before}majority baseline"] = metrics.majority_share(gold)
+    read = _each(answers, questions, lambda each, q: parse_label(each.replies[q.id].text, config.labels))
+    return Result(tuple(found), extras, read_as(questions, read))
 
 
 def readings(
@@ -66,7 +84,7 @@ def readings(
     """The predicted labels, by likelihood and by generation."""
     yield "likelihood", _each(answers, questions, lambda each, q: most_likely(labels, each, q))
     yield (
-        "generated",
+        GENERATED,
         _each(answers, questions, lambda each, q: parse_label(each.replies[q.id].text, labels)),
     )
 
@@ -91,7 +109,7 @@ def classified(
     yield summarize(Measure(f"accuracy, {way}", "share", hits, group=group, items=questions), seed)
     of = {system: metrics.MacroF1(gold, guesses, labels) for system, guesses in predictions.items()}
     yield statistic(f"macro F1, {way}", of, [range(len(gold))], seed, group, items=questions)
-    if way == "generated":
+    if way == GENERATED:
         lost = {s: [label == metrics.UNPARSABLE for label in guesses] for s, guesses in predictions.items()}
         yield summarize(Measure("unparsable", "share", lost, None, False, group, questions), seed)
 
@@ -105,6 +123,31 @@ def confusions(labels: Sequence[str], gold: Sequence[str], predictions: Predicti
         "counts": {
             system: metrics.confusion(gold, guesses, labels) for system, guesses in predictions.items()
         },
+    }
+
+
+def _other_macro_f1(before: str, gold: Sequence[str], predictions: Predictions) -> Json:
+    """Macro F1 of generated answers as PubMedQA's evaluation.py and scikit-learn have it, where that is
+    another figure: with a class more, whose F1 is 0, as soon as an answer is unparsable."""
+    from sklearn.metrics import f1_score
+
+    lost = any(metrics.UNPARSABLE in guesses for guesses in predictions.values())
+    name = f"{before}macro F1, generated, with unparsable answers as a class of their own"
+    scores = {s: float(f1_score(gold, each, average="macro")) for s, each in predictions.items()}
+    return {name: scores} if lost else {}
+
+
+def _beliefs(
+    labels: Sequence[str], questions: Sequence[Question], answers: Mapping[str, Answers]
+) -> dict[str, list[Belief]]:
+    """What the likelihoods of the labels say, of the systems that have more than one label's."""
+    return {
+        name: [
+            calibration.belief([x.answer_nats for x in each.likelihoods[q.id]], labels.index(q.reference))
+            for q in questions
+        ]
+        for name, each in answers.items()
+        if all(len(each.likelihoods.get(q.id, ())) == len(labels) for q in questions)
     }
 
 
