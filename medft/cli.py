@@ -122,7 +122,7 @@ def _dispatch(arguments: list[str]) -> int:
             f"unknown command '{verb}'." + (f" Did you mean '{near}'?" if near else ""),
             remedy=f"commands: {', '.join(VERBS)}",
         )
-    from medft.compose import settings, with_config_dir
+    from medft.compose import group_options, settings, with_config_dir
     from medft.overrides import readable
 
     overrides = readable(with_config_dir(arguments[1:]))
