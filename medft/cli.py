@@ -125,7 +125,7 @@ def _dispatch(arguments: list[str]) -> int:
     from medft.compose import group_options, settings, with_config_dir
     from medft.overrides import readable
 
-    overrides = readable(with_config_dir(arguments[1:]))
+    overrides = with_config_dir(arguments[1:])
     module = import_module(f"medft.verbs.{verb}")
     if "-h" in overrides or "--help" in overrides:
         from medft.help.command import verb_help
@@ -136,7 +136,7 @@ def _dispatch(arguments: list[str]) -> int:
     from medft.screen import Screen
 
     met = first_contact(verb, overrides, group_options(overrides)["dataset"])
-    overrides, screen = met.overrides, Screen()
+    overrides, screen = readable(met.overrides), Screen()
     for label, words in met.said:
         screen.line(label, words)
     if any(override.startswith("-") for override in overrides):

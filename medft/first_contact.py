@@ -1,7 +1,6 @@
 """``medft prepare my.csv`` and ``dataset=my.csv``: a file that nobody has described is looked at.
 
-What its columns seem to mean is said, with two rows and the command that confirms it. ``readable`` puts paths
-and columns of any name into the quotes that Hydra needs.
+What its columns seem to mean is said, with two rows and the command that confirms it.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ def first_contact(verb: str, overrides: Sequence[str], data_sets: Collection[str
     words = list(overrides)
     place = next((n for n, word in enumerate(words) if verb in VERBS and _path(word, data_sets)), None)
     if place is None:
-        return FirstContact([readable(word, "-m" in words or "--multirun" in words) for word in words])
+        return FirstContact(words)
     path = Path(_path(words[place], data_sets)).expanduser()
     if not path.exists():
         raise ConfigError(
@@ -64,35 +63,7 @@ def first_contact(verb: str, overrides: Sequence[str], data_sets: Collection[str
     rest = [*words[:place], *words[place + 1 :]]
     command = " ".join(["medft", verb, *map(_for_shell, [*spelled, *rest])])
     said = (*_described(path, found), ("confirm", command))
-    return FirstContact([readable(word) for word in [*spelled, *rest]], said)
-
-
-def readable(override: str, multirun: bool = False) -> str:
-    """``key=value`` with its value in quotes where Hydra could not read it as one value: a path with blanks,
-    brackets, commas or letters beyond ASCII."""
-    key, equals, value = override.partition("=")
-    if not equals or not value or value[0] in "'\"" or "${" in value or override.startswith("-"):
-        return override
-    is_file = not multirun and key.endswith("path") and Path(value).expanduser().exists()
-    if _PLAIN.fullmatch(value) or (value[0] in "[{" and not is_file):
-        return override
-    return f"{key}={_quoted(value)}" if is_file or not _parses(override) else override
-
-
-def _parses(override: str) -> bool:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    try:
-        OverridesParser.create().parse_override(override)
-    except HydraException:
-        return False
-    return True
-
-
-def _quoted(value: str) -> str:
-    inner = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + ("\\'" if match[2] else ""), value)
-    return f"'{inner}'"
+    return FirstContact([*spelled, *rest], said)
 
 
 def _path(word: str, data_sets: Collection[str]) -> str:

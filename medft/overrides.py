@@ -7,9 +7,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from medft.errors import ConfigError
+
+_PLAIN = re.compile(r"[\w./~:-]+", re.ASCII)
 
 SEARCHPATH = "hydra.searchpath="
 """Hydra's override for folders of YAML files beside conf/."""
@@ -49,26 +52,39 @@ def readable(words: Sequence[str]) -> list[str]:
     own = {"-m", "--multirun"}
     values = set() if flags <= own else {word for word in words if "=" not in word}  # of Hydra's other flags
     kept = flags | values
-    return [word if word in kept else _readable(word, parser.parse_override) for word in words]
+    return [
+        word if word in kept else _readable(word, parser.parse_override, _is_file(word) and not flags & own)
+        for word in words
+    ]
 
 
-def _readable(word: str, parse: Callable[[str], object]) -> str:
+def _is_file(word: str) -> bool:
+    """Whether a word names a file that is there, whose commas and brackets are then a name's."""
+    key, _, value = word.partition("=")
+    try:
+        return key.endswith("path") and Path(value).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):  # longer than any name, a NUL, a home that nobody has
+        return False
+
+
+def _readable(word: str, parse: Callable[[str], object], is_file: bool) -> str:
     from hydra.errors import HydraException
 
+    key, equals, value = word.partition("=")
     try:
         parse(word)
     except (HydraException, RecursionError):
         pass
     else:
-        return word
-    key, equals, value = word.partition("=")
+        if not is_file or _PLAIN.fullmatch(value):
+            return word
     if not equals:
         raise ConfigError(
             f"'{word}' is no setting", remedy="settings are written key=value, as dataset.path=my.csv"
         )
     text = re.sub(r"(\\*)'", r"\1\1\\'", value)  # Hydra reads backslashes before a quote, and no others
     text = re.sub(r"(\\+)$", r"\1\1", text)
-    if value[:1] not in tuple("[{'\""):
+    if is_file or value[:1] not in tuple("[{'\""):
         try:
             parse(quoted := f"{key}='{text}'")
         except (HydraException, RecursionError):

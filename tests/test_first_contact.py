@@ -7,7 +7,8 @@ import pytest
 from medft.cli import main
 from medft.compose import settings
 from medft.errors import ConfigError
-from medft.first_contact import first_contact, readable
+from medft.first_contact import first_contact
+from medft.overrides import readable
 from medft.verbs.prepare import PrepareConfig
 
 ROWS = "".join(f"{n};Was heißt Befund {n}, a@b.de?;Nichts Schlimmes, {n}.\n" for n in range(20))
@@ -27,7 +28,7 @@ def odd(tmp_path, monkeypatch):
 @pytest.mark.parametrize("form", ["{}", "dataset={}"])
 def test_a_file_is_guessed_said_and_the_command_that_confirms_it_means_the_same(odd, form):
     met = first_contact("prepare", [form.format(odd), "scale=tiny"], DATA_SETS)
-    config = settings("prepare", met.overrides)
+    config = settings("prepare", readable(met.overrides))
     assert isinstance(config, PrepareConfig)
     assert config.dataset.path == odd
     assert config.dataset.columns.question == "Patienten-Frage (dt.)"
@@ -39,12 +40,12 @@ def test_a_file_is_guessed_said_and_the_command_that_confirms_it_means_the_same(
     assert words[:2] == ["medft", "prepare"]
     confirmed = first_contact("prepare", words[2:], DATA_SETS)
     assert not confirmed.said
-    assert settings("prepare", confirmed.overrides) == config
+    assert settings("prepare", readable(confirmed.overrides)) == config
 
 
 def test_what_the_command_line_says_is_no_guess(odd):
     words = [f"dataset={odd}", "dataset.columns.question=Nr", "dataset.name=mine"]
-    config = settings("prepare", first_contact("prepare", words, DATA_SETS).overrides)
+    config = settings("prepare", readable(first_contact("prepare", words, DATA_SETS).overrides))
     assert (config.dataset.columns.question, config.dataset.name) == ("Nr", "mine")
 
 
@@ -56,45 +57,6 @@ def test_known_words_and_settings_are_left_alone(word):
 def test_a_file_that_is_not_there_is_said_so(tmp_path):
     with pytest.raises(ConfigError, match="no such file"):
         first_contact("prepare", [str(tmp_path / "nothing.csv")], DATA_SETS)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Ä.csv",
-        "a b (1).csv",
-        "a[1].csv",
-        "it's.csv",
-        'x"y.csv',
-        "a=b.csv",
-        "a;b",
-        "a\\b'",
-        "50%",
-        "Frage?",
-        "a: b",
-        "#1",
-    ],
-)
-def test_any_name_is_read_as_it_stands(text):
-    words = [readable(f"dataset.path={text}"), readable(f"dataset.columns.question={text}"), "dataset=csv"]
-    config = settings("prepare", words)
-    assert (str(config.dataset.path), config.dataset.columns.question) == (text, text)
-
-
-@pytest.mark.parametrize(
-    "override",
-    [
-        "trainer.learning_rate=1e-4,2e-4", "dataset.keep={task: [a]}", "dataset.path='x y'",
-        "+a.b=3", "~a", "dataset.columns.options=[a,'b c']", "dataset.path=${oc.env:HOME}", "--help",
-    ],
-)  # fmt: skip
-def test_what_hydra_can_read_is_left_to_it(override):
-    assert readable(override) == override
-
-
-def test_a_file_with_a_comma_is_one_file_and_choices_of_a_sweep_are_several(odd):
-    assert readable(f"dataset.path={odd}") != f"dataset.path={odd}"
-    assert readable("dataset.path=a.csv,b.csv", multirun=True) == "dataset.path=a.csv,b.csv"
 
 
 def test_the_command_line_prepares_it(odd, capsys):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
@@ -42,12 +44,25 @@ def test_words_that_hydra_reads_stay_as_they_are() -> None:
     words = ["model=gemma", "seed=1,2", "runs=[a,b]", "x='ä b'", "~model", "+a.b=3", "--cfg", "job"]
     assert readable(words) == words
     assert readable(["-m", "seed=range(1,3)"]) == ["-m", "seed=range(1,3)"]
+    assert readable(["dataset.path=${oc.env:HOME}", "--help"]) == ["dataset.path=${oc.env:HOME}", "--help"]
+
+
+def test_a_file_with_a_comma_is_one_file_and_choices_of_a_sweep_are_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.csv,b.csv", "[a,b].csv"):
+        Path(name).touch()
+        assert readable([f"dataset.path={name}"]) == [f"dataset.path='{name}'"]
+    assert readable(["-m", "dataset.path=a.csv,b.csv"])[1] == "dataset.path=a.csv,b.csv"
+    assert readable(["dataset.path=c.csv,d.csv"]) == ["dataset.path=c.csv,d.csv"]
 
 
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        (["prepare", "my.csv"], "'my.csv' is no setting"),
+        (["runs", "my.csv"], "'my.csv' is no setting"),
+        (["prepare", "my.csv"], "there is no such file"),
         (["plan", "dataset.path=[a"], "the value of 'dataset.path' cannot be read"),
         (["plan", "model=gemma,mistral"], "several values for 'model'"),
         (["plan", "model=[gemma,mistral]"], "'model' is one of conf/model/, not several"),
