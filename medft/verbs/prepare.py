@@ -33,6 +33,7 @@ from medft.screen import Screen
 from medft.training.config import TrainerConfig
 
 EXAMPLES = (
+    "medft prepare my.csv",
     "medft prepare dataset=medquad dataset.path=medquad.csv",
     "medft prepare dataset=jsonl dataset.path=my.jsonl model=gemma show=3",
     "medft prepare dataset=asclepius template=clinical_note trainer.max_length=4096 dataset.phi=redact",

@@ -25,6 +25,17 @@ _OF_DAYS = re.compile(
     r"|vom|seit|bis|ab|zum|geb\.|le|du|au|dès) $",
     re.IGNORECASE,
 )
+_BOUND_BEFORE = re.compile(
+    r"\b(?:up to|over|under|above|below|until|before|after|between|through"
+    r"|at least|than|by|über|unter|ab|bis|"
+    r"mindestens|plus de|moins de|jusqu'à|après|avant|entre)(?: the)? $",
+    re.IGNORECASE,
+)
+_BOUND_AFTER = re.compile(
+    r"\s?(?:\+|[-–]\s?\d|(?:and|or|to|und|oder|bis|et|ou|à) (?:over|older"
+    r"|above|more|up|älter|mehr|plus|\d)|이상|이하|미만)",
+    re.IGNORECASE,
+)
 _UNIT = re.compile(
     r"\s?(?:%|°|(?:mg|g|kg|µg|mcg|ml|l|dl|mm|cm|m|mmol|iu|ie|bpm|mmhg|days?"
     r"|weeks?|months?|years?|hours?|h|min|times?|"
@@ -95,6 +106,12 @@ def is_date(match: re.Match[str]) -> bool:
     if _unit_follows(match):
         return False
     return not _ABOUT_TEXT.search(match.string, max(0, match.start() - 70), match.start())
+
+
+def is_own_age(match: re.Match[str]) -> bool:
+    """The age of somebody, not a bound of many people's."""
+    before = match.string[max(0, match.start() - 20) : match.start()]
+    return not _BOUND_BEFORE.search(before) and not _BOUND_AFTER.match(match.string, match.end())
 
 
 def is_day(match: re.Match[str]) -> bool:

@@ -94,7 +94,7 @@ _DATES = (
     _exact("date", rf"\b{_EN}\.? {_ORDINAL}\b|\b{_ORDINAL} (?:of )?{_EN}\b", _MONTHS, checks.is_date),
     _exact("date", rf"(?<![\d.,])\d{{1,2}}\. ?{_DE}\b\.?(?! \d{{2,}})", _MONTHS, checks.is_date),
     _exact("date", rf"(?<![\d.,])(?:\d{{1,2}}|1er) {_FR}\b", _MONTHS, checks.is_date),
-    _exact("date", rf"(?<![\d.,/-])\d{{1,2}}[ -]{_EN}\b\.?(?!\w)", _MONTHS, checks.is_date),
+    _exact("date", rf"(?<![\d.,/-])\d{{1,2}}(?:-{_EN}-\d\d|[ -]{_EN}\b\.?)(?!\w)", _MONTHS, checks.is_date),
     _exact("date", rf"\b{_EN}\.? \d{{1,2}}\b(?![,.]?\d)", _MONTHS, checks.is_day),
     _exact("date", rf"\b(?:{_EN}|{_DE}|{_FR})\.? {_YEAR}\b", _MONTHS, checks.is_date),
     _exact(
@@ -117,11 +117,13 @@ _AGES = (
         "age_over_89",
         rf"\b{_OLD}[ -]?(?:years?|yrs?\.?)[ -]?(?:old|of age)\b|\b{_OLD}[ -]?y(?:/|\.)?o\.?(?!\w)",
         "y",
+        checks.is_own_age,
     ),
     _any_case(
         "age_over_89",
         rf"\bage[ds]?(?: of| at|:)? ?{_OLD}\b(?!\s?(?:%|days?|weeks?|months?|hours?|-\s?\d))",
         "age",
+        checks.is_own_age,
     ),
     _any_case(
         "age_over_89",
@@ -129,6 +131,7 @@ _AGES = (
         rf"|Alter:?) {_OLD} Jahren?\b|\bAlter:? ?{_OLD}\b(?! ?(?:Tage|Wochen"
         rf"|Monate))|\b{_OLD} ?J\.(?!\w)",
         "j|alter",
+        checks.is_own_age,
     ),
     _any_case(
         "age_over_89",
@@ -136,12 +139,13 @@ _AGES = (
         rf"|madame) de {_OLD} ans\b|\b[aà] l'âge de {_OLD} ans\b"
         rf"|\bâge ?: ?{_OLD}(?: ans)?\b",
         "ans|âge",
+        checks.is_own_age,
     ),
-    _exact("age_over_89", rf"(?<!\d){_OLD} ?(?:세|살)(?!대)", "세|살"),
+    _exact("age_over_89", rf"(?<!\d){_OLD} ?(?:세|살)(?!대)", "세|살", checks.is_own_age),
 )
 
 _RECORD = (
-    r"\b(?:mrn|mr ?#|(?:medical |health )?record (?:number|no\b|num\b|id\b"
+    r"\b(?:mrn|mr ?#|uhid|pid|(?:medical |health )?record (?:number|no\b|num\b|id\b"
     r"|#)|(?:patient|chart|hospital|case|accession|encounter|"
     r"admission|visit|study|specimen|sample|file|nhs|unit) (?:number|no\b"
     r"|id\b|identifier|#)|pat\.? ?id|nhs(?= ?[:#]?\s?\d{3}))"
@@ -151,10 +155,10 @@ _RECORD = (
     r"|\b(?:(?:numéro|n°|no\.?|num\.?) (?:de )?(?:dossier|patient|séjour"
     r"|venue|admission)|dossier (?:patient |médical )?(?:numéro|n°|no\.?)"
     r"|ipp|nip|nda|identifiant (?:du )?patient)"
-    r"|(?:환자|등록|차트|병록|접수|의무기록) ?번호"
+    r"|(?:환자|병원등록|등록|차트|병록|접수|의무기록) ?번호"
 )
 _ACCOUNT = (
-    r"\b(?:account|policy|member|beneficiary|insurance|health plan"
+    r"\b(?:account|acct\.?|policy|member|beneficiary|insurance|health plan"
     r"|licen[cs]e|certificate|serial|passport|medicare|medicaid|claim|group)"
     r" (?:number|no\b|id\b|#)"
     r"|\b(?:versicherten|versicherungs?|kranken(?:versicherten|versicherungs"
@@ -167,12 +171,12 @@ _ACCOUNT = (
 )
 _RECORD_NEEDS = (
     "mrn|mr#|mr #|record|patient|chart|hospital|case|accession|encounter"
-    "|admission|visit|study|specimen|sample|file|nhs|unit|pat|fall|akten"
+    "|admission|visit|study|specimen|sample|file|nhs|unit|reg|hosp|uhid|pid|pat|fall|akten"
     "|aufnahme|auftrag|proben|befund|kranken|vorgang|einsend|dossier|séjour"
     "|venue|ipp|nip|nda|identifiant|번호"
 )
 _ACCOUNT_NEEDS = (
-    "account|policy|member|beneficiary|insurance|plan|licen|certificate"
+    "account|acct|policy|member|beneficiary|insurance|plan|licen|certificate"
     "|serial|passport|medicare|medicaid|claim|group|versich|mitglied|kassen"
     "|konto|kv|police|ausweis|steuer|sociale|assur|adhérent|contrat"
     "|mutuelle|compte|nir|nss|번호"

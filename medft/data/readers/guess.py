@@ -14,7 +14,7 @@ from pathlib import Path
 from medft.data.readers.options import read_choice
 from medft.data.readers.registry import READERS
 from medft.data.readers.rows import RowError, SourceRow
-from medft.data.readers.utf8 import PACKED, open_text
+from medft.data.readers.utf8 import PACKED, check_text, open_text
 from medft.errors import DataError
 
 HEAD = 100
@@ -78,6 +78,9 @@ def guess(path: Path, given: Columns) -> Guess:
     head = [row for row in islice(READERS[reader].read(file), HEAD) if isinstance(row, SourceRow)]
     if not head:
         raise DataError("the file has no row that can be read", where=str(file))
+    for row in head:
+        for value in row.values.values():
+            check_text(str(value)[:1000], row.place)
     names = tuple(dict.fromkeys(name for row in head for name in row.values))
     columns, first = _columns(names, head, {**_offered(names, head), **given}), 0
     if "options" in columns:

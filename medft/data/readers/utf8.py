@@ -19,6 +19,7 @@ MAX_FIELD = 8 * 2**20
 MAX_LINE = 4 * MAX_FIELD
 PACKED = (".gz", ".zst")
 """Endings of compressed files, behind that of their format."""
+_FROM_1252 = "iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW, then dataset.path=NEW"
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 NO_TEXT = {
     codecs.BOM_UTF32_LE: ("UTF-32", "iconv -f UTF-32 -t UTF-8 FILE > NEW, then dataset.path=NEW"),
@@ -106,13 +107,10 @@ def check_names(names: list[str], where: str) -> None:
         remedy = "iconv -f UTF-16LE -t UTF-8 FILE > NEW, then dataset.path=NEW"
         raise DataError("the header has null bytes: the file looks like UTF-16", where=where, remedy=remedy)
     for name in names:
-        if any("\udc80" <= character <= "\udcff" for character in name):
+        if _is_foreign(name):
             read = name.encode(errors="surrogateescape").decode("cp1252", errors="replace")
-            raise DataError(
-                f"the header is not UTF-8 text; as Windows-1252 it says '{read}'",
-                where=where,
-                remedy="iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW, then dataset.path=NEW",
-            )
+            what = f"the header is not UTF-8 text; as Windows-1252 it says '{read}'"
+            raise DataError(what, where=where, remedy=_FROM_1252)
     if twice := sorted({name for name in names if names.count(name) > 1}):
         listed = ", ".join(f"'{name}'" for name in twice)
         raise DataError(
@@ -120,3 +118,18 @@ def check_names(names: list[str], where: str) -> None:
             where=where,
             remedy="give each column a name of its own: which of them is meant cannot be told",
         )
+
+
+def check_text(text: str, where: str) -> None:
+    """Refuse a text that ``open_text`` could not read as UTF-8, without showing any of it.
+
+    Raises:
+        DataError: it has a byte that is not UTF-8.
+    """
+    if _is_foreign(text):
+        what = "the row is not UTF-8 text; it may be Windows-1252, as spreadsheets write it"
+        raise DataError(what, where=where, remedy=_FROM_1252)
+
+
+def _is_foreign(text: str) -> bool:
+    return any("\udc80" <= character <= "\udcff" for character in text)

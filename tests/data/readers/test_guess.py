@@ -102,6 +102,11 @@ def test_what_cannot_be_told_says_what_there_is(tmp_path):
     with pytest.raises(DataError, match="cannot be told") as error:
         guess(write(tmp_path / "x.csv", "x,y\n1,2\n"), {})
     assert "'x', 'y'" in error.value.where
+    foreign = write(tmp_path / "z.csv", "Frage,Antwort\nWas heißt es?,Gefühl\n".encode("cp1252"))
+    with pytest.raises(DataError, match="may be Windows-1252") as error:
+        guess(foreign, {})
+    assert error.value.where == f"{foreign}:2"
+    assert "Gef" not in str(error.value)
     with pytest.raises(DataError, match="from its name") as error:
         reader_of(write(tmp_path / "x.docx", ""))
     assert ".xlsx" in error.value.remedy
