@@ -27,6 +27,7 @@ VERBS = {
     "rate": "let people rate base against tuned model blind, and sum up their votes",
     "compare": "draw and tabulate runs side by side",
     "runs": "list runs",
+    "delete": "remove a run, and say what is left of it elsewhere",
     "list": "say what models, data sets and recipes there are, and what fits this machine",
     "copy": "copy a shipped recipe into a folder of yours, to edit",
     "chat": "talk to a run in the terminal, or answer a file of questions",

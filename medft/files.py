@@ -98,7 +98,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """A new folder that takes the name ``path`` when the block ends well, replacing what was there; on an
     error nothing is left behind and the old folder stays. What a killed process left is cleared away."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _clear_abandoned(path)
+    clear_left(path.parent, path.name)
     aside, old = (path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("part", "old"))
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
@@ -112,17 +112,21 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _clear_abandoned(path: Path) -> None:
-    """Remove the halves of ``path`` whose process is gone; one killed between its two renames gets its old
-    folder back."""
-    for left in path.parent.glob(".*"):
-        found = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.(part|old)", left.name)
-        if found is None or _lives(int(found[1])):
+def clear_left(folder: Path, name: str = "") -> None:
+    """Remove the halves that killed processes have left in ``folder``, of ``name`` or of everything there;
+    what was killed between its two renames gets its old content back."""
+    pattern = re.compile(rf"\.({re.escape(name) or '.+'})\.(\d+)\.(part|old)")
+    for left in folder.glob(".*"):
+        found = pattern.fullmatch(left.name)
+        if found is None or _lives(int(found[2])):
             continue
-        if found[2] == "old" and not path.exists():
-            left.rename(path)
-        else:
+        whole = folder / found[1]
+        if found[3] == "old" and not whole.exists():
+            left.rename(whole)
+        elif left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _lives(process: int) -> bool:

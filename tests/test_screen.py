@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from medft.screen import Screen
+from medft.screen import Screen, printable
 
 PROGRAM = """
 import logging, os, sys
@@ -119,3 +119,39 @@ def test_a_table_on_a_narrow_terminal_breaks_into_lines_and_loses_nothing(
     lines = _table(capsys)
     assert max(map(len, lines)) <= max(width, 6 + 2 + 4)
     assert all(word in " ".join(lines) for word in (*ROWS[0][0].split(), "1.5", "2.25"))
+
+
+HOSTILE = "a\x1b[31mX\x1b]0;pwn\x07\x00\x9b1m\u202e\u2066\ud800\rb"
+
+
+def test_no_line_reaches_the_terminal_as_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen()
+    screen.title(HOSTILE, HOSTILE)
+    screen.line("notice", HOSTILE, HOSTILE)
+    screen.say(HOSTILE)
+    screen.table(("x",), [(HOSTILE,)])
+    out = capsys.readouterr().out
+    assert not set(out) & set("\x1b\x07\x00\x9b\u202e\u2066\ud800\r") and "X" in out
+    assert printable("ä\t질문\n\u200d👩\u00a0") == "ä\t질문\n\u200d👩\u00a0"
+
+
+def test_work_goes_on_when_its_terminal_is_gone(tmp_path: Path) -> None:
+    """Whoever reads goes away in the middle; what is said afterwards is in no one's way."""
+    code = (
+        "import sys; from pathlib import Path; from medft.screen import Screen\n"
+        f"screen = Screen()\nwith screen.chatter_to(Path({str(tmp_path / 'log')!r})):\n"
+        "    screen.say('first')\n    sys.stdin.read()\n"
+        "    for _ in range(3):\n"
+        "        screen.say('x' * 100_000); screen.bar_stream.write('y'); screen.bar_stream.flush()\n"
+        f"    Path({str(tmp_path / 'done')!r}).touch()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin and process.stdout and process.stderr
+    assert process.stdout.readline() == b"first\n"
+    process.stdout.close()
+    process.stderr.close()
+    process.stdin.close()
+    process.wait(30)
+    assert (tmp_path / "done").is_file()

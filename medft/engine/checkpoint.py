@@ -12,7 +12,7 @@ from typing import Any
 
 from medft.engine.base import LoadSpec
 from medft.errors import EngineError
-from medft.models.folder import check_weights
+from medft.models.folder import check_weights, check_whole
 
 
 def check_base(spec: LoadSpec) -> bool:
@@ -20,7 +20,7 @@ def check_base(spec: LoadSpec) -> bool:
 
     Raises:
         EngineError: it is no folder with a model, it needs its own code, its quantisation contradicts
-            ``spec.load_in_4bit``, or as ``check_weights``.
+            ``spec.load_in_4bit``, or as ``check_weights`` and ``check_whole``.
     """
     config = _read_config(spec.path)
     if "auto_map" in config:
@@ -30,6 +30,7 @@ def check_base(spec: LoadSpec) -> bool:
             remedy="choose a model whose architecture transformers has built in",
         )
     check_weights(spec.path)
+    check_whole(spec.path)
     quantisation = config.get("quantization_config")
     if quantisation is None:
         return False

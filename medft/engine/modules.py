@@ -10,7 +10,7 @@ from typing import NamedTuple
 from medft.engine.base import LoadSpec, LoraConfig
 from medft.errors import EngineError
 from medft.models.causal_lm import AdaptedLM, CausalLM, base_of
-from medft.models.folder import check_weights
+from medft.models.folder import check_adapter
 from medft.prompt.tokenizer import Tokenizer
 
 
@@ -134,10 +134,10 @@ def with_adapter(model: CausalLM, adapter: Path) -> AdaptedLM:
     """``model`` with the trained adapter of folder ``adapter``.
 
     Raises:
-        EngineError: as ``check_weights``.
+        EngineError: as ``check_adapter``.
     """
     from peft import PeftModel
 
-    check_weights(adapter)
+    check_adapter(adapter)
     adapted: AdaptedLM = PeftModel.from_pretrained(model, str(adapter))
     return adapted

@@ -19,6 +19,10 @@ from medft.inference.library import Library
 
 SHOWN = 2_000
 """Characters of a question that the page repeats; the model gets all of it."""
+VISITS = 256
+"""Visitors that are remembered; of more, the one who came first is forgotten."""
+TURNS = 200
+"""Turns of a conversation that are remembered and shown."""
 
 log = logging.getLogger(__name__)
 
@@ -71,9 +75,15 @@ class ChatServer:
 
     def choose(self, visitor: str, models: Sequence[str]) -> dict[str, Column]:
         """Show the columns of ``models`` from now on, with the conversations they have had."""
-        visit = self._visits.setdefault(visitor, Visit())
+        visit = self._visit(visitor)
         visit.chosen = tuple(models)
         return visit.shown()
+
+    def _visit(self, visitor: str) -> Visit:
+        visit = self._visits.setdefault(visitor, Visit())
+        while len(self._visits) > VISITS:
+            self.forget(next(iter(self._visits)))
+        return visit
 
     def ask(
         self,
@@ -97,6 +107,7 @@ class ChatServer:
         answers = {name: {"role": "assistant", "content": ""} for name in models}
         for name, column in columns.items():
             column.passages = ""
+            del column.turns[: 2 - TURNS], column.history[: 2 - TURNS]
             column.turns += [{"role": "user", "content": _short(clean(question))}, answers[name]]
         yield visit.shown()
         for name, column in columns.items():
@@ -146,7 +157,7 @@ class ChatServer:
     def reset(self, visitor: str) -> dict[str, Column]:
         """End what is being written and begin new conversations with the chosen models."""
         self.stop(visitor)
-        visit = self._visits.setdefault(visitor, Visit())
+        visit = self._visit(visitor)
         visit.columns = {}
         return visit.shown()
 

@@ -14,6 +14,7 @@ from medft.errors import EngineError, PromptError
 from medft.inference.generation import BATCH_TOKENS, Reply, Sampling, generate, settings
 from medft.inference.likelihood import Likelihood, likelihoods
 from medft.models.causal_lm import AdaptedLM, CausalLM
+from medft.models.folder import check_adapter
 from medft.prompt.encode import Encoded, Encoder
 from medft.prompt.tokenizer import Tokenizer
 
@@ -70,10 +71,12 @@ class Session:
         """Put the adapter of ``folder`` on the base, to be asked as ``name``; the base is not loaded again.
 
         Raises:
-            EngineError: the adapter does not belong on this base.
+            EngineError: the adapter does not belong on this base, is damaged, or a pickle.
         """
         from peft import PeftModel
 
+        check_adapter(folder)
+        _check_finite(folder)
         peft_name = f"adapter{len(self._peft_names)}"
         with self._lock:
             try:
@@ -235,3 +238,14 @@ def _filled(value: bool, device: torch.device) -> torch.Tensor:
     import torch
 
     return torch.full((1,), value, device=device, dtype=torch.bool)
+
+
+def _check_finite(folder: Path) -> None:
+    """Refuse an adapter whose training came to nothing: it would answer with noise."""
+    from safetensors.torch import load_file
+
+    for file in folder.glob("*.safetensors"):
+        if not all(bool(tensor.isfinite().all()) for tensor in load_file(file).values()):
+            raise EngineError(
+                "the adapter holds values that are no numbers", where=str(file), remedy="train it again"
+            )

@@ -11,15 +11,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from medft.errors import ConfigError, MedftError
 from medft.inference.chat_server import ChatServer, Column
 from medft.inference.dialogue import NOT_ADVICE
 from medft.inference.generation import Sampling
+from medft.inference.web_guard import Guard
 from medft.prompt.examples import question as example
 
 SIDE_BY_SIDE = 4
 """Columns on the page."""
+LOCAL, USER = "127.0.0.1", "medft"
 OWN = "as trained"
 AT_ONCE = 32
 """Visitors who see their question on the page at once; each model still gives one answer at a time."""
@@ -76,7 +79,7 @@ def build_page(server: ChatServer, sampling: Sampling, opened: int = 1) -> gr.Bl
         does = _Actions(server, slots)
         send.click(
             does.ask, [question, models, *settings], [question, *parts],
-            api_name="ask", show_progress="hidden", trigger_mode="multiple",
+            api_name=False, show_progress="hidden", trigger_mode="multiple",
         )  # fmt: skip
         halt.click(does.stop, queue=False, api_name=False)
         clear = [chat.clear for chat in parts if isinstance(chat, gr.Chatbot)]
@@ -94,14 +97,20 @@ def build_page(server: ChatServer, sampling: Sampling, opened: int = 1) -> gr.Bl
     return page
 
 
-def launch(page: gr.Blocks, port: int | None, block: bool) -> str:
-    """Serve the page on 127.0.0.1, without anything that leaves this machine.
+def launch(page: gr.Blocks, port: int | None, *, host: str = LOCAL, password: str | None = None) -> str:
+    """Serve the page, without anything that leaves this machine, behind ``web_guard.Guard``.
+
+    Args:
+        page: as built.
+        port: to listen on; None takes the first free one from 7860.
+        host: the address to listen on; beyond this machine, with a password.
+        password: of the user "medft"; None asks for none.
 
     Returns:
         Its address.
 
     Raises:
-        ConfigError: the port is taken.
+        ConfigError: the port is taken, or the address is none of this machine.
     """
     theme = gr.themes.Default(  # no font from the network; a button's white text has a contrast of 5.5
         primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["monospace"]
@@ -113,12 +122,15 @@ def launch(page: gr.Blocks, port: int | None, block: bool) -> str:
     )
     try:
         _, address, _ = page.launch(
-            server_name="127.0.0.1",
+            server_name=host,
+            auth=(USER, password) if password else None,
+            app_kwargs={"middleware": [Middleware(Guard)]},
+            max_file_size=0,
             server_port=port,
             share=False,
             inbrowser=False,
             quiet=True,
-            prevent_thread_lock=not block,
+            prevent_thread_lock=True,
             show_error=True,
             ssr_mode=False,
             enable_monitoring=False,
@@ -132,8 +144,8 @@ def launch(page: gr.Blocks, port: int | None, block: bool) -> str:
     except OSError as error:
         raise ConfigError(
             f"port {port or 'from 7860 on'} cannot be opened",
-            where="127.0.0.1",
-            remedy="name another port=...",
+            where=host,
+            remedy="name another port=..., or an address of this machine",
         ) from error
     return str(address)
 
@@ -216,15 +228,10 @@ def _settings(
             interactive=False, max_lines=6, elem_id="system",
         )  # fmt: skip
         with gr.Row():
-            temperature = gr.Slider(0, 2, sampling.temperature, step=0.05, label="Temperature (0: greedy)")
-            top_p = gr.Slider(0.05, 1, sampling.top_p, step=0.05, label="Top p")
-            length = gr.Slider(
-                1,
-                max(2048, sampling.max_new_tokens),
-                sampling.max_new_tokens,
-                step=1,
-                label="Longest answer, tokens",
-            )
+            warmth, asked = sampling.temperature, sampling.max_new_tokens
+            temperature = gr.Slider(0, max(2, warmth), warmth, step=0.05, label="Temperature (0: greedy)")
+            top_p = gr.Slider(min(0.05, sampling.top_p), 1, sampling.top_p, step=0.05, label="Top p")
+            length = gr.Slider(1, max(2048, asked), asked, step=1, label="Longest answer, tokens")
     return (template, documents, temperature, top_p, length), system
 
 

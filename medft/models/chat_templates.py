@@ -9,7 +9,8 @@ from pathlib import Path
 from medft.config import nearest
 from medft.data.record import Message
 from medft.errors import ConfigError, PromptError
-from medft.prompt.chat import Chat
+from medft.prompt.bounded import TemplateError
+from medft.prompt.chat import Chat, apply
 from medft.prompt.tokenizer import Tokenizer, Turns
 
 _PROBE = "\ue000"  # a private-use character: no template writes it
@@ -51,10 +52,10 @@ def suitable(tokenizer: Tokenizer) -> list[str]:
         for name, path in _shipped().items():
             tokenizer.chat_template = path.read_text(encoding="utf-8")
             try:
-                chat = Chat(tokenizer)
+                chat = Chat(tokenizer, trusted=True)
                 roles, contents = chat.shape(_CONVERSATION)
                 text = chat.skeleton(roles).join(contents)
-                ends = end_of_turn(tokenizer) is not None
+                ends = end_of_turn(tokenizer, trusted=True) is not None
             except PromptError:  # a template for another kind of tokenizer
                 ends = False
             if ends and text not in found:
@@ -64,20 +65,21 @@ def suitable(tokenizer: Tokenizer) -> list[str]:
     return [name for _, name in sorted(found.values())][:_OFFERED]
 
 
-def end_of_turn(tokenizer: Tokenizer) -> int | None:
-    """The first special token after an answer, or None where the template writes none.
+def end_of_turn(tokenizer: Tokenizer, *, trusted: bool = False) -> int | None:
+    """The first special token after an answer, or None where the template writes none; ``trusted`` as
+    ``Chat`` takes it.
 
     Raises:
         PromptError: the template refuses a question and its answer.
     """
     try:
-        text = tokenizer.apply_chat_template(_TURNS, tokenize=False)
-    except Exception as error:  # Jinja's own kinds, and what templates raise themselves
+        text = apply(tokenizer, _TURNS, trusted=trusted)
+    except TemplateError as error:
         raise PromptError(
             f"the chat template refuses a question and its answer: {error}",
             remedy="check chat_template.jinja of this model, or model.chat_template",
         ) from error
-    after = str(text).rpartition(_PROBE)[2]
+    after = text.rpartition(_PROBE)[2]
     special = set(tokenizer.all_special_ids)
     special |= {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
     return next((i for i in tokenizer.encode(after, add_special_tokens=False) if i in special), None)

@@ -1,7 +1,7 @@
 """Whether a folder is a whole checkpoint that is safe to load: configuration, safetensors, every shard.
 
 Every room that loads, merges or publishes weights asks here: ``check_checkpoint``, ``check_weights``,
-``shards_of``, ``refuse_pickles``. Opens no weights.
+``check_whole``, ``check_adapter``, ``shards_of``, ``refuse_pickles``. Of weights, it reads the headers alone.
 """
 
 from __future__ import annotations
@@ -68,6 +68,45 @@ def check_weights(folder: Path) -> None:
         )
     for index in folder.glob("*.safetensors.index.json"):
         shards_of(index)
+
+
+def check_whole(folder: Path) -> None:
+    """Refuse weights whose files are cut, or no safetensors at all, by what their headers promise.
+
+    Raises:
+        EngineError: names the file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, "numpy"):
+                pass
+        except (SafetensorError, OSError) as error:
+            raise EngineError(
+                f"{file.name} is damaged: {str(error)[:120]}",
+                where=str(file),
+                remedy="fetch or copy it again",
+            ) from None
+
+
+def check_adapter(folder: Path) -> None:
+    """Refuse what is no whole LoRA adapter in safetensors.
+
+    Raises:
+        EngineError: as ``check_checkpoint`` and ``check_whole``, or it is an adapter of another kind.
+    """
+    check_checkpoint(folder, "adapter")
+    check_whole(folder)
+    file = folder / _CONFIG["adapter"]
+    try:
+        kind = json.loads(file.read_text(encoding="utf-8")).get("peft_type")
+    except (ValueError, AttributeError, RecursionError):
+        raise EngineError(
+            f"{file.name} is damaged", where=str(file), remedy="copy the adapter again"
+        ) from None
+    if kind not in (None, "LORA"):
+        raise EngineError(f"this is an adapter of type {str(kind)[:40]}, not LORA", where=str(file))
 
 
 def shards_of(index: Path) -> dict[Path, set[str]]:

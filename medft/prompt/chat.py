@@ -13,10 +13,14 @@ from dataclasses import dataclass
 
 from medft.data.record import Message, Role
 from medft.errors import PromptError
-from medft.prompt.tokenizer import Tokenizer
+from medft.prompt.bounded import TemplateError, here, rendered
+from medft.prompt.tokenizer import Tokenizer, Turns
 
 # Characters of a private-use area, which no chat template trims, splits on or writes.
 _OPEN, _CLOSE = "\ue000", "\ue001"
+_KEPT = 512  # texts
+_RENDERED: dict[str, str] = {}
+"""Conversations as templates have rendered them in this process, the oldest first."""
 _SLOT = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 
 
@@ -52,13 +56,14 @@ class Chat:
 
     Args:
         tokenizer: a fast tokenizer that has a chat template.
+        trusted: the template is one that a library of medft's ships.
 
     Raises:
         PromptError: at the first use of a shape that the template cannot render faithfully.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, tokenizer: Tokenizer, *, trusted: bool = False) -> None:
+        self._tokenizer, self._trusted = tokenizer, trusted
         self._skeletons: dict[tuple[tuple[Role, ...], bool], Skeleton] = {}
         self.folds_system = not self._takes_system()
 
@@ -116,11 +121,30 @@ class Chat:
     def _apply(self, roles: Sequence[Role], contents: Sequence[str], generate: bool) -> str:
         turns = [{"role": r, "content": c} for r, c in zip(roles, contents, strict=True)]
         try:
-            return str(
-                self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=generate)
-            )
-        except Exception as error:  # Jinja raises its own kinds, and what templates raise themselves
+            return apply(self._tokenizer, turns, generate, trusted=self._trusted)
+        except TemplateError as error:
             raise PromptError(
                 f"the chat template refuses a conversation of {'/'.join(roles)}: {error}",
                 remedy="turns must alternate user/assistant, beginning with the user",
             ) from error
+
+
+def apply(tokenizer: Tokenizer, turns: Turns, generate: bool = False, *, trusted: bool = False) -> str:
+    """What the tokenizer's own template makes of ``turns``; kept, since a run asks the same again and again.
+    Unless it is ``trusted``, a child process renders it.
+
+    Raises:
+        TemplateError: it refuses them.
+        PromptError: as ``bounded.rendered``.
+    """
+    said = [(turn["role"], turn["content"]) for turn in turns]
+    key = str((tokenizer.chat_template, tokenizer.special_tokens_map, said, generate))
+    if key not in _RENDERED:
+
+        def render() -> str:
+            return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=generate))
+
+        _RENDERED[key] = here(render) if trusted else rendered(render)
+    while len(_RENDERED) > _KEPT:
+        _RENDERED.pop(next(iter(_RENDERED)))
+    return _RENDERED[key]

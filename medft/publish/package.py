@@ -14,14 +14,19 @@ from pathlib import Path
 
 from medft.errors import RunError
 from medft.files import atomic_folder, read_json, write_json, write_text
-from medft.merge.sidecar_files import LICENSE_FILES
-from medft.models.hub import CHECKPOINT_FILES
+from medft.merge.sidecar_files import LICENSE_FILES, TOKENIZER_FILES
 from medft.publish.card import Content, is_hub_id, write_card
 from medft.publish.facts import Facts
 from medft.publish.license import KNOWN, forbids_sharing, grants_nothing, text_of
 from medft.publish.preflight import Target
 from medft.runs import RunDir
 
+PUBLISHED = (
+    "adapter_config.json", "adapter_model*.safetensors", "model*.safetensors", "model.safetensors.index.json",
+    "config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
+    *TOKENIZER_FILES, *LICENSE_FILES,
+)  # fmt: skip
+"""What a repository may receive of adapter/ and merged/; whatever else lies there stays."""
 # Keys of configuration files in which libraries write down where a model lay on this machine.
 _PATH_KEYS = ("base_model_name_or_path", "_name_or_path", "name_or_path")
 
@@ -62,7 +67,7 @@ def stage(run: RunDir, facts: Facts, target: Target, into: Path) -> Package:
     left_out: list[str] = []
     with atomic_folder(folder) as aside:
         for prefix, origin in _folders(run, kind):
-            left_out += _copy(origin, aside / prefix, facts, CHECKPOINT_FILES)
+            left_out += _copy(origin, aside / prefix, facts, PUBLISHED)
         if kind != "merged":  # the merge took them from the base
             _copy(run.merged, aside, facts, LICENSE_FILES)
         write_text(aside / "README.md", write_card(facts, repo, kind))

@@ -17,7 +17,7 @@ from medft.aliases import Json
 from medft.engine.device import out_of_memory
 from medft.errors import MedftError, RunError
 from medft.explain import explained
-from medft.files import numbered, read_json, write_json, write_text
+from medft.files import clear_left, numbered, read_json, write_json, write_text
 from medft.runs import RunDir
 from medft.runs.migrate import FORMAT
 from medft.runs.values import mapping
@@ -99,6 +99,7 @@ def keeping_state(folder: RunDir, owner: bool = True) -> Iterator[None]:
             yield
         return
     with folder.held():
+        clear_left(folder.root)
         before = folder.status.read_text(encoding="utf-8") if folder.status.is_file() else None
         folder.mark("running")
         with _judged(folder, before):
@@ -119,7 +120,7 @@ def _judged(folder: RunDir, before: str | None) -> Iterator[None]:
         known = as_medft_error(error, folder)
         refused = isinstance(error, MedftError) and _written(folder.loss_csv) == lines
         with undisturbed(), contextlib.suppress(OSError):  # on a full disk, the error matters more
-            if not folder.config.is_file():
+            if not folder.root.is_dir():
                 pass  # somebody removed the folder: it must not come back
             elif refused and before is not None:
                 write_text(folder.status, before)

@@ -22,6 +22,7 @@ from medft.evaluation.context import Context
 from medft.evaluation.report import metrics_tables, remarks, write_report
 from medft.evaluation.run import Suite, open_suite
 from medft.evaluation.same_items import shared_tests, union
+from medft.files import clear_left
 from medft.inference.generation import BATCH_TOKENS, Sampling
 from medft.inference.library import Library, RunModel, Weights, fingerprint, open_merged, read_run
 from medft.inference.session import BASE, Session
@@ -102,6 +103,8 @@ def _meant(config: EvaluateConfig, screen: Screen) -> list[RunDir]:
 
 def _evaluate(config: EvaluateConfig, tuned: RunModel, context: Context, screen: Screen) -> None:
     screen.title("medft evaluate", str(tuned.record.run.root))
+    if context.folder.is_dir():
+        clear_left(context.folder)
     for line in context.remarks:
         screen.line("note", line)
     with screen.chatter_to(context.folder / "evaluate.log"), _bar(screen) as progress:

@@ -66,6 +66,10 @@ def say_plan(screen: Screen, plan: Plan, splits: dict[str, EncodedSplit]) -> Non
             cut = problem == "answer truncated" and plan.trainer.too_long == "truncate"
             rows = "1 row" if count == 1 else f"{count:,} rows"
             screen.line("notice", f"{name}: {rows} {'kept' if cut else 'dropped'}, {problem}")
+    warmup, steps = plan.trainer.warmup_steps, plan.schedule.steps
+    if warmup >= steps and plan.trainer.lr_scheduler != "constant":
+        what = f"warm-up takes {warmup:,} of {steps:,} steps: the learning rate never reaches its peak"
+        screen.line("notice", f"{what}; try trainer.warmup_steps={steps // 10}")
     for found in plan.problems:
         screen.line("notice", f"{found.what}: {found.remedy}")
 

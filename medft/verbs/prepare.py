@@ -16,7 +16,7 @@ from medft.data.examination.examine import Report, examine
 from medft.data.prepare import Prepared, prepare
 from medft.data.record import Record
 from medft.errors import MedftError, PromptError
-from medft.files import atomic_folder, numbered, stamp
+from medft.files import atomic_folder, clear_left, numbered, stamp
 from medft.models.base_models import settled, training_base
 from medft.models.gguf import is_gguf
 from medft.models.hub import fetch
@@ -115,6 +115,7 @@ def _report_folder(config: PrepareConfig) -> Iterator[tuple[Path, Path]]:
     """
     first = config.artifacts / "prepare" / f"{config.dataset.name}-{stamp()}"
     first.parent.mkdir(parents=True, exist_ok=True)
+    clear_left(first.parent)
     folder = next(path for path in numbered(first) if _taken(path))
     try:
         with atomic_folder(folder) as aside:

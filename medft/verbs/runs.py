@@ -12,7 +12,8 @@ from typing import Literal
 from medft.checked import Count
 from medft.errors import DataError
 from medft.explain import explained
-from medft.format import UNKNOWN, count, decimal, duration
+from medft.files import folder_size
+from medft.format import UNKNOWN, count, decimal, duration, size
 from medft.report.blocks import Table
 from medft.report.series import read_curve
 from medft.runs import RunDir, State, all_runs
@@ -73,6 +74,8 @@ class ListedRun:
     """Of the validation answers."""
     seconds: float | None = None
     """Training time."""
+    bytes: int | None = None
+    """What its folder takes on the disk."""
     problem: str = ""
     """Why it cannot be read."""
 
@@ -100,7 +103,7 @@ def run(config: RunsConfig) -> None:
 def describe(run: RunDir) -> ListedRun:
     """What the list says of a run; one whose folder cannot be read is listed with the reason."""
     job = run.root.parent.parent.name == "sweeps"
-    row = ListedRun(run.name if job else run.root.name, str(run.root))
+    row = ListedRun(run.name if job else run.root.name, str(run.root), bytes=_bytes(run))
     record = RunRecord(run)
     try:
         identity, results, state = record.identity, record.summary or _so_far(run), run.state()
@@ -116,6 +119,14 @@ def describe(run: RunDir) -> ListedRun:
         seconds=number(results, "seconds"),
         **asdict(identity),
     )
+
+
+def _bytes(run: RunDir) -> int | None:
+    """None where the folder changes while it is looked at, or may not be read."""
+    try:
+        return folder_size(run.root)
+    except OSError:
+        return None
 
 
 def _so_far(run: RunDir) -> dict[str, float | None]:
@@ -150,6 +161,7 @@ def _table(rows: Sequence[ListedRun]) -> Table:
         "val loss",
         "bits/byte",
         "time",
+        "disk",
     )
     return Table(head, tuple(_cells(row, templates) for row in rows))
 
@@ -165,6 +177,7 @@ def _cells(row: ListedRun, templates: bool) -> tuple[str, ...]:
         decimal(row.validation_loss),
         decimal(row.bits_per_byte),
         duration(row.seconds),
+        UNKNOWN if row.bytes is None else size(row.bytes),
     )
 
 

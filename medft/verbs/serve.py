@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_urlsafe
 from types import ModuleType
 
 from medft.checked import Count, Port, Seed, Tokens
@@ -24,6 +26,9 @@ EXAMPLES = (
     "medft serve run=latest docs=guidelines/",
 )
 IDLE = tuple(Idle(key, lambda config: config.docs, "docs=...") for key in ("k", "index", "embedder"))
+
+VARIABLE = "MEDFT_PASSWORD"
+"""Names the environment variable that holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,10 @@ class ServeConfig:
     context: Tokens = 4096
     """Longest conversation and answer together, in tokens."""
     port: Port | None = None
-    """Port on 127.0.0.1; null takes the first free one from 7860."""
+    """Port; null takes the first free one from 7860."""
+    host: str = "127.0.0.1"
+    """Address to listen on. Beyond this machine (0.0.0.0), visitors are asked for a password: that of
+    $MEDFT_PASSWORD, or one that is drawn and shown; what they write is not encrypted on the way."""
     artifacts: Path = Path("artifacts")
     """Where runs lie, and where indexes are kept."""
 
@@ -77,11 +85,23 @@ def run(config: ServeConfig) -> None:
             sampling,
             opened=len(names),
         )
-        address = web.launch(page, config.port, block=False)
+        password = None if _is_local(config.host) else os.environ.get(VARIABLE) or token_urlsafe(9)
+        address = web.launch(page, config.port, host=config.host, password=password)
         screen.line("open", address)
+        if password:
+            shown = f"that of ${VARIABLE}" if VARIABLE in os.environ else password
+            screen.line("login", f"{web.USER}, password {shown}")
+            screen.line("notice", "not encrypted; better: ssh -L 7860:localhost:7860 <this machine>")
         screen.line("note", NOT_ADVICE)
         screen.line("stop", "Ctrl-C")
         page.block_thread()
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _web() -> ModuleType:

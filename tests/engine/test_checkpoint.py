@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.numpy import save_file
 
 from medft.engine.base import LoadSpec
 from medft.engine.checkpoint import check_base
@@ -17,7 +18,7 @@ NF4 = {"quant_method": "bitsandbytes", "load_in_4bit": True}
 
 def folder(path: Path, weights: str = "model.safetensors", **config: Any) -> Path:
     (path / "config.json").write_text(json.dumps({"model_type": "llama"} | config))
-    (path / weights).write_bytes(b"")
+    save_file({}, path / weights)
     return path
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from medft.data.record import Message
 from medft.errors import ConfigError, EngineError, PromptError
@@ -223,10 +226,31 @@ def test_a_prompt_that_does_not_fit_is_refused(session: Session) -> None:
 
 def test_an_adapter_of_another_base_is_refused(session: Session, tmp_path: Path) -> None:
     other = answering.adapter(tmp_path / "other", 999, 7)
-    (other / "adapter_model.safetensors").write_bytes(b"x")
+    narrow = {name: tensor[..., :2].contiguous() for name, tensor in load_file(weights(other)).items()}
+    save_file(narrow, weights(other))
     with pytest.raises(EngineError, match="cannot be put on this base"):
         session.add("other", other)
     assert "other" not in session.names
+
+
+def test_a_damaged_a_pickled_and_a_broken_adapter_are_refused(session: Session, tmp_path: Path) -> None:
+    other = answering.adapter(tmp_path / "damaged", 999, 7)
+    file, whole = weights(other), load_file(weights(other))
+    save_file({name: tensor * math.nan for name, tensor in whole.items()}, file)
+    with pytest.raises(EngineError, match="values that are no numbers"):
+        session.add("damaged", other)
+    file.write_bytes(b"x")
+    with pytest.raises(EngineError, match=r"adapter_model\.safetensors is damaged"):
+        session.add("damaged", other)
+    torch.save(whole, file.with_suffix(".bin"))
+    file.unlink()
+    with pytest.raises(EngineError, match="only as pickle"):
+        session.add("damaged", other)
+    assert "damaged" not in session.names
+
+
+def weights(adapter: Path) -> Path:
+    return adapter / "adapter_model.safetensors"
 
 
 def test_sampling_repeats_with_its_seed(session: Session) -> None:

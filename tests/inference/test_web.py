@@ -37,7 +37,7 @@ def address(server: ChatServer) -> Iterator[str]:
     from medft.inference import web
 
     page = web.build_page(server, Sampling(max_new_tokens=16, temperature=1.0))
-    yield web.launch(page, None, block=False)
+    yield web.launch(page, None)
     page.close()
     del gradio
 
@@ -125,7 +125,7 @@ def test_several_models_open_side_by_side(server: ChatServer, browser: Any) -> N
     from medft.inference import web
 
     built = web.build_page(server, Sampling(max_new_tokens=4), opened=2)
-    address = web.launch(built, None, block=False)
+    address = web.launch(built, None)
     try:
         page = browser.new_page()
         page.goto(address)

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
+from safetensors.numpy import save_file
 
 from medft.engine.base import LoadSpec
 from medft.engine.checkpoint import check_base
@@ -15,7 +17,14 @@ from medft.engine.modules import with_adapter
 from medft.errors import EngineError, MedftError, MergeError
 from medft.merge.adapter import Adapter
 from medft.merge.base import BaseWeights
-from medft.models.folder import check_checkpoint, check_weights, refuse_pickles, shards_of
+from medft.models.folder import (
+    check_adapter,
+    check_checkpoint,
+    check_weights,
+    check_whole,
+    refuse_pickles,
+    shards_of,
+)
 from medft.models.hub import fetch
 
 PICKLES = [f"weights{suffix}" for suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".BIN")]
@@ -105,3 +114,27 @@ def test_nothing_is_published_beside_a_pickle(folder: Path, file: str) -> None:
 def test_a_folder_that_is_not_there_holds_no_weights(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="no safetensors weights"):
         check_weights(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("damage", [b"", b"x" * 100, b"\xff" * 8 + b"{}", b'\x08\0\0\0\0\0\0\0{"a":1}'])
+def test_damaged_weights_are_told_of_by_their_header(folder: Path, damage: bytes) -> None:
+    (folder / "model.safetensors").write_bytes(damage)
+    with pytest.raises(EngineError, match=r"model\.safetensors is damaged"):
+        check_whole(folder)
+
+
+def test_cut_weights_are_told_of(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    save_file({"a": numpy.ones(100, numpy.float32)}, file)
+    check_whole(folder)
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(EngineError, match="is damaged"):
+        check_whole(folder)
+
+
+@pytest.mark.parametrize("config", ["{", "[]", "[" * 100_000, '{"peft_type": "IA3"}'])
+def test_an_adapter_of_another_kind_is_refused(folder: Path, config: str) -> None:
+    save_file({"a": numpy.ones(2, numpy.float32)}, folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text(config)
+    with pytest.raises(EngineError, match=r"damaged|of type IA3, not LORA"):
+        check_adapter(folder)

@@ -17,6 +17,9 @@ from tests.support.run_folder import MODELS, SECRET, make_run
 def test_staged_files(tmp_path: Path) -> None:
     run = make_run(tmp_path, "gemma")
     (run.merged / "notes.xlsx").write_bytes(b"x")
+    for folder in (run.adapter, run.merged):
+        for name in ("secrets.json", "notes.txt", ".env", "training_args.json"):
+            (folder / name).write_text("hf_secret")
     facts = read_facts(run)
     merged = stage(run, facts, ("ward/net", "merged"), tmp_path / "upload")
     assert merged.folder == tmp_path / "upload" / "ward--net"
@@ -25,13 +28,15 @@ def test_staged_files(tmp_path: Path) -> None:
         "model.safetensors.index.json", "model-00001-of-00002.safetensors",
         "model-00002-of-00002.safetensors",
     }  # fmt: skip
-    assert merged.left_out == ("merged/notes.xlsx",)
+    strangers = (".env", "notes.txt", "notes.xlsx", "secrets.json", "training_args.json")
+    assert merged.left_out == tuple(f"merged/{name}" for name in strangers)
     assert any("LICENSE" in notice for notice in merged.notices)
     assert merged.bytes == sum(path.stat().st_size for path in merged.folder.iterdir())
     both = stage(run, facts, ("ward/net", "both"), tmp_path / "upload")
     names = {name for name, _ in both.files}
     assert {"README.md", "adapter/adapter_model.safetensors", "merged/config.json"} <= names
     assert "adapter/README.md" not in names  # peft's own card
+    assert not any(name.endswith(strangers) for name in names)
 
 
 @pytest.mark.parametrize("kind", ["adapter", "merged", "both"])
@@ -76,7 +81,7 @@ def test_a_license_travels_along(tmp_path: Path) -> None:
 def test_a_link_that_leads_out_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     (tmp_path / "secret.txt").write_text("secret")
-    (run.merged / "stolen.txt").symlink_to(tmp_path / "secret.txt")
+    (run.merged / "LICENSE").symlink_to(tmp_path / "secret.txt")
     with pytest.raises(MedftError, match="leads out"):
         stage(run, read_facts(run), ("ward/net", "merged"), tmp_path / "upload")
     assert list((tmp_path / "upload").iterdir()) == []

@@ -53,6 +53,32 @@ def test_latest_is_the_newest_finished_one(runs: list[RunDir], tmp_path: Path) -
         find_run("mistral/latest", tmp_path)
 
 
+def test_latest_to_resume_is_the_one_that_was_at_work_last_and_has_not_finished(
+    runs: list[RunDir], tmp_path: Path
+) -> None:
+    runs[0].summary.unlink()
+    runs[0].mark("interrupted")
+    os.utime(runs[0].status, (2_000, 2_000))
+    os.utime(runs[4].config, (1_000, 1_000))
+    assert find_run("latest", tmp_path, latest="unfinished") == runs[0]
+    assert find_run("mistral/latest", tmp_path, latest="unfinished") == runs[4]
+    with runs[0].held():
+        runs[0].mark("running")
+        assert find_run("latest", tmp_path, latest="unfinished") == runs[4], "it is at work"
+    runs[0].status.write_text("[" * 100_000)
+    assert find_run("latest", tmp_path, latest="unfinished") == runs[4], "a damaged one hides no other"
+    with pytest.raises(RunError, match="no unfinished run of 'sweep'"):
+        find_run("sweep/latest", tmp_path, latest="unfinished")
+
+
+def test_two_at_work_in_one_folder_are_told_apart(runs: list[RunDir]) -> None:
+    run = RunDir(runs[0].root)
+    with runs[0].held(), pytest.raises(RunError, match=rf"process {os.getpid()} on "), run.held():
+        pass
+    with run.held():
+        pass
+
+
 def test_an_unknown_and_an_ambiguous_name_are_refused(runs: list[RunDir], tmp_path: Path) -> None:
     with pytest.raises(RunError, match="'gemma' matches 2 runs") as error:
         find_run("gemma", tmp_path)

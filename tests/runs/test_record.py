@@ -9,6 +9,7 @@ import yaml
 
 from medft.errors import RunError
 from medft.files import write_json
+from medft.models.registry import ModelConfig
 from medft.runs import RunDir
 from medft.runs.migrate import FORMAT
 from medft.runs.record import Identity, RunRecord
@@ -68,6 +69,32 @@ def test_a_damaged_file_is_named_with_a_remedy(run: RunDir, part: str, text: str
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(RunError, match=rf"{file.name} is damaged[\s\S]*copy the run folder again"):
         getattr(RunRecord(run), part)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        "- " * 100_000,
+        '{"a":' * 100_000,
+        "a: &a [1]\nb: *a",
+        "x: [" + "[" * 200 + "]" * 200 + "]",
+    ],
+)
+def test_nesting_and_references_bring_down_nobody(run: RunDir, text: str) -> None:
+    """libyaml itself would fall over the first."""
+    for file, part in ((run.config, "settings"), (run.summary, "summary"), (run.environment, "environment")):
+        file.write_text(text)
+        with pytest.raises(RunError, match=rf"{file.name} is damaged"):
+            getattr(RunRecord(run), part)
+        file.unlink()
+
+
+def test_settings_are_built_or_the_file_is_named(run: RunDir) -> None:
+    settle(run, {"model": {"name": "../x", "base": "a/b"}})
+    with pytest.raises(RunError, match=r"config\.yaml is damaged: 'model\.name' must be a name") as error:
+        RunRecord(run).built(ModelConfig, "model")
+    assert error.value.where == str(run.config)
 
 
 def test_a_demand_names_the_file_and_the_key(run: RunDir) -> None:

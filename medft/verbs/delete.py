@@ -1,0 +1,135 @@
+"""medft delete: remove a run, and say what is left of it elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from medft.errors import MedftError, RunError
+from medft.files import clear_left, folder_size
+from medft.format import size
+from medft.runs import RunDir, find_run
+from medft.runs.record import RunRecord, read_mapping
+from medft.runs.values import mapping, text
+from medft.screen import Screen
+
+EXAMPLES = (
+    "medft delete run=mistral-tiny-sample-medical_qa/20261120-101500",
+    "medft delete run=20261120-101500 yes=true",
+    "medft delete run=20261120-101500 data=true yes=true",
+)
+OWN = {
+    "config.yaml", "environment.json", "plan.json", "ledger.json", "loss.csv", "loss.png", "run.log",
+    "checkpoints", "adapter", "merged", "evaluation", "export", "summary.json", "status.json", "wandb.json",
+    "wandb", "replay.json",
+}  # fmt: skip
+"""What medft writes into a run folder, beside its lock, left-overs of kills and logs of further processes."""
+_HIDDEN = re.compile(r"\.lock|\..+\.\d+\.(part|old)")
+_SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteConfig:
+    """Which run goes."""
+
+    run: str
+    """The run: a folder, or part of a run's name."""
+    yes: bool = False
+    """Remove it; without it, only what would be removed is shown."""
+    data: bool = False
+    """Also the prepared rows that it was trained on, and all cached token ids; other runs make them again."""
+    artifacts: Path = Path("artifacts")
+    """Where runs lie."""
+    processed: Path = Path("data/processed")
+    """Where prepared records and token ids are kept."""
+
+
+def run(config: DeleteConfig) -> None:
+    """Show what the run has on this disk and elsewhere, and remove it if that is asked.
+
+    Raises:
+        RunError: there is no such run, a process is at work in it, or it holds files that are not medft's.
+    """
+    screen, found = Screen(), find_run(config.run, config.artifacts)
+    _demand_own(found)
+    places = [found.root, *(_prepared(found, config.processed) if config.data else ())]
+    screen.title("delete", str(found.root))
+    for place in places:
+        screen.line("remove" if config.yes else "would go", f"{size(folder_size(place)):>9}  {place}")
+    left = list(_elsewhere(found, config))  # asked while its record is there
+    if config.yes:
+        with found.held():
+            clear_left(found.root.parent)
+            for place in reversed(places):  # the run last: while it is there, the command can be repeated
+                _remove(place)
+    for line in left:
+        screen.line("left", line)
+    if not config.yes:
+        screen.line("next", f"medft delete run={config.run}{' data=true' * config.data} yes=true")
+
+
+def _demand_own(found: RunDir) -> None:
+    names = {path.name for path in found.root.iterdir()}
+    strangers = sorted(n for n in names - OWN if not n.startswith("run.log.") and not _HIDDEN.fullmatch(n))
+    if strangers or not names & {"environment.json", "status.json", "summary.json"}:
+        raise RunError(
+            f"the folder holds files that medft did not write: {', '.join(strangers[:5])}"
+            if strangers
+            else "this folder is no run of medft's",
+            where=str(found.root),
+            remedy="move them away first, or remove the folder yourself",
+        )
+
+
+def _prepared(found: RunDir, processed: Path) -> Iterator[Path]:
+    """The folders of the run's rows, and that of all token ids, which do not say whose they are."""
+    try:
+        prints = mapping(RunRecord(found).ledger, "fingerprints")
+    except MedftError:
+        prints = {}
+    wanted = [prints.get(split) for split in _SPLITS]
+    for ledger in processed.glob("*/ledger.json"):
+        try:
+            known = mapping(read_mapping(ledger), "fingerprints")
+        except MedftError:
+            continue
+        if all(wanted) and [known.get(split) for split in _SPLITS] == wanted:
+            yield ledger.parent
+    if (processed / "tokens").is_dir():
+        yield processed / "tokens"
+
+
+def _elsewhere(found: RunDir, config: DeleteConfig) -> Iterator[str]:
+    """What this command does not touch, and how to be rid of it."""
+    if not config.data:
+        for place in _prepared(found, config.processed):
+            yield f"{size(folder_size(place)):>9}  {place}: texts or ids of its rows; data=true removes it"
+    for name, what in (
+        ("prepare", "reports on data; with show=..., rows"), ("compare", "reports that may name the run"),
+        ("upload", "folders that were staged for a hub"), ("indexes", "texts of docs=..."),
+        ("chat.log", "what libraries said"), ("serve.log", "what libraries said"),
+    ):  # fmt: skip
+        if (place := config.artifacts / name).exists():
+            yield f"{place}: {what}; rm -r {place}"
+    try:
+        wandb = read_mapping(found.root / "wandb.json")
+    except MedftError:
+        wandb = {}
+    if wandb.get("mode") == "online":
+        yield f"W&B run {text(wandb.get('id'))}: settings and figures, no rows; delete it on its page"
+    yield "the source files of the data, and what was uploaded to a hub: docs/privacy.md says how"
+
+
+def _remove(place: Path) -> None:
+    """Out of sight at once, then gone: what is killed meanwhile is no longer a run."""
+    hidden = place.with_name(f".{place.name}.{os.getpid()}.part")
+    place.rename(hidden)
+    for name in ("config.yaml", "ledger.json"):
+        (hidden / name).unlink(missing_ok=True)
+    shutil.rmtree(hidden)
+    if place.parent.is_dir() and not any(place.parent.iterdir()) and place.parent.parent.name == "runs":
+        place.parent.rmdir()

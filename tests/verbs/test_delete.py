@@ -1,0 +1,47 @@
+"""A run is removed only when asked, only whole, and only where it is one of medft's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medft.cli import main
+from medft.runs import all_runs
+from tests.support.runs import make_run
+
+
+def test_it_is_shown_first_and_removed_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run(tmp_path / "runs" / "a-b-c" / "20261120-101500")
+    assert main(["delete", "run=20261120", f"artifacts={tmp_path}"]) == 0
+    out = capsys.readouterr().out
+    assert "would go" in out and "yes=true" in out and run.config.is_file()
+    assert main(["delete", "run=20261120", f"artifacts={tmp_path}", "yes=true"]) == 0
+    assert "remove" in capsys.readouterr().out
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["thesis.docx", ".git"])
+def test_a_folder_with_other_things_in_it_stays(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "runs" / "a-b-c" / "20261120-101500")
+    (run.root / name).mkdir()
+    code = main(["delete", f"run={run.root}", f"artifacts={tmp_path}", "yes=true"])
+    assert code == 1 and name in capsys.readouterr().err
+    assert run.summary.is_file()
+
+
+def test_what_is_no_run_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.yaml").write_text("theme: dark\n")
+    assert main(["delete", f"run={tmp_path}", "yes=true"]) == 1
+    assert "no run of medft's" in capsys.readouterr().err
+    assert (tmp_path / "config.yaml").is_file()
+
+
+def test_a_run_at_work_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run(tmp_path / "runs" / "a-b-c" / "20261120-101500")
+    with run.held():
+        assert main(["delete", f"run={run.root}", f"artifacts={tmp_path}", "yes=true"]) == 1
+    assert "another process is at work" in capsys.readouterr().err
+    assert all_runs(tmp_path) == [run]
