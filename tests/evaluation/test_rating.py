@@ -27,6 +27,7 @@ def run(tmp_path: Path) -> RunDir:
          "tokens": 3, "stopped": True, "group": "", "question": f"What is <b>case</b> {i}?", "gold": "Rest."}
         for i in range(N) for s in ("base", "tuned")
     ]  # fmt: skip
+    write_text(run.config, "{}\n")
     write_text(run.evaluation / "heldout.answers.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     return run
 
