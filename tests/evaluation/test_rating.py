@@ -105,6 +105,9 @@ def test_votes_become_metrics_with_agreement_and_a_section_of_the_report(
     assert any(f"preference: Krippendorff's alpha {expected:.3f}" in note for note in written["notes"])
     assert any("safety: Krippendorff's alpha 1.000" in note for note in written["notes"])
     assert "called safe by raters" in said
+    disagreed = (run.evaluation / "rating" / "heldout.disagreements.csv").read_text().splitlines()
+    assert disagreed[0] == "item,rater,preferred,base safe,tuned safe"
+    assert len(disagreed) == 1 + 18 * 3
     assert "## heldout.rating" in (run.evaluation / "report.md").read_text()
 
 
