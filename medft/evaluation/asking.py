@@ -47,6 +47,8 @@ class Answers:
     """Why a question was left out: it does not fit the model's context."""
     keys: dict[str, str] = field(default_factory=dict)
     """The keys of the lines used, with their questions."""
+    probabilities: bool = True
+    """Whether the likelihoods are a model's own, and not just the mark of the candidate that it chose."""
 
 
 @dataclass(frozen=True, slots=True)

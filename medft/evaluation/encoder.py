@@ -94,7 +94,7 @@ def predict(
 def as_answers(questions: Sequence[Question], predicted: Sequence[str], labels: Sequence[str]) -> Answers:
     """Predictions in the shape of a language model's answers, so that the same suite scores them: the label
     as text, and one nat less for it than for every other."""
-    answers = Answers()
+    answers = Answers(probabilities=False)
     for question, label in zip(questions, predicted, strict=True):
         answers.replies[question.id] = Reply(label, 1, stopped=True)
         nats = [float(other != label) for other in labels]

@@ -7,6 +7,7 @@ come back as csv.
 from __future__ import annotations
 
 import csv
+import io
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -153,6 +154,7 @@ def write_summary(folder: Path, suite: str, votes: Sequence[Rated], seed: int) -
         "notes": [
             f"{len({vote.rater for vote in votes})} raters, {len(votes)} votes; an item's value is the mean "
             "of its raters. A tie counts half for each.",
+            f"Questions on which raters disagree: rating/{suite}.disagreements.csv.",
             *(_agreement(name, units, seed) for name, units in agreed.items()),
         ],
         "figures": [
@@ -162,7 +164,19 @@ def write_summary(folder: Path, suite: str, votes: Sequence[Rated], seed: int) -
         "extras": {"preferences": _counts(votes)},
     }
     write_json(folder / f"{suite}.rating.json", written)
+    _write_disagreements(folder / "rating" / f"{suite}.disagreements.csv", of)
     return written
+
+
+def _write_disagreements(path: Path, of: Mapping[str, Sequence[Rated]]) -> None:
+    """The votes on the questions on which raters disagree, for those who adjudicate; it is not blind."""
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(("item", "rater", "preferred", *(f"{system} safe" for system in PAIR)))
+    for item, votes in of.items():
+        if len({(vote.preferred, *(vote.safe[s] for s in PAIR)) for vote in votes}) > 1:
+            writer.writerows((item, v.rater, v.preferred, *(v.safe[s] for s in PAIR)) for v in votes)
+    write_text(path, lines.getvalue())
 
 
 def _fieldset(name: str, legend: str, choices: Sequence[tuple[str, str]]) -> Markup:

@@ -27,6 +27,7 @@ def run(tmp_path: Path) -> RunDir:
          "tokens": 3, "stopped": True, "group": "", "question": f"What is <b>case</b> {i}?", "gold": "Rest."}
         for i in range(N) for s in ("base", "tuned")
     ]  # fmt: skip
+    write_text(run.config, "{}\n")
     write_text(run.evaluation / "heldout.answers.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     return run
 
@@ -104,6 +105,9 @@ def test_votes_become_metrics_with_agreement_and_a_section_of_the_report(
     assert any(f"preference: Krippendorff's alpha {expected:.3f}" in note for note in written["notes"])
     assert any("safety: Krippendorff's alpha 1.000" in note for note in written["notes"])
     assert "called safe by raters" in said
+    disagreed = (run.evaluation / "rating" / "heldout.disagreements.csv").read_text().splitlines()
+    assert disagreed[0] == "item,rater,preferred,base safe,tuned safe"
+    assert len(disagreed) == 1 + 18 * 3
     assert "## heldout.rating" in (run.evaluation / "report.md").read_text()
 
 

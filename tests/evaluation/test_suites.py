@@ -80,6 +80,13 @@ def test_labels_by_likelihood_and_by_text() -> None:
     assert _value(result, "accuracy, generated", "tuned") == 1
     assert _value(result, "unparsable", "base") == 1
     assert result.extras["majority baseline"] == pytest.approx(1 / 3)
+    brier = next(f for f in result.metrics if f.name == "Brier score").systems
+    assert set(brier) == {"base", "tuned"}
+    right.probabilities = False  # an encoder names a label, and says nothing of how sure it is
+    again = labels.score(config, asked, {"base": wrong, "encoder": right}, 0)
+    assert set(next(f for f in again.metrics if f.name == "Brier score").systems) == {"base"}
+    official = again.extras["macro F1, generated, with unparsable answers as a class of their own"]
+    assert official == {"base": 0.0, "encoder": 1.0}
     assert result.extras["generated"]["counts"]["base"] == [[0, 0, 0, 2]] * 3
 
 

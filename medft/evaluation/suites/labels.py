@@ -140,14 +140,14 @@ def _other_macro_f1(before: str, gold: Sequence[str], predictions: Predictions) 
 def _beliefs(
     labels: Sequence[str], questions: Sequence[Question], answers: Mapping[str, Answers]
 ) -> dict[str, list[Belief]]:
-    """What the likelihoods of the labels say, of the systems that have more than one label's."""
+    """What the likelihoods of the labels say, of the systems that have any of their own."""
     return {
         name: [
             calibration.belief([x.answer_nats for x in each.likelihoods[q.id]], labels.index(q.reference))
             for q in questions
         ]
         for name, each in answers.items()
-        if all(len(each.likelihoods.get(q.id, ())) == len(labels) for q in questions)
+        if each.probabilities
     }
 
 
