@@ -8,6 +8,7 @@ copyright = "the medft authors, Apache-2.0"
 release = __version__
 extensions = ["myst_parser"]
 exclude_patterns = ["*.ipynb"]
+highlight_language = "none"  # command lines, not Python
 myst_heading_anchors = 3  # [text](page.md#a-heading)
 html_theme = "furo"
 html_title = f"medft {release}"

@@ -78,7 +78,9 @@ def unknown_key(
     what = f"unknown setting '{key}'."
     if meant := _called_here(key, everywhere):
         note = f" ({meant.note})" if meant.note else ""
-        return ConfigError(f"{what} It is called '{meant.key}' here{note}", remedy=meant.to_write(value))
+        return ConfigError(
+            f"{what} It is called '{meant.key}' here{note}", remedy=meant.to_write(leaf, value)
+        )
     if everywhere and (why := other_tools.reason(leaf)):
         return ConfigError(what, remedy=why)
     if elsewhere := [other for other in everywhere if other.rpartition(".")[2] == leaf and other != key]:

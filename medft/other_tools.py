@@ -29,12 +29,17 @@ class Setting:
     """By tool, and under ``also`` what else people write."""
     note: str
     """What differs; may be empty."""
+    values: Mapping[str, str]
+    """What some of their values are here."""
     value: str
-    """What to write where the other tool's value cannot be taken over; may be empty."""
+    """What to write where another value cannot be taken over; may be empty."""
 
-    def to_write(self, value: object) -> str:
-        """This setting on a command line, with the value that was given to the other name."""
-        return self.value or written(self.key, value)
+    def to_write(self, name: str, value: object) -> str:
+        """This setting on a command line, with the value that was given to it as ``name``."""
+        if (theirs := str(value).lower()) in self.values:
+            return f"{self.key}={self.values[theirs]}"
+        same = name == self.key.rpartition(".")[2]
+        return written(self.key, value) if same or not self.value else self.value
 
 
 def written(key: str, value: object) -> str:
@@ -54,6 +59,7 @@ def settings() -> tuple[Setting, ...]:
             key,
             {tool: tuple(entry.get(tool, ())) for tool in (*TOOLS, "also")},
             entry.get("note", ""),
+            entry.get("values", {}),
             entry.get("value", ""),
         )
         for key, entry in table

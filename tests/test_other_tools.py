@@ -31,14 +31,18 @@ def test_every_name_leads_to_a_setting(name: str) -> None:
     error = unknown_key(name, KEYS, KEYS, 3)
     meant = other_tools.called_here(name)
     assert meant is not None and f"'{meant.key}'" in error.what
-    assert error.remedy == (meant.value or f"{meant.key}=3")
+    assert error.remedy in (meant.value, f"{meant.key}=3")
 
 
 def test_what_is_proposed_composes() -> None:
-    """All values of the table in one command."""
-    proposed = [s.value for s in other_tools.settings() if s.value and s.key not in ("resume", "merge")]
-    built = settings("train", [word for value in proposed for word in value.split()])
-    assert (built.trainer.keep, built.dataset.name, built.upload.repo) == ("best", "csv", "you/name")
+    """All that the table proposes, in one command; of each setting's values every one, in turn."""
+    known = [s for s in other_tools.settings() if s.key not in ("resume", "merge")]
+    proposed = [word for s in known for word in s.value.split()]
+    built = settings("train", ["trainer=published", *proposed])
+    assert (built.dataset.name, built.trainer.warmup_steps, built.scale) == ("csv", 5, "auto")
+    for turn in range(max(len(s.values) for s in known)):
+        words = [s.to_write("", list(s.values)[turn % len(s.values)]) for s in known if s.values]
+        assert settings("train", ["trainer=published", "dataset=sample", *words])
 
 
 def test_what_has_no_counterpart_is_explained() -> None:
@@ -49,19 +53,41 @@ def test_what_has_no_counterpart_is_explained() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("trainer.lr", 1e-4, "trainer.learning_rate=0.0001"),
+        ("epochs", 3, "trainer.epochs=3"),
+        ("upload.hub_private_repo", False, "upload.private=false"),
+        ("lora_target_modules", ["q_proj", "v_proj"], "lora.target_modules=[q_proj,v_proj]"),
+        ("lora_target", "all", "lora.target_modules=null"),
+        ("load_in_4bit", False, "engine.load_in_4bit=false"),
+        ("gradient_checkpointing", True, "engine.gradient_checkpointing=standard"),
+        ("use_unsloth", False, "engine=transformers"),
+        ("load_best_model_at_end", True, "trainer.keep=best"),
+        ("eval_steps", 50, "trainer.eval_steps=50"),
+        ("eval_strategy", "steps", "trainer.eval_steps=20"),
+        ("warmup_ratio", 0.03, "trainer.warmup_steps=5"),
+        ("report_to", "none", "logger.wandb=off"),
+        ("hub_model_id", "me/x", "upload.repo=me/x"),
+        ("resume_from_checkpoint", True, "resume=latest"),
+        ("optim", "paged_adamw_8bit", "trainer.optimizer=paged_adamw_8bit"),
+    ],
+)
+def test_the_value_is_taken_over_or_translated(name: str, value: object, expected: str) -> None:
+    siblings = [key for key in KEYS if key.rpartition(".")[0] == name.rpartition(".")[0]]
+    assert unknown_key(name, siblings, KEYS, value).remedy == expected
+
+
+@pytest.mark.parametrize(
     ("word", "expected"),
     [
         ("trainer.lr=1e-4", "fix:   trainer.learning_rate=0.0001"),
-        ("epochs=3", "fix:   trainer.epochs=3"),
-        ("upload.hub_private_repo=false", "fix:   upload.private=false"),
-        ("lora_target_modules=[q_proj,v_proj]", "fix:   lora.target_modules=[q_proj,v_proj]"),
         ("logger=wandb", "fix:   logger.wandb=online"),
         ("template=chatml", "the tokenizer's own chat template is used"),
         ("dataset=my.csv", "dataset=csv dataset.path=my.csv"),
         ("dataset=a/b", "dataset=csv dataset.reader=hub dataset.repo=a/b"),
         ("trainer.optimizer=adamw_bnb_8bit", "fix:   trainer.optimizer=adamw_8bit"),
         ("trainer.loss=1", "unknown setting 'trainer.loss'.\n"),
-        ("foo=1", "unknown setting 'foo'.\n"),
     ],
 )
 def test_a_command_says_what_to_write(word: str, expected: str) -> None:

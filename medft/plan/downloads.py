@@ -97,5 +97,5 @@ def _demand_room(model: ModelConfig, in_4bit: bool, merge: bool) -> None:
         raise RunError(
             f"{size(needed)} are to be downloaded, and the disk has {size(free)} free",
             where=str(cache),
-            remedy="free some space, set HF_HOME to a folder on a larger disk, or leave out merge=true",
+            remedy="free some space, set HF_HOME to a folder on a larger disk, or merge=false",
         )

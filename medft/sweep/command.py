@@ -73,7 +73,7 @@ def _no_flag(verb: str, flag: str) -> ConfigError:
     """Other tools write settings as flags."""
     name = flag.lstrip("-").replace("-", "_")
     meant = other_tools.called_here(name)
-    written = meant.to_write("...") if meant else f"{name}=..."
+    written = meant.to_write(name, "...") if meant else f"{name}=..."
     return ConfigError(
         f"there is no flag '{flag}'",
         remedy=f"settings have no dashes: {written}; medft {verb} --help   shows examples",
