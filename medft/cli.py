@@ -137,7 +137,7 @@ def _dispatch(arguments: list[str]) -> int:
     from medft.screen import Screen
 
     met = first_contact(verb, overrides, group_options(overrides)["dataset"])
-    overrides, screen = readable(met.overrides), Screen()
+    overrides, screen = readable(met.overrides, plain=hasattr(module, "PLAIN_WORDS")), Screen()
     for label, words in met.said:
         screen.line(label, words)
     if any(override.startswith("-") for override in overrides):

@@ -38,9 +38,13 @@ class Idle:
         ) and key not in self.but
 
 
-def readable(words: Sequence[str]) -> list[str]:
+def readable(words: Sequence[str], *, plain: bool = False) -> list[str]:
     """``words`` in Hydra's grammar: a value with an umlaut, a bracket, an equals sign or the like is text,
     and is quoted. Flags stay as they are.
+
+    Args:
+        words: of a command line.
+        plain: whether the command takes words without a key, as ``medft list models``.
 
     Raises:
         ConfigError: a word that is neither a flag nor ``key=value``, or an open bracket or quote.
@@ -50,7 +54,9 @@ def readable(words: Sequence[str]) -> list[str]:
     parser = OverridesParser.create()
     flags = {word for word in words if word.startswith("-")}
     own = {"-m", "--multirun"}
-    values = set() if flags <= own else {word for word in words if "=" not in word}  # of Hydra's other flags
+    values = (
+        {word for word in words if "=" not in word} if plain or flags - own else set()
+    )  # of Hydra's flags
     kept = flags | values
     return [
         word if word in kept else _readable(word, parser.parse_override, _is_file(word) and not flags & own)

@@ -23,6 +23,7 @@ NEEDED = {  # what a user must name, for files that cannot have a default
     "dataset=parquet": ["dataset.path=x.parquet"],
     "dataset=mcq": ["dataset.path=x.jsonl"],
     "upload": ["repo=somebody/model"],
+    "delete": ["run=latest"],
     "copy": ["model/mistral"],
 }
 WORDS = {  # a template that has words for a data set, or for its task

@@ -119,7 +119,7 @@ def sweep(overrides: list[str]) -> None:
         grid = read_grid(own)
         jobs = grid.corners() if grid.intervals else grid.jobs()
         assert len(jobs) > 1 and settings("train", jobs[0]) and settings("train", jobs[-1])
-    compose("train", [word for word in launch if not word.startswith("hydra.sweeper.n_")])
+    compose("train", [word for word in launch if not word.startswith(("hydra/sweeper", "hydra.sweeper"))])
 
 
 def fits_somewhere(config: TrainConfig) -> None:

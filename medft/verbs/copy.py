@@ -20,6 +20,8 @@ EXAMPLES = (
     "medft copy template/medical_qa my_conf name=ward",
     "medft copy experiment/llm7b_medical my_conf",
 )
+PLAIN_WORDS = True
+"""It takes words without a key."""
 _NAME = re.compile(r"\w[\w.\-]*")
 
 

@@ -20,6 +20,8 @@ from medft.training.memory import Batch, Workload
 from medft.training.objective import estimate
 
 EXAMPLES = ("medft list", "medft list models", "medft list datasets --config-dir my_conf")
+PLAIN_WORDS = True
+"""It takes words without a key."""
 
 What = Literal["models", "datasets", "templates", "trainers", "suites", "experiments"]
 _GROUPS: tuple[What, ...] = ("models", "datasets", "templates", "trainers", "suites", "experiments")
