@@ -62,8 +62,9 @@ class PairTest:
     """Index of another."""
     gap: float
     """Mean of ``second`` less mean of ``first``."""
-    interval: tuple[float, float]
-    """95% confidence interval of ``gap`` (Welch), for this pair by itself."""
+    interval: tuple[float, float] | None
+    """95% confidence interval of ``gap`` (Welch), for this pair by itself; None where no seed differs from
+    another, so that it cannot be estimated."""
     p: float
     """Two-sided p, Holm-corrected over all pairs."""
 
@@ -149,14 +150,16 @@ def compare_pairs(values: Sequence[Sequence[float]], families: Sequence[Sequence
     ]
 
 
-def _welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, tuple[float, float], float]:
+def _welch(
+    first: Sequence[float], second: Sequence[float]
+) -> tuple[float, tuple[float, float] | None, float]:
     import statistics
 
     from scipy.stats import ttest_ind
 
     gap = statistics.fmean(second) - statistics.fmean(first)
-    if len({*first}) == len({*second}) == 1:  # no spread at all: equal, or different beyond doubt
-        return gap, (gap, gap), 1.0 if gap == 0 else 0.0
+    if len({*first}) == len({*second}) == 1:  # no spread at all, so nothing to hold the difference against
+        return gap, None, 1.0
     result = ttest_ind(second, first, equal_var=False)
     interval = result.confidence_interval(0.95)
     return gap, (float(interval.low), float(interval.high)), float(result.pvalue)

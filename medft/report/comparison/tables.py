@@ -9,6 +9,7 @@ from medft.report.blocks import Table
 from medft.report.comparison.result import Comparison, Line
 from medft.report.comparison.seeds import spread
 from medft.report.subject import Subject
+from medft.report.verdicts import NOT_ESTIMABLE
 from medft.runs.losses import train_means
 from medft.runs.record import FINGERPRINTS
 from medft.runs.values import number
@@ -93,7 +94,7 @@ def pairs(comparison: Comparison) -> Table | None:
         (
             comparison.names(pair),
             f"{pair.gap:+.3f}",
-            f"{pair.interval[0]:+.3f} to {pair.interval[1]:+.3f}",
+            f"{pair.interval[0]:+.3f} to {pair.interval[1]:+.3f}" if pair.interval else NOT_ESTIMABLE,
             f"{pair.p:.2g}",
             pair.verdict,
         )

@@ -48,6 +48,7 @@ def test_one_seed_takes_part_in_no_test_and_families_stay_apart() -> None:
     assert compare_pairs([A, B], [[0], [1]]) == []
 
 
-def test_no_spread_at_all() -> None:
+def test_seeds_without_any_spread_prove_nothing() -> None:
     same, other = compare_pairs([[1.0, 1.0], [1.0, 1.0], [2.0, 2.0]], [[0, 1, 2]])[:2]
-    assert (same.p, other.p) == (1.0, 0.0)
+    assert (same.p, other.p) == (1.0, 1.0)
+    assert other.gap == 1 and other.interval is None and not other.counts
