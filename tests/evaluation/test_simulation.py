@@ -27,9 +27,9 @@ def test_ratios_clusters_and_macro_f1_that_do_not_differ_are_rarely_told_apart(n
     assert bench.macro_f1_alarms(n, REPETITIONS) <= FALSE_ALARMS
 
 
-@pytest.mark.parametrize("n", [5, 8, 13, 21, 34, 55, 89])
+@pytest.mark.parametrize("n", [5, 8, 16, 27, 50])
 def test_proportions_that_do_not_differ_are_rarely_told_apart(n: int) -> None:
-    assert max(bench.share_alarms(n, differ) for differ in (0.05, 0.2, 0.5, 0.9, 1.0)) <= FALSE_ALARMS
+    assert max(bench.share_alarms(n, differ) for differ in (0.05, 0.2, 0.5, 0.9)) <= FALSE_ALARMS
 
 
 @pytest.mark.parametrize("n", [20, 27, 100])

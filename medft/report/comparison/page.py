@@ -104,6 +104,6 @@ def _reading(comparison: Comparison) -> str:
         "Smoothed lines: local linear regression (LOWESS, Cleveland 1979) over a tenth of the points, "
         "without lag. Raw lines go through the first, last, lowest and highest point of each pixel column, "
         "so that no extreme is lost.",
-        "Validation values are those of the last validation.",
+        "Validation values are those of the weights that were kept, train loss is the mean of all steps.",
     ]
     return "\n".join([*said, *comparison.notes])

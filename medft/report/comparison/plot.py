@@ -86,7 +86,7 @@ def _above(comparison: Comparison) -> list[tuple[str, str]]:
 def _below(comparison: Comparison) -> list[tuple[str, str]]:
     said = f"Faint: every logged step. Clear: {_smoothing(comparison)}."
     if any(line.final for line in comparison.lines):
-        said += " Points: validation. Numbers: last validation."
+        said += " Points: validation. Numbers: validation of the weights that were kept."
     if any(line.group.repeated for line in comparison.lines):
         said += " Bands and bars: mean ± sd over seeds."
     if any(len(panel.lines) > MOST_COLORED for panel in comparison.panels):

@@ -12,7 +12,7 @@ from medft.report.subject import Subject
 from medft.report.verdicts import NOT_ESTIMABLE
 from medft.runs.losses import train_means
 from medft.runs.record import FINGERPRINTS
-from medft.runs.values import number
+from medft.runs.values import mapping, number
 
 METRICS = (
     "steps", "train_loss", "validation_loss", "bits_per_byte", "test_loss", "tokens", "tokens_per_second",
@@ -41,6 +41,7 @@ def _result(comparison: Comparison, line: Line) -> dict[str, str]:
         "seeds": ", ".join(run.seed for run in runs if run.seed) or UNKNOWN,
         "bits per byte": _spread([run.final("bits_per_byte") for run in runs]),
         "validation loss": _spread([run.final("loss") for run in runs]),
+        "validation rows": " / ".join(dict.fromkeys(_validation_rows(run) for run in runs)),
         "train loss": _spread([_train_loss(run) for run in runs]),
         "test loss": _spread([number(run.figures, "test_loss") for run in runs]),
         "steps": " / ".join(dict.fromkeys(f"{run.curve.rows['step'].max():.0f}" for run in runs)),
@@ -50,6 +51,11 @@ def _result(comparison: Comparison, line: Line) -> dict[str, str]:
         "memory": size(_mean(runs, "peak_memory_bytes")),
         "state": ", ".join(dict.fromkeys(run.state for run in runs)),
     }
+
+
+def _validation_rows(run: Subject) -> str:
+    rows = number(mapping(run.figures, "loss_rows"), "validation")
+    return UNKNOWN if rows is None else f"{rows:,.0f}"
 
 
 def _spread(values: Sequence[float | None]) -> str:
