@@ -164,8 +164,8 @@ def _contexts(config: EvaluateConfig, runs: Sequence[RunModel]) -> list[Context]
     for (own, _), said in zip(splits, remarks, strict=True):
         if len(tests) < len(own):
             said.append(
-                f"{len(tests):,} of {len(own):,} test rows stand in the test split of every run, so only those "
-                "are asked; a suite with a data set of its own asks all of its items."
+                f"{len(tests):,} of {len(own):,} test rows stand in the test split of every run, so those "
+                "alone are asked; a suite with a data set of its own asks all of its items."
             )
     return [
         Context(
