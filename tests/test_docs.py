@@ -108,7 +108,8 @@ def work(words: list[str]) -> None:
         sweep([word for word in overrides if word != "-m"])
         return
     for run in re.findall(r"^resume=(.*)$", "\n".join(rest), re.M):
-        make_run(Path(run), finished=False, settings={"overrides": []})
+        folder = Path("artifacts/runs/mistral-tiny-sample-medical_qa/20261121-101500")
+        make_run(folder if run == "latest" else Path(run), finished=False, settings={"overrides": []})
     if "dataset=my.csv" in overrides:
         Path("my.csv").write_text("question,answer\nWhat is asthma?,A chronic disease of the airways.\n")
     config = settings(verb, first_contact(verb, overrides, group_options()["dataset"]).overrides)
