@@ -55,7 +55,8 @@ def first_contact(verb: str, overrides: Sequence[str], data_sets: Collection[str
         raise ConfigError(
             "there is no such file",
             where=str(path),
-            remedy="a file or folder, or dataset=<one of: medft list datasets>",
+            remedy="a file or folder; dataset=<one of medft list datasets>; or of the hub: dataset=csv "
+            "dataset.reader=hub dataset.repo=<owner/name>",
         )
     given = {key: value for key, value in map(_given, words) if key}
     found = guess(path, given)

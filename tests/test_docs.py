@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 from medft.cli import VERBS, main
-from medft.compose import compose, settings, with_config_dir
+from medft.compose import compose, group_options, settings, with_config_dir
+from medft.first_contact import first_contact
 from medft.machine import Gpu, Machine
 from medft.plan.lengths import bound
 from medft.plan.plan import make
@@ -26,6 +27,7 @@ from medft.plan.request import Request
 from medft.plan.resolve import resolve
 from medft.plan.shape import shape_of
 from medft.sweep.grid import read_grid
+from medft.sweep.search import WORDS
 from medft.verbs.train_config import TrainConfig
 from tests.support.runs import make_run
 from tests.support.trained_run import share_twins
@@ -67,7 +69,7 @@ def commands(text: str) -> Iterator[list[str]]:
             word.replace("=~/", "=/home/you/") for word in shlex.split(line, comments=True)
         ]  # as bash does
         words = words[words.index("medft") + 1 :]
-        filled_in = any(re.fullmatch(r"(.*=)?[A-Z]{3,}|.*\.\.\..*", word) for word in words)
+        filled_in = any(re.fullmatch(r"(.*=)?[A-Z]{3,}|.*(\.\.\.|<).*", word) for word in words)
         if len(words) > 1 and not filled_in:  # a command by itself is only named
             yield words
 
@@ -106,8 +108,11 @@ def work(words: list[str]) -> None:
         sweep([word for word in overrides if word != "-m"])
         return
     for run in re.findall(r"^resume=(.*)$", "\n".join(rest), re.M):
-        make_run(Path(run), finished=False, settings={"overrides": []})
-    config = settings(verb, overrides)
+        folder = Path("artifacts/runs/mistral-tiny-sample-medical_qa/20261121-101500")
+        make_run(folder if run == "latest" else Path(run), finished=False, settings={"overrides": []})
+    if "dataset=my.csv" in overrides:
+        Path("my.csv").write_text("question,answer\nWhat is asthma?,A chronic disease of the airways.\n")
+    config = settings(verb, first_contact(verb, overrides, group_options()["dataset"]).overrides)
     if isinstance(config, TrainConfig):
         fits_somewhere(config)
 
@@ -119,7 +124,7 @@ def sweep(overrides: list[str]) -> None:
         grid = read_grid(own)
         jobs = grid.corners() if grid.intervals else grid.jobs()
         assert len(jobs) > 1 and settings("train", jobs[0]) and settings("train", jobs[-1])
-    compose("train", [word for word in launch if not word.startswith(("hydra/sweeper", "hydra.sweeper"))])
+    compose("train", [word for word in launch if not word.startswith(WORDS)])
 
 
 def fits_somewhere(config: TrainConfig) -> None:
