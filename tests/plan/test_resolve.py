@@ -68,7 +68,7 @@ def test_decisions(there: Machine, overrides: list[str], expected: tuple[str, ..
         (["model=custom", "model.base=a/b"], "full"),  # has no twin
         (["model=custom", "model.base=a/b", "model.family=mistral"], "tiny"),
         (["model=mistral", "model.shape.num_hidden_layers=1"], "tiny"),  # 480M
-        (["model=gemma_2b", "model.shape.num_hidden_layers=0", "model.shape.vocab_size=9"], "full"),
+        (["model=gemma_2b", "model.shape.num_hidden_layers=1", "model.shape.vocab_size=9"], "full"),
     ],
 )
 def test_without_a_gpu_size_decides(overrides: list[str], scale: str) -> None:

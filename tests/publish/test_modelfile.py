@@ -107,7 +107,8 @@ class Odd:
     """A tokenizer whose template says goodbye before the last user turn."""
 
     backend_tokenizer = None
-    bos_token_id = eos_token_id = pad_token_id = None
+    bos_token_id = eos_token_id = pad_token_id = chat_template = None
+    special_tokens_map: dict[str, str] = {}  # noqa: RUF012
 
     def apply_chat_template(self, turns: list[dict[str, str]], **settings: Any) -> str:
         parts = [f"[{turn['role']}]{turn['content']}" for turn in turns]
