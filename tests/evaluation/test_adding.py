@@ -127,15 +127,15 @@ def test_a_metric_of_ones_own_is_a_name_in_a_suite(tmp_path: Path, systems: list
     suite.write_text(HELDOUT_BLEU.format(function=tmp_path / "my_metrics.py:bleu"))
     overrides = with_config_dir(["suite=heldout_bleu", "--config-dir", str(tmp_path / "conf")])
     config = settings("evaluate", overrides).suite["heldout_bleu"]
-    found = _finished(config, OWN, systems, tmp_path / "evaluation")
+    found = _finished(config, OWN, systems, tmp_path)
     lines = (tmp_path / "evaluation" / "mine.answers.jsonl").read_text().splitlines()
     rows = [row for row in map(json.loads, lines) if row["kind"] == "generated" and row["system"] == "base"]
     assert f"BLEU: {sum(bleu(row['text'], row['gold']) for row in rows) / 4:.3f}" in found
     assert any(line.startswith("distance (lower is better)") for line in found)
     no_function = "medft.evaluation.metrics:UNPARSABLE"
     for function in ("nowhere:bleu", f"{tmp_path}/none.py:bleu", "no_such_entry", no_function):
-        overrides.append(f"suite.heldout_bleu.metrics.BLEU.function={function}")
-        wrong = settings("evaluate", overrides).suite["heldout_bleu"]
+        changed = [*overrides, f"suite.heldout_bleu.metrics.BLEU.function={function}"]
+        wrong = settings("evaluate", changed).suite["heldout_bleu"]
         with pytest.raises(ConfigError, match="'BLEU' cannot be computed"):
             _finished(wrong, OWN, systems, tmp_path / "wrong")
 

@@ -136,13 +136,13 @@ def test_a_file_is_asked_by_the_suite_exam(tmp_path: Path, systems: list[System]
         ]  # fmt: skip
         (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
     words = [f"dataset.path={tmp_path}", "dataset.columns.group=subject", "shots=2"]
-    overrides = ["suite=exam", *(f"suite.exam.{word}" for word in words), "suite.exam.abstain=I don't know"]
+    overrides = ["suite=exam", *(f"suite.exam.{word}" for word in words), "suite.exam.abstain=Unsure"]
     config = settings("evaluate", overrides).suite["exam"]
     context = Context(EXAM, (), (), Sampling(), tmp_path / "out", 0, True, "r")
     suite = QuestionSuite("exam", config, context)
     *shots, question = suite.asked.questions[0].prompt[-5::2]
     assert all(shot.content.startswith("train case") for shot in shots)
-    listed = "A. Rest\nB. Insulin\nC. Heparin\nD. I don't know"
+    listed = "A. Rest\nB. Insulin\nC. Heparin\nD. Unsure"
     assert question.content.startswith(f"test case 0?\n\n{listed}\n")
     for system in systems:
         suite.ask(system, lambda *_: None)
