@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import os
 import re
@@ -10,6 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from medft.errors import EngineError, MedftError
+
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h
+_OWN_PAGES = 1 << 20  # bytes
 
 
 def use_threads(count: int) -> None:
@@ -23,6 +28,17 @@ def use_threads(count: int) -> None:
 
     said = os.environ.get("OMP_NUM_THREADS", "")
     torch.set_num_threads(int(said) if count > 1 and said.isdecimal() else count)
+
+
+def give_back_freed_tensors() -> None:
+    """Let every large tensor on a processor have pages of its own, which go back when it is freed.
+
+    glibc raises the size from which it does so to that of the largest tensor freed so far, up to 32 MB, and
+    keeps what is smaller in one heap, where aligned blocks seldom fit the holes of others: half as much again
+    as a step of SmolLM2 needs, measured with glibc 2.36. Does nothing with another C library.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _OWN_PAGES)
 
 
 def peak_memory_bytes() -> int:

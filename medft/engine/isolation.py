@@ -33,7 +33,8 @@ def check(trainer: Trainer) -> None:
     """
     if not getattr(trainer.data_collator, "padding_free", False):
         return
-    share = leak(trainer.model, trainer.data_collator, trainer.train_dataset[0])
+    with trainer.accelerator.autocast():
+        share = leak(trainer.model, trainer.data_collator, trainer.train_dataset[0])
     if share > _TOLERANCE:
         raise EngineError(
             "this model lets the examples of a packed or padding-free batch see one another "

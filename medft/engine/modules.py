@@ -1,5 +1,5 @@
 """Checks of a loaded model that both engines make: 4 bits are 4 bits, the tokenizer fits; which layers get an
-adapter (``lora_targets``); and a trained adapter put on a base."""
+adapter (``lora_targets``), and in which type; and a trained adapter put on a base."""
 
 from __future__ import annotations
 
@@ -128,6 +128,20 @@ def has_plain_head(model: CausalLM) -> bool:
             return torch.allclose(head(hidden.to(head.weight.dtype)).float(), logits.float(), rtol=1e-2)
     finally:
         base.train(training)
+
+
+def take_inputs_as_they_are(model: AdaptedLM) -> None:
+    """Let the adapters of a model that is computed under autocast leave the casting to it.
+
+    PEFT casts every input to the adapter's float32 first, and autocast casts it back: two copies for each
+    layer, one of them kept for the backward pass, with the same result. DoRA's layers, which compute norms
+    beside, are left as they are.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    for module in model.modules():
+        if isinstance(module, LoraLayer) and not any(module.use_dora.values()):
+            module.cast_input_dtype_enabled = False
 
 
 def with_adapter(model: CausalLM, adapter: Path) -> AdaptedLM:

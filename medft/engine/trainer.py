@@ -1,9 +1,11 @@
-"""What medft uses of a trainer that has been built, whatever it trains for: protocols."""
+"""What medft uses of a trainer that has been built, whatever it trains for; and the result of a test."""
 # ruff: noqa: D102 - most members are those of transformers and datasets
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, overload
 
@@ -54,6 +56,34 @@ class Measured(Protocol):
         """Tokens the model was given, padding included."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A held-out answer as base and tuned model find it."""
+
+    base_nats: float
+    """Cross-entropy of its tokens, stop token left out, without the adapter."""
+    tuned_nats: float
+    """The same with it."""
+    size: float
+    """Its UTF-8 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A judgement of base and tuned model on the same rows."""
+
+    base_loss: float
+    """Mean loss per trained token, without the adapter."""
+    base_bits_per_byte: float | None
+    """Bits per byte of the answers; None where they are not known."""
+    tuned_loss: float
+    """As ``base_loss``, with the adapter."""
+    tuned_bits_per_byte: float | None
+    """As ``base_bits_per_byte``, with the adapter."""
+    answers: tuple[Answer, ...]
+    """Every answer; empty where bits per byte are not known."""
+
+
 class Arguments(Protocol):
     """``transformers.TrainingArguments``."""
 
@@ -69,12 +99,20 @@ class TrainerState(Protocol):
     best_model_checkpoint: str | None
 
 
+class Accelerator(Protocol):
+    """``accelerate.Accelerator``."""
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """The types that a step is computed in."""
+
+
 class Trainer(Protocol):
     """A ``transformers.Trainer`` with medft's exact counts."""
 
     model: CausalLM
     model_wrapped: CausalLM
     args: Arguments
+    accelerator: Accelerator
     state: TrainerState
     train_dataset: Rows
     data_collator: Collate
@@ -84,7 +122,9 @@ class Trainer(Protocol):
     """Whether bits per byte can be told for this model."""
 
     def train(self, resume_from_checkpoint: str | None) -> object: ...
-    def evaluate(self, rows: Rows, *, metric_key_prefix: str) -> dict[str, float]: ...
+    def test(self, rows: Rows) -> Judged:
+        """Judge the tuned model and its base."""
+
     def compute_loss(self, model: CausalLM, inputs: Batch) -> torch.Tensor: ...
     def backward(self, loss: torch.Tensor) -> None: ...
     def inputs_of(self, rows: Sequence[EncodedRow]) -> Batch:

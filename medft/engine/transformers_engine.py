@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medft.engine import checkpoint, compat, isolation, modules, toolchain
+from medft.engine import checkpoint, compat, device, isolation, modules, row_attention, toolchain
 from medft.engine.base import EngineName, LoadSpec, LoraConfig, LossType
 from medft.engine.trainer import Trainer
 from medft.errors import EngineError
@@ -45,12 +45,15 @@ class TransformersEngine:
                 "the transformers engine has no 'unsloth' gradient checkpointing",
                 remedy="set engine.gradient_checkpointing=standard",
             )
+        device.give_back_freed_tensors()
         base = _load(spec)
         modules.check_tokenizer(base, tokenizer)
         model = _attach(base, lora, seed)
         if spec.gradient_checkpointing == "standard":
             _checkpoint(model)
+        row_attention.attend_by_rows(model)
         compat.keep_adapter_float32(model)
+        compat.compute_logits_once()
         return model
 
     def loss_type(self, model: CausalLM) -> LossType:

@@ -7,11 +7,14 @@ time.
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from medft.prompt.tokens import EncodedSplit
 from medft.training.memory import Batch
+
+_DRAWN_STEPS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,19 @@ def padding_ratio(lengths: Sequence[int], rows: int) -> float:
         length * (below[i + 1] - below[i]) for i, length in enumerate(reversed(lengths))
     )  # shortest first
     return longest / (sum(lengths) / count)
+
+
+def sorted_padding_ratio(lengths: Sequence[int], rows: int, per_step: int) -> float:
+    """The same where the ``per_step`` rows of a step are sorted before batches are cut from them: of as many
+    random steps as make it steady to a hundredth."""
+    if not lengths:
+        return 1.0
+    draw, processed, real = random.Random(0), 0, 0  # noqa: S311
+    for _ in range(_DRAWN_STEPS):
+        step = sorted(draw.choices(lengths, k=per_step), reverse=True)
+        processed += sum(rows * step[start] for start in range(0, per_step, rows))
+        real += sum(step)
+    return processed / real
 
 
 def attended(lengths: Sequence[int]) -> float:

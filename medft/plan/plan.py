@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 
 from medft.aliases import Json
 from medft.config import plain
-from medft.engine.base import Checkpointing
+from medft.engine.base import Checkpointing, EngineName
 from medft.errors import EngineError
 from medft.format import count, duration, size
 from medft.machine import Machine
 from medft.plan import cost, fit, lengths, problems
+from medft.plan.budget import Work, most_steps
 from medft.plan.disk import Disk, free_bytes
 from medft.plan.fit import Memory, Recipe
 from medft.plan.flops import flops_per_token, peak_flops, utilisation
@@ -27,10 +28,10 @@ from medft.plan.resolve import Resolved, is_small
 from medft.plan.speed import Speed, measure
 from medft.training.config import Optimizer, TrainerConfig
 from medft.training.memory import Estimate
-from medft.training.schedule import Schedule, schedule
+from medft.training.schedule import Schedule
 
 _MEMORY_FOR_AUTO = 0.9
-_DECIDED = ("optimizer", "batch")
+_DECIDED = ("optimizer", "batch", "steps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,26 +132,25 @@ def make(
         ConfigError: trainer.fit=auto on a number of GPUs that does not divide the rows of a step.
     """
     reasons = dict(resolved.reasons)
-    memory = memory_of(request, resolved, machine)
+    memory, of_step = memory_of(request, resolved, machine), _cost(request, resolved, machine, speed)
     used = machine.gpus[: request.devices]
     free = min((gpu.usable_bytes for gpu in used), default=machine.ram_available)
-    recipe = _recipe(request, resolved, machine, free, memory, reasons)
-    trainer = recipe.trainer
-    decided = replace(resolved, gradient_checkpointing=recipe.checkpointing, reasons=reasons)
-    rows = request.lengths.train
-    sequences = lengths.sequences(rows, trainer.max_length) if trainer.packing else len(rows)
-    steps = schedule(trainer, sequences, request.devices)
-    tokens = _trained(rows, sequences, steps)
+    recipe = _recipe(request, resolved, machine, free, memory, of_step, reasons)
     rate = last_rate(request.artifacts, machine, _like(request, resolved))
     if rate is None and _on_cpu(resolved, machine):
-        rate = _reckoned(request, decided, trainer, speed())
+        rate = _reckoned(request, recipe, of_step, speed().of(resolved.dtype))
+    work = Work(recipe.trainer, request.lengths, request.devices, recipe.checkpointing)
+    if recipe.trainer.minutes is not None:
+        work = _within_minutes(work, recipe.trainer.minutes, rate, reasons)
+    trainer, rows = work.trainer, request.lengths.train
     needs = memory(recipe) if memory else None
-    seconds = rate.seconds(tokens, _validated(request.lengths, trainer, steps)) if rate else None
+    seconds = work.seconds(rate) if rate else None
     room = disk_of(request, resolved, trainer)
     there = free_bytes(request.artifacts)
     return Plan(
-        resolved=decided, trainer=trainer, schedule=steps, devices=request.devices,
-        exact=request.lengths.exact, longest=max(rows, default=0), tokens=tokens,
+        resolved=replace(resolved, gradient_checkpointing=recipe.checkpointing, reasons=reasons),
+        trainer=trainer, schedule=work.schedule, devices=request.devices,
+        exact=request.lengths.exact, longest=max(rows, default=0), tokens=work.trained,
         flops_per_token=_flops(request), padding_ratio=cost.padding_of(trainer, rows),
         memory=needs, memory_free=free, disk=room, disk_free=there,
         seconds=seconds, rate=rate,
@@ -158,7 +158,7 @@ def make(
             *problems.beyond_context(
                 _longest(request.lengths, trainer), request.context, request.lengths.exact
             ),
-            *problems.slow(seconds, steps.steps, is_small(request.shape), machine),
+            *problems.slow(seconds, work.schedule.steps, is_small(request.shape), machine),
             *problems.of_devices(used),
             *problems.of_disk(room, there, request.artifacts),
             *problems.of_memory(recipe, memory, resolved.engine == "unsloth", free, machine),
@@ -166,16 +166,46 @@ def make(
     )  # fmt: skip
 
 
+def _within_minutes(work: Work, minutes: float, rate: Rate | None, reasons: dict[str, str]) -> Work:
+    """The work with as many steps as fit the time; with all of them where no speed is known, and without a
+    limit where the steps were said."""
+    if work.trainer.max_steps is not None:
+        return replace(work, trainer=replace(work.trainer, minutes=None))
+    whole = work.schedule.steps
+    if rate is None:
+        reasons["steps"] = (
+            f"all {whole:,} steps: how many fit trainer.minutes={minutes:g} is not known before the first run"
+        )
+        return work
+    steps = most_steps(work, rate, minutes)
+    reasons["steps"] = (
+        f"{steps:,} of {whole:,} steps: what trainer.minutes={minutes:g} allow, validation and test "
+        f"included, at {rate.words}"
+    )
+    return replace(work, trainer=replace(work.trainer, max_steps=steps))
+
+
+def _cost(
+    request: Request, resolved: Resolved, machine: Machine, speed: Callable[[], Speed]
+) -> Callable[[Recipe], float]:
+    """What a step of a recipe costs."""
+    varlen = resolved.engine == "unsloth" or not machine.gpus  # FlashAttention, xformers, or row by row
+    measured = speed().of(resolved.dtype) if _on_cpu(resolved, machine) else None
+    return cost.step_cost(
+        request.lengths.train, request.shape, request.adapter, resolved.dtype, machine, varlen, measured
+    )
+
+
 def _recipe(
     request: Request, resolved: Resolved, machine: Machine, free: int, memory: Memory | None,
-    reasons: dict[str, str],
+    of_step: Callable[[Recipe], float], reasons: dict[str, str],
 ) -> Recipe:  # fmt: skip
     """The recipe as it will run."""
     trainer = _optimizer(request.trainer, machine, reasons)
     recipe = Recipe(trainer, resolved.gradient_checkpointing, resolved.load_in_4bit)
     if memory is not None:
         if trainer.fit == "auto":
-            return _fit(recipe, request, resolved, machine, free, memory, reasons)
+            return _fit(recipe, request, resolved, free, memory, of_step, reasons)
         if _on_cpu(resolved, machine) and request.engine.gradient_checkpointing == "auto":
             return _recomputed_if_needed(recipe, free, memory, reasons)
     elif trainer.padding_free is None:
@@ -189,13 +219,16 @@ def _on_cpu(resolved: Resolved, machine: Machine) -> bool:
     return resolved.scale == "full" and not machine.gpus
 
 
-def _reckoned(request: Request, resolved: Resolved, trainer: TrainerConfig, speed: Speed) -> Rate | None:
+def _reckoned(
+    request: Request, recipe: Recipe, of_step: Callable[[Recipe], float], speed: float
+) -> Rate | None:
     """How fast a processor of that speed trains; None where sizes are not known."""
-    if (per_token := _flops(request)) is None:
+    rows, trainer = request.lengths.train, recipe.trainer
+    if request.shape is None or request.adapter is None or not sum(rows):
         return None
-    passes = cost.PASSES[resolved.gradient_checkpointing]
-    padding = cost.padding_of(trainer, request.lengths.train)
-    return reckoned(speed.of(resolved.dtype), per_token, passes, padding)
+    per_step = trainer.per_device_batch_size * trainer.gradient_accumulation_steps
+    work = of_step(recipe) / (per_step * sum(rows) / len(rows))
+    return reckoned(speed, flops_per_token(request.shape, request.adapter, 0) / 2, work)
 
 
 def _recomputed_if_needed(recipe: Recipe, free: int, memory: Memory, reasons: dict[str, str]) -> Recipe:
@@ -230,22 +263,18 @@ def _optimizer(trainer: TrainerConfig, machine: Machine, reasons: dict[str, str]
 
 
 def _fit(
-    recipe: Recipe, request: Request, resolved: Resolved, machine: Machine, free: int,
-    memory: Memory, reasons: dict[str, str],
+    recipe: Recipe, request: Request, resolved: Resolved, free: int, memory: Memory,
+    of_step: Callable[[Recipe], float], reasons: dict[str, str],
 ) -> Recipe:  # fmt: skip
     kinds: tuple[Checkpointing, ...] = (resolved.gradient_checkpointing,)
     if request.engine.gradient_checkpointing == "auto":
         kinds = ("off", "standard", *(("unsloth",) if resolved.engine == "unsloth" else ()))
-    varlen = resolved.engine == "unsloth"  # FlashAttention, xformers, or plain attention row by row
-    of_step = cost.step_cost(
-        request.lengths.train, request.shape, request.adapter, resolved.dtype, machine, varlen
-    )
     room = int(free * _MEMORY_FOR_AUTO)
     chosen = fit.fastest(recipe, kinds, request.devices, room, memory, of_step)
     trainer = chosen.trainer
     reasons["batch"] = (
         f"{trainer.per_device_batch_size} rows x {trainer.gradient_accumulation_steps} accumulated, "
-        f"{_batching(trainer, varlen)}: the least work per step that fits {size(room)}"
+        f"{_batching(trainer, resolved.engine)}: the least work per step that fits {size(room)}"
     )
     if len(kinds) > 1:
         reasons["gradient_checkpointing"] = (
@@ -254,31 +283,12 @@ def _fit(
     return chosen
 
 
-def _batching(trainer: TrainerConfig, varlen: bool) -> str:
+def _batching(trainer: TrainerConfig, engine: EngineName) -> str:
     if trainer.padding_free or trainer.packing:
         return "joined without padding"
     if trainer.per_device_batch_size == 1:
         return "one at a time"
-    return "padded" if varlen else "padded (plain attention costs more on joined rows)"
-
-
-def _trained(rows: tuple[int, ...], sequences: int, steps: Schedule) -> int:
-    """Tokens in all steps; exact for whole epochs, else the mean row counts."""
-    per_sequence = sum(rows) / max(sequences, 1)
-    per_epoch = -(-sequences // steps.rows_per_step)
-    whole, rest = divmod(steps.steps, max(per_epoch, 1))
-    return round(whole * sum(rows) + rest * steps.rows_per_step * per_sequence)
-
-
-def _validated(rows: Lengths, trainer: TrainerConfig, steps: Schedule) -> float:
-    """Tokens of all validations, the one before step 1 included, and of the test."""
-    times = 1 + steps.steps // steps.eval_steps
-    return times * _some(rows.validation, trainer.validation_rows) + _some(rows.test, trainer.test_rows)
-
-
-def _some(rows: tuple[int, ...], most: int | None) -> float:
-    """Tokens of at most ``most`` of the rows, expected."""
-    return sum(rows) * min(1.0, (most or len(rows)) / max(len(rows), 1))
+    return "padded" if engine == "unsloth" else "padded (plain attention costs more on joined rows)"
 
 
 def _like(request: Request, resolved: Resolved) -> Json:

@@ -12,8 +12,9 @@ from medft.runs import RunDir, all_runs
 from medft.runs.record import RunRecord
 from medft.runs.values import mapping, number
 
-_VALIDATION_PER_TOKEN = 1 / 3  # a forward pass, of forward and backward
-_CPU_SHARE = 0.8  # of the speed of its matrix products that a training of a real model reaches on a CPU
+_CPU_SHARE = 1.1
+"""Of the measured speed of matrix products, what a training of a real model reaches on a CPU: above 1, since
+prompts never reach the output layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,11 @@ class Rate:
     run: str
     """The run it was measured in, or what it was reckoned from."""
 
-    def seconds(self, trained: float, validated: float) -> float:
-        """How long so many tokens take to train on and to validate."""
-        return (trained + validated * _VALIDATION_PER_TOKEN) / self.tokens_per_second
+    @property
+    def words(self) -> str:
+        """For people: "210 tokens/s as in mistral-x-y/20260101-000000"."""
+        digits = 0 if self.tokens_per_second >= 10 else 1
+        return f"{self.tokens_per_second:,.{digits}f} tokens/s as in {self.run}"
 
 
 def last_rate(artifacts: Path, machine: Machine, like: Json) -> Rate | None:
@@ -41,17 +44,15 @@ def last_rate(artifacts: Path, machine: Machine, like: Json) -> Rate | None:
     return next((rate for run in all_runs(artifacts) if (rate := _rate(run, machine, like))), None)
 
 
-def reckoned(speed: float, flops_per_token: float, passes: float, padding: float) -> Rate:
+def reckoned(speed: float, flops_per_pass: float, work: float) -> Rate:
     """The rate that a processor's speed lets expect.
 
     Args:
         speed: of its matrix products, in operations per second.
-        flops_per_token: of a training step without recomputation.
-        passes: forward and backward, 2, or with recomputation 3.
-        padding: processed over real tokens.
+        flops_per_pass: operations of a token's way through the model once, without attention.
+        work: what a real token costs, as ``cost`` counts: tokens processed, times their passes.
     """
-    per_token = flops_per_token * passes / 2 * padding
-    return Rate(_CPU_SHARE * speed / per_token, "a measurement of this processor")
+    return Rate(_CPU_SHARE * speed / (flops_per_pass * work), "a measurement of this processor")
 
 
 def _rate(run: RunDir, machine: Machine, like: Json) -> Rate | None:

@@ -87,7 +87,7 @@ def memory_of(request: Request, resolved: Resolved, machine: Machine) -> Memory 
                 checkpointing=recipe.checkpointing,
                 fused_lora=unsloth and resolved.dtype != "float32" and not request.lora.use_dora,
                 chunked_by="unsloth" if unsloth else "plain",
-                varlen=unsloth,
+                varlen=unsloth or (joined and not machine.gpus),
                 train=lengths.widest(cut["train"], trainer.per_device_batch_size, joined),
                 evaluate=lengths.widest(judged, trainer.per_device_eval_batch_size, joined),
                 free=min((gpu.usable_bytes for gpu in machine.gpus[: request.devices]), default=0),

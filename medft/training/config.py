@@ -20,7 +20,10 @@ class TrainerConfig:
     epochs: Epochs = 1.0
     """Passes over the training rows; max_steps wins when set."""
     max_steps: Count | None = None
-    """Optimizer steps; null: as many as the epochs need."""
+    """Optimizer steps; null: as many as the epochs need, within `minutes`."""
+    minutes: Positive | None = None
+    """Minutes that training, validation and test are to take: the plan takes as many steps as its reckoning
+    allows, and a training that is late by a quarter ends there. max_steps wins when set; null: no limit."""
     per_device_batch_size: Batch = 2
     """Rows per forward pass on one device."""
     gradient_accumulation_steps: Batch = 4

@@ -35,10 +35,6 @@ oneDNN's cache of kernels, is not counted: measured on a twin, 0.1 GB after 30 o
 no more."""
 HOST_LIBRARIES = 4_000_000_000
 """The same beside a GPU, where CUDA's libraries are loaded too; an allowance."""
-CPU_HEAP = 0.42
-"""Holes that the C library's heap keeps between tensors that come and go, as a share of them. Measured with
-SmolLM2-135M as what lacked beside the rest: 0.40 at 1,024 tokens a step, 0.59 at 2,160, 0.41 at 2,070 joined.
-"""
 PASSING = 4
 """Gradients of a block's output, of the MLP's input, of the norm before it, and their sum. Fitted: the
 longest rows that Unsloth publishes for cards of 8 to 80 GB (docs.unsloth.ai, Unsloth Benchmarks: Llama 3.1 8B
@@ -155,21 +151,34 @@ def block_bytes_per_token(
     """What one block keeps for its backward pass, per token.
 
     The frozen projections keep nothing of their input, LoRA's A keeps it. Plain modules: each norm keeps its
-    input in float32; every adapted projection a copy of its input of its own, since autocast casts it anew
-    to the compute type, and without autocast peft does, to the adapter's float32;
-    attention keeps q, k, v (repeated to all heads), its output and a float32 log-sum-exp per head; the MLP
-    keeps its gate before and after the activation, and its up half. Unsloth's kernels share the inputs of
-    q, k, v and of gate, up, and recompute the activation; for xformers, which its attention is without the
-    package flash-attn, it repeats k and v too where gradients are wanted (unsloth 2026.10,
-    utils/attention_dispatch.py). The r numbers between LoRA's A and B are left out.
+    input in float32; adapted projections share their inputs under autocast, and without it each keeps a copy
+    of its own, which peft casts to the adapter's float32; attention keeps q, k, v (repeated to all heads),
+    its output and a float32 log-sum-exp per head; the MLP keeps its gate before and after the activation, and
+    its up half. Unsloth's kernels share the inputs of q, k, v and of gate, up, and recompute the activation;
+    for xformers, which its attention is without the package flash-attn, it repeats k and v too where
+    gradients are wanted (unsloth 2026.10, utils/attention_dispatch.py). The r numbers between LoRA's A and B
+    are left out.
     """
     size, hidden, inner = SIZES[dtype], shape.hidden_size, shape.intermediate_size
     queries = shape.num_attention_heads * shape.head_dim
     sums = 4 * shape.num_attention_heads
     if fused_lora:
         return size * (4 * hidden + 4 * queries + 2 * inner) + sums
-    inputs = sum(projections(shape)[target][0] for target in targets) * (size if autocast else 4)
+    inputs = (
+        _inputs(shape, targets, size)
+        if autocast
+        else 4 * sum(projections(shape)[target][0] for target in targets)
+    )
     return shape.block_norms * 4 * hidden + size * (4 * queries + 3 * inner) + inputs + sums
+
+
+def _inputs(shape: ShapeConfig, targets: Collection[str], size: int) -> int:
+    """What adapted projections keep of inputs that several of them have in common; the output projection's is
+    what attention keeps."""
+    names = set(targets)
+    shared = ({"q_proj", "k_proj", "v_proj", "qkv_proj"}, {"gate_proj", "up_proj", "gate_up_proj"})
+    width = sum(shape.hidden_size for group in shared if group & names)
+    return size * (width + (shape.intermediate_size if "down_proj" in names else 0))
 
 
 def kept(work: Workload) -> tuple[int, int]:
@@ -185,8 +194,8 @@ def kept(work: Workload) -> tuple[int, int]:
 
 
 def _autocast(work: Workload) -> bool:
-    """Whether products are computed in 16 bits of float32 weights: on a GPU, unless all is in float32."""
-    return work.on_gpu and work.dtype != "float32"
+    """Whether products with the float32 adapter are computed in 16 bits."""
+    return work.dtype == "bfloat16" or (work.on_gpu and work.dtype == "float16")
 
 
 def _block(work: Workload) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from medft.engine.trainer import Judged
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -19,8 +21,8 @@ class Outcome:
     """Whether the loss stopped being a number."""
     best_step: int | None
     """The step whose weights were kept, where that is not the last."""
-    test: dict[str, float]
-    """Loss and bits per byte on the test split; empty without one."""
+    tested: Judged | None
+    """Base and tuned model on the test split; None without one."""
     seconds: float
     """Wall time, validation, saving and earlier halves included."""
     step_seconds: float

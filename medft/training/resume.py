@@ -39,12 +39,20 @@ def expand(overrides: Sequence[str]) -> tuple[list[str], dict[str, object]]:
     run = find_run(names[-1], Path(artifacts), latest="unfinished")
     _demand_resumable(run)
     before = RunRecord(run).demand(dict, "settings")
-    weights = mapping(before, "model").get(
-        "weights", "auto"
-    )  # where they came from, whatever the hub says now
-    kept = [] if weights == "auto" else [f"model.weights={weights}"]
-    whole = [*strings(before.get("overrides")), *kept, *own]
+    whole = [*strings(before.get("overrides")), *_found_out(before), *own]
     return whole, {"overrides": whole, "resume": str(run.root), "run_dir": str(run.root)}
+
+
+def _found_out(before: Mapping[str, Any]) -> list[str]:
+    """What the run found out when it began, as overrides: where its weights came from, whatever the hub says
+    now, and how many steps fitted its minutes, however fast the machine is now."""
+    weights = mapping(before, "model").get("weights", "auto")
+    trainer = mapping(before, "trainer")
+    fitted = trainer.get("minutes") is not None and trainer.get("max_steps") is not None
+    return [
+        *([] if weights == "auto" else [f"model.weights={weights}"]),
+        *([f"trainer.max_steps={trainer['max_steps']}"] if fitted else []),
+    ]
 
 
 def demand_same(run: RunDir, now: Json) -> None:

@@ -13,7 +13,7 @@ from transformers import EarlyStoppingCallback, set_seed
 
 from medft import ranks
 from medft.engine.device import peak_memory_bytes
-from medft.engine.trainer import Trainer
+from medft.engine.trainer import Judged, Trainer
 from medft.files import atomic_folder
 from medft.models.causal_lm import AdaptedLM
 from medft.prompt.tokenizer import Tokenizer
@@ -23,6 +23,7 @@ from medft.training import objective
 from medft.training.callbacks import Recorder, Stopper
 from medft.training.checkpoints import last_checkpoint, step_of, unvalidated
 from medft.training.config import TrainerConfig
+from medft.training.deadline import Deadline
 from medft.training.inputs import Loaded, Training, Watchers
 from medft.training.losslog import LossLog
 from medft.training.rehearsal import Rehearsal
@@ -46,12 +47,13 @@ def train(
     recorder = Recorder(
         _loss_log(training.folder, start), [*watchers.listeners, stopper.watch, watchers.bar.show]
     )
+    deadline = Deadline(config.minutes) if config.minutes is not None and ranks.count() == 1 else None
     rehearsal = Rehearsal([rows[name] for name in ("validation", "test") if name in rows])
     trainer = objective.make_trainer(
         loaded, rows, training, steps,
         [
             *([rehearsal] if training.rehearse else []), stopper, recorder, watchers.bar,
-            *_early_stopping(config, "validation" in rows),
+            *_early_stopping(config, "validation" in rows), *([deadline] if deadline else []),
         ],
         validate_first=validate_first,
     )  # fmt: skip
@@ -62,8 +64,9 @@ def train(
     with stopper.catching():
         _go(trainer, start, steps)
     stopped = stopper.signal is not None or stopper.diverged_at is not None
-    test = {} if stopped or "test" not in rows else trainer.evaluate(rows["test"], metric_key_prefix="test")
-    return _outcome(trainer, recorder, stopper, steps, test)
+    tested = None if stopped or "test" not in rows else trainer.test(rows["test"])
+    late = deadline is not None and deadline.passed
+    return _outcome(trainer, recorder, stopper, steps, tested, late)
 
 
 def _loss_log(run: RunDir, start: Path | None) -> LossLog | None:
@@ -86,17 +89,17 @@ def _go(trainer: Trainer, start: Path | None, steps: Schedule) -> None:
 
 
 def _outcome(
-    trainer: Trainer, recorder: Recorder, stopper: Stopper, steps: Schedule, test: Mapping[str, float]
+    trainer: Trainer, recorder: Recorder, stopper: Stopper, steps: Schedule, tested: Judged | None, late: bool
 ) -> Outcome:
     totals, step = recorder.totals, trainer.state.global_step
     best = trainer.state.best_model_checkpoint if trainer.args.load_best_model_at_end else None
     return Outcome(
         steps=step,
-        stopped_by=_stopped_by(stopper, step, steps.steps),
+        stopped_by=_stopped_by(stopper, step, steps.steps, late),
         interrupted=stopper.signal is not None,
         diverged=stopper.diverged_at is not None,
         best_step=step_of(Path(best)) if best else None,
-        test={name: test[f"test_{name}"] for name in ("loss", "bits_per_byte") if f"test_{name}" in test},
+        tested=tested,
         seconds=totals.seconds,
         step_seconds=totals.step_seconds,
         validation_seconds=trainer.clock["validation"],
@@ -109,11 +112,13 @@ def _outcome(
     )
 
 
-def _stopped_by(stopper: Stopper, step: int, planned: int) -> str:
+def _stopped_by(stopper: Stopper, step: int, planned: int, late: bool) -> str:
     if stopper.signal is not None:
         return f"stopped at step {step} of {planned}"
     if stopper.diverged_at is not None:
         return f"the loss was not a number at step {stopper.diverged_at}"
+    if late:
+        return f"its minutes were over at step {step} of {planned}"
     return f"early stopping at step {step} of {planned}" if step < planned else ""
 
 

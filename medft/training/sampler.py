@@ -1,10 +1,11 @@
-"""Which rows meet in a step when rows are grouped by length."""
+"""The order of training rows where their lengths count: which rows meet in a step, or in its batches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 import torch
+from accelerate.data_loader import SeedableRandomSampler
 from torch.utils.data import Sampler
 
 _WINDOW = 200  # steps: batches of 8 of MedQuAD's rows are then padded by 1.4%
@@ -45,6 +46,32 @@ class GroupedByLength(Sampler[int]):
         for index in torch.randperm(len(steps), generator=draw).tolist():
             yield from steps[index]
         yield from rows[whole:]
+
+
+class SortedSteps(Sampler[int]):
+    """The order that transformers draws for a seed, but with the rows of each step sorted by length: the same
+    rows meet in every step, and those of like length in its batches.
+
+    Args:
+        lengths: tokens of every row.
+        per_step: rows of an optimiser step, over all devices.
+        seed: of the order.
+    """
+
+    def __init__(self, lengths: Sequence[int], per_step: int, seed: int) -> None:
+        self._lengths, self._per_step = lengths[:], per_step
+        self._drawn = SeedableRandomSampler(range(len(lengths)), data_seed=seed)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next."""
+        self._drawn.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        for step in _cut(list(self._drawn), self._per_step):
+            yield from sorted(step, key=self._lengths.__getitem__)
 
 
 def _cut(rows: list[int], size: int) -> list[list[int]]:

@@ -77,6 +77,7 @@ def summarise(
     train = [row for row in rows if row["split"] == "train"]
     steps, losses = ([float(row[column]) for row in train] for column in ("step", "loss"))
     validation = [row for row in rows if row["split"] == "validation"]
+    tested = outcome.tested
     last = _final(validation, outcome.best_step)
     return {
         "name": f"{run.root.parent.name}/{run.root.name}",
@@ -90,8 +91,10 @@ def summarise(
         "base_bits_per_byte": _before(validation, "bits_per_byte"),
         "validation_loss": float(last["loss"]) if last else None,
         "bits_per_byte": float(last["bits_per_byte"]) if last and last["bits_per_byte"] else None,
-        "test_loss": outcome.test.get("loss"),
-        "test_bits_per_byte": outcome.test.get("bits_per_byte"),
+        "base_test_loss": tested.base_loss if tested else None,
+        "base_test_bits_per_byte": tested.base_bits_per_byte if tested else None,
+        "test_loss": tested.tuned_loss if tested else None,
+        "test_bits_per_byte": tested.tuned_bits_per_byte if tested else None,
         "loss_rows": rows_asked(RunRecord(run)),
         "tokens": outcome.tokens,
         "tokens_per_second": round(outcome.tokens_per_second, 1),

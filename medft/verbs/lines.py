@@ -139,6 +139,8 @@ def say_stopped(screen: Screen, folder: RunDir, outcome: Outcome) -> int:
 
 def say_end(screen: Screen, summary: dict[str, Any], stages: Stages) -> None:
     """The metrics, where the time went, and what can be done with the run."""
+    if summary["stopped_by"]:
+        screen.line("notice", f"ended early: {summary['stopped_by']}")
     rows, bits = summary["loss_rows"], summary["bits_per_byte"]
     mean, tail = summary["train_loss"], summary["train_loss_last_fifth"]
     screen.line(
@@ -147,5 +149,8 @@ def say_end(screen: Screen, summary: dict[str, Any], stages: Stages) -> None:
     for split, more in (("validation", f", {decimal(bits)} bits/byte" * (bits is not None)), ("test", "")):
         if (loss := summary[f"{split}_loss"]) is not None:
             screen.line("", f"{split} loss {loss:.3f}{more}{of_rows(rows, split)}")
+    if found := summary["test_gain"]:
+        before, after = summary["base_test_bits_per_byte"], summary["test_bits_per_byte"]
+        screen.line("", f"{found['rows']} test rows: {before:.3f} -> {after:.3f} bits/byte, {found['words']}")
     screen.line("time", stages.summary())
     screen.line("next", "medft chat run=latest | medft evaluate run=latest | medft compare")

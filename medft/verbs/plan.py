@@ -112,6 +112,4 @@ def _parts(memory: Estimate) -> str:
 def _time(plan: Plan) -> str:
     if plan.seconds is None or plan.rate is None:
         return "unknown before the first run of this model here"
-    rate = plan.rate.tokens_per_second
-    speed = f"{rate:,.{0 if rate >= 10 else 1}f} tokens/s as in {plan.rate.run}"
-    return f"about {duration(plan.seconds)}, at {speed}"
+    return f"about {duration(plan.seconds)}, at {plan.rate.words}"

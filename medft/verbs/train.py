@@ -37,6 +37,7 @@ from medft.training.resume import demand_same_data, demand_same_steps, expand
 from medft.training.summary import Fingerprints, ledger_json, summarise
 from medft.training.wandb_log import Labels, WandbRun
 from medft.verbs import train_upload
+from medft.verbs.gain import gain
 from medft.verbs.lines import announce, say_base, say_end, say_plan, say_stopped
 from medft.verbs.stages import Stages
 from medft.verbs.steps import Tokens, decided, encode, merge, plan_of
@@ -196,7 +197,9 @@ def _write_down(job: _Job, plan: Plan, ledger: Json) -> None:
     """Ledger, plan, settings and environment, into the run folder."""
     write_json(job.folder.ledger, ledger)
     write_json(job.folder.plan, plan.to_json())
-    describe(job.folder, plain(job.config), snapshot(probe(), plan.resolved, job.config.seed))
+    trainer = replace(job.config.trainer, max_steps=plan.trainer.max_steps)  # as many as fit trainer.minutes
+    config = replace(job.config, trainer=trainer)
+    describe(job.folder, plain(config), snapshot(probe(), plan.resolved, job.config.seed))
 
 
 def _load(engine: Engine, job: _Job, plan: Plan, base: Base, tokens: Tokens) -> Loaded:
@@ -232,6 +235,7 @@ def _names(job: _Job, plan: Plan, outcome: Outcome, wandb: WandbRun) -> Json:
         "seed": config.seed,
         "sweep": str(config.sweep.folder) if config.sweep.folder else None,
         "wandb": wandb.id,
+        "test_gain": gain(outcome.tested.answers) if outcome.tested else None,
     }
 
 

@@ -31,6 +31,21 @@ def test_expected_padding_is_that_of_random_batches(rows: int) -> None:
     assert lengths.padding_ratio((), rows) == 1
 
 
+@pytest.mark.parametrize("rows", [1, 2, 4, 8])
+def test_rows_sorted_within_their_step_are_padded_less(rows: int) -> None:
+    draw = random.Random(1)
+    population = sorted((int(draw.lognormvariate(5, 1)) + 1 for _ in range(500)), reverse=True)
+    processed = real = 0
+    for _ in range(20_000):
+        step = sorted(draw.choices(population, k=8))
+        processed += sum(rows * max(step[start : start + rows]) for start in range(0, 8, rows))
+        real += sum(step)
+    found = lengths.sorted_padding_ratio(population, rows, 8)
+    assert found == pytest.approx(processed / real, rel=0.03)
+    assert found <= lengths.padding_ratio(population, rows) * 1.03
+    assert lengths.sorted_padding_ratio((), rows, 8) == 1
+
+
 def test_a_token_stands_in_a_row_of_this_mean_length() -> None:
     tokens = [length for length in (90, 50, 10) for _ in range(length)]
     assert lengths.attended((90, 50, 10)) == pytest.approx(sum(tokens) / len(tokens))

@@ -36,7 +36,7 @@ def test_only_a_run_like_it_counts_and_the_newest_of_them(tmp_path: Path) -> Non
     assert last_rate(tmp_path, machine(H200), LIKE).tokens_per_second == 9000  # type: ignore[union-attr]
     assert last_rate(tmp_path, CPU, LIKE).tokens_per_second == 5  # type: ignore[union-attr]
     assert last_rate(tmp_path, machine(T4, T4), LIKE) is None
-    assert found.seconds(trained=1000, validated=600) == 6.0
+    assert found.words == "200 tokens/s as in mistral-x-y/20260102-000000"
 
 
 def test_a_damaged_run_is_passed_over(tmp_path: Path) -> None:

@@ -51,3 +51,19 @@ def test_long_and_short_steps_are_mixed() -> None:
 @pytest.mark.parametrize(("rows", "most"), [(2, 1.005), (4, 1.01), (8, 1.02)])
 def test_next_to_no_padding_on_the_lengths_of_medquad(rows: int, most: float) -> None:
     assert grouped_ratio(medquad_lengths(2048), rows, PER_STEP) < most
+
+
+def test_rows_that_are_sorted_within_their_steps_meet_as_transformers_draws_them() -> None:
+    from accelerate.data_loader import SeedableRandomSampler
+
+    from medft.training.sampler import SortedSteps
+
+    lengths = medquad_lengths(2048)[:100]
+    sampler, drawn = SortedSteps(lengths, PER_STEP, seed=3), SeedableRandomSampler(lengths, data_seed=3)
+    for epoch in (0, 1):
+        sampler.set_epoch(epoch)
+        drawn.set_epoch(epoch)
+        found, theirs = ([list(order)[i : i + PER_STEP] for i in range(0, 100, PER_STEP)]
+                         for order in (sampler, drawn))  # fmt: skip
+        assert [sorted(step) for step in found] == [sorted(step) for step in theirs]
+        assert all(a <= b for step in found for a, b in itertools.pairwise(lengths[i] for i in step))

@@ -151,7 +151,7 @@ def _hardware(compute: Compute) -> dict[str, object]:
     """How the hardware is used."""
     return {
         "loss_type": compute.loss_type,
-        "bf16": compute.cuda and compute.dtype == "bfloat16",
+        "bf16": compute.dtype == "bfloat16",
         "fp16": compute.cuda and compute.dtype == "float16",
         "use_cpu": not compute.cuda,
         "gradient_checkpointing": compute.checkpointing == "standard",

@@ -9,12 +9,14 @@ import copy
 from collections.abc import Mapping, Sequence
 
 import torch
+from torch.utils.data import Sampler
 from transformers import TrainerCallback
 
-from medft.engine import compat
+from medft.engine import compat, modules
 from medft.engine.trainer import Rows
+from medft.training.config import TrainerConfig
 from medft.training.inputs import Loaded, Training
-from medft.training.sampler import GroupedByLength
+from medft.training.sampler import GroupedByLength, SortedSteps
 from medft.training.schedule import Schedule
 from medft.training.sft.arguments import Compute, sft_config
 from medft.training.sft.trainer import AnswerCollator, AnswerTrainer
@@ -43,9 +45,8 @@ def make(
         validate="validation" in rows,
         validate_first=validate_first,
     )
-    order = None
-    if config.group_by_length:
-        order = GroupedByLength(rows["train"]["length"], schedule.rows_per_step, training.seed)
+    if arguments.bf16 or arguments.fp16:
+        modules.take_inputs_as_they_are(model)
     return AnswerTrainer(
         model=model,
         args=arguments,
@@ -57,5 +58,14 @@ def make(
             padding_free=bool(config.padding_free or config.packing),
         ),
         callbacks=list(callbacks),
-        order=order,
+        order=_order(rows["train"], config, schedule.rows_per_step, training.seed),
     )
+
+
+def _order(rows: Rows, config: TrainerConfig, per_step: int, seed: int) -> Sampler[int] | None:
+    """The order of the training rows; None for the trainer's own."""
+    if config.group_by_length:
+        return GroupedByLength(rows["length"], per_step, seed)
+    if config.fit == "auto" and not config.packing:
+        return SortedSteps(rows["length"], per_step, seed)
+    return None

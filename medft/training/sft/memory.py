@@ -6,7 +6,6 @@ import math
 
 from medft.training.memory import (
     ADAM_BYTES,
-    CPU_HEAP,
     CPU_LIBRARIES,
     CUDA_LIBRARIES,
     HOST_LIBRARIES,
@@ -46,7 +45,7 @@ def estimate(work: Workload) -> Estimate:
         activations=held,
         working=training,
         validation=validation + scratch(work, work.evaluate),
-        libraries=CUDA_LIBRARIES if work.on_gpu else CPU_LIBRARIES + int(CPU_HEAP * (held + training)),
+        libraries=CUDA_LIBRARIES if work.on_gpu else CPU_LIBRARIES,
         host=HOST_LIBRARIES + offloaded if work.on_gpu else 0,
     )
 

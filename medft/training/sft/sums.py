@@ -108,18 +108,36 @@ class StopTokenLoss:
         trained = labels[:, 1:] != IGNORE
         if not self._checked:
             self._checked = True
-            again = self._sum(labels, trained)
+            again = self._each(labels, trained).sum()
             self.works = bool(torch.isclose(again.double(), total.double(), rtol=_TOLERANCE))
         if not self.works:
             return math.nan
-        return self._sum(labels, trained & (answer_bytes[:, 1:] < 0))
+        return self._each(labels, trained & (answer_bytes[:, 1:] < 0)).sum()
+
+    def by_row(
+        self, labels: torch.Tensor, answer_bytes: torch.Tensor, row: torch.Tensor
+    ) -> list[tuple[float, float]]:
+        """Nats of the answer tokens, stop tokens left out, and bytes of each row that has an answer.
+
+        Args:
+            labels: as above.
+            answer_bytes: as above.
+            row: (rows, length), the place of every token's row in the batch, -1 for padding.
+        """
+        answered = (labels[:, 1:] != IGNORE) & (answer_bytes[:, 1:] >= 0)
+        count, of = int(row.max()) + 1, row[:, 1:][answered]
+        nats, sizes = (torch.zeros(count, dtype=torch.float64, device=row.device) for _ in range(2))
+        nats.index_add_(0, of, self._each(labels, answered))
+        sizes.index_add_(0, of, answer_bytes[:, 1:][answered].double())
+        return [(n, size) for n, size in zip(nats.tolist(), sizes.tolist(), strict=True) if size]
 
     @torch.no_grad()
-    def _sum(self, labels: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    def _each(self, labels: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+        """Nats of each of the tokens ``where``."""
         hidden, targets = self._hidden[:, :-1][where], labels[:, 1:][where]
-        total = torch.zeros((), dtype=torch.float64, device=targets.device)
+        nats = torch.zeros(len(targets), dtype=torch.float64, device=targets.device)
         for start in range(0, len(targets), _CHUNK):
             piece = slice(start, start + _CHUNK)
             logits = self._head(hidden[piece].to(self._head.weight.dtype)).float()
-            total += torch.nn.functional.cross_entropy(logits, targets[piece], reduction="sum").double()
-        return total
+            nats[piece] = torch.nn.functional.cross_entropy(logits, targets[piece], reduction="none").double()
+        return nats

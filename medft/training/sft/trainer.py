@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
+from accelerate.utils import gather_object
 from datasets import Dataset
 from torch.utils.data import Sampler
 from transformers import TrainerState
@@ -20,7 +22,7 @@ from trl import SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from trl.trainer.utils import pad
 
-from medft.engine.trainer import Batch, EncodedRow
+from medft.engine.trainer import Answer, Batch, EncodedRow, Judged, Rows
 from medft.errors import EngineError
 from medft.models.causal_lm import CausalLM, Output
 from medft.prompt.encode import IGNORE
@@ -29,6 +31,10 @@ from medft.training.sft.sums import Reading, StopTokenLoss, Sums
 
 StepBatches = tuple[list[Batch], torch.Tensor | int | None]
 """The batches of an optimizer step, and the number of their trained tokens."""
+
+
+Figures = dict[str, float]
+"""Metrics by name."""
 
 
 class AnswerCollator(DataCollatorForLanguageModeling):  # type: ignore[misc]
@@ -65,6 +71,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
         super().__init__(**settings)
         self._order = order
         self.clock = {"validation": 0.0, "saving": 0.0}
+        self._answers: list[tuple[float, float]] | None = None
         self.forget()
         self.stop_loss = StopTokenLoss(self.model)
 
@@ -136,6 +143,8 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
             )
             nats = torch.where(tokens > 0, loss.detach().double() * share, 0.0)
             sums = self.train_sums if model.training else self.eval_sums
+            if self._answers is not None and self.bits_known:
+                self._answers += self.stop_loss.by_row(labels, answer_bytes, row)
             sums.add(
                 nats=nats,
                 tokens=tokens,
@@ -163,6 +172,31 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
         output.metrics[f"{metric_key_prefix}_loss"] = reading.loss
         output.metrics[f"{metric_key_prefix}_bits_per_byte"] = reading.bits_per_byte
         return output
+
+    def test(self, rows: Rows) -> Judged:
+        """The tuned model, and its base on the same rows; the tuned one alone is logged."""
+        tuned, after = self._answered(lambda: self.evaluate(rows, metric_key_prefix="test"))
+        loop = partial(
+            self.evaluation_loop, self.get_eval_dataloader(rows), "base", prediction_loss_only=True
+        )
+        with self.model.disable_adapter():
+            base, before = self._answered(lambda: loop(metric_key_prefix="test").metrics)
+        pairs = zip(before, after, strict=True)
+        return Judged(
+            base_loss=base["test_loss"],
+            base_bits_per_byte=base["test_bits_per_byte"],
+            tuned_loss=tuned["test_loss"],
+            tuned_bits_per_byte=tuned["test_bits_per_byte"],
+            answers=tuple(Answer(of_base, of_tuned, size) for (of_base, size), (of_tuned, _) in pairs),
+        )
+
+    def _answered(self, judge: Callable[[], Figures]) -> tuple[Figures, list[tuple[float, float]]]:
+        """The metrics of a judgement, with nats and bytes of every answer, over all devices."""
+        self._answers = []
+        try:
+            return judge(), list(gather_object(self._answers))
+        finally:
+            self._answers = None
 
     def _save_checkpoint(self, *args: object, **kwargs: object) -> None:
         with self._timed("saving"):

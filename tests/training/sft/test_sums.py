@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,36 @@ def test_validation_equals_the_sums_by_hand_whatever_the_batches(
     found = trainer.evaluate(Dataset.from_list(rows))  # batches of three and one
     assert found["eval_loss"] == pytest.approx(loss, rel=1e-5)
     assert found["eval_bits_per_byte"] == pytest.approx(bits, rel=1e-5)
+
+
+def test_base_and_tuned_model_are_judged_answer_by_answer(
+    loaded: tuple[Any, Any, list[sft.Row]], tmp_path: Path
+) -> None:
+    import peft
+    import torch
+    from datasets import Dataset
+
+    model, tokenizer, rows = loaded
+    lora = peft.LoraConfig(target_modules=["q_proj"], task_type="CAUSAL_LM")
+    adapted = peft.get_peft_model(copy.deepcopy(model), lora)
+    for name, weight in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.5)
+    with adapted.disable_adapter():
+        base = by_hand(adapted.eval(), rows)
+    tuned = by_hand(adapted, rows)
+    trainer = sft.trainer(adapted, tokenizer, rows, tmp_path, per_device_eval_batch_size=3)
+    found = trainer.test(Dataset.from_list(rows))
+    assert (found.base_loss, found.base_bits_per_byte) == pytest.approx(base, rel=1e-5)
+    assert (found.tuned_loss, found.tuned_bits_per_byte) == pytest.approx(tuned, rel=1e-5)
+    assert [answer.size for answer in found.answers] == [len(answer.encode()) for answer in ANSWERS]
+    per_row = [[by_hand(adapted, [row])[1] for row in rows]]
+    with adapted.disable_adapter():
+        per_row.append([by_hand(adapted, [row])[1] for row in rows])
+    whole = math.log(2) * sum(len(answer.encode()) for answer in ANSWERS)  # what by_hand divides by
+    assert [each.tuned_nats / whole for each in found.answers] == pytest.approx(per_row[0], rel=1e-4)
+    assert [each.base_nats / whole for each in found.answers] == pytest.approx(per_row[1], rel=1e-4)
+    assert trainer.test(Dataset.from_list(rows)).answers == found.answers
 
 
 def test_the_sums_of_training_are_the_token_weighted_mean_over_uneven_batches(
