@@ -6,6 +6,7 @@
     ... --full --folder DIR --rounds 1 --contenders "medft fast" --merge ""       one at a time
     ... --full --folder DIR --rounds 0 --merge "medft fast"    only the merge of the adapter that DIR holds
     ... --full --shape tiny                                    all that --full does, with narrow layers
+    python -m tests.benchmarks.bench_training --real           SmolLM2-135M on a CPU, beside a bare loop
     ... --padding                                              padding of MedQuAD at 2048 tokens alone
 
 Every contender trains in a process of its own, one after the other in every round; medians are compared.
@@ -24,6 +25,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +33,7 @@ from medft.errors import RunError
 from medft.machine import probe
 from medft.plan.lengths import padding_ratio
 from tests.benchmarks import training_figures
-from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.contenders import CONTENDERS, ON_CPU, Contender
 from tests.benchmarks.medquad_lengths import grouped_ratio, medquad_lengths
 from tests.benchmarks.training_setting import Setting
 
@@ -95,20 +97,22 @@ def _setting(arguments: argparse.Namespace) -> Setting:
     shape: Literal["model", "tiny"] = arguments.shape if arguments.shape else usual
     if shape == "model" and not probe().gpus:
         sys.exit("the model's own shape needs a CUDA GPU; --shape tiny does not")
+    if arguments.real:
+        return Setting("smollm2", "real", "full", steps=arguments.steps, max_length=arguments.max_length)
     if arguments.full:
         return Setting(arguments.model, shape, "full", steps=30, max_length=2048)
     return Setting(arguments.model, shape, "tiny", steps=12, max_length=256)
 
 
-def _names(given: str) -> list[str]:
+def _names(given: str, known: Mapping[str, Contender]) -> list[str]:
     """The contenders in a list with commas that can run here; the others are named."""
     names = [name.strip() for name in given.split(",") if name.strip()]
-    if unknown := set(names) - CONTENDERS.keys():
-        sys.exit(f"no such contender: {', '.join(sorted(unknown))}; there are {', '.join(CONTENDERS)}")
+    if unknown := set(names) - known.keys():
+        sys.exit(f"no such contender: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     for name in names:
-        if why := CONTENDERS[name].why_not():
+        if why := known[name].why_not():
             print(f"{name} is left out: {why}")
-    return [name for name in names if CONTENDERS[name].why_not() is None]
+    return [name for name in names if known[name].why_not() is None]
 
 
 def _arguments() -> argparse.Namespace:
@@ -119,10 +123,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", choices=FAMILIES, default="mistral", help="whose architecture")
     parser.add_argument("--shape", choices=("model", "tiny"), help="sizes; model with --full, else tiny")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--contenders", default=",".join(CONTENDERS))
-    parser.add_argument(
-        "--merge", default="medft fast", help="contenders whose adapters are merged and judged"
-    )
+    parser.add_argument("--contenders", help="with commas; all that there are, unless said otherwise")
+    parser.add_argument("--merge", help="contenders whose adapters are merged and judged")
+    parser.add_argument("--real", action="store_true", help="real weights on a CPU, in 16 bits")
+    parser.add_argument("--steps", type=int, default=8, help="of --real")
+    parser.add_argument("--max-length", type=int, default=384, help="of --real")
     parser.add_argument("--folder", type=Path, help="what is found here is used again")
     parser.add_argument("--padding", action="store_true", help="nothing but the padding of MedQuAD")
     return parser.parse_args()
@@ -133,7 +138,10 @@ def main() -> None:
     padding()
     if arguments.padding:
         return
-    names, merged = _names(arguments.contenders), _names(arguments.merge)
+    known = ON_CPU if arguments.real else CONTENDERS
+    asked, merge = arguments.contenders, "" if arguments.real else "medft fast"
+    names = _names(",".join(known) if asked is None else asked, known)
+    merged = _names(merge if arguments.merge is None else arguments.merge, known)
     with tempfile.TemporaryDirectory() as temporary:
         folder: Path = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)

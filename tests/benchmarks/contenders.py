@@ -16,7 +16,7 @@ from medft.engine.base import EngineName, LoadSpec
 from medft.plan.plan import Plan
 from medft.prompt.tokens import EncodedSplit
 from medft.runs import RunDir
-from tests.benchmarks.training_setting import Setting
+from tests.benchmarks.training_setting import ROWS_PER_STEP, Setting
 
 WARM = 2  # steps in which kernels are compiled and caches filled
 
@@ -38,7 +38,7 @@ class Contender:
 
     engine: EngineName | Literal["auto"]
     train: Callable[[Any, Any, LoadSpec, Job], dict[str, Any]]
-    trainer: Literal["published", "fast"] = "published"
+    trainer: Literal["published", "fast", "cpu"] = "published"
 
     @property
     def chosen(self) -> EngineName:
@@ -68,20 +68,72 @@ def _now() -> float:
 
 def plain_trl(model: Any, tokenizer: Any, spec: LoadSpec, job: Job) -> dict[str, Any]:
     """The script one would write: SFTTrainer with the published recipe's settings and nothing of medft's."""
+    recomputed = job.plan.resolved.gradient_checkpointing == "standard"
+    cuda = next(model.parameters()).device.type == "cuda"
+    return _trl(model, tokenizer, job, optim="adamw_8bit", bf16=cuda, gradient_checkpointing=recomputed,
+                **_batches(2))  # fmt: skip
+
+
+def trl_defaults(model: Any, tokenizer: Any, spec: LoadSpec, job: Job) -> dict[str, Any]:
+    """SFTTrainer with nothing said but the batches: it recomputes activations."""
+    return _trl(model, tokenizer, job, **_batches(2))
+
+
+def trl_tuned(model: Any, tokenizer: Any, spec: LoadSpec, job: Job) -> dict[str, Any]:
+    """SFTTrainer by one who knows: nothing recomputed, 16 bits, rows one by one and so without padding."""
+    return _trl(model, tokenizer, job, optim="adamw_torch", bf16=True, gradient_checkpointing=False,
+                **_batches(1))  # fmt: skip
+
+
+def bare_loop(model: Any, tokenizer: Any, spec: LoadSpec, job: Job) -> dict[str, Any]:
+    """A loop of one's own over rows sorted by length, eight at a time: next to what the processor allows."""
+    import torch
+    from datasets import Dataset
+
+    order = Dataset.from_file(str(job.rows.path)).sort("length")[:]
+    inner, durations, tokens = model.get_base_model(), [], []
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=2e-4)
+    starts = list(range(0, len(order["length"]), ROWS_PER_STEP))
+    middle = len(starts) // 2  # the first batches, which are not timed, are those of the middle
+    for start in [*starts[middle : middle + WARM], *starts[:middle], *starts[middle + WARM :]]:
+        began, piece = _now(), slice(start, start + ROWS_PER_STEP)
+        ids, labels, seen = (
+            torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], True, value)
+            for rows, value in ((order["input_ids"][piece], 0), (order["labels"][piece], -100),
+                                ([[1] * n for n in order["length"][piece]], 0))
+        )  # fmt: skip
+        with torch.autocast("cpu", torch.bfloat16, enabled=spec.dtype == "bfloat16"):
+            hidden = inner.model(input_ids=ids, attention_mask=seen, use_cache=False).last_hidden_state
+            trained = labels[:, 1:] != -100
+            logits = inner.lm_head(hidden[:, :-1][trained]).float()
+            torch.nn.functional.cross_entropy(logits, labels[:, 1:][trained]).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        durations.append(_now() - began)
+        tokens.append(int(seen.sum()))
+    return _speed(durations, tokens)
+
+
+def _batches(rows: int) -> dict[str, int]:
+    """The rows of a step in batches of so many."""
+    return {"per_device_train_batch_size": rows, "gradient_accumulation_steps": ROWS_PER_STEP // rows}
+
+
+def _trl(model: Any, tokenizer: Any, job: Job, **chosen: Any) -> dict[str, Any]:
+    """TRL's SFTTrainer, timed from outside, with the published recipe where ``chosen`` says nothing else."""
     from datasets import Dataset
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
     rows = Dataset.from_file(str(job.rows.path)).remove_columns(["answer_bytes", "length"])
     cuda = next(model.parameters()).device.type == "cuda"
-    recomputed = job.plan.resolved.gradient_checkpointing == "standard"
     args = SFTConfig(
-        output_dir=str(job.out), max_steps=job.setting.steps, per_device_train_batch_size=2, seed=1,
-        gradient_accumulation_steps=4, learning_rate=2e-4, lr_scheduler_type="linear", warmup_steps=5,
-        optim="adamw_8bit", weight_decay=0.01, logging_steps=1, report_to="none", save_strategy="no",
+        output_dir=str(job.out), max_steps=job.setting.steps, seed=1,
+        learning_rate=2e-4, lr_scheduler_type="linear", warmup_steps=5,
+        weight_decay=0.01, logging_steps=1, report_to="none", save_strategy="no",
         max_length=None, packing=False, padding_free=False, dataset_kwargs={"skip_prepare_dataset": True},
-        remove_unused_columns=False, bf16=cuda, use_cpu=not cuda, disable_tqdm=True,
-        dataloader_pin_memory=cuda, gradient_checkpointing=recomputed,
+        remove_unused_columns=False, use_cpu=not cuda, disable_tqdm=True, dataloader_pin_memory=cuda,
+        **chosen,
     )  # fmt: skip
     durations: list[float] = []
     began: list[float] = []
@@ -106,7 +158,8 @@ def plain_trl(model: Any, tokenizer: Any, spec: LoadSpec, job: Job) -> dict[str,
 
     trainer.data_collator = counted
     trainer.train()
-    per_step = [sum(tokens[i : i + 4]) for i in range(0, 4 * job.setting.steps, 4)]
+    times = args.gradient_accumulation_steps
+    per_step = [sum(tokens[i : i + times]) for i in range(0, times * job.setting.steps, times)]
     return _speed(durations, per_step)
 
 
@@ -185,3 +238,12 @@ CONTENDERS = {
     "medft published": Contender("auto", medft),
     "medft fast": Contender("auto", medft, "fast"),
 }
+ON_CPU = {
+    "bare loop": Contender("transformers", bare_loop),
+    "trl defaults": Contender("transformers", trl_defaults),
+    "trl tuned": Contender("transformers", trl_tuned),
+    "medft published": Contender("transformers", medft),
+    "medft fast": Contender("transformers", medft, "fast"),
+    "medft cpu": Contender("transformers", medft, "cpu"),
+}
+"""Those who train a real model on a CPU; the bare loop, which the others are measured by, comes first."""

@@ -23,7 +23,7 @@ from medft.machine import probe
 from medft.merge.run import merge_run
 from medft.merge.stream import SHARD_BYTES
 from medft.runs import RunDir
-from tests.benchmarks.contenders import CONTENDERS, Job
+from tests.benchmarks.contenders import CONTENDERS, ON_CPU, Job
 from tests.benchmarks.training_figures import read_setting
 from tests.benchmarks.training_setting import Setting, base_of, plan_of, rows_of
 from tests.benchmarks.training_setting import prepare as put
@@ -38,7 +38,7 @@ def prepare(setting: Setting, folder: Path) -> dict[str, Any]:
 
 def train(setting: Setting, folder: Path, name: str) -> dict[str, Any]:
     """Train once as contender ``name`` and keep the adapter."""
-    contender = CONTENDERS[name]
+    contender = (ON_CPU if setting.shape == "real" else CONTENDERS)[name]
     loader = engine(contender.chosen)
     loader.activate()
     import torch
@@ -50,10 +50,10 @@ def train(setting: Setting, folder: Path, name: str) -> dict[str, Any]:
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     else:
-        use_threads(1)
-    base, plan = base_of(folder), plan_of(setting, folder, contender.chosen, contender.trainer)
+        use_threads(probe().cpu_cores if setting.shape == "real" else 1)
+    base, plan = base_of(setting, folder), plan_of(setting, folder, contender.chosen, contender.trainer)
     kind = plan.resolved.gradient_checkpointing
-    spec = LoadSpec(base, plan.resolved.dtype, load_in_4bit=True, max_length=setting.max_length,
+    spec = LoadSpec(base, plan.resolved.dtype, plan.resolved.load_in_4bit, max_length=setting.max_length,
                     gradient_checkpointing=kind)  # fmt: skip
     tokenizer = tokenizers.load(base)
     model = loader.load_for_training(spec, LoraConfig(), tokenizer, seed=1)
@@ -74,7 +74,7 @@ def merge(setting: Setting, folder: Path, name: str) -> dict[str, Any]:
     """
     from medft.models import tokenizer as tokenizers
 
-    run, base = _run(folder, name), base_of(folder)
+    run, base = _run(folder, name), base_of(setting, folder)
     stops = tokenizers.stop_ids(tokenizers.load(base), base)
     rows = [rows_of(folder).path]
     found = merge_run(run, base, base, rows, stop_ids=stops, max_shard_bytes=SHARD_BYTES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,12 +11,14 @@ from medft.compose import settings
 from medft.engine.base import Checkpointing, EngineName
 from medft.files import atomic_folder
 from medft.machine import probe
+from medft.models.base_models import training_base
 from medft.models.registry import ModelConfig
 from medft.plan.lengths import read
 from medft.plan.plan import Plan, make
 from medft.plan.request import Request
 from medft.plan.resolve import Resolved
 from medft.plan.shape import read_shape
+from medft.plan.speed import measure
 from medft.prompt.tokens import EncodedSplit
 from tests.benchmarks import random_base
 from tests.benchmarks.medquad_lengths import medquad_lengths
@@ -30,8 +32,8 @@ class Setting:
 
     model: str
     """Whose architecture: a name in conf/model."""
-    shape: Literal["model", "tiny"]
-    """The model's own sizes, or two narrow layers."""
+    shape: Literal["model", "tiny", "real"]
+    """The model's own sizes, two narrow layers, or its real weights, in 16 bits."""
     scale: Literal["full", "tiny"]
     """Whether activations are recomputed, as a full-size model needs it."""
     steps: int
@@ -48,19 +50,33 @@ class Setting:
 
 def prepare(setting: Setting, folder: Path) -> None:
     """Put base and rows into ``folder``, where they are not; apart, so that no contender pays for it."""
+    if setting.shape == "real":
+        training_base(_from_wheel(setting), "full", load_in_4bit=False, artifacts=folder)
+        _put_rows(setting, folder)
+        return
     model = setting.config
     assert model.shape and model.family, f"conf/model/{setting.model}.yaml names no shape and family"
-    if not base_of(folder).is_dir():
+    if not base_of(setting, folder).is_dir():
         shape = model.shape if setting.shape == "model" else random_base.tiny(model.shape)
-        random_base.build(base_of(folder), model.family, shape)
+        random_base.build(base_of(setting, folder), model.family, shape)
+    _put_rows(setting, folder)
+
+
+def _put_rows(setting: Setting, folder: Path) -> None:
     if not _rows_file(folder).is_file():
         with atomic_folder(_rows_file(folder).parent) as aside:
             _write_rows(aside / _rows_file(folder).name, setting)
 
 
-def base_of(folder: Path) -> Path:
-    """The NF4 base that `prepare` made."""
+def base_of(setting: Setting, folder: Path) -> Path:
+    """The base that `prepare` made or fetched: NF4, or real weights in 16 bits."""
+    if setting.shape == "real":
+        return training_base(_from_wheel(setting), "full", load_in_4bit=False, artifacts=folder).folder
     return folder / "base"
+
+
+def _from_wheel(setting: Setting) -> ModelConfig:
+    return replace(setting.config, weights="wheel")
 
 
 def rows_of(folder: Path) -> EncodedSplit:
@@ -80,13 +96,15 @@ def plan_of(setting: Setting, folder: Path, engine: EngineName, trainer: str) ->
         f"trainer.max_steps={setting.steps}",
     ])  # fmt: skip
     recomputed: Checkpointing = "unsloth" if engine == "unsloth" else "standard"
-    checkpointing: Checkpointing = recomputed if setting.scale == "full" else "off"
-    resolved = Resolved(engine, setting.scale, "bfloat16", checkpointing, True, {})
-    rows = rows_of(folder)
+    real = setting.shape == "real"
+    checkpointing: Checkpointing = recomputed if setting.scale == "full" and not real else "off"
+    dtype = measure().faster if real else "bfloat16"
+    resolved = Resolved(engine, setting.scale, dtype, checkpointing, not real, {})
+    rows, shape = rows_of(folder), read_shape(base_of(setting, folder))
     lengths = read({"train": rows, "validation": rows, "test": rows})
     request = Request(
-        config.model, config.trainer, config.lora, config.engine, read_shape(base_of(folder)), lengths,
-        folder, merge=False,
+        config.model, config.trainer, config.lora, config.engine, shape, lengths, folder,
+        merge=False,
     )  # fmt: skip
     return make(request, resolved, probe())
 
