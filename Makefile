@@ -14,7 +14,7 @@ CHOICES = model=$(MODEL) $(if $(DATASET),dataset=$(DATASET)) $(if $(TEMPLATE),te
 LAUNCH = $(if $(filter-out 1,$(GPUS)),$(BIN)/torchrun --standalone --nproc_per_node=$(GPUS) -m medft,$(BIN)/medft)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train plan prepare sweep compare runs list evaluate chat upload test lint bench docs lock clean
+.PHONY: help setup train plan prepare sweep compare runs list evaluate chat upload test lint bench results docs lock clean
 
 help: ## this list
 	@echo "medft: fine-tune open LLMs on medical data"
@@ -33,6 +33,9 @@ help: ## this list
 setup: $(READY) ## the virtual environment, everything pinned with hashes
 
 $(READY): requirements.lock bootstrap.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.platform == "linux" else \
+	  f"medft runs on Linux, on Windows inside WSL 2, and not on {sys.platform}: a Linux machine or container will do")'
+	@test ! -e /dev/kfd || echo "medft computes on CUDA GPUs or on the processor: the AMD GPU here will not be used"
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 13) else \
 	  f"medft needs Python 3.11 or 3.12, and $(PYTHON) is {v.major}.{v.minor}: make setup PYTHON=python3.11")'
 	@echo "setting up $(VENV) (once; some minutes, 9 GB)"
@@ -83,6 +86,9 @@ lint: $(READY) ## format and fix what can be fixed
 
 bench: $(READY) ## measure; prints tables, asserts nothing
 	@for file in tests/benchmarks/bench_*.py; do HF_HUB_OFFLINE=1 $(BIN)/python -m "$$(echo $${file%.py} | tr / .)"; done
+
+results: $(READY) ## SmolLM2 on MedQuAD, three seeds beside their base -> docs/results.md; goes on when called again
+	@$(BIN)/python -m tools.results $(ARGS)
 
 docs: $(READY) ## bring docs/ up to date, and build it as a site in build/docs
 	@$(BIN)/python docs/generate.py
