@@ -44,7 +44,8 @@ def measure() -> Speed:
 
 
 def _flops(dtype: object) -> float:
-    """The median of products that fill the time; the first ones build kernels and wake threads."""
+    """Over all products that fill the time, so that what other processes take of the cores counts; the first
+    ones, which build kernels and wake threads, left out."""
     import torch
 
     left = torch.randn(_ROWS, _WIDTH).to(dtype)  # type: ignore[call-overload]
@@ -52,10 +53,9 @@ def _flops(dtype: object) -> float:
     with torch.no_grad():
         for _ in range(2):
             left @ right
-        times: list[float] = []
-        began = time.perf_counter()
-        while len(times) < 3 or time.perf_counter() - began < _SECONDS:
-            start = time.perf_counter()
+        products, began = 0, time.perf_counter()
+        while products < 3 or time.perf_counter() - began < _SECONDS:
             left @ right
-            times.append(time.perf_counter() - start)
-    return 2 * _ROWS * _WIDTH * _WIDTH / sorted(times)[len(times) // 2]
+            products += 1
+        seconds = time.perf_counter() - began
+    return 2 * _ROWS * _WIDTH * _WIDTH * products / seconds
