@@ -174,13 +174,13 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
         return output
 
     def test(self, rows: Rows) -> Judged:
-        """The tuned model, and its base on the same rows; the tuned one alone is logged."""
-        tuned, after = self._answered(lambda: self.evaluate(rows, metric_key_prefix="test"))
+        """The base, and the tuned model on the same rows; the tuned one alone is logged, last."""
         loop = partial(
             self.evaluation_loop, self.get_eval_dataloader(rows), "base", prediction_loss_only=True
         )
         with self.model.disable_adapter():
             base, before = self._answered(lambda: loop(metric_key_prefix="test").metrics)
+        tuned, after = self._answered(lambda: self.evaluate(rows, metric_key_prefix="test"))
         pairs = zip(before, after, strict=True)
         return Judged(
             base_loss=base["test_loss"],
