@@ -19,10 +19,13 @@ SUMMARY = {
 }  # fmt: skip
 
 
-def metric(name: str, base: float, tuned: float, verdict: str) -> dict[str, Any]:
+def metric(name: str, base: float, tuned: float, higher_is_better: bool) -> dict[str, Any]:
     systems = {"base": {"value": base}, "tuned": {"value": tuned}}
-    difference = {"verdict": verdict, "words": f"{verdict} by {abs(tuned - base):.3f}"}
-    return {"name": name, "group": "", "systems": systems, "differences": {"tuned - base": difference}}
+    change = tuned - base
+    difference = {"value": change, "low": change - 0.01, "high": change + 0.01, "p": 0.001, "units": 60}
+    differences = {"tuned - base": difference}
+    return {"name": name, "group": "", "systems": systems, "higher_is_better": higher_is_better,
+            "differences": differences}  # fmt: skip
 
 
 def finished(root: Path) -> RunDir:
@@ -30,8 +33,8 @@ def finished(root: Path) -> RunDir:
     run.evaluation.mkdir(parents=True)
     run.summary.write_text(json.dumps(SUMMARY))
     run.environment.write_text(json.dumps({"machine": {"cpu_cores": 2, "ram_total": 24e9}}))
-    found = [metric("bits per byte", 0.7, 0.66, "better"), metric("ROUGE-L", 0.2, 0.17, "worse")]
-    (run.evaluation / "heldout.json").write_text(json.dumps({"metrics": found}))
+    found = [metric("bits per byte", 0.7, 0.66, False), metric("ROUGE-L", 0.2, 0.17, True)]
+    (run.evaluation / "heldout.json").write_text(json.dumps({"suite": "heldout", "figures": found}))
     return run
 
 
@@ -43,7 +46,7 @@ def test_every_seed_every_verdict_and_both_answers_are_there(tmp_path: Path) -> 
     assert 'Made by `make results ARGS="minutes=3"`' in text and "2 cores of" in text
     assert "* Better: bits per byte (2 of 2 seeds)." in text
     assert "* Worse: ROUGE-L (2 of 2 seeds)." in text
-    assert "| ROUGE-L | seed-2 | 0.200 | 0.170 | worse by 0.030 |" in text
+    assert "| ROUGE-L | seed-2 | 0.200 | 0.170 | worse (-0.030 [-0.040, -0.020], " in text
     assert "On average 0.040 bits a byte fewer" in text
     assert "*base*: A thing." in text and "*tuned*: A longer thing [cut]" in text
 

@@ -11,6 +11,7 @@ from typing import Any
 from medft.files import read_json
 from medft.format import duration
 from medft.plan.environment import commit, versions
+from medft.report.verdicts import PAIR, findings
 from medft.runs import RunDir
 
 SHOWN = ("bits per byte", "ROUGE-L", "chrF", "token F1", "termination rate", "repetition rate")
@@ -65,9 +66,14 @@ def _processor() -> str:
 
 
 def _metrics(run: RunDir) -> dict[str, dict[str, Any]]:
-    """Metrics of the held-out suite, by name."""
-    every = read_json(run.evaluation / "heldout.json")["metrics"]
-    return {metric["name"]: metric for metric in every if not metric["group"]}
+    """Values and finding of every metric of the held-out suite, by name."""
+    suite = read_json(run.evaluation / "heldout.json")
+    said = findings([suite])
+    return {
+        metric["name"]: {"systems": metric["systems"], "found": said[key]}
+        for metric in suite["figures"]
+        if (key := (suite["suite"], "", metric["name"], PAIR)) in said
+    }
 
 
 def _table(found: dict[str, dict[str, dict[str, Any]]]) -> str:
@@ -77,22 +83,17 @@ def _table(found: dict[str, dict[str, dict[str, Any]]]) -> str:
             if name not in metrics:
                 continue
             base, tuned = (metrics[name]["systems"][which]["value"] for which in ("base", "tuned"))
-            rows.append((name, seed, f"{base:.3f}", f"{tuned:.3f}", _difference(metrics[name])["words"]))
+            rows.append((name, seed, f"{base:.3f}", f"{tuned:.3f}", metrics[name]["found"].words))
     return _markdown(rows)
-
-
-def _difference(metric: dict[str, Any]) -> dict[str, Any]:
-    (difference,) = metric["differences"].values()
-    return dict(difference)
 
 
 def _verdict(found: dict[str, dict[str, dict[str, Any]]]) -> str:
     """What got worse, said as plainly as what got better."""
     lines = []
-    for verdict in ("better", "worse", "no significant change"):
+    for verdict in ("better", "worse", "no significant change", "too few items"):
         named = {
             name: [seed for seed, metrics in found.items()
-                   if name in metrics and _difference(metrics[name])["verdict"] == verdict]
+                   if name in metrics and metrics[name]["found"].verdict == verdict]
             for name in SHOWN
         }  # fmt: skip
         told = [f"{name} ({len(seeds)} of {len(found)} seeds)" for name, seeds in named.items() if seeds]

@@ -8,17 +8,20 @@ from dataclasses import asdict
 
 from medft.aliases import Json
 from medft.engine.trainer import Answer
-from medft.evaluation.statistics import compare_means, in_words
+from medft.evaluation.statistics import compare_means
+from medft.report.verdicts import PAIR, findings
 
 
 def gain(answers: Sequence[Answer]) -> Json | None:
-    """The paired difference in bits per byte, weighted by bytes as the metric itself, with its 95% interval;
-    None where bits per byte are not known."""
+    """The paired difference in bits per byte, weighted by bytes as the metric itself, with its 95% interval
+    and verdict, as an evaluation of that metric alone gives them; None where bits per byte are not known."""
     if not answers:
         return None
     base, tuned = (
         [nats / math.log(2) / each.size for each, nats in zip(answers, of, strict=True)]
         for of in ([each.base_nats for each in answers], [each.tuned_nats for each in answers])
     )
-    difference = compare_means(base, tuned, [each.size for each in answers], higher_is_better=False)
-    return {**asdict(difference), "rows": len(answers), "words": in_words(difference)}
+    difference = asdict(compare_means(base, tuned, [each.size for each in answers]))
+    metric = {"name": "bits per byte", "higher_is_better": False, "differences": {PAIR: difference}}
+    (found,) = findings([{"suite": "test", "figures": [metric]}]).values()
+    return {**difference, "rows": len(answers), "verdict": found.verdict, "words": found.words}

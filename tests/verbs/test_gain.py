@@ -18,16 +18,20 @@ def answers(gains: list[float]) -> list[Answer]:
 
 
 def test_it_is_the_difference_of_the_two_figures_weighted_by_bytes() -> None:
-    found = gain(answers([0.1, 0.2, 0.3, 0.4]))
+    gains = [0.1, 0.2, 0.3, 0.4] * 10
+    found = gain(answers(gains))
     assert found is not None
-    assert found["value"] == pytest.approx(-(10 * 0.1 + 20 * 0.2 + 30 * 0.3 + 40 * 0.4) / 100)
+    weighted = sum(number * less for number, less in enumerate(gains, 1))
+    assert found["value"] == pytest.approx(-weighted / sum(range(1, 41)))
     assert found["low"] < found["value"] < found["high"] < 0
-    assert found["verdict"] == "better" and found["rows"] == 4
-    assert "better by 0.300" in found["words"] and "95% interval" in found["words"]
+    assert found["verdict"] == "better" and found["rows"] == 40
+    assert found["words"].startswith(f"better ({found['value']:+.3f} [{found['low']:+.3f}, ")
 
 
 def test_a_change_that_may_be_none_is_not_called_a_gain() -> None:
-    found = gain(answers([0.3, -0.3, 0.2, -0.2, 0.1, -0.1]))
+    found = gain(answers([0.3, -0.3, 0.2, -0.2, 0.1, -0.1] * 5))
     assert found is not None and found["low"] < 0 < found["high"]
     assert found["verdict"] == "no significant change"
+    few = gain(answers([0.3] * 4))
+    assert few is not None and few["verdict"] == "too few items"
     assert gain([]) is None
