@@ -155,7 +155,8 @@ def say_end(screen: Screen, summary: dict[str, Any], stages: Stages) -> None:
     screen.line(
         "result", f"train loss {mean:.3f} (mean of {summary['steps']:,} steps; last fifth {tail:.3f})"
     )
-    for split, more in (("validation", f", {decimal(bits)} bits/byte" * (bits is not None)), ("test", "")):
+    figures = {"validation": f", {decimal(bits)} bits/byte" * (bits is not None), "test": _gain(summary)}
+    for split, more in figures.items():
         if (loss := summary[f"{split}_loss"]) is not None:
             screen.line("", f"{split} loss {loss:.3f}{more}{of_rows(rows, split)}")
     if found := summary["test_gain"]:
@@ -163,3 +164,11 @@ def say_end(screen: Screen, summary: dict[str, Any], stages: Stages) -> None:
         screen.line("", f"{found['rows']} test rows: {before:.3f} -> {after:.3f} bits/byte, {found['words']}")
     screen.line("time", stages.summary())
     screen.line("next", "medft chat run=latest | medft evaluate run=latest | medft compare")
+
+
+def _gain(summary: dict[str, Any]) -> str:
+    """Bits per byte of base and tuned model on the test rows, and whether the difference is certain."""
+    if (found := summary["test_gain"]) is None:
+        return ""
+    before, after = (decimal(summary[f"{who}test_bits_per_byte"]) for who in ("base_", ""))
+    return f", {before} -> {after} bits/byte, {found['words']}"
