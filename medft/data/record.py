@@ -41,7 +41,7 @@ class Record:
     """The text to learn."""
     label: str = ""
     """The gold class in the words of the source, for classification tasks."""
-    group: str = ""
-    """Records of one group never stand in two splits; empty means grouped by the question alone."""
+    groups: tuple[str, ...] = ()
+    """Document, patient, topic: records that share one of them never stand in two splits."""
     turns: tuple[Message, ...] = ()
     """A conversation of several turns, ending with the assistant; question and answer are then empty."""

@@ -32,8 +32,9 @@ def check_columns(rows: SourceRows, config: DatasetConfig) -> SourceRows:
     head = list(islice(rows, PEEK))
     known = {name for item in head if isinstance(item, SourceRow) for name in _paths(item.values)}
     wanted = {f.name: getattr(config.columns, f.name) for f in fields(ColumnsConfig)}
-    for meaning, column in [*wanted.items(), *((f"keep.{name}", name) for name in config.keep)]:
-        if known and column and column not in known:
+    wanted.update({f"keep.{name}": name for name in config.keep})
+    for meaning, column in [*wanted.items(), *(("group", name) for name in groups_of(config))]:
+        if known and isinstance(column, str) and column not in known:
             raise _missing_column(config, meaning, column, known)
     return chain(head, rows)
 
@@ -68,9 +69,15 @@ def to_record(row: SourceRow, number: int, name: str, config: DatasetConfig) -> 
         context=field("context"),
         answer="" if turns else field("answer"),
         label=label,
-        group=_short(text(columns.group).strip()),
+        groups=tuple(_short(text(name).strip()) for name in groups_of(config)),
         turns=tuple(replace(t, content=_text(t.content, row.place, str(columns.turns))) for t in turns),
     )
+
+
+def groups_of(config: DatasetConfig) -> tuple[str, ...]:
+    """The columns whose values must not be split."""
+    named = config.columns.group
+    return (named,) if isinstance(named, str) else named or ()
 
 
 def selected(row: SourceRow, config: DatasetConfig) -> bool:
