@@ -101,8 +101,9 @@ class DatasetConfig:
     """Take only rows whose column has one of these values; the others are counted as not_selected."""
     learn: Literal["all", "last"] = "all"
     """Which of the assistant's turns in a conversation are learnt; the others are context."""
-    labels: tuple[str, ...] = ()
-    """The classes there are; any other label is an error. Empty allows all."""
+    labels: tuple[str, ...] | dict[str, str] = ()
+    """The classes there are; any other label is an error. Empty allows all. As a map, what the source calls
+    them and what they are called in the prompt: {0: contradiction, 1: entailment}."""
     limit: int | None = None
     """Take this many rows, drawn by seed; null takes all."""
     benchmark: str = ""

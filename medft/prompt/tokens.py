@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,12 +13,13 @@ from typing import Literal
 from medft.aliases import Advance
 from medft.config import plain
 from medft.data.cache import code_version, digest, lock
-from medft.data.record import Record
+from medft.data.record import Message, Record
 from medft.errors import PromptError
 from medft.files import atomic_folder, read_json, write_json
 from medft.prompt.config import TemplateConfig
 from medft.prompt.encode import IGNORE, Encoded, Encoder
-from medft.prompt.template import messages
+from medft.prompt.labels import demand_offered, unoffered
+from medft.prompt.template import UnwordedError, messages
 
 _BATCH = 512
 
@@ -53,7 +54,12 @@ def encode_split(
     too_long: Literal["truncate", "drop"],
     advance: Advance = lambda rows: None,
 ) -> EncodedSplit:
-    """Encode ``records`` in batches into ``path``, in bounded memory."""
+    """Encode ``records`` in batches into ``path``, in bounded memory; rows that ``template`` cannot word are
+    left out and counted.
+
+    Raises:
+        PromptError: no wording for a task, or labels that the prompts do not offer.
+    """
     import numpy as np
     import pyarrow as pa
 
@@ -64,7 +70,8 @@ def encode_split(
     loss_tokens = answer_bytes = 0
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
         for batch in _batches(records, _BATCH):
-            encoded = encoder.encode([messages(record, template) for record in batch])
+            worded = list(_worded(batch, template, problems))
+            encoded = encoder.encode(worded)
             problems.update(row.problem for row in encoded if row.problem)
             rows = [row for row in encoded if row.usable and not (row.problem and too_long == "drop")]
             lengths.extend(len(row.input_ids) for row in rows)
@@ -84,6 +91,22 @@ def encode_split(
         path, len(lengths), sum(lengths), loss_tokens, answer_bytes, max(lengths, default=0), tuple(deciles),
         dict(problems),
     )  # fmt: skip
+
+
+def _worded(
+    batch: Sequence[Record], template: TemplateConfig, problems: Counter[str]
+) -> Iterator[tuple[Message, ...]]:
+    """The conversations of the rows that the template can word; the others are counted by reason."""
+    missing: Counter[str] = Counter()
+    for record in batch:
+        try:
+            conversation = messages(record, template)
+        except UnwordedError as error:
+            problems[f"cannot be worded: {error.what}"] += 1
+            continue
+        missing.update(filter(None, [unoffered(record, template)]))
+        yield conversation
+    demand_offered(missing, template)
 
 
 def encode_splits(

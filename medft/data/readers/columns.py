@@ -53,10 +53,7 @@ def to_record(row: SourceRow, number: int, name: str, config: DatasetConfig) -> 
     def field(name: str) -> str:
         return text(getattr(columns, name)) or config.fixed.get(name, "")
 
-    label = field("label").strip()
-    if config.labels and label not in config.labels:
-        what = f"the label in column '{columns.label}' is none of {', '.join(config.labels)}"
-        raise RowError("unknown_label", what, where=row.place)
+    label = _label(field("label").strip(), row.place, config)
     turns: tuple[Message, ...] = ()
     if columns.turns:
         turns = read_turns(_value(row.values, columns.turns), row.place, config.learn)
@@ -72,6 +69,19 @@ def to_record(row: SourceRow, number: int, name: str, config: DatasetConfig) -> 
         groups=tuple(_short(text(name).strip()) for name in groups_of(config)),
         turns=tuple(replace(t, content=_text(t.content, row.place, str(columns.turns))) for t in turns),
     )
+
+
+def _label(given: str, place: str, config: DatasetConfig) -> str:
+    """The class that a label names; labels may be written as numbers with decimals ("1.0")."""
+    names = config.labels if isinstance(config.labels, dict) else {name: name for name in config.labels}
+    whole = given.removesuffix(".0")
+    if given and names and given not in names and whole not in names:
+        what = f"the label in column '{config.columns.label}' is none of {', '.join(names)}"
+        remedy = (
+            "dataset.labels lists the classes, or maps them: {0: contradiction, ...}; dataset.on_error=skip"
+        )
+        raise RowError("unknown_label", what, where=place, remedy=remedy)
+    return names.get(given, names.get(whole, given))
 
 
 def groups_of(config: DatasetConfig) -> tuple[str, ...]:

@@ -117,3 +117,13 @@ def test_a_split_column_speaks_the_words_of_the_field():
     ]
     with pytest.raises(RowError, match="train, validation or test"):
         split_of(SourceRow("", {"s": "7"}), config)
+
+
+def test_labels_may_be_mapped_to_the_words_of_a_prompt():
+    columns = {"question": "q", "label": "gold"}
+    settings = {"columns": columns, "labels": {0: "contradiction", "SUPPORTS": "entailment"}}
+    assert mapped({"q": "", "gold": 0}, **settings).label == "contradiction"
+    assert mapped({"q": "", "gold": 0.0}, **settings).label == "contradiction"
+    assert mapped({"q": "", "gold": "SUPPORTS"}, **settings).label == "entailment"
+    with pytest.raises(RowError, match="none of 0, SUPPORTS"):
+        mapped({"q": "", "gold": "2"}, **settings)
