@@ -17,6 +17,7 @@ from medft.data.record import Record
 from medft.errors import ConfigError, MedftError, PromptError
 from medft.files import atomic_folder, numbered, stamp
 from medft.models.base_models import settled, training_base
+from medft.models.families import folder_of
 from medft.models.gguf import is_gguf
 from medft.models.hub import fetch
 from medft.models.registry import ModelConfig
@@ -134,7 +135,7 @@ def _tokenizer(config: PrepareConfig) -> tuple[Previewer | None, Prompts]:
     prompts = Prompts(config.template.name, config.trainer.max_length, name, note)
     if folder is None:
         return None, prompts
-    tokenizer = tokenizers.load(folder, config.model.pad_token, config.model.chat_template)
+    tokenizer = tokenizers.load(folder, config.model.pad_token, config.model.chat_template, counting=True)
     stops = tokenizers.stop_ids(tokenizer, folder)
     return Previewer(tokenizer, stops, config.trainer.max_length), prompts
 
@@ -157,12 +158,10 @@ def choose_tokenizer(config: PrepareConfig) -> tuple[Path | None, str, str]:
             why = error.what
     if model.family is None:
         return None, "", f"No tokens were counted: {why}."
-    from medft.models.tiny import twin
-
-    built = twin(model.family, config.artifacts / "tiny")
-    name = f"{built.family}'s tiny twin"
+    folder = folder_of(model.family)  # a twin has its tokenizer and generation settings from there
+    name = f"{folder.name}'s tiny twin"
     note = f"Tokens are those of {name}, whose tokenizer cuts finer than the real one's ({why})."
-    return built.bits16, name, note
+    return folder, name, note
 
 
 def _of_model(model: ModelConfig, artifacts: Path) -> Path:

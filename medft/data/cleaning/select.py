@@ -85,16 +85,16 @@ def _drop_faulty(index: KeyIndex, selection: Selection, config: DatasetConfig, f
 
 def _contradicted(index: KeyIndex, kept: Mask) -> Mask:
     """Rows of a question that others decide otherwise."""
-    import pandas as pd
-
     closed = has_closed_answer(index, closed_answers(index, kept, sets=True))
     verdict = np.where(
         index.column("verdict") == ABSENT, index.column("answer") * closed, index.column("verdict")
     )
     rows = np.flatnonzero(kept & (verdict != ABSENT) & (index.column("question") != ABSENT))
-    decided = pd.Series(verdict[rows]).groupby(index.column("question")[rows]).transform("nunique")
+    _, question = np.unique(index.column("question")[rows], return_inverse=True)
+    _, decision = np.unique(verdict[rows], return_inverse=True)
+    several = np.bincount(np.unique(np.stack([question, decision]), axis=1)[0]) > 1
     contradicted = np.zeros(len(index), dtype=np.bool_)
-    contradicted[rows] = decided.to_numpy() > 1
+    contradicted[rows] = several[question]
     return contradicted
 
 
@@ -128,22 +128,21 @@ def _redundant(index: KeyIndex, pairs: Pairs) -> Mask:
 
 def _repeated(index: KeyIndex, kept: Mask) -> Mask:
     """All but one of the kept rows with the same content: the one in the most held-out split stays."""
-    import pandas as pd
-
     order = np.argsort(_held_out_first(index), kind="stable")
     order = order[kept[order]]
     repeated = np.zeros(len(index), dtype=np.bool_)
-    repeated[order] = pd.Series(index.column("content")[order]).duplicated()
+    repeated[order] = True
+    repeated[order[np.unique(index.column("content")[order], return_index=True)[1]]] = False
     return repeated
 
 
 def _beyond(index: KeyIndex, kept: Mask, most: int) -> Mask:
     """Rows beyond the first ``most`` (by content key) of those that share an answer."""
-    import pandas as pd
-
     answer, content = index.column("answer"), index.column("content")
     rows = np.flatnonzero(kept & (answer != ABSENT))
-    rows = rows[np.argsort(content[rows], kind="stable")]
+    rows = rows[np.lexsort((content[rows], answer[rows]))]
+    first = np.flatnonzero(np.r_[True, answer[rows][1:] != answer[rows][:-1]][: len(rows)])
+    number = np.arange(len(rows)) - np.repeat(first, np.diff(np.r_[first, len(rows)]))
     beyond = np.zeros(len(index), dtype=np.bool_)
-    beyond[rows] = pd.Series(answer[rows]).groupby(answer[rows]).cumcount() >= most
+    beyond[rows[number >= most]] = True
     return beyond
