@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from medft.data.cleaning.identifiers import redact_record
+from medft.data.cleaning.identifiers import redact, redact_record
 from medft.data.config import DatasetConfig
 from medft.data.examination.examine import Report, examine
 from medft.data.prepare import Prepared, prepare
 from medft.data.record import Record
+from medft.data.row_log import NotedRow, NotedRows, read_log
 from medft.errors import ConfigError, MedftError, PromptError
 from medft.files import atomic_folder, numbered, stamp
 from medft.models.base_models import settled, training_base
@@ -184,7 +185,17 @@ def _examine(
     survey = Survey(config.template, previewer.uncut if previewer else None, max_length, progress)
     report = examine(prepared, survey, max_length)
     tokens = report.tokens if previewer and survey.counted else None
-    return replace(report, tokens=tokens, findings=worst_first([*report.findings, *survey.findings()]))
+    noted = _with_text(prepared) if config.show else report.noted
+    found = worst_first([*report.findings, *survey.findings()])
+    return replace(report, tokens=tokens, findings=found, noted=noted)
+
+
+def _with_text(prepared: Prepared) -> tuple[NotedRows, ...]:
+    """The rows that were noted with excerpts of their texts, patterned identifiers masked."""
+    return tuple(
+        replace(kind, first=tuple(NotedRow(Path(row.row).name, redact(row.text)[0]) for row in kind.first))
+        for kind in read_log(prepared.folder)
+    )
 
 
 def _previews(config: PrepareConfig, prepared: Prepared, previewer: Previewer) -> Iterator[Preview]:

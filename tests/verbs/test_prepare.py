@@ -222,3 +222,18 @@ def test_real_data_sets_are_told_as_they_are(
     assert [line for line in said if line not in out] == []
     totals = report(tmp_path)["ledger"]["totals"]
     assert totals["rows_in"] == sum(totals["kept"].values()) + sum(totals["dropped"].values())
+
+
+def test_noted_rows_have_excerpts_only_when_rows_are_asked_for(prepare: Prepare, tmp_path: Path) -> None:
+    row = {
+        "question": "Offered?",
+        "answer": "Rest. Call 555-123-4567 now, ask a nurse online --> https://x.example/a",
+    }
+    prepare(*data(tmp_path, row))
+    (kind,) = [kind for kind in report(tmp_path)["noted"] if kind["what"] == "contact_offer"]
+    assert kind["first"] == [{"row": "x.jsonl:31", "text": ""}]
+    (folder,) = (tmp_path / "a" / "prepare").iterdir()
+    folder.rename(tmp_path / "first")
+    prepare(*data(tmp_path, row), "show=1")
+    (kind,) = [kind for kind in report(tmp_path)["noted"] if kind["what"] == "contact_offer"]
+    assert "Rest." in kind["first"][0]["text"] and "555-123" not in kind["first"][0]["text"]
