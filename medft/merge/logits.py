@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medft.merge.inputs import Inputs
-from medft.prompt.encode import IGNORE
+from medft.prompt.encoded import IGNORE
 
 if TYPE_CHECKING:
     import torch

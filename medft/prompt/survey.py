@@ -11,7 +11,8 @@ from medft.data.examination.findings import DatasetFinding
 from medft.data.record import Message, Record
 from medft.errors import PromptError
 from medft.prompt.config import TemplateConfig
-from medft.prompt.encode import IGNORE, Encoder
+from medft.prompt.encode import Encoder
+from medft.prompt.encoded import IGNORE
 from medft.prompt.faults import REMEDIES, faults
 from medft.prompt.labels import REMEDY, named, unoffered
 from medft.prompt.preview import answer_start

@@ -174,12 +174,12 @@ def test_help_loads_nothing_heavy() -> None:
             "medquad",
             "medquad.csv",
             (
-                "rows       16,412 in -> 12,731 train, 1,592 validation, 1,592 test",
-                "dropped    5 blank answer, 444 boilerplate, 48 duplicate",
+                "rows       16,412 in -> 12,728 train, 1,591 validation, 1,591 test",
+                "dropped    5 answer is question, 5 blank answer, 444 boilerplate, 48 duplicate",
                 "duplicates 161 rows share their answer with others: 54 different ones, the most common in 5",
                 "PHI        271 url, 149 phone, 24 zip code, 14 date, 13 email",
-                "overlap    0 questions and 0 answers of 3,184 held-out rows stand in train; 315 of 2,000",
-                "note     3,276 rows (20.6%) form one group",
+                "overlap    0 questions and 0 answers of 3,182 held-out rows stand in train; 277 of 2,000",
+                "note     3,998 rows (25.1%) form one group",
             ),
         ),
         (
@@ -188,7 +188,7 @@ def test_help_loads_nothing_heavy() -> None:
             (
                 "rows       4,087 in -> 2,580 train, 323 validation, 323 test",
                 "dropped    792 blank answer, 21 boilerplate, 48 duplicate",
-                "overlap    0 questions and 0 answers of 646 held-out rows stand in train; 94 of 646",
+                "overlap    0 questions and 0 answers of 646 held-out rows stand in train; 72 of 646",
             ),
         ),
         (
@@ -206,7 +206,7 @@ def test_help_loads_nothing_heavy() -> None:
             (
                 "rows       1,000 in -> 757 train, 94 validation, 94 test",
                 "dropped    55 rephrasing leftover",
-                "repairs    447 crlf, 296 whitespace, 1 control characters",
+                "repairs    422 crlf, 281 whitespace, 2 invisible characters, 1 html tags",
             ),
         ),
     ],

@@ -149,7 +149,9 @@ def _row_findings(prepared: Prepared) -> Iterator[DatasetFinding]:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped.most_common())
         what = f"{dropped.total() / ledger.rows_in:.1%} of the rows are dropped: {reasons}"
         level = "problem" if dropped.total() > _TOO_MANY * ledger.rows_in else "warning"
-        yield DatasetFinding(level, what, "; ".join(remedy_of(reason) for reason in list(dropped)[:3]))
+        yield DatasetFinding(
+            level, what, "; ".join(dict.fromkeys(remedy_of(reason) for reason, _ in dropped.most_common(3)))
+        )
     found = sum((Counter(source.found) for source in ledger.sources), Counter[str]())
     for name, count in found.most_common():
         what = f"{_rows(count)} with {name.replace('_', ' ')}, left as they are"
