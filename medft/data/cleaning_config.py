@@ -36,8 +36,8 @@ class CleaningConfig:
     contact_offer: Mending = "mend"
     """Sentences of answers that send readers to a service ("consult a physician online -->")."""
     whitespace: Mending = "mend"
-    """Blanks at line ends and around texts, runs of blanks within prose, over two empty lines. Indentation,
-    tabs, line breaks and aligned columns stay."""
+    """Blanks at line ends and around texts, over two empty lines, and runs of blanks in texts of one line.
+    Indentation, columns, tabs and line breaks stay."""
     question_mark: Mending = "mend"
     """Blanks before, and repeats of, the question mark that ends a question."""
     empty_system_turn: Mending = "mend"

@@ -78,19 +78,22 @@ def test_contradictory_answers_are_told_and_dropped_when_asked(tmp_path):
 
 
 def test_formatted_answers_keep_their_form(tmp_path):
+    code = "def f(x):\n    return 'a  b'  # two blanks\n\n\ndef g():\n\treturn 1"
     nested = "Steps:\n  1. first\n     - part\n\n\n  2. second\n\tafter a tab"
     table = "Test      Value\nNa        140\nK         4.1"
     tabbed = "Na\t140\tmmol/l\nK\t4.1\tmmol/l"
-    rows = [{"question": f"Form {n}?", "answer": text} for n, text in enumerate((nested, table, tabbed))]
+    rows = [
+        {"question": f"Form {n}?", "answer": text} for n, text in enumerate((nested, table, tabbed, code))
+    ]
     done = made(tmp_path, *rows)
-    assert [answers(done)[f"Form {n}?"] for n in range(3)] == [nested, table, tabbed]
+    assert [answers(done)[f"Form {n}?"] for n in range(4)] == [nested, table, tabbed, code]
     assert done.ledger.sources[0].repaired == {}
 
 
 def test_prose_loses_stray_blanks_and_a_setting_keeps_them(tmp_path):
-    row = {"question": "Prose?", "answer": " Blood  was drawn:   -  once \n\n  - twice  "}
+    row = {"question": "Prose?", "answer": " Blood  was drawn:   -  once   "}
     done = made(tmp_path, row)
-    assert answers(done)["Prose?"] == " Blood was drawn: - once\n\n  - twice"
+    assert answers(done)["Prose?"] == "Blood was drawn: - once"
     assert done.ledger.sources[0].repaired == {"whitespace": 1}
     kept = made(tmp_path, row, cleaning={"whitespace": "keep"})
     assert answers(kept)["Prose?"] == row["answer"]

@@ -12,6 +12,7 @@ _SETTINGS = {
     "blank_label": "dataset.cleaning.drop_blank_answers=false",
     "rephrasing_leftover": "dataset.cleaning.drop_leftovers=false",
     "too_long": "dataset.cleaning.max_characters=null",
+    "duplicate": "one of each stays",
     "boilerplate": "dataset.cleaning.max_same_answer=null",
     "near_duplicate": "dataset.cleaning.near_duplicates=keep_together",
     "contaminated": "dataset.decontaminate=null",

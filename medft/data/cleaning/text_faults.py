@@ -40,7 +40,7 @@ _OVERRIDE = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _MARK = re.compile("[\u200e\u200f\u061c]")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _ODD_BLANK = re.compile(r"[^\S\n\t ]")
-_RUN = re.compile(r"(?<=\S) {2,}")
+_RUN = re.compile(r" {2,}")
 _EMPTY_LINES = re.compile(r"\n{4,}")
 _QUESTION_MARKS = re.compile(r"(?:\s*\?)*\s+\?(?:\s*\?)*$|\?{2,}$")
 _OFFER = re.compile(
@@ -93,20 +93,7 @@ def _whitespace(text: str) -> str:
     if "\n" not in result:
         return _RUN.sub(" ", result.strip()) if "  " in result else result.strip()
     result = "\n".join(line.rstrip() for line in result.split("\n")).strip("\n")
-    if "\n\n\n\n" in result:
-        result = _EMPTY_LINES.sub("\n\n\n", result)
-    return result if "  " not in result or _has_columns(result) else _RUN.sub(" ", result)
-
-
-def _has_columns(text: str) -> bool:
-    """Whether runs of blanks in two lines, one below the other, end in the same column, as in a table."""
-    above: frozenset[int] = frozenset()
-    for line in text.split("\n"):
-        ends = frozenset(match.end() for match in _RUN.finditer(line))
-        if ends & above:
-            return True
-        above = ends
-    return False
+    return _EMPTY_LINES.sub("\n\n\n", result) if "\n\n\n\n" in result else result
 
 
 def _question_mark(text: str) -> str:

@@ -78,8 +78,10 @@ def _leaks(prepared: Prepared, shared: Overlap) -> Iterator[DatasetFinding]:
                 "warning", what, f"dataset.split.tie={_listed([*tie, name])} keeps them apart"
             )
         elif count and name in prepared.ledger.untied:
-            remedy = f"too many rows share it to be held out; dataset.split.tie={_listed(TIES)} insists"
-            yield DatasetFinding("warning", what, remedy)
+            shared_by = _rows(prepared.ledger.untied[name])
+            what += f": {name}s that {shared_by} share tie nothing, or too little could be held out"
+            remedy = f"dataset.split.tie={_listed(TIES)} insists"
+            yield DatasetFinding("note" if name == "question" else "warning", what, remedy)
         elif count:
             yield DatasetFinding("problem", what, "this must not happen: please report it with the ledger")
 
@@ -111,10 +113,6 @@ def _split_findings(prepared: Prepared) -> Iterator[DatasetFinding]:
     if largest > max(1, _LARGE_GROUP * rows):
         what = f"{_rows(largest)} ({largest / rows:.1%}) form one group and stand in one split"
         yield DatasetFinding("note", f"{what}: {ties}", f"held-out metrics say nothing about them; {remedy}")
-    for name, count in prepared.ledger.untied.items():
-        if name != NEAR:
-            what = f"a {name} that {_rows(count)} share ties nothing, or too little could be held out"
-            yield DatasetFinding("note", what)
 
 
 def _rows(count: int) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
-from medft.data.cleaning.keys import keys_of
+from medft.data.cleaning.keys import Keys, keys_of
 from medft.data.cleaning.near_duplicates import shingles
 from medft.data.record import Record
 
@@ -56,7 +56,7 @@ def overlap(
         keys = keys_of(record)
         for tie in keys.ties:
             shared.get(tie.field, set()).update(texts.get(tie.field, {}).get(tie.key, ()))
-        seen.update(grams.intersection(_grams(keys.words)))
+        seen.update(grams.intersection(_grams(_told(keys))))
     near = [row for row in sample if row and 2 * len(row & seen.keys()) >= len(row)]
     rare = {gram for gram, rows in seen.items() if rows <= RECURRING}
     return Overlap(
@@ -84,10 +84,16 @@ def _held_out(
             if tie.field in texts and not (tie.field == "answer" and tie.key in closed):
                 texts[tie.field].setdefault(tie.key, []).append(number)
         if number < SAMPLE:
-            sample.append(set(_grams(keys.words)))
+            sample.append(set(_grams(_told(keys))))
         elif (place := draw.randrange(number + 1)) < SAMPLE:
-            sample[place] = set(_grams(keys.words))
+            sample[place] = set(_grams(_told(keys)))
     return number + 1, texts, sample
+
+
+def _told(keys: Keys) -> tuple[str, ...]:
+    """The words of the answer, of question and context where that is a class or a letter."""
+    answer = keys.words_of("answer")
+    return answer if len(answer) > 1 else (*keys.words_of("question"), *keys.words_of("context"))
 
 
 def _grams(words: tuple[str, ...]) -> Iterator[int]:

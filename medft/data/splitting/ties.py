@@ -14,7 +14,7 @@ import numpy as np
 from medft.data.cleaning.closed_sets import closed_answers, has_closed_answer
 from medft.data.cleaning.key_index import KeyArray, KeyIndex, Mask, Tied
 from medft.data.cleaning.keys import ABSENT, TIES
-from medft.data.cleaning.near_duplicates import Pairs, Signatures
+from medft.data.cleaning.near_duplicates import SHINGLE, Pairs, Signatures
 from medft.data.cleaning.near_questions import NearQuestions
 from medft.data.config import SplitConfig
 
@@ -72,7 +72,7 @@ def find_ties(index: KeyIndex, kept: Mask, config: SplitConfig, near: NearCopies
     fields = TIES if config.tie is None else config.tie
     closed = closed_answers(index, kept)
     shared, recurring = dict[str, Tied](), dict[str, int]()
-    loose = np.zeros(len(index), dtype=np.bool_)
+    loose = {name: np.zeros(len(index), dtype=np.bool_) for name in ("question", "context")}
     for field in fields:
         tied = index.tied(field)
         tied = tied.where(kept[tied.rows])
@@ -82,25 +82,27 @@ def find_ties(index: KeyIndex, kept: Mask, config: SplitConfig, near: NearCopies
             common = _recurring(index, tied, field, int(kept.sum()), config, closed)
             if common.any():
                 recurring[field] = len(np.unique(tied.rows[common]))
-                loose[tied.rows[common]] |= field == "question"
+                loose[field][tied.rows[common]] = True
             tied = tied.where(~common)
         shared[field] = tied
-    found = _near(index, kept, loose, fields, near, closed) if near else ()
+    found = _near(index, kept, loose, fields, near) if near else ()
     return Ties(shared, found, closed, recurring)
 
 
 def _near(
-    index: KeyIndex, kept: Mask, loose: Mask, fields: tuple[str, ...], near: NearCopies, closed: KeyArray
+    index: KeyIndex, kept: Mask, loose: Mapping[str, Mask], fields: tuple[str, ...], near: NearCopies
 ) -> tuple[Pairs, ...]:
-    order = index.column("content")
-    rows, asked = np.flatnonzero(kept), np.flatnonzero(kept & ~loose)
+    """Near duplicates of what ties; not of the texts that tie nothing."""
+    order, answers = index.column("content"), index.tied("answer")
+    taught = np.zeros(len(index), dtype=np.bool_)
+    taught[answers.rows[answers.words >= SHINGLE]] = True  # the others are near by question and context
     found = []
     if "answer" in fields:
-        found.append(near.texts.pairs(rows, order))
+        found.append(near.texts.pairs(np.flatnonzero(kept & (taught | ~loose["context"])), order))
     if "context" in fields:
-        found.append(near.contexts.pairs(rows, order))
+        found.append(near.contexts.pairs(np.flatnonzero(kept & ~loose["context"]), order))
     if "question" in fields:
-        found.append(near.questions.pairs(asked, order))
+        found.append(near.questions.pairs(np.flatnonzero(kept & ~loose["question"]), order))
     return tuple(found)
 
 

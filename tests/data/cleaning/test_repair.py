@@ -17,7 +17,8 @@ def repaired(made: Record, **config: str) -> tuple[Record, tuple[str, ...]]:
     ("before", "after", "repair"),
     [
         ("a\r\nb\rc", "a\nb\nc", "crlf"),
-        ("a  b\t c \n  d", "a b\t c\n  d", "whitespace"),
+        ("a  b\t c \n  d", "a  b\t c\n  d", "whitespace"),
+        (" a  b\t c ", "a b\t c", "whitespace"),
         ("a\n\n\n\n\nb", "a\n\n\nb", "whitespace"),
         ("a\u00a0b", "a b", "whitespace"),
         ("e\u0301", "é", "unicode_nfc"),

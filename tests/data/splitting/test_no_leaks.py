@@ -99,7 +99,7 @@ def test_one_instruction_over_many_notes(tmp_path):
     assert not recount(done, ("Summarize the note.", "What is advised?"))
     assert split_well(done)
     report = examine(done)
-    assert any("a question that 5" in finding.what for finding in report.findings), "said, not silent"
+    assert any("questions that 5" in finding.what for finding in report.findings), "said, not silent"
     assert not [finding for finding in report.findings if finding.level == "problem"]
 
 
