@@ -12,10 +12,8 @@ from medft.data.record import Message, Record
 from medft.errors import PromptError
 from medft.prompt.config import TemplateConfig
 from medft.prompt.encode import Encoder
-from medft.prompt.encoded import IGNORE
 from medft.prompt.faults import REMEDIES, faults
 from medft.prompt.labels import REMEDY, named, unoffered
-from medft.prompt.preview import answer_start
 from medft.prompt.template import messages
 
 _NAMED = 10
@@ -96,13 +94,14 @@ class Survey:
         return conversation
 
     def _count(self, worded: Sequence[Sequence[Message]]) -> Iterator[tuple[int, int]]:
-        for row in self._encoder.encode(worded) if self._encoder and worded else ():
-            if not row.usable:
+        for row in self._encoder.rows(worded) if self._encoder and worded else ():
+            if not row.ids:
                 self.problems[row.problem] += 1
                 continue
-            if answer_start(row) >= self._max_length:
+            starts = (answer.bytes_start for answer in row.answers if answer.bytes_end)
+            if min(starts, default=len(row.ids)) >= self._max_length:
                 self.problems["prompt longer than max_length"] += 1
-            yield len(row.input_ids), len(row.labels) - row.labels.count(IGNORE)
+            yield len(row.ids), sum(max(answer.end - answer.start, 0) for answer in row.answers)
 
 
 def _rows(count: int) -> str:
