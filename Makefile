@@ -7,6 +7,7 @@ READY := $(VENV)/.ready
 MODEL ?= mistral
 ARGS ?=
 WORKERS ?= 2
+EXTRAS := web lm-eval dense docs dev
 GPUS ?= 1
 CHOICES = model=$(MODEL) $(if $(DATASET),dataset=$(DATASET)) $(if $(TEMPLATE),template=$(TEMPLATE)) \
   $(if $(TRAINER),trainer=$(TRAINER)) $(if $(EXPERIMENT),experiment=$(EXPERIMENT)) $(ARGS)
@@ -83,11 +84,13 @@ lint: $(READY) ## format and fix what can be fixed
 bench: $(READY) ## measure; prints tables, asserts nothing
 	@for file in tests/benchmarks/bench_*.py; do HF_HUB_OFFLINE=1 $(BIN)/python -m "$$(echo $${file%.py} | tr / .)"; done
 
-docs: $(READY) ## bring the generated parts of docs/ up to date
-	@$(BIN)/python docs/make_tree.py
+docs: $(READY) ## bring docs/ up to date, and build it as a site in build/docs
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+	@echo "build/docs/index.html"
 
 lock: ## resolve pyproject.toml anew into requirements.lock
-	@$(BIN)/uv pip compile -q --universal --all-extras --python-version 3.11 --generate-hashes \
+	@$(BIN)/uv pip compile -q --universal $(EXTRAS:%=--extra %) --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header -o requirements.lock pyproject.toml
 
 clean: ## remove the environment and caches; runs and data stay

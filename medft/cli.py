@@ -7,22 +7,28 @@ name their defaults. Nothing heavy is imported here.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
 
+from medft import signals
 from medft.errors import ConfigError, MedftError
+from medft.explain import explained, note
+from medft.screen import printable
 
 VERBS = {
     "train": "fine-tune a model on a data set; writes one run folder",
     "plan": "say what a training would run and whether it fits, and run nothing",
     "prepare": "read, clean, split and examine a data set",
     "evaluate": "score base and tuned model on the same items",
+    "rate": "let people rate base against tuned model blind, and sum up their votes",
     "compare": "draw and tabulate runs side by side",
     "runs": "list runs",
     "list": "say what models, data sets and recipes there are, and what fits this machine",
+    "copy": "copy a shipped recipe into a folder of yours, to edit",
     "chat": "talk to a run in the terminal, or answer a file of questions",
     "serve": "the same in a browser, several runs side by side",
     "merge": "write a run's merged 16-bit weights, checked from disk",
@@ -42,25 +48,36 @@ commands
 
 examples
   medft train model=mistral             the default data and recipe; a tiny twin where there is no GPU
+  medft prepare my.csv                  what a file of yours holds, and what is wrong with it
   medft train model=gemma dataset=csv dataset.path=my.csv dataset.columns.question=q dataset.columns.answer=a
   medft train -m model=gemma,mistral trainer.learning_rate=1e-4,2e-4
   medft compare                         every finished run in one figure
   medft chat run=latest
 
-medft <command> --help shows a command's settings. --config-dir DIR adds your own YAML files, laid out as in
-conf/. A traceback is shown with MEDFT_TRACEBACK=1."""
+help
+  medft train --help                    examples, groups and the main settings, with the values in effect here
+  medft train --help trainer            the settings of a group; all: every one; a word: those that have it
+  medft list models                     what there is to choose from
+  eval "$(register-python-argcomplete medft)"    completion by TAB, in bash and zsh
+
+--config-dir DIR adds your own YAML files, laid out as in conf/; MEDFT_TRACEBACK=1 shows tracebacks."""
+
+LONGEST = 4_000
+"""Characters of an error that are shown."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 after an error, 2 after a wrong command, 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if "_ARGCOMPLETE" in os.environ:
+        from medft.help.completion import complete
+
+        complete(VERBS)
     try:
-        return _dispatch(arguments)
+        with signals.answered(signals.end):
+            return _dispatch(arguments)
     except MedftError as error:
-        if os.environ.get("MEDFT_TRACEBACK"):
-            traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return _failed(error)
     except KeyboardInterrupt as stop:
         print("; ".join(("stopped", *map(str, stop.args))), file=sys.stderr)
         return 130
@@ -68,9 +85,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output went away (`medft runs | head`); that is no failure of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+    except Exception as error:  # the net below every command: whatever it did not expect
+        note(error)
+        return _failed(explained(error))
+
+
+def _failed(error: MedftError) -> int:
+    """Say what went wrong, safely: the message may repeat names and words of files."""
+    if os.environ.get("MEDFT_TRACEBACK"):
+        traceback.print_exc()
+    text = printable(str(error))
+    cut = text if len(text) <= LONGEST else f"{text[:LONGEST]} ... [{len(text) - LONGEST:,} more characters]"
+    with contextlib.suppress(OSError):  # a terminal that is gone, a full disk behind a redirection
+        print(f"error: {cut}", file=sys.stderr)
+    return 2 if isinstance(error, ConfigError) else 1
 
 
 def _dispatch(arguments: list[str]) -> int:
+    if arguments[:1] == ["help"] and len(arguments) > 1:  # medft help train trainer
+        arguments = [arguments[1], "--help", *arguments[2:]]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_usage())
         return 0
@@ -81,22 +114,31 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     verb = arguments[0]
     if verb not in VERBS:
+        from medft import other_tools
         from medft.config import nearest
 
-        near = nearest(verb, VERBS)
+        near = other_tools.command(verb) or nearest(verb, VERBS)
         raise ConfigError(
             f"unknown command '{verb}'." + (f" Did you mean '{near}'?" if near else ""),
             remedy=f"commands: {', '.join(VERBS)}",
         )
     from medft.compose import group_options, settings, with_config_dir
+    from medft.overrides import readable
 
     overrides = with_config_dir(arguments[1:])
     module = import_module(f"medft.verbs.{verb}")
     if "-h" in overrides or "--help" in overrides:
-        from medft.help import verb_help
+        from medft.help.command import verb_help
 
-        print(verb_help(verb, VERBS[verb], module, group_options(overrides)))
+        print(verb_help(verb, VERBS[verb], module, overrides))
         return 0
+    from medft.first_contact import first_contact
+    from medft.screen import Screen
+
+    met = first_contact(verb, overrides, group_options(overrides)["dataset"])
+    overrides, screen = readable(met.overrides), Screen()
+    for label, words in met.said:
+        screen.line(label, words)
     if any(override.startswith("-") for override in overrides):
         from medft.sweep.command import hydra_main
 

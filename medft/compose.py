@@ -14,11 +14,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from medft import other_tools
 from medft.config import build, nearest
 from medft.errors import ConfigError
 from medft.machine import probe
 from medft.model_words import spelled_out
 from medft.models.registry import ShapeConfig
+from medft.overrides import SEARCHPATH, refuse_idle, refuse_ignored
 from medft.paths import conf_dir
 from medft.plan.resolve import Scale, chosen_scale
 
@@ -28,8 +30,6 @@ DEFAULTS = {
     "dataset": {"full": "wikidoc_medquad", "cpu": "sample", "tiny": "sample"},
     "trainer": {"full": "published", "cpu": "cpu", "tiny": "smoke"},
 }
-SEARCHPATH = "hydra.searchpath="
-"""Hydra's override for folders of YAML files beside conf/."""
 
 
 def settings(verb: str, overrides: Sequence[str]) -> Any:
@@ -38,11 +38,14 @@ def settings(verb: str, overrides: Sequence[str]) -> Any:
     Raises:
         ConfigError: whatever is wrong with the command line.
     """
-    module = import_module(f"medft.verbs.{verb}")
+    module, typed = import_module(f"medft.verbs.{verb}"), overrides
     fixed: dict[str, Any] = {}
     if hasattr(module, "expand"):  # a resumed run brings the command line it was started with
         overrides, fixed = module.expand(overrides)
-    return build(getattr(module, f"{verb.capitalize()}Config"), {**compose(verb, overrides), **fixed})
+    refuse_ignored(typed, group_options(overrides))
+    built = build(getattr(module, f"{verb.capitalize()}Config"), {**compose(verb, overrides), **fixed})
+    refuse_idle(typed, built, getattr(module, "IDLE", ()))
+    return built
 
 
 def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
@@ -51,18 +54,29 @@ def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
     Raises:
         ConfigError: unknown group, option or key, with the nearest known one; an unreadable override.
     """
+    return compose_with_choices(verb, overrides)[0]
+
+
+def compose_with_choices(verb: str, overrides: Sequence[str]) -> tuple[dict[str, Any], dict[str, str | None]]:
+    """What ``compose`` gives, and which file of each group was chosen for it.
+
+    Raises:
+        ConfigError: as ``compose``.
+    """
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     groups = group_options(overrides)
     try:
-        values = _compose(verb, spelled_out(overrides, groups["model"]), groups)
-        return _with_own_family(values, _own_folders(overrides))
+        values, chosen = _compose(verb, spelled_out(overrides, groups["model"]), groups)
+        return _with_own_family(values, _own_folders(overrides)), chosen
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise _translate(error, verb, groups) from error
 
 
-def _compose(verb: str, overrides: Sequence[str], groups: Collection[str]) -> dict[str, Any]:
+def _compose(
+    verb: str, overrides: Sequence[str], groups: Collection[str]
+) -> tuple[dict[str, Any], dict[str, str | None]]:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from omegaconf import OmegaConf
@@ -70,8 +84,11 @@ def _compose(verb: str, overrides: Sequence[str], groups: Collection[str]) -> di
     known = [forced(override, groups) for override in overrides]
     register_resolvers(known)
     with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=verb):
-        values: Any = OmegaConf.to_container(hydra_compose(primary(verb), overrides=known), resolve=True)
-    return dict(values)
+        whole = hydra_compose(primary(verb), overrides=known, return_hydra_config=True)
+        own = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
+        values: Any = OmegaConf.to_container(own, resolve=True)
+    chosen = {group: choice for group, choice in whole.hydra.runtime.choices.items() if group in groups}
+    return dict(values), chosen
 
 
 def primary(verb: str) -> str | None:
@@ -139,23 +156,38 @@ def _run_name(model: Mapping[str, Any], scale: str, dataset: str, template: str)
 def _translate(error: Exception, verb: str, groups: dict[str, list[str]]) -> ConfigError:
     """Hydra's message, as what is wrong, what was probably meant, and what there is."""
     text = str(error)
-    if match := re.search(r"Could not find '([\w./-]+)/([^'/]+)'", text):
-        group, option = match.groups()
+    if match := re.search(r"Could not find '([^']+)'", text):
+        inner = "/".join(match[1].split("/")[:2]) if match[1].startswith("hydra/") else match[1].split("/")[0]
+        group, option = inner, match[1].removeprefix(f"{inner}/")
         options = groups.get(group) or re.findall(r"^\t(\S+)$", text, re.MULTILINE)
         if not options:
             return ConfigError(f"there is no group '{group}'", remedy=f"groups: {', '.join(groups)}")
         return _unknown_option(group, option, options)
-    first = next(line.strip() for line in text.splitlines() if line.strip())
+    if match := re.search(r"Ambiguous value for argument '\+*(.+?)=(.+)'", text):
+        key, values = match.groups()
+        return ConfigError(
+            f"several values for '{key}'",
+            where=f"{key}={values}",
+            remedy=f"one run for each: medft train -m ...; a list: {key}=[{values}]; "
+            f"""one text: "{key}='{values}'\"""",
+        )
+    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
     return ConfigError(f"the command cannot be read: {first}", remedy=f"medft {verb} --help   shows examples")
 
 
 def _unknown_option(group: str, option: str, options: Sequence[str]) -> ConfigError:
-    near = nearest(option, options)
+    instead = other_tools.instead(group, option)
+    if group == "dataset" and Path(option).suffix:
+        kind = {".jsonl": "jsonl", ".json": "jsonl", ".parquet": "parquet"}.get(Path(option).suffix, "csv")
+        instead = f"a file of yours: dataset={kind} dataset.path={option}"
+    elif group == "dataset" and "/" in option:
+        instead = f"a data set of the hub: dataset=csv dataset.reader=hub dataset.repo={option}"
+    near = None if instead else nearest(option, options)
     other = "; or any other: model=custom model.base=<hub id or folder>" if group == "model" else ""
     return ConfigError(
         f"unknown {group} '{option}'." + (f" Did you mean '{near}'?" if near else ""),
-        where="" if group.startswith("hydra/") else f"conf/{group}/",
-        remedy=f"choose one of: {', '.join(options)}{other}",
+        where="" if group.startswith("hydra/") or instead else f"conf/{group}/",
+        remedy=instead or f"choose one of: {', '.join(options)}{other}",
     )
 
 

@@ -13,22 +13,27 @@ import functools
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from medft import other_tools
+from medft.checked import LONGEST_NAME
 from medft.errors import ConfigError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails, SchemaValidator
 
 T = TypeVar("T")
+_ALIKE = 0.72  # difflib's ratio: trian and train have 0.8, lr and lora 0.67
 _WANTED = {
     "int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "string": "text",
     "is": "a path", "tuple": "a list, as in [a,b]", "dict": "a group of settings",
-    "dataclass": "a group of settings",
+    "dataclass": "a group of settings", "finite": "a finite number",
 }  # fmt: skip
+_LONGEST_SHOWN = 120  # characters of a wrong value in a message
+_HUGE = 10**30  # from which on an integer is not spelled out
 
 
 def build(cls: type[T], values: Mapping[str, Any], key: str = "") -> T:
@@ -57,20 +62,48 @@ def build(cls: type[T], values: Mapping[str, Any], key: str = "") -> T:
     raise ConfigError(f"{len(errors)} settings are wrong\n{listed}")
 
 
-def unknown_key(key: str, known: Iterable[str]) -> ConfigError:
-    """The error for a key that nothing reads, with the nearest of the keys ``known`` beside it."""
+def unknown_key(
+    key: str, known: Iterable[str], everywhere: Collection[str] = (), value: object = None
+) -> ConfigError:
+    """The error for a key that nothing reads, with the setting that was meant, where that is plain.
+
+    Args:
+        key: dotted.
+        known: the keys that there are at its place.
+        everywhere: all keys of the command, dotted; empty where only ``known`` come into question.
+        value: what the key was given.
+    """
     parent, _, leaf = key.rpartition(".")
     leaves = [name.rpartition(".")[2] for name in known]
-    near = nearest(leaf, leaves)
-    return ConfigError(
-        f"unknown setting '{key}'." + (f" Did you mean '{_dotted(parent, [near])}'?" if near else ""),
-        remedy="" if near else f"known settings there: {', '.join(sorted(leaves))}",
-    )
+    what = f"unknown setting '{key}'."
+    if meant := _called_here(key, everywhere):
+        note = f" ({meant.note})" if meant.note else ""
+        return ConfigError(f"{what} It is called '{meant.key}' here{note}", remedy=meant.to_write(value))
+    if everywhere and (why := other_tools.reason(leaf)):
+        return ConfigError(what, remedy=why)
+    if elsewhere := [other for other in everywhere if other.rpartition(".")[2] == leaf and other != key]:
+        return ConfigError(
+            f"{what} Did you mean '{elsewhere[0]}'?", remedy=other_tools.written(elsewhere[0], value)
+        )
+    if near := nearest(leaf, leaves):
+        return ConfigError(f"{what} Did you mean '{_dotted(parent, [near])}'?")
+    if far := nearest(leaf, [name.rpartition(".")[2] for name in everywhere]):
+        far = next(name for name in everywhere if name.rpartition(".")[2] == far)
+        return ConfigError(f"{what} Did you mean '{far}'?")
+    return ConfigError(what, remedy=f"known settings there: {', '.join(sorted(leaves))}")
+
+
+def _called_here(key: str, everywhere: Collection[str]) -> other_tools.Setting | None:
+    """The setting of this command that another tool calls ``key``, or the last part of it."""
+    leaf = key.rpartition(".")[2]
+    meant = other_tools.called_here(leaf)
+    known = meant is not None and any(f"{name}.".startswith(f"{meant.key}.") for name in everywhere)
+    return meant if known and meant is not None and meant.key != key else None
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name closest to ``name`` by difflib's ratio, or None when nothing is similar."""
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    """The known name that ``name`` is a slip of the pen for, or None: nothing far-fetched is suggested."""
+    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=_ALIKE)
     return matches[0] if matches else None
 
 
@@ -112,7 +145,7 @@ def _tighten(node: Any) -> Any:
         case "int" | "bool":
             return {**node, "strict": True}
         case "float":
-            return _before(_number, {**node, "strict": True})
+            return _before(_number, {**node, "strict": True, "allow_inf_nan": False})
         case "dict":  # null is an empty one: only so can a command clear one that a file has filled
             return _before(lambda value: {} if value is None else value, node)
         case "literal":
@@ -157,18 +190,58 @@ def _explain(cls: type, wrong: ErrorDetails, key: str) -> ConfigError:
         error: ConfigError = wrong["ctx"]["error"]
         return error
     if kind == "unexpected_keyword_argument":
-        return unknown_key(name, _names(cls, place[:-1]))
+        return unknown_key(name, _names(cls, place[:-1]), tuple(keys(cls, key)), value)
     if kind == "missing":
         return ConfigError(f"setting '{name}' is missing", remedy=f"add {name}=... to the command")
     if kind == "literal_error":
         choices = re.findall(r"'(.*?)'", wrong["ctx"]["expected"])
-        near = nearest(str(value), choices)
+        instead = other_tools.instead(name, value)
+        near = None if instead else nearest(str(value), choices)
         return ConfigError(
             f"'{name}' cannot be {value!r}." + (f" Did you mean '{near}'?" if near else ""),
-            remedy=f"choose one of: {', '.join(choices)}",
+            remedy="; ".join(filter(None, (instead, f"choose one of: {', '.join(choices)}"))),
         )
+    if kind.startswith(("greater_than", "less_than", "string_")):
+        return ConfigError(f"'{name}' must be {_range(wrong)}, not {_shown(value)}")
     wanted = _WANTED.get(kind.partition("_")[0], wrong["msg"])
-    return ConfigError(f"'{name}' must be {wanted}, not {value!r}")
+    return ConfigError(f"'{name}' must be {wanted}, not {_shown(value)}")
+
+
+def _range(wrong: ErrorDetails) -> str:
+    """What a value that has the right type must be besides (``checked``)."""
+    words = {"gt": "above {:,}", "ge": "at least {:,}", "lt": "below {:,}", "le": "at most {:,}"}
+    limits = wrong.get("ctx", {})
+    for short, text in words.items():
+        if short in limits:
+            return text.format(limits[short])
+    return f"a name of up to {LONGEST_NAME} letters, digits, and . _ + - after the first of them"
+
+
+def _shown(value: object) -> str:
+    """A value in a message: a long one in part."""
+    if isinstance(value, int) and abs(value) >= _HUGE:
+        return "a number of that size"
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def keys(cls: type, prefix: str = "", above: frozenset[type] = frozenset()) -> Iterator[str]:
+    """The dotted keys of all settings within ``cls``; of a dictionary its own alone."""
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        if not field.init:
+            continue
+        name = _dotted(prefix, [field.name])
+        kinds = typing.get_args(hints[field.name]) if _optional(hints[field.name]) else (hints[field.name],)
+        inner = next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None)
+        if isinstance(inner, type) and inner not in above:
+            yield from keys(inner, name, above | {cls})
+        else:
+            yield name
+
+
+def _optional(hint: object) -> bool:
+    return isinstance(hint, types.UnionType)
 
 
 def _names(cls: type, place: Sequence[int | str]) -> list[str]:
@@ -186,5 +259,7 @@ def _names(cls: type, place: Sequence[int | str]) -> list[str]:
 
 def _dotted(key: str, place: Iterable[int | str]) -> str:
     for name in place:
+        if name == "[key]":  # of a dict: the name itself is wrong
+            continue
         key = f"{key}[{name}]" if isinstance(name, int) else f"{key}.{name}".removeprefix(".")
     return key

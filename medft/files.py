@@ -51,18 +51,26 @@ def write_json(path: Path, value: Mapping[str, Any] | list[Any]) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """The JSON in ``path``.
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in ``path``.
 
     Raises:
-        RunError: the file is missing or not JSON.
+        RunError: the file is missing, or holds no JSON object.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path.name} is missing", where=str(path), remedy="is this a medft folder?") from None
-    except ValueError as error:
-        raise RunError(f"{path.name} is damaged: {error}", where=str(path)) from None
+    except (ValueError, RecursionError) as error:
+        why = "its values are nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise _damaged(path, why) from None
+    if not isinstance(value, dict):
+        raise _damaged(path, "it holds no group of values")
+    return value
+
+
+def _damaged(path: Path, why: str) -> RunError:
+    return RunError(f"{path.name} is damaged: {why}", where=str(path), remedy="copy or make it again")
 
 
 def stamp() -> str:

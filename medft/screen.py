@@ -4,6 +4,7 @@ log.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
@@ -12,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from io import StringIO
 from pathlib import Path
 from typing import TextIO
 
@@ -20,6 +20,10 @@ from medft.format import duration, numeric
 
 _NARROWEST = 6  # characters that a column keeps, however narrow the terminal
 _GAP = "  "
+_COMMANDS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""C0 and C1 controls, marks and separators of lines and directions, and halves of surrogate pairs."""
 
 
 class Screen:
@@ -70,7 +74,7 @@ class Screen:
         from rich.table import Table
         from rich.text import Text
 
-        shown = [[_printable(cell) for cell in row] for row in rows]
+        shown = [[printable(cell).replace("\n", "\ufffd") for cell in row] for row in rows]
         widest = [max(map(cells.cell_len, column)) for column in zip(columns, *shown, strict=True)]
         least = [
             min(width, _NARROWEST) if name in wrap else width
@@ -84,16 +88,17 @@ class Screen:
             )  # fmt: skip
         for row in shown:
             grid.add_row(*map(Text, row))
-        out = StringIO()
+        out = io.StringIO()
         gaps = len(_GAP) * (len(columns) - 1)
         width = max(self.width or sum(widest) + gaps, sum(least) + gaps)
         Console(file=out, width=width, color_system=None).print(grid)
         self.say("\n".join(line.rstrip() for line in out.getvalue().splitlines()))
 
-    def say(self, text: str) -> None:
-        """A line as it is."""
+    def say(self, text: str, *, painted: bool = False, end: str = "\n") -> None:
+        """Lines as they are, but for what a terminal would take for a command; ``painted`` ones hold colors
+        of medft's own, and nothing else of that kind."""
         if not self.quiet:
-            print(text, file=self.stream, flush=True)
+            print(text if painted else printable(text), file=self.stream, flush=True, end=end)
 
     @contextmanager
     def chatter_to(self, path: Path) -> Iterator[None]:
@@ -154,9 +159,32 @@ class Screen:
                 shown.join()
 
 
-def _printable(text: str) -> str:
-    """Text that no terminal takes for a command."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+def printable(text: str) -> str:
+    """Text that no terminal takes for a command, whoever wrote it: controls, halves of characters and marks
+    that turn the direction of writing become U+FFFD. Line breaks and tabs stay."""
+    return _COMMANDS.sub("\ufffd", text)
+
+
+class _Lasting(io.TextIOWrapper):
+    """A stream that goes on without its terminal: once that is gone, what is written goes nowhere."""
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except OSError:
+            self._drop()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError:
+            self._drop()
+
+    def _drop(self) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
 
 
 @contextmanager
@@ -169,7 +197,8 @@ def _beside(stream: TextIO, descriptor: int) -> Iterator[TextIO]:
     if not same:
         yield stream
         return
-    with os.fdopen(os.dup(descriptor), "w", encoding="utf-8", buffering=1) as copy:
+    binary = os.fdopen(os.dup(descriptor), "wb")
+    with _Lasting(binary, encoding="utf-8", errors="backslashreplace", line_buffering=True) as copy:
         yield copy
 
 

@@ -51,7 +51,7 @@ def test_a_sweep_matches_it(own: Path) -> None:
 
 
 def test_help_and_messages_name_it(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["train", "--help", "--config-dir", str(own)])
+    main(["train", "--help", "model", "--config-dir", str(own)])
     assert "medgemma_4b | mine | mistral" in " ".join(capsys.readouterr().out.split())
     main(["train", "--config-dir", str(own), "model=min"])
     assert "Did you mean 'mine'?" in capsys.readouterr().err

@@ -21,11 +21,13 @@ NEEDED = {  # what a user must name, for files that cannot have a default
     "dataset=csv": ["dataset.path=x.csv"],
     "dataset=jsonl": ["dataset.path=x.jsonl"],
     "dataset=parquet": ["dataset.path=x.parquet"],
+    "dataset=mcq": ["dataset.path=x.jsonl"],
     "upload": ["repo=somebody/model"],
+    "copy": ["model/mistral"],
 }
-WORDS = {  # a template that has words for a data set's task
+WORDS = {  # a template that has words for a data set, or for its task
     "note": "clinical_note", "yes_no": "pubmedqa", "long_answer": "pubmedqa", "nli": "nli",
-    "instruction": "alpaca",
+    "instruction": "alpaca", "mcq": "mcq", "medmcqa": "mcq_explained",
 }  # fmt: skip
 TURNS = ("model", "trainer", "lora", "engine", "scale", "logger")  # groups that go with any data set
 
@@ -33,7 +35,7 @@ TURNS = ("model", "trainer", "lora", "engine", "scale", "logger")  # groups that
 def recipe(number: int, dataset: str) -> list[str]:
     """A data set with a template that suits it, and the next option of every other group."""
     task = yaml.safe_load((conf_dir() / "dataset" / f"{dataset}.yaml").read_text()).get("task", "qa")
-    chosen = [f"dataset={dataset}", f"template={WORDS.get(task, 'medical_qa')}"]
+    chosen = [f"dataset={dataset}", f"template={WORDS.get(dataset) or WORDS.get(task, 'medical_qa')}"]
     return [*chosen, *(f"{group}={GROUPS[group][number % len(GROUPS[group])]}" for group in TURNS)]
 
 
@@ -86,8 +88,31 @@ def test_every_experiment_composes_and_builds_for_every_family() -> None:
     }
     for experiment in GROUPS["experiment"]:
         values = compose("train", [f"experiment={experiment}"])
+        assert said(experiment).items() <= leaves(values).items(), "another file has the last word"
         for name, model in models.items():
             assert build(TrainConfig, {**values, "model": model}).model.name == name
+
+
+def said(experiment: str) -> dict[str, object]:
+    """What a recipe's own file sets, by dotted key."""
+    text = (conf_dir() / "experiment" / f"{experiment}.yaml").read_text(encoding="utf-8")
+    return {key: value for key, value in leaves(yaml.safe_load(text)).items() if key != "defaults"}
+
+
+def leaves(values: dict[str, object], prefix: str = "") -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in values.items():
+        inner = isinstance(value, dict)
+        found |= leaves(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": number(value)}  # type: ignore[arg-type]
+    return found
+
+
+def number(value: object) -> object:
+    """YAML 1.1 reads 2e-3 as text, and Hydra as a number."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return str(value)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +133,7 @@ def test_every_experiment_composes_and_builds_for_every_family() -> None:
         (["+lora.rank.x=1"], "unknown setting 'lora.rank'"),
         (["modl=mistral"], "unknown setting 'modl'. Did you mean 'model'?"),
         (["trainer.max_steps=many"], "'trainer.max_steps' must be a whole number, not 'many'"),
-        (["trainer.max_steps=0"], "'trainer.max_steps' must be above 0"),
+        (["trainer.max_steps=0"], "'trainer.max_steps' must be at least 1, not 0"),
         (["trainer.packing=true", "trainer.group_by_length=true"], "contradict each other"),
         (["scale=huge"], "unknown scale 'huge'"),
         (["model=custom"], "model.base"),

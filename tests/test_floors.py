@@ -8,8 +8,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    ("__init__", "errors", "paths", "machine", "format", "aliases", "model_words"),
-    ("files", "screen", "config", "ranks"),
+    (
+        "__init__",
+        "errors",
+        "paths",
+        "machine",
+        "format",
+        "aliases",
+        "model_words",
+        "other_tools",
+        "checked",
+        "signals",
+    ),
+    ("files", "screen", "config", "ranks", "explain", "overrides"),
     ("runs",),
     ("data",),
     ("prompt",),
@@ -17,7 +28,7 @@ FLOORS = (
     ("engine",),
     ("training",),
     ("plan",),
-    ("compose", "merge", "report", "inference"),
+    ("compose", "first_contact", "merge", "report", "inference"),
     ("evaluation", "publish"),
     ("sweep", "help"),
     ("verbs",),

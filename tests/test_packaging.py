@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
+import yaml
+
+from medft import __version__
 from medft.paths import conf_dir, samples_dir
 
 ROOT = Path(__file__).parents[1]
@@ -24,13 +29,40 @@ def test_the_wheel_composes_a_run_by_itself(tmp_path: Path) -> None:
         packed = site / "medft" / "_share" / name
         assert {path.relative_to(packed) for path in packed.rglob("*") if path.is_file()} == files
 
-    code = "import medft.compose as c; print(c.__file__, c.settings('train', ['dataset=sample']).seed)"
+    metadata = next(site.glob("*.dist-info"))
+    assert metadata.name.startswith(f"medft-{__version__}.")
+    assert {path.name for path in (metadata / "licenses").iterdir()} == {"LICENSE", "THIRD_PARTY.md"}
+
+    code = """
+import medft.compose, medft.cli
+print(medft.compose.__file__, medft.compose.settings("train", ["dataset=sample"]).seed)
+words = ["list models", "copy template/medical_qa", "train --help", "train lr=1"]
+print([medft.cli.main(line.split()) for line in words])
+"""
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(site)},
+        env={**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.split() == [str(site / "medft" / "compose.py"), "3407"]
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == [str(site / "medft" / "compose.py"), "3407"]
+    assert lines[-1] == "[0, 0, 0, 2]" and "trainer.learning_rate=1" in done.stderr
+    assert (tmp_path / "my_conf" / "template" / "my_medical_qa.yaml").is_file()
+
+
+def test_version_and_notices_agree() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (citation["version"], citation["license"]) == (__version__, project["license"])
+    assert f"\n## {__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    extras = [
+        name for key, names in project["optional-dependencies"].items() if key != "dev" for name in names
+    ]
+    needed = {re.split(r"[=<>\[;]", name)[0] for name in [*project["dependencies"], *extras]}
+    noticed = re.findall(
+        r"^\| ([\w.\-]+)[^|]* \|", (ROOT / "THIRD_PARTY.md").read_text(encoding="utf-8"), re.M
+    )
+    assert set(noticed) - {"package"} == needed

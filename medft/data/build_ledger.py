@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from medft.data.cache import digest, without_places
+from medft.data.cleaning.benchmarks import shipped
 from medft.data.cleaning.key_index import Mask
 from medft.data.cleaning.select import BENCHMARK
 from medft.data.config import DatasetConfig
@@ -54,6 +55,8 @@ def build_ledger(
                 repaired=dict(sorted(counted.repaired.items())),
                 found=_found(counted, division, own),
                 identifiers=dict(sorted(counted.identifiers.items())),
+                repeated=dict(sorted(counted.repeated.items())),
+                screened_for=() if _allowed(config, name) else tuple(b.name for b in shipped().covered),
             )
         )
     notes = (*division.selection.notes, *_benchmark_notes(config, counts, division), *_member_notes(config))
@@ -82,16 +85,23 @@ def _benchmark_notes(
     strays = division.selection.reasons.get(BENCHMARK, none)
     for position, (source, counted) in enumerate(counts.items()):
         aside = bool((strays & (division.index.column("source") == position)).any())
-        allowed = config.allow_benchmark_test or config.members()[source].allow_benchmark_test
+        if _allowed(config, source):
+            yield f"{source}: not screened for test items of benchmarks (allow_benchmark_test)"
+        for benchmark, count in counted.repeated.items():
+            yield f"{source}: {count:,} rows repeat test items of {benchmark} and are not trained on"
         for benchmark, count in counted.benchmark.items():
             what = (
                 f"may be trained on (allow_benchmark_test): figures of this model on {benchmark} mean nothing"
-                if allowed
+                if _allowed(config, source)
                 else "are set aside: they are in no split"
                 if aside
                 else "stand in the test split and are never trained on"
             )
             yield f"{source}: {count:,} test questions of {benchmark} {what}"
+
+
+def _allowed(config: DatasetConfig, source: str) -> bool:
+    return config.allow_benchmark_test or config.members()[source].allow_benchmark_test
 
 
 def _member_notes(config: DatasetConfig) -> Iterator[str]:

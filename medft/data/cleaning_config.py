@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from medft.checked import Count
+
 Mending = Literal["mend", "drop", "keep"]
 """What becomes of a row with a fault that can be mended; either way it is counted and named."""
 Dropping = Literal["drop", "keep"]
@@ -58,9 +60,9 @@ class CleaningConfig:
     """Drop rows without an answer (or question)."""
     drop_leftovers: bool = True
     """Drop rows in which a rephrasing model asks for its input instead of giving the text."""
-    max_characters: int | None = None
+    max_characters: Count | None = None
     """Drop rows whose question, context and answer together are longer; null keeps all."""
-    max_same_answer: int | None = 5
+    max_same_answer: Count | None = 5
     """Keep at most this many rows with one and the same answer (boilerplate); null keeps all. Letters,
     classes and other answers of a closed set are none."""
     near_duplicates: Literal["keep_together", "drop", "off"] = "keep_together"

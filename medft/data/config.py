@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from medft.checked import Count, Name
 from medft.config import nearest, unknown_key
 from medft.data.cleaning_config import CleaningConfig
 from medft.data.readers.registry import HUB, READERS
@@ -22,20 +23,24 @@ class ColumnsConfig:
 
     id: str | None = None
     """A stable identifier, which must not repeat; the row number when null."""
-    question: str | None = None
-    """The question, instruction or hypothesis."""
-    context: str | None = None
+    question: str | tuple[str, ...] | None = None
+    """The question, instruction or hypothesis; a list of columns is joined by blank lines."""
+    context: str | tuple[str, ...] | None = None
     """A note, passages (a list is joined by blank lines) or a premise."""
-    answer: str | None = None
+    answer: str | tuple[str, ...] | None = None
     """The answer to learn."""
     label: str | None = None
-    """The gold class."""
+    """The gold class; of multiple choice the letter, number or text of the right option."""
+    options: str | tuple[str, ...] | None = None
+    """The options of multiple choice: a column with a list or a mapping of letters, or one column each."""
     task: str | None = None
     """A column that names the task row by row; otherwise the data set's `task` holds."""
     group: str | tuple[str, ...] | None = None
     """A document, patient or topic that must not be split; a list of columns for several of them."""
     turns: str | None = None
     """A list of {role, content} (or {from, value}) messages; `weight: 0` leaves a turn out of the loss."""
+    language: str | None = None
+    """A column that names the language row by row, by its ISO 639-1 code; blank means `dataset.language`."""
     split: str | None = None
     """A column that says train, validation or test row by row."""
 
@@ -66,8 +71,8 @@ class SplitConfig:
 class DatasetConfig:
     """A data set: rows from one reader, or a mixture of other data sets (``sources``)."""
 
-    name: str
-    """Names the run folder."""
+    name: Name
+    """Names the run folder, and that of the prepared rows."""
     task: str = "qa"
     """Task of every row, unless columns.task says otherwise."""
     language: str = "en"
@@ -101,19 +106,30 @@ class DatasetConfig:
     """Take only rows whose column has one of these values; the others are counted as not_selected."""
     learn: Literal["all", "last"] = "all"
     """Which of the assistant's turns in a conversation are learnt; the others are context."""
+    first_option: Literal[0, 1] = 0
+    """The number of the first option, where the right one is given by its number."""
+    shuffle_options: int | None = None
+    """Seed that shuffles the options of each question; null keeps their order. Questions whose options or
+    explanation point at others by place or letter keep it, and so do a source's validation and test."""
     labels: tuple[str, ...] | dict[str, str] = ()
     """The classes there are; any other label is an error. Empty allows all. As a map, what the source calls
     them and what they are called in the prompt: {0: contradiction, 1: entailment}."""
-    limit: int | None = None
+    limit: Count | None = None
     """Take this many rows, drawn by seed; null takes all."""
     benchmark: str = ""
     """The benchmark whose own test questions all rows are; empty for other data."""
     allow_benchmark_test: bool = False
-    """Train on a benchmark's own test questions (PubMedQA's are known by their words); said on the card."""
+    """Train on rows that repeat test items of public benchmarks, which are dropped otherwise; said on the
+    card."""
     decontaminate: Path | None = None
-    """A text file of held-out questions, one a line: rows that repeat 13 words in a row of it are dropped."""
+    """A text file of held-out questions, one a line: rows that repeat 13 words in a row of one, or most of a
+    shorter one, are dropped."""
     phi: Literal["warn", "fail", "redact"] = "warn"
-    """Patterned identifiers (dates, phone numbers, ...): count them, refuse the row, or put [DATE] there."""
+    """Identifiers (dates, phone numbers, ... in the forms of English, German, French and Korean): count them,
+    refuse the row, or put [DATE] there."""
+    names: str | None = None
+    """A spaCy model that finds names of people, such as de_core_news_lg (the extra "names"); null looks for
+    none, and names then stay."""
     on_error: Literal["stop", "skip"] = "stop"
     """A row that cannot be read: stop with its place, or skip and count it."""
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
@@ -133,10 +149,6 @@ class DatasetConfig:
             )
         self._check_reader()
         self._check_members()
-        if self.limit is not None and self.limit < 1:
-            raise ConfigError(
-                "dataset.limit must be at least 1", where=self.name, remedy="dataset.limit=null takes all"
-            )
         for name in self.fixed:
             if name not in FIXABLE:
                 raise unknown_key(f"dataset.fixed.{name}", [f"dataset.fixed.{known}" for known in FIXABLE])

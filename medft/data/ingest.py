@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medft.aliases import Advance
 from medft.data.cleaning.answer_faults import bits, faults_of, verdict
-from medft.data.cleaning.benchmarks import is_whole
+from medft.data.cleaning.benchmarks import is_whole, shipped
 from medft.data.cleaning.contamination import HeldOutTexts
 from medft.data.cleaning.key_index import KeyIndex, Kind
 from medft.data.cleaning.keys import Keys, keys_of
@@ -53,9 +53,10 @@ def ingest(config: DatasetConfig, path: Path, log: RowLog, costs: Costs, progres
     held_out = HeldOutTexts(config.decontaminate) if config.decontaminate else None
     with StagingWriter(path) as writer:
         for position, (name, member) in enumerate(config.members().items()):
-            source = Source(name, member, held_out, progress, log, costs)
-            ingested.counts[name] = source.counts
             allowed = config.allow_benchmark_test or member.allow_benchmark_test
+            benchmarks = None if allowed else shipped()
+            source = Source(name, member, held_out, benchmarks, progress, log, costs)
+            ingested.counts[name] = source.counts
             for cleaned in source.records():
                 record = cleaned.record
                 is_benchmark = source.count_benchmark(record)

@@ -34,6 +34,10 @@ class SourceLedger:
     """Rows with a fault for which they are neither mended nor dropped, by fault."""
     identifiers: dict[str, int] = field(default_factory=dict)
     """Patterned identifiers met in rows that passed cleaning, by kind; see `dataset.phi`."""
+    repeated: dict[str, int] = field(default_factory=dict)
+    """Rows dropped because they repeat a test item, by benchmark."""
+    screened_for: tuple[str, ...] = ()
+    """Benchmarks whose test items its rows were screened for; none with `dataset.allow_benchmark_test`."""
 
 
 @dataclass(frozen=True, slots=True)

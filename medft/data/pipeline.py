@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 CLOSED = "closed_answers.json"
 """Keys of the answers of a closed set."""
 CONTAMINATED_ROWS = "contaminated.json"
-"""Rows removed because they repeat a text of `dataset.decontaminate`: id, and line of that text."""
+"""Rows removed because they repeat a test item of a benchmark or a text of `dataset.decontaminate`: id, and
+the number of that item or line."""
 
 
 def make(
@@ -65,7 +66,7 @@ def make(
             _deal_out(staging, folder, division, log)
     staging.unlink()
     _write_contaminated(folder, ingested.counts)
-    write_json(folder / CLOSED, [int(key) for key in division.closed])
+    write_json(folder / CLOSED, {"keys": [int(key) for key in division.closed]})
     write_json(folder / COSTS, {name: round(seconds, 3) for name, seconds in costs.items()})
     return build_ledger(config, seed, fingerprints, ingested.counts, division)
 
@@ -82,7 +83,7 @@ def _check_left(config: DatasetConfig, counts: Mapping[str, SourceCounts], divis
         )
     if division.kept_in("train").any():
         return
-    if benchmarks := sum((counted.benchmark for counted in counts.values()), Counter[str]()):
+    if benchmarks := sum((c.benchmark + c.repeated for c in counts.values()), Counter[str]()):
         raise DataError(
             f"data set '{config.name}' has only test questions of {', '.join(benchmarks)}, "
             "which are not trained on",
@@ -138,6 +139,6 @@ def _note(batch: pa.RecordBatch, rows: slice, selection: Selection, log: RowLog)
 
 def _write_contaminated(folder: Path, counts: Mapping[str, SourceCounts]) -> None:
     """Which rows repeated a held-out text."""
-    repeated = [{"id": i, "line": n} for counted in counts.values() for i, n in counted.contaminated]
+    repeated = [{"id": i, "repeats": what} for counted in counts.values() for i, what in counted.contaminated]
     if repeated:
         write_json(folder / CONTAMINATED_ROWS, repeated)

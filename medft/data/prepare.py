@@ -50,7 +50,7 @@ class Prepared:
     def closed_answers(self) -> frozenset[int]:
         """Keys (``keys.Tie``) of the answers of a closed set: letters, classes, yes and no."""
         path = self.folder / CLOSED
-        return frozenset(read_json(path)) if path.exists() else frozenset()
+        return frozenset(read_json(path)["keys"]) if path.exists() else frozenset()
 
     def costs(self) -> dict[str, float]:
         """Seconds of each step, when the folder was made."""

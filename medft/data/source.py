@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from medft.aliases import Advance
-from medft.data.cleaning.benchmarks import benchmark_of
+from medft.data.cleaning.benchmarks import Benchmarks, benchmark_of
 from medft.data.cleaning.contamination import CONTAMINATED, HeldOutTexts
 from medft.data.cleaning.filters import reason_to_drop
 from medft.data.cleaning.identifiers import redact_record
@@ -51,8 +51,10 @@ class SourceCounts:
     """Patterned identifiers found, by kind."""
     benchmark: Counter[str] = field(default_factory=Counter)
     """Test rows of benchmarks, by benchmark."""
-    contaminated: list[tuple[str, int]] = field(default_factory=list)
-    """Ids of rows dropped for repeating a held-out text, with the line of that text."""
+    contaminated: list[tuple[str, str]] = field(default_factory=list)
+    """Ids of rows dropped for repeating a held-out text, with the place of that text."""
+    repeated: Counter[str] = field(default_factory=Counter)
+    """Rows dropped for repeating a test item, by benchmark."""
 
 
 @dataclass(slots=True)
@@ -62,6 +64,8 @@ class Source:
     name: str
     config: DatasetConfig
     held_out: HeldOutTexts | None
+    benchmarks: Benchmarks | None
+    """Whose test items no training row may repeat."""
     progress: Advance
     log: RowLog
     costs: Costs
@@ -76,7 +80,8 @@ class Source:
             self.progress(1)
             try:
                 row = _good(item)
-                outcome, split = self._one(row), split_of(row, self.config)
+                split = split_of(row, self.config)
+                outcome = self._one(row, split)
             except RowError as error:
                 if self.config.on_error == "stop":
                     raise
@@ -97,11 +102,13 @@ class Source:
             self.counts.benchmark[name] += 1
         return bool(name)
 
-    def _one(self, row: SourceRow) -> Record | str:
+    def _one(self, row: SourceRow, split: str) -> Record | str:
         """The cleaned record of a row, or the reason why there is none."""
         if not selected(row, self.config):
             return NOT_SELECTED
-        record = to_record(row, self.counts.rows_in, self.name, self.config)
+        done: set[str] = set()
+        record = to_record(row, self.counts.rows_in, self.name, self.config, done)
+        self.counts.repaired.update(done)
         self._check_id(record, row)
         repaired = repair(record, self.config.cleaning, self.costs)
         cleaned = repaired.record
@@ -109,9 +116,9 @@ class Source:
             self.log.note(row.place, reason, "dropped", shown(record))
             return reason
         with self.costs.of("decontamination"):
-            line = self.held_out.line_in(cleaned) if self.held_out else None
-        if line:
-            self.counts.contaminated.append((cleaned.id, line))
+            repeated = self._repeated(cleaned, split)
+        if repeated:
+            self.counts.contaminated.append((cleaned.id, repeated))
             self.log.note(row.place, CONTAMINATED, "dropped", shown(cleaned))
             return CONTAMINATED
         with self.costs.of("identifiers"):
@@ -127,6 +134,20 @@ class Source:
         for name in repaired.found:
             self.log.note(place, name, "kept", *repaired.excerpts[name])
 
+    def _repeated(self, record: Record, split: str) -> str:
+        """The place of a held-out text that ``record`` repeats, or nothing.
+
+        What its source itself holds out is never trained on, and may be a benchmark's test.
+        """
+        if self.held_out and (line := self.held_out.line_in(record)):
+            return f"line {line}"
+        if not self.benchmarks or split in ("validation", "test") or self.config.benchmark:
+            return ""
+        if benchmark_of(record) or (found := self.benchmarks.item_in(record)) is None:
+            return ""
+        self.counts.repeated[found[0]] += 1
+        return f"{found[0]}, item {found[1]}"
+
     def _check_id(self, record: Record, row: SourceRow) -> None:
         if self.config.columns.id is None:
             return
@@ -138,7 +159,7 @@ class Source:
         self.ids.add(number)
 
     def _without_identifiers(self, record: Record, row: SourceRow) -> Record:
-        redacted, found = redact_record(record)
+        redacted, found = redact_record(record, self.config.names)
         if not found:
             return record
         if self.config.phi == "fail":

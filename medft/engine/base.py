@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from medft.checked import Part, Positive, Rank
 from medft.engine.trainer import Trainer
 from medft.errors import ConfigError
 from medft.models.causal_lm import AdaptedLM, CausalLM
@@ -25,11 +26,11 @@ _ALL_LAYERS = "lora.target_modules=null takes every linear layer of the model's 
 class LoraConfig:
     """A low-rank adapter: W + s B A, A (r x in) random and B (out x r) zero at first (arXiv 2106.09685)."""
 
-    r: int = 16
+    r: Rank = 16
     """Rank of B A."""
-    alpha: float = 16
+    alpha: Positive = 16
     """Numerator of the scale s = alpha / r."""
-    dropout: float = 0.0
+    dropout: Part = 0.0
     """Share of an adapter's inputs zeroed in training."""
     target_modules: tuple[str, ...] | None = None
     """Linear layers that get an adapter, by the last part of their names; null: all of the model's blocks."""
@@ -44,14 +45,6 @@ class LoraConfig:
         Raises:
             ConfigError: names the key.
         """
-        if self.r < 1:
-            raise ConfigError(f"'lora.r' must be at least 1, not {self.r}", remedy="set lora.r=16")
-        if self.alpha <= 0:
-            raise ConfigError(f"'lora.alpha' must be above 0, not {self.alpha}", remedy="set lora.alpha=16")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(
-                f"'lora.dropout' must be in [0, 1), not {self.dropout}", remedy="set lora.dropout=0"
-            )
         if self.target_modules is None:
             return
         if not self.target_modules or len(set(self.target_modules)) < len(self.target_modules):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,18 @@ class AnswerFile:
     Args:
         path: the file; it is created with the first answer. A last line that a kill cut short is left out,
             and whatever it held is asked again.
+        lenders: the files of other runs, whose answers to the same question by the same weights are taken
+            over: several adapters of one base ask it once.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lenders: Sequence[Path] = ()) -> None:
         self.path = path
         self._rows = _read(path)
+        self._lent = {key: row for lender in lenders for key, row in _read(lender).items()}
 
     def get(self, key: str) -> AnswerRow | None:
         """The row of ``key``, or None when it was not answered yet."""
-        return self._rows.get(key)
+        return self._rows.get(key) or self._lent.get(key)
 
     def add(self, rows: Mapping[str, AnswerRow]) -> None:
         """Append rows, by key; they are on disk when this returns."""
@@ -48,7 +51,8 @@ class AnswerFile:
     def keep(self, about: Mapping[str, AnswerRow]) -> None:
         """Rewrite the file with the rows whose keys are in ``about`` alone, each with what stands there of
         it: what a finished suite was scored from."""
-        self._rows = {key: {**self._rows[key], **more} for key, more in about.items() if key in self._rows}
+        known = {key: row for key in about if (row := self.get(key)) is not None}
+        self._rows = {key: {**row, **about[key]} for key, row in known.items()}
         write_text(self.path, "".join(_line(key, row) for key, row in self._rows.items()))
 
     def _clean_end(self) -> bool:

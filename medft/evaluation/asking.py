@@ -101,7 +101,8 @@ def _queries(
         if problem := next((row.problem for row in rows if row.problem), ""):
             answers.not_asked[question.id] = problem
             continue
-        generate.append(_Query(digest(system.fingerprint, ids, asdict(sampling)), question.id, ids))
+        if question.generated:
+            generate.append(_Query(digest(system.fingerprint, ids, asdict(sampling)), question.id, ids))
         score += [
             _Query(digest(system.fingerprint, row.input_ids, row.labels), question.id, row) for row in rows
         ]

@@ -10,7 +10,9 @@ from pathlib import Path
 from medft.aliases import Json
 from medft.config import plain
 from medft.data.record import Record
+from medft.evaluation.answers import AnswerFile
 from medft.evaluation.config import SuiteConfig
+from medft.evaluation.items import write_items
 from medft.evaluation.measures import Metric
 from medft.files import write_json
 from medft.inference.generation import Sampling
@@ -37,7 +39,7 @@ class Context:
     template: TemplateConfig
     """The run's own words."""
     own: Sequence[Record]
-    """The run's test split."""
+    """The run's test split; of several runs, what their test splits have in common."""
     trained_on: Sequence[Record]
     """The run's training split."""
     sampling: Sampling
@@ -45,19 +47,33 @@ class Context:
     folder: Path
     """Where results are written."""
     seed: int
-    """Seeds the choice of items and the bootstrap."""
+    """Seeds the choice of items and the permutations of tests."""
     tiny: bool
     """Whether a tiny twin answers."""
     run: str
     """The run's name."""
     weights: Weights = "adapter"
     """Which of its weights answer."""
+    trained_on_elsewhere: Sequence[Record] = ()
+    """The training splits of the runs that are asked the same items: what stands there is not asked."""
+    others: Sequence[Path] = ()
+    """Where the results of those runs are written."""
     remarks: Sequence[str] = ()
     """What a reader must know of every suite."""
+
+    @property
+    def seen(self) -> Sequence[Record]:
+        """What the run was trained on, or one of those that are asked the same items."""
+        return self.trained_on_elsewhere or self.trained_on
 
     def named(self, suite: str) -> str:
         """What a suite's files are called: those of merged weights stand beside the adapter's."""
         return suite if self.weights == "adapter" else f"{suite}.{self.weights}"
+
+    def answers(self, suite: str) -> AnswerFile:
+        """The answers to a suite that are on disk."""
+        name = f"{self.named(suite)}.answers.jsonl"
+        return AnswerFile(self.folder / name, [folder / name for folder in self.others])
 
     def write(
         self,
@@ -85,5 +101,6 @@ class Context:
             "extras": extras,
             "settings": {"suite": plain(config), "sampling": sampling, "seed": self.seed},
         }
+        write_items(self.folder / f"{name}.items.csv", metrics)
         write_json(self.folder / f"{name}.json", written)
         return written

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from medft.aliases import NamedProgress
 from medft.evaluation import metrics
@@ -16,16 +16,26 @@ from medft.evaluation.answers import AnswerFile
 from medft.evaluation.asking import System
 from medft.evaluation.harness_tasks import Harness
 from medft.evaluation.measures import Measure, Metric, statistic, summarize
-from medft.evaluation.statistics import Floats, OfItems
+from medft.evaluation.statistics import OfItems
+from medft.evaluation.units import Floats
 
 if TYPE_CHECKING:
     from medft.evaluation.harness_model import RememberingModel
 
-Scores = dict[str, list[float]]
-"""Per task, one score per item in the harness' order."""
+Scores = dict[str, dict[str, list[float]]]
+"""Per task and metric, one score per item in the harness' order."""
 
 Sample = Mapping[str, Any]
 """An item with its answers and scores, as the harness reports it."""
+
+
+class Row(NamedTuple):
+    """An item of a task, as metrics know it."""
+
+    id: str
+    """The task and the item's place in it."""
+    cluster: str = ""
+    """The harness does not say what items share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,9 @@ class HarnessResult:
     """The answers of one system, as the harness scored them."""
 
     scores: Scores
-    """The score of every item."""
+    """The scores of every item."""
+    higher_is_better: dict[tuple[str, str], bool]
+    """Which way is up, by task and metric, as the harness has it."""
     lines: dict[str, dict[str, str]]
     """The item that each line of the answers file belongs to, by the key of the line."""
     cut: int
@@ -77,24 +89,29 @@ def ask(
         for key, line in _lines(judge, task, kinds[task], row)
     }
     cut = sum(bool((file.get(key) or {}).get("cut")) for key in lines)
-    return HarnessResult({task: _scores(rows) for task, rows in samples.items()}, lines, cut)
-
-
-def task_metrics(scores: Mapping[str, Scores], seed: int) -> list[Metric]:
-    """Accuracy per task, and its means over the tasks: weighted by items, as the harness has it, and
-    unweighted, as papers have it."""
-    tasks = list(next(iter(scores.values())))
-    found = [
-        summarize(Measure("accuracy", _kind(scores, task), _values(scores, task), group=task), seed)
-        for task in tasks
-    ]
-    pooled = {
-        system: [value for task in tasks for value in per_task[task]] for system, per_task in scores.items()
+    up = {
+        (task.rsplit("::", 1)[-1], name): bool(better)
+        for task, metrics_of in results["higher_is_better"].items()
+        for name, better in metrics_of.items()
     }
-    kind: Literal["share", "mean"] = "share" if all(_kind(scores, t) == "share" for t in tasks) else "mean"
-    found.append(summarize(Measure("accuracy, weighted by items", kind, pooled, group="all tasks"), seed))
-    sizes = [len(next(iter(scores.values()))[task]) for task in tasks]
-    found.append(_unweighted(pooled, sizes, seed))
+    return HarnessResult({task: _scores(rows) for task, rows in samples.items()}, up, lines, cut)
+
+
+def task_metrics(results: Mapping[str, HarnessResult], seed: int) -> list[Metric]:
+    """Every metric of every task by the harness' own name and direction; and of metrics that all tasks have,
+    the means over the tasks: weighted by items, as the harness has it, and unweighted, as papers have it."""
+    first = next(iter(results.values()))
+    items = {task: _rows(task, len(next(iter(by.values())))) for task, by in first.scores.items() if by}
+    found = []
+    for task, rows in items.items():
+        for name in first.scores[task]:
+            values = {system: each.scores[task][name] for system, each in results.items()}
+            up = first.higher_is_better.get((task, name), True)
+            found.append(summarize(Measure(name, _kind(values), values, None, up, task, rows), seed))
+    if len(items) == 1:
+        return found  # means over the tasks would be the same figure again
+    for name in _common(first.scores):
+        found += _means(name, results, items, seed)
     return found
 
 
@@ -126,10 +143,32 @@ def _first_filter(samples: Sequence[Sample]) -> list[Sample]:
     return sorted((s for s in samples if s["filter"] == first), key=lambda s: int(s["doc_id"]))
 
 
-def _scores(samples: Sequence[Sample]) -> list[float]:
-    """One score per item: accuracy where the task has it, else its first metric."""
-    metric = "acc" if "acc" in samples[0] else samples[0]["metrics"][0]
-    return [float(row[metric]) for row in samples]
+def _scores(samples: Sequence[Sample]) -> dict[str, list[float]]:
+    """One score per item of each metric that is a number per item, by the harness' own name."""
+    numbers = [name for name in samples[0]["metrics"] if all(_is_number(row.get(name)) for row in samples)]
+    return {name: [float(row[name]) for row in samples] for name in numbers}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) or getattr(value, "ndim", None) == 0
+
+
+def _common(scores: Scores) -> list[str]:
+    """The metrics that every task has."""
+    tasks = [set(by) for by in scores.values() if by]
+    return [name for name in next(iter(scores.values())) if all(name in names for names in tasks)]
+
+
+def _means(
+    name: str, results: Mapping[str, HarnessResult], items: Mapping[str, list[Row]], seed: int
+) -> Iterator[Metric]:
+    pooled = {s: [v for task in items for v in each.scores[task][name]] for s, each in results.items()}
+    together = [row for rows in items.values() for row in rows]
+    first = next(iter(results.values()))
+    up = all(first.higher_is_better.get((task, name), True) for task in items)
+    weighted = Measure(f"{name}, weighted by items", _kind(pooled), pooled, None, up, "all tasks", together)
+    yield summarize(weighted, seed)
+    yield _unweighted(name, pooled, [len(rows) for rows in items.values()], together, up, seed)
 
 
 def _lines(
@@ -143,24 +182,30 @@ def _lines(
         yield judge.key(kind, (prompt, *rest)), {**about, **candidate, "gold": str(sample["target"])}
 
 
-def _unweighted(pooled: Mapping[str, Sequence[float]], sizes: Sequence[int], seed: int) -> Metric:
-    """The mean of the tasks' means; items are resampled within their tasks."""
+def _unweighted(
+    name: str,
+    pooled: Mapping[str, Sequence[float]],
+    sizes: Sequence[int],
+    rows: Sequence[Row],
+    up: bool,
+    seed: int,
+) -> Metric:
+    """The mean of the tasks' means, whose sizes are fixed."""
     import numpy as np
 
     strata = [range(start, end) for start, end in pairwise(accumulate(sizes, initial=0))]
-    ends = np.cumsum(sizes)[:-1]
+    task = np.repeat(np.arange(len(sizes)), sizes)
 
     def of(values: Floats) -> OfItems:
-        # a resample keeps the tasks in their places, each with as many items as it has
-        return lambda rows: float(np.mean([part.mean() for part in np.split(values[rows], ends)]))
+        return lambda rows: float(np.mean(np.bincount(task[rows], values[rows]) / np.bincount(task[rows])))
 
     means = {system: of(np.asarray(values)) for system, values in pooled.items()}
-    return statistic("accuracy, mean of tasks", means, strata, seed, "all tasks")
+    return statistic(f"{name}, mean of tasks", means, strata, seed, "all tasks", up, rows)
 
 
-def _values(scores: Mapping[str, Scores], task: str) -> dict[str, list[float]]:
-    return {system: per_task[task] for system, per_task in scores.items()}
+def _rows(task: str, count: int) -> list[Row]:
+    return [Row(f"{task}/{number}") for number in range(count)]
 
 
-def _kind(scores: Mapping[str, Scores], task: str) -> Literal["share", "mean"]:
-    return "share" if all(v in (0, 1) for per_task in scores.values() for v in per_task[task]) else "mean"
+def _kind(values: Mapping[str, Sequence[float]]) -> Literal["share", "mean"]:
+    return "share" if all(v in (0, 1) for each in values.values() for v in each) else "mean"

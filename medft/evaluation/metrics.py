@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import re
 import string
@@ -9,11 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from medft.evaluation.statistics import OfItems
+from medft.evaluation.units import Rows
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     from rouge_score.rouge_scorer import RougeScorer
     from sacrebleu.metrics import CHRF
 
@@ -72,26 +71,40 @@ AGAINST_REFERENCE: dict[str, Callable[[str, str], float]] = {
 them."""
 
 
-def macro_f1(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> OfItems:
-    """Unweighted mean of the F1 of each gold label, as a function of the indices of the items that count (a
-    numpy array, repeats included): from counts, since a bootstrap asks for it thousands of times.
+class MacroF1:
+    """Unweighted mean of the F1 of each gold label, as a function of the indices of the items that count.
 
     A prediction outside ``labels`` is wrong for its gold label. Labels that neither occur nor are predicted
-    are left out.
+    are left out. From counts, since it is asked for once without every item.
+
+    Args:
+        gold: the label of every item. predicted: what it was taken for. labels: the classes.
     """
-    import numpy as np
 
-    codes = {label: i for i, label in enumerate([*labels, UNPARSABLE])}
-    k = len(codes)
-    cells = np.array([codes[g] * k + codes[p] for g, p in zip(gold, predicted, strict=True)])
+    def __init__(self, gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> None:
+        import numpy as np
 
-    def of(rows: npt.NDArray[np.intp]) -> float:
-        counts = np.bincount(cells[rows], minlength=k * k).reshape(k, k)
+        codes = {label: i for i, label in enumerate([*labels, UNPARSABLE])}
+        self._k = len(codes)
+        self._cells = np.array([codes[g] * self._k + codes[p] for g, p in zip(gold, predicted, strict=True)])
+
+    def __call__(self, rows: Rows) -> float:
+        """Macro F1 of those items."""
+        import numpy as np
+
+        k = self._k
+        counts = np.bincount(self._cells[rows], minlength=k * k).reshape(k, k)
         hits, total = np.diag(counts)[:-1], (counts.sum(0) + counts.sum(1))[:-1]
         present = total > 0
         return float(np.mean(2 * hits[present] / total[present]))
 
-    return of
+    def pooled(self, other: MacroF1) -> MacroF1:
+        """The metric over this system's items and then another's."""
+        import numpy as np
+
+        both = copy.copy(self)
+        both._cells = np.concatenate([self._cells, other._cells])
+        return both
 
 
 def confusion(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> list[list[int]]:

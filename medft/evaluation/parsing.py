@@ -1,39 +1,70 @@
-"""Generated text -> one of the labels, or nothing; and whether it refuses to answer."""
+"""Generated text -> one of the labels or options, or nothing; and whether it refuses to answer."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 
 from medft.evaluation.metrics import UNPARSABLE
 
-_LEAD = r"(?:(?:the |my )?(?:final )?(?:answer|label|decision|relation(?:ship)?|class)(?: is|:)?[\s:*\"'`]*)?"
-_CLOSED = r"(?=$|\s*[.,;:!?)\]\"'`*\n]|\s+$)"
+LETTERS = tuple("ABCDEFGHIJ")
+"""What the options of a multiple-choice question are called."""
+
+_EDGE = r"[\s\"'`*_(\[{$]*"
+"""Quotes, emphasis and brackets around a label."""
+_OPTION = r"(?:\s*(?:option|choice)(?!\w))?"
+_IS = r"(?: (?:is|would be|should be))"
+_LEAD = (
+    r"(?:(?:the |my )?(?:final |correct |best |right |most likely )*"
+    rf"(?:answer|label|decision|relation(?:ship)?|class|choice|option){_IS}?\s*:?{_OPTION}"
+    r"|(?:it|this|that) is|it[’']s|i would say)(?!\w)"
+)
+_BOX = r"(?:\\boxed\{(?:\\text\{)?)?"
+_LISTED = r"(?:\(?[A-Za-z0-9][).:]\s+|\([A-Za-z0-9]\)\s*)?"
+"""The letter or number that stands before a listed answer: "(A) yes"."""
+_CLOSED = r"(?=[\"'`*_)\]}$]*(?:$|[.,;:!?\n]|\s+[-–—(]|[–—]|\)| is (?:the )?(?:correct|right|best)\b))"
+"""What follows a label: the end, punctuation, a dash or a bracket."""
+_BETWEEN = r"[\s\"'`*()\[\].]*(?:or|and|/|,|;|\|)?[\s\"'`*()\[\]]*"
+"""What stands between two labels of which none is chosen."""
 
 
 def parse_label(text: str, labels: Sequence[str]) -> str:
-    """The label that ``text`` begins with, or ``UNPARSABLE``.
+    """The label that ``text`` names as its answer, or ``UNPARSABLE``.
 
-    Strict: the label must be the first thing said, as whole words, after at most "Answer:" or the like, and
-    be followed by the end or by punctuation. So "No." is no, while "know", "no evidence was found" (a
-    determiner), "yes or no" and "it is not clear" name no label. Case, quotes and Markdown emphasis around it
-    do not matter.
+    It is the first thing said, as whole words, after at most "Answer:", "The correct answer is", "It is" or
+    a list's "(A)", and is followed by the end, by punctuation or by a dash; quotes, emphasis, brackets,
+    LaTeX's box and case do not matter. A later "the answer is ..." is read, too; where they disagree, no
+    label is named. So "No." is no, while "know", "no evidence was found" (a determiner), "yes or no",
+    "yes; no" and "it is not clear" name no label.
     """
-    match = _pattern(tuple(labels)).match(text)
-    if not match:
+    first, later = _patterns(tuple(labels))
+    match = first.match(text)
+    found = {said.group("label").casefold() for said in (match, *later.finditer(text)) if said}
+    if len(found) != 1:
         return UNPARSABLE
-    found = match.group("label").casefold()
-    return next(label for label in labels if label.casefold() == found)
+    return next(label for label in labels if label.casefold() in found)
 
 
-@cache
-def _pattern(labels: tuple[str, ...]) -> re.Pattern[str]:
+def parse_choice(text: str, options: Sequence[str]) -> str:
+    """The letter (A, B, ...) of the option that ``text`` names, by its letter or by its words, or
+    ``UNPARSABLE``."""
+    letters = LETTERS[: len(options)]
+    if (named := parse_label(text, letters)) != UNPARSABLE:
+        return named
+    said = parse_label(text, options)
+    return UNPARSABLE if said == UNPARSABLE else letters[list(options).index(said)]
+
+
+@lru_cache(1024)
+def _patterns(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What reads a label from the beginning of a text, and from a later sentence on the answer."""
     words = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
-    other = rf"(?!\s*[/,|]?\s*(?:or\s+)?(?:{words})\b)"
-    return re.compile(
-        rf"\s*[\"'`*(\[]*{_LEAD}[\"'`*(\[]*(?P<label>{words})(?!\w){other}{_CLOSED}", re.IGNORECASE
-    )
+    listed = _LISTED if max(map(len, labels)) > 1 else ""  # among letters, "A) B" names two
+    another = rf"(?!{_BETWEEN}(?:{words})(?!\w))"
+    label = rf"{_EDGE}{_BOX}{listed}{_EDGE}(?P<label>{words})(?!\w){another}{_CLOSED}"
+    later = rf"\b(?:answer|choice|option){_IS}\s*:?{_OPTION}{label}"
+    return re.compile(rf"{_EDGE}(?:{_LEAD})?{label}", re.IGNORECASE), re.compile(later, re.IGNORECASE)
 
 
 _DECLINES = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -36,6 +37,12 @@ class Question:
     """Answers whose likelihood is taken: the gold one, or one per label."""
     group: str = ""
     """The part of the suite it belongs to: a task, or a condition."""
+    cluster: str = ""
+    """What it shares with other questions, so that their answers are no independent items; empty for none."""
+    options: tuple[str, ...] = ()
+    """The texts to choose from, of multiple choice."""
+    generated: bool = True
+    """Whether an answer is generated; without, the likelihoods of the candidates alone are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,9 @@ class Items:
     """All rows that were read, asked or not: what a retrieval searches."""
     left_out: dict[str, int]
     """Rows not asked, by reason."""
+    examples: tuple[Record, ...] = ()
+    """Rows to choose examples in the prompt from: the training split of the suite's data set, or its
+    validation split where it has no other."""
 
 
 def collect(config: SuiteConfig, own: Iterable[Record], trained_on: Iterable[Record], seed: int) -> Items:
@@ -64,11 +74,11 @@ def collect(config: SuiteConfig, own: Iterable[Record], trained_on: Iterable[Rec
     """
     left_out: Counter[str] = Counter()
     if config.dataset is None:
-        pool = list(own)
+        pool = list(trained_on if config.split == "train" else own)
         records = [record for record in pool if _askable(record, config, set(), left_out)]
     else:
         seen = {keys.keys_of(record).question for record in trained_on}
-        pool = list(_read(config.dataset, ("", "test"), left_out))
+        pool = list(_read(config.dataset, ("", config.split), left_out))
         records = [record for record in pool if _askable(record, config, seen, left_out)]
     if config.limit is not None and len(records) > config.limit:
         left_out[f"limit={config.limit}"] = len(records) - config.limit
@@ -81,7 +91,21 @@ def collect(config: SuiteConfig, own: Iterable[Record], trained_on: Iterable[Rec
             where=reasons or "the run's test split is empty",
             remedy="see dataset.split",
         )
-    return Items(tuple(records), tuple(pool), dict(left_out))
+    return Items(tuple(records), tuple(pool), dict(left_out), _examples(config))
+
+
+def _examples(config: SuiteConfig) -> tuple[Record, ...]:
+    if not config.shots or config.dataset is None:
+        return ()
+    splits = [split for split in ("train", "validation") if split != config.split]
+    found = (tuple(_read(config.dataset, (split,), Counter())) for split in splits)
+    if not (rows := next(filter(None, found), ())):
+        raise DataError(
+            "the suite's data set has no training rows to take examples from",
+            where=config.dataset.name,
+            remedy="suite.<name>.shots=0 asks without examples",
+        )
+    return rows
 
 
 def words_for(record: Record, template: TemplateConfig, other: TemplateConfig | None) -> WordingConfig:
@@ -114,6 +138,13 @@ def prompt(record: Record, words: WordingConfig) -> tuple[Message, ...]:
             )
     user = Message("user", fill(words.user, record))
     return (Message("system", fill(words.system, record)), user) if words.system else (user,)
+
+
+def cluster_of(record: Record) -> str:
+    """What a record shares with others: its group (a document, a patient), else the text it asks about."""
+    if record.group or not record.context:
+        return record.group
+    return hashlib.sha256(record.context.encode()).hexdigest()[:16]
 
 
 def answer_text(record: Record, words: WordingConfig) -> str:

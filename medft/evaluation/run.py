@@ -11,17 +11,21 @@ from typing import Protocol
 from medft.aliases import Json, NamedProgress
 from medft.engine.device import in_memory
 from medft.errors import DataError, MedftError
-from medft.evaluation import encoder, harness
-from medft.evaluation.answers import AnswerFile
+from medft.evaluation import encoder, harness, leaks
+from medft.evaluation.answers import digest
 from medft.evaluation.asking import Answers, System, ask
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.context import Account, Context
 from medft.evaluation.encoder import Baseline
 from medft.evaluation.harness_tasks import open_harness
+from medft.evaluation.measures import summarize
 from medft.evaluation.questions import Items, Question, collect, training_records
 from medft.evaluation.suites import kind_called
+from medft.evaluation.suites.base import Result, common
 
 ENCODER = "encoder"
+FREE_TEXT = ("text", "safety")
+"""Kinds whose answers are sentences, in which training answers and identifiers may stand."""
 
 
 class Suite(Protocol):
@@ -53,14 +57,14 @@ class QuestionSuite:
 
     def __init__(self, name: str, config: SuiteConfig, context: Context) -> None:
         self.name, self.config, self.context = name, config, context
-        self.items: Items = collect(config, context.own, context.trained_on, context.seed)
+        self.items: Items = collect(config, context.own, context.seen, context.seed)
         self.asked = kind_called(config.kind).ask(config, self.items, context.template)
         self.answers: dict[str, Answers] = {}
         self._baseline: Baseline | None = None
         if config.encoder is not None:
             train = training_records(config, context.trained_on)
             self._baseline = encoder.open_baseline(config.encoder, train, config.labels)
-        self._file = AnswerFile(context.folder / f"{context.named(name)}.answers.jsonl")
+        self._file = context.answers(name)
         self._sampling = replace(context.sampling, max_new_tokens=config.max_new_tokens)
 
     def ask(self, system: System, progress: NamedProgress) -> None:
@@ -82,9 +86,13 @@ class QuestionSuite:
             self.answers[ENCODER], extras["encoder baseline"] = self._encoder(self._baseline, progress)
         score = kind_called(self.config.kind).score
         result = score(self.config, self.asked, self.answers, self.context.seed)
-        self._file.keep(self._about_answers())
+        if self.config.kind in FREE_TEXT:
+            result, given_away = self._given_away(result)
+            extras |= given_away
+        self._file.keep(self._about_answers(result))
         left_out = {**self.items.left_out, **self._not_asked()}
-        notes = [*self.asked.notes, *self._cut_answers()]
+        prompts = digest(*([asdict(turn) for turn in q.prompt] for q in self.asked.questions))[:12]
+        notes = [*self.asked.notes, *self._cut_answers(), f"Prompts: {prompts} (digest of all their words)."]
         return self.context.write(
             self.name,
             self.config,
@@ -93,6 +101,17 @@ class QuestionSuite:
             extras={**extras, **result.extras},
             sampling=asdict(self._sampling),
         )
+
+    def _given_away(self, result: Result) -> tuple[Result, Json]:
+        """The result with what the answers repeat of the training answers, and identifiers in them."""
+        extras: Json = {"identifiers in generated answers": leaks.identifiers(self.answers)}
+        if not self.context.trained_on:
+            return result, extras
+        questions = [q for q in common(self.asked.questions, self.answers) if q.generated]
+        runs = leaks.of_training(self.context.trained_on, questions, self.answers)
+        found = replace(result, metrics=(*result.metrics, summarize(runs, self.context.seed)))
+        memorized = {system: sum(n >= leaks.LONG for n in each) for system, each in runs.values.items()}
+        return found, {**extras, f"answers with {leaks.LONG} words of a training answer in a row": memorized}
 
     def _encoder(self, baseline: Baseline, progress: NamedProgress) -> tuple[Answers, Json]:
         """Its predictions, and what to say of its training; trained only where they are not on disk."""
@@ -127,10 +146,20 @@ class QuestionSuite:
             reasons |= each.not_asked
         return dict(Counter(reasons.values()))
 
-    def _about_answers(self) -> dict[str, dict[str, str]]:
-        """Per line of the answers file, the question and the gold answer that it belongs to."""
+    def _about_answers(self, result: Result) -> dict[str, Json]:
+        """Per line of the answers file, the question and the gold answer that it belongs to, and what the
+        answer scored."""
         questions = {question.id: _about(question) for question in self.asked.questions}
-        return {key: questions[item] for each in self.answers.values() for key, item in each.keys.items()}
+        scores = _scores(result)
+        return {
+            key: {
+                **questions[item],
+                "scores": scores.get((system, item), {}),
+                "read": result.read.get(system, {}).get(item, ""),
+            }
+            for system, each in self.answers.items()
+            for key, item in each.keys.items()
+        }
 
 
 class HarnessSuite:
@@ -140,7 +169,7 @@ class HarnessSuite:
         assert config.harness is not None  # noqa: S101
         self.name, self.config, self.context = name, config, context
         self._harness = open_harness(config.harness, context.folder / name)
-        self._file = AnswerFile(context.folder / f"{context.named(name)}.answers.jsonl")
+        self._file = context.answers(name)
         self._results: dict[str, harness.HarnessResult] = {}
 
     def ask(self, system: System, progress: NamedProgress) -> None:
@@ -156,15 +185,15 @@ class HarnessSuite:
 
     def finish(self, progress: NamedProgress) -> Json:
         """See ``Suite``."""
-        scores = {system: each.scores for system, each in self._results.items()}
-        metrics = harness.task_metrics(scores, self.context.seed)
+        metrics = harness.task_metrics(self._results, self.context.seed)
         self._file.keep({key: line for each in self._results.values() for key, line in each.lines.items()})
         notes = harness.described(self._harness)
         if self.config.limit:
             notes.append(f"The first {self.config.limit} items of each task.")
         if cut := max(each.cut for each in self._results.values()):
             notes.append(f"{cut:,} requests were longer than the model takes; their beginning was cut.")
-        asked = sum(len(values) for values in next(iter(scores.values())).values())
+        first = next(iter(self._results.values()))
+        asked = sum(len(next(iter(by.values()))) for by in first.scores.values() if by)
         return self.context.write(
             self.name,
             self.config,
@@ -189,3 +218,16 @@ def _about(question: Question) -> dict[str, str]:
         "question": question.prompt[-1].content,
         "gold": question.reference,
     }
+
+
+def _scores(result: Result) -> dict[tuple[str, str], dict[str, float]]:
+    """By system and item, the metrics that are means of items."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for metric in result.metrics:
+        measure = metric.per_item
+        if measure is None or measure.kind == "influence":
+            continue
+        for system, values in measure.values.items():
+            for item, value in zip(measure.items, values, strict=True):
+                found.setdefault((system, item.id), {})[metric.name] = float(value)
+    return found

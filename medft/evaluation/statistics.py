@@ -1,25 +1,24 @@
-"""Uncertainty: intervals, paired tests, and the words that follow from them."""
+"""Uncertainty of metrics: a figure with its interval, and a paired difference with its test and interval.
+
+What each of them promises, and what simulations found of it, stands in docs/evaluation.md. Whether a
+difference counts is said where all metrics of a report are known: ``medft.report.verdicts``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from math import sqrt
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from medft.evaluation import intervals, paired
+from medft.evaluation.units import Floats, Rows, Units, gather, members
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    pass
 
-Floats: TypeAlias = "npt.NDArray[np.float64]"
-OfItems: TypeAlias = "Callable[[npt.NDArray[np.intp]], float]"
-"""A metric as a function of the indices of the items that count, repeats included."""
-
-RESAMPLES = 2_000
-CONFIDENCE = 0.95
-ALPHA = 0.05
-
-Verdict = Literal["better", "worse", "no significant change"]
+OfItems: TypeAlias = "Callable[[Rows], float]"
+"""A metric as a function of the indices of the items that count."""
+JACKKNIFE = f"{paired.SIGN_FLIP} of jackknife values"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +27,16 @@ class Interval:
 
     value: float
     """The value itself."""
-    low: float
-    """Lower end of the interval."""
-    high: float
-    """Upper end of the interval."""
+    low: float | None
+    """Lower end of the interval; None where it cannot be estimated: values without spread."""
+    high: float | None
+    """Upper end."""
     n: int
     """Number of items."""
+    units: int
+    """Independent units among them: items, or clusters of items."""
+    skewed: bool = False
+    """Whether the values are so skewed, for their number, that the interval may cover less than 95%."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,137 +45,159 @@ class Difference:
 
     value: float
     """Second minus first."""
-    low: float
-    """Lower end of the 95% interval."""
-    high: float
-    """Upper end of the 95% interval."""
-    p: float | None
-    """Two-sided p-value of the paired test; None where the interval alone decides."""
+    low: float | None
+    """Lower end of the 95% interval; it leaves out 0 exactly where p < 0.05. None: cannot be estimated."""
+    high: float | None
+    """Upper end."""
+    p: float
+    """Two-sided p-value of the paired test, of this metric by itself."""
     test: str
     """The test by name."""
-    verdict: Verdict
-    """The conclusion."""
+    units: int
+    """Independent units."""
+    needed: int | None
+    """Items that would show a difference of this size with power 0.8; None for no difference."""
+    skewed: bool = False
+    """As of an interval."""
 
 
-def share(hits: Sequence[bool]) -> Interval:
-    """A proportion with Wilson's score interval (Wilson 1927), which stays within 0 and 1."""
-    low, high = _wilson(sum(hits), len(hits))
-    return Interval(sum(hits) / len(hits), low, high, len(hits))
+def share(hits: Sequence[bool], clusters: Sequence[str] | None = None) -> Interval:
+    """A proportion with its exact interval (``intervals.proportion``)."""
+    units = gather([float(hit) for hit in hits], None, clusters)
+    low, high = intervals.proportion(sum(hits), len(hits), units)
+    return Interval(sum(hits) / len(hits), low, high, len(hits), units.count)
 
 
-def mean(values: Sequence[float], weights: Sequence[float] | None = None, *, seed: int = 0) -> Interval:
-    """A (weighted) mean with the percentile interval of ``RESAMPLES`` bootstrap resamples of the items.
+def mean(
+    values: Sequence[float], weights: Sequence[float] | None = None, clusters: Sequence[str] | None = None
+) -> Interval:
+    """A (weighted) mean with its interval (``intervals.ratio``).
 
     With weights it is a ratio of sums, such as nats over bytes: value = nats / bytes, weight = bytes.
     """
-    value, resampled = _bootstrap(values, weights, seed)
-    return Interval(value, *percentiles(resampled), len(values))
+    return _interval(gather(values, weights, clusters), len(values))
 
 
 def compare_shares(
-    first: Sequence[bool], second: Sequence[bool], *, higher_is_better: bool = True
+    first: Sequence[bool], second: Sequence[bool], clusters: Sequence[str] | None = None
 ) -> Difference:
-    """Paired proportions: exact McNemar test (binomial on the discordant pairs; McNemar 1947) and Newcombe's
-    hybrid score interval of the difference (Newcombe 1998, method 10)."""
-    from scipy.stats import binomtest
+    """Paired proportions: McNemar's test with mid-p and Tango's interval; where items form clusters, the test
+    of paired means, whose units are the clusters."""
+    import numpy as np
 
-    gained = sum(b and not a for a, b in zip(first, second, strict=True))
-    lost = sum(a and not b for a, b in zip(first, second, strict=True))
-    p = float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
-    low, high = _newcombe(first, second)
-    value = (gained - lost) / len(first)
-    verdict = _verdict(value if p < ALPHA else 0.0, higher_is_better)
-    return Difference(value, low, high, p, "McNemar, exact", verdict)
+    differences = [float(b) - float(a) for a, b in zip(first, second, strict=True)]
+    units, n = gather(differences, None, clusters), len(differences)
+    if units.count < n:
+        return _difference(units, n, 0, paired.SIGN_FLIP)
+    gained, lost = differences.count(1.0), differences.count(-1.0)
+    low, high, p = (float(each) for each in paired.mcnemar(np.array(gained), np.array(lost), n))
+    value = (gained - lost) / n
+    return Difference(value, low, high, p, paired.MCNEMAR, n, _needed(value, units, n))
 
 
 def compare_means(
     first: Sequence[float],
     second: Sequence[float],
     weights: Sequence[float] | None = None,
+    clusters: Sequence[str] | None = None,
     *,
-    higher_is_better: bool = True,
     seed: int = 0,
 ) -> Difference:
-    """Paired means: the percentile interval of the mean difference over bootstrap resamples of the items; a
-    change is significant when the interval leaves out 0 (Efron & Tibshirani 1993, chapter 13)."""
+    """Paired (weighted) means: a sign-flip permutation test and a t-test, both of which must reject, and the
+    interval of both (``paired.sign_flip``); ``seed`` draws the permutations."""
     differences = [b - a for a, b in zip(first, second, strict=True)]
-    value, resampled = _bootstrap(differences, weights, seed)
-    if len(differences) == 1:  # one item says nothing about others
-        return Difference(value, value, value, None, "none: one item", "no significant change")
-    return from_resamples(value, resampled, higher_is_better=higher_is_better)
+    return _difference(gather(differences, weights, clusters), len(differences), seed, paired.SIGN_FLIP)
 
 
-def from_resamples(value: float, resampled: Floats, *, higher_is_better: bool = True) -> Difference:
-    """A difference and what its bootstrap resamples say of it."""
-    low, high = percentiles(resampled)
-    verdict = _verdict(value if low > 0 or high < 0 else 0.0, higher_is_better)
-    return Difference(value, low, high, None, f"paired bootstrap, {len(resampled)} resamples", verdict)
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """A metric of any kind as a mean of one value per unit, by the jackknife."""
+
+    units: Units
+    """The values; their mean is the metric, their spread its error."""
+    per_item: Floats
+    """The same per item, in the order of the strata; every item of a unit has its unit's."""
 
 
-def percentiles(resampled: Floats) -> tuple[float, float]:
-    """The ends of the 95% percentile interval of bootstrap resamples."""
+def linear(of: OfItems, strata: Sequence[Sequence[int]], clusters: Sequence[str] | None = None) -> Linear:
+    """The parts of a metric that is no mean of items, such as macro F1: how it changes without each unit in
+    turn, within strata of fixed size (the jackknife; Efron & Tibshirani 1993, chapter 11)."""
     import numpy as np
 
-    low, high = np.quantile(resampled, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
+    rows = np.concatenate([np.asarray(part, dtype=np.intp) for part in strata])
+    stratum = np.repeat(np.arange(len(strata)), [len(part) for part in strata])
+    known = members(clusters, int(rows.max()) + 1)[rows]
+    first, unit = np.unique(np.stack([stratum, known]), axis=1, return_inverse=True)
+    own, sizes = first[0], np.bincount(first[0])
+    without = np.array([of(rows[unit != each]) for each in range(len(own))])
+    center = np.bincount(own, without) / sizes
+    value = of(rows)
+    change = (sizes[own] - 1) * (center[own] - without)
+    size, weights = sizes[own], 1 / sizes[own] / len(sizes)
+    within = np.sqrt(size / np.maximum(size - 1, 1) * (1 - weights))  # leverage is that within the stratum
+    units = Units(value * weights + change * within / size, weights)
+    return Linear(units, (value + change)[unit])
 
 
-def in_words(difference: Difference, unit: str = "") -> str:
-    """The difference as a sentence's end: "better by 0.031 (95% interval 0.010 to 0.052, p = 0.004)"."""
-    bounds = f"95% interval {difference.low:+.3f} to {difference.high:+.3f}"
-    p = "" if difference.p is None else f", p {_p(difference.p)}"
-    if difference.verdict == "no significant change":
-        return f"no significant change ({difference.value:+.3f}{unit}; {bounds}{p})"
-    return f"{difference.verdict} by {abs(difference.value):.3f}{unit} ({bounds}{p})"
+def estimate(found: Linear, items: int) -> Interval:
+    """The interval of a metric in ``linear`` form."""
+    return _interval(found.units, items)
 
 
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+def compare_linear(
+    first: Linear, second: Linear, items: int, seed: int, exact: Units | None = None
+) -> Difference:
+    """The difference of a metric in ``linear`` form.
 
-
-def _verdict(certain_change: float, higher_is_better: bool) -> Verdict:
-    if certain_change == 0:
-        return "no significant change"
-    return "better" if (certain_change > 0) == higher_is_better else "worse"
-
-
-def _wilson(hits: int, n: int) -> tuple[float, float]:
-    from statsmodels.stats.proportion import proportion_confint
-
-    low, high = proportion_confint(hits, n, alpha=1 - CONFIDENCE, method="wilson")
-    return max(float(low), 0.0), min(float(high), 1.0)
-
-
-def _newcombe(first: Sequence[bool], second: Sequence[bool]) -> tuple[float, float]:
-    n = len(first)
-    p1, p2 = sum(first) / n, sum(second) / n
-    (l1, u1), (l2, u2) = _wilson(sum(first), n), _wilson(sum(second), n)
-    phi = _phi(first, second)
-    below = (p2 - l2) ** 2 - 2 * phi * (p2 - l2) * (u1 - p1) + (u1 - p1) ** 2
-    above = (u2 - p2) ** 2 - 2 * phi * (u2 - p2) * (p1 - l1) + (p1 - l1) ** 2
-    return p2 - p1 - sqrt(max(below, 0.0)), p2 - p1 + sqrt(max(above, 0.0))
-
-
-def _phi(first: Sequence[bool], second: Sequence[bool]) -> float:
-    """Correlation of the two outcomes, with Newcombe's continuity correction where it is positive."""
-    n = len(first)
-    both = sum(a and b for a, b in zip(first, second, strict=True))
-    only1, only2 = sum(first) - both, sum(second) - both
-    neither = n - both - only1 - only2
-    margins = (both + only1) * (only2 + neither) * (both + only2) * (only1 + neither)
-    if margins == 0:
-        return 0.0
-    cross = both * neither - only1 * only2
-    return (max(cross - n / 2, 0.0) if cross > 0 else cross) / sqrt(margins)
-
-
-def _bootstrap(values: Sequence[float], weights: Sequence[float] | None, seed: int) -> tuple[float, Floats]:
-    """The weighted mean, and that of ``RESAMPLES`` resamples of the items."""
+    Args:
+        first, second: the two systems. items: how many. seed: of the permutations.
+        exact: see ``exchange``; the change must then be significant by that test, too.
+    """
     import numpy as np
 
-    x = np.asarray(values, dtype=float)
-    w = np.ones_like(x) if weights is None else np.asarray(weights, dtype=float)
-    rng = np.random.default_rng(seed)
-    draws = (rng.integers(0, len(x), len(x)) for _ in range(RESAMPLES))
-    resampled = np.array([(x[rows] * w[rows]).sum() / w[rows].sum() for rows in draws])
-    return float((x * w).sum() / w.sum()), resampled
+    units = Units(second.units.numerator - first.units.numerator, first.units.denominator)
+    found = _difference(units, items, seed, JACKKNIFE)
+    if exact is None or (p := float(paired.sign_flip(exact, seed)[2])) <= found.p:
+        return found
+    if p < intervals.ALPHA or found.low is None or found.high is None:
+        return replace(found, p=p)
+    return replace(found, p=p, low=float(np.minimum(found.low, 0)), high=float(np.maximum(found.high, 0)))
+
+
+def exchange(pooled: OfItems, items: int, clusters: Sequence[str] | None = None) -> Units:
+    """What a metric's linear form at both systems' answers together says of each item's two answers. It stays
+    as it is when the systems exchange answers, so that flipping signs is an exact test (approximate
+    randomization: Noreen 1989; Yeh, COLING 2000), which the jackknife values of few items do not give.
+
+    Args:
+        pooled: the metric over the first system's items and then the second's. items: of one system.
+    """
+    import numpy as np
+
+    everything = np.arange(2 * items)
+    without = np.array([pooled(np.delete(everything, index)) for index in everything])
+    change = (2 * items - 1) * (without.mean() - without)
+    return gather(change[items:] - change[:items], None, clusters)
+
+
+def _interval(units: Units, items: int) -> Interval:
+    low, high = intervals.ratio(units)
+    skewed = intervals.is_skewed(units.residuals())
+    return Interval(float(units.ratio), _known(low), _known(high), items, units.count, skewed)
+
+
+def _difference(units: Units, items: int, seed: int, test: str) -> Difference:
+    low, high, p = paired.sign_flip(units, seed)
+    value = float(units.ratio)
+    skewed, needed = intervals.is_skewed(units.residuals()), _needed(value, units, items)
+    return Difference(value, _known(low), _known(high), float(p), test, units.count, needed, skewed)
+
+
+def _needed(value: float, units: Units, items: int) -> int | None:
+    return paired.items_needed(value, float((units.residuals() ** 2).sum() ** 0.5), items)
+
+
+def _known(end: Floats) -> float | None:
+    import math
+
+    return None if math.isnan(float(end)) else float(end)

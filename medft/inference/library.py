@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from medft.config import build
 from medft.engine import engine as engine_named
 from medft.engine.base import EngineConfig, LoadSpec
 from medft.engine.device import in_memory
@@ -66,9 +65,8 @@ def read_run(run: RunDir, weights: Weights = "adapter") -> RunModel:
             remedy=_way_to(weights, run),
         )
     record = RunRecord(run)
-    model = build(ModelConfig, record.demand(dict, "settings", "model"), "model")
-    how = build(EngineConfig, record.demand(dict, "settings", "engine"), "engine")
-    template = build(TemplateConfig, record.demand(dict, "settings", "template"), "template")
+    model, how = record.built(ModelConfig, "model"), record.built(EngineConfig, "engine")
+    template = record.built(TemplateConfig, "template")
     resolved = resolve(model, replace(how, name="auto"), record.scale, probe())
     return RunModel(record, model, template, _language(record), resolved, resolved.load_in_4bit)
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from medft.errors import ConfigError, DataError
+from medft.errors import DataError
 from medft.files import atomic_folder, write_text
 from medft.inference.documents import Hit, Index, Passage, read_passages
 
@@ -49,16 +49,6 @@ class Bm25:
             [Hit(self.passages[int(i)], float(s)) for i, s in zip(row, row_scores, strict=True) if s > 0]
             for row, row_scores in zip(found, scores, strict=True)
         ]
-
-
-def check_k(k: int) -> None:
-    """Refuse a number of passages without a meaning.
-
-    Raises:
-        ConfigError: names the key.
-    """
-    if k < 1:
-        raise ConfigError("'k' must be at least 1", remedy="set k=3")
 
 
 def build_index(kind: IndexKind, passages: Sequence[Passage], embedder: str) -> Index:

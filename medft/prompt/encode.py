@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from medft.data.record import Message
 from medft.errors import PromptError
+from medft.prompt.blanks import doubled_blank
 from medft.prompt.chat import Chat, Skeleton
 from medft.prompt.encoded import IGNORE, Answer, Encoded, Labelled, Tokenized
 from medft.prompt.guard import Guard
@@ -170,8 +171,8 @@ def check(encoder: Encoder) -> None:
     """Try the invariants of a training example on the tokenizer that is really loaded.
 
     One BOS at most at the start; the generation prompt an exact prefix of the training ids; the ids those of
-    the whole rendered string; the stop token learnt; padding never a stop token; special-token strings inside
-    a text never special ids.
+    the whole rendered string, no blank added to the template's; the stop token learnt; padding never a stop
+    token; special-token strings inside a text never special ids.
 
     Raises:
         PromptError: naming the invariant that fails and, where there is one, the way out.
@@ -189,6 +190,11 @@ def check(encoder: Encoder) -> None:
     if row.input_ids != whole:
         raise _broken(
             "the chat template rewrites contents", "medft cannot follow a template that edits turns"
+        )
+    if mark := doubled_blank(roomy._backend, encoder.chat.render(_PROBE)):
+        raise _broken(
+            f"it adds a blank to the one that the chat template writes behind {mark}",
+            "take tokenizer.json and chat template from the same version of the model",
         )
     prompt = encoder.prompt(_PROBE[:-1])
     if row.input_ids[: len(prompt)] != prompt or row.labels[len(prompt)] == IGNORE:

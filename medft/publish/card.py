@@ -18,7 +18,7 @@ from medft.publish.facts import Facts
 from medft.publish.license import PERMISSIVE, narrows, restrictions
 from medft.publish.prompts import Prompt
 from medft.report.markdown import Markdown, code, escape, link
-from medft.runs.values import mapping, number, strings
+from medft.runs.values import mapping, number, strings, text
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
@@ -132,7 +132,9 @@ def merge_sentence(facts: Facts) -> str:
     losses = {words: number(mapping(logits, "heldout_loss"), key) for key, words in _LOSSES.items()}
     shown = [f"{loss:.4f} {words}" for words, loss in losses.items() if loss is not None]
     if shown:
-        told += f" Loss on held-out rows: {', '.join(shown)}."
+        rows, split = number(logits, "rows"), text(logits.get("split"))
+        told += f" Loss on {f'{rows:.0f} {split} rows' if rows and split else 'the rows it was judged on'}: "
+        told += ", ".join(shown) + "."
     swallowed = len(strings(mapping(facts.merge, "tensors").get("unchanged")))
     if swallowed:
         told += f" In {swallowed} weights rounding to 16 bits left nothing of the adapter."

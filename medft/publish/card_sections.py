@@ -8,9 +8,7 @@ from dataclasses import dataclass
 
 from medft.aliases import Json
 from medft.data.cleaning.contamination import CONTAMINATED
-from medft.data.record import SPLITS
-from medft.errors import DataError
-from medft.report.series import read_curve
+from medft.report.verdicts import findings
 from medft.runs.record import RunRecord, read_mapping
 from medft.runs.values import mapping, mappings, number, strings, text
 
@@ -120,16 +118,6 @@ def recipe(record: RunRecord) -> dict[str, object]:
     return {name: value for name, value in chosen.items() if value not in (None, "")}
 
 
-def losses(record: RunRecord) -> dict[str, tuple[float, float]]:
-    """First and last loss of each split in loss.csv; empty when there is no usable file."""
-    try:
-        curve = read_curve(record.run.loss_csv)
-    except DataError:
-        return {}  # an empty loss.csv proves nothing, and the card then claims nothing
-    known = {split: curve.points(split, "step", "loss")[1] for split in SPLITS}
-    return {split: (float(values[0]), float(values[-1])) for split, values in known.items() if len(values)}
-
-
 def scores(record: RunRecord) -> Iterator[Score]:
     """Every metric of every system, suite by suite."""
     for suite, metric in _metrics(record):
@@ -150,12 +138,9 @@ def scores(record: RunRecord) -> Iterator[Score]:
 
 
 def differences(record: RunRecord) -> Iterator[str]:
-    """The paired comparisons, in the words of the evaluation."""
-    for suite, metric in _metrics(record):
-        pairs = mapping(metric, "differences")
-        for pair in pairs:
-            if words := text(mapping(pairs, pair).get("words")):
-                yield f"{suite}, {text(metric.get('name'))}, {pair}: {words}"
+    """The paired comparisons, in the words of the evaluation's report."""
+    for (suite, part, metric, pair), found in findings(record.suites.values()).items():
+        yield f"{': '.join(filter(None, (suite, part)))}, {metric}, {pair}: {found.words}"
 
 
 def _metrics(record: RunRecord) -> Iterator[tuple[str, Json]]:
@@ -168,10 +153,23 @@ def _metrics(record: RunRecord) -> Iterator[tuple[str, Json]]:
 
 def decontamination(record: RunRecord) -> Iterator[str]:
     """How benchmarks were kept out, as far as settings and ledger say it."""
-    if mapping(record.settings, "dataset").get("decontaminate") and record.ledger:
-        accounts = mappings(record.ledger, "sources")
+    accounts = mappings(record.ledger, "sources") if record.ledger else []
+    screened = [account for account in accounts if account.get("screened_for")]
+    if screened:
+        where = "Training rows"
+        if len(screened) < len(accounts):
+            where += " of " + ", ".join(text(account.get("name")) for account in screened)
+        yield f"{where} were screened for the test items of {_listed(screened[0].get('screened_for'))}."
+    if accounts and mapping(record.settings, "dataset").get("decontaminate"):
+        yield "All were screened for held-out texts that the author listed."
+    if screened or (accounts and mapping(record.settings, "dataset").get("decontaminate")):
         dropped = sum(_counts(account, "dropped").get(CONTAMINATED, 0) for account in accounts)
-        yield f"Rows that repeat 13 words in a row of a list of held-out texts were dropped: {dropped:,}."
+        yield f"Rows dropped for 13 words in a row of one, or most of a shorter question: {dropped:,}."
+
+
+def _listed(value: object) -> str:
+    *most, last = strings(value)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def versions(record: RunRecord) -> dict[str, str]:

@@ -13,8 +13,9 @@ from medft.publish.card_sections import DataSource, Score
 from medft.publish.license import Terms, terms_of
 from medft.publish.prompts import Prompt, prompts, takes_system
 from medft.runs import RunDir
+from medft.runs.losses import Loss, named
 from medft.runs.record import RunRecord, read_mapping
-from medft.runs.values import mapping, number, strings, text
+from medft.runs.values import mapping, strings, text
 
 _TERMS = ("license", "license_name", "license_url", "name_must_start_with")
 
@@ -47,10 +48,8 @@ class Facts:
     """Whether the chat template has a system role; without one the system text begins the user's turn."""
     recipe: Json
     """Training settings by name, those that say something."""
-    losses: Mapping[str, tuple[float, float]]
-    """First and last loss, by split."""
-    bits_per_byte: float | None
-    """Last validation bits per byte of the answers."""
+    losses: tuple[Loss, ...]
+    """The losses, by the names that they have everywhere."""
     scores: tuple[Score, ...]
     """Evaluations."""
     differences: tuple[str, ...]
@@ -110,8 +109,7 @@ def read_facts(run: RunDir) -> Facts:
         prompts=prompts(record),
         system_role=takes_system(run),
         recipe=card_sections.recipe(record),
-        losses=card_sections.losses(record),
-        bits_per_byte=number(record.summary, "bits_per_byte"),
+        losses=tuple(named(record)),
         scores=tuple(card_sections.scores(record)),
         differences=tuple(card_sections.differences(record)),
         ledger_notes=strings(record.ledger.get("notes")),

@@ -81,7 +81,18 @@ class Marked:
     """Plain text and how it is set; a strong part is marked, too."""
 
 
-Block = Text | Notice | Table | Picture | Marked
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A drawing inside the page; Markdown has its words alone, beside a table of the same numbers."""
+
+    kind: ClassVar = "figure"
+    svg: str
+    """As ``svg`` draws it, with every text escaped."""
+    words: str
+    """What it shows."""
+
+
+Block = Text | Notice | Table | Picture | Marked | Figure
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,7 @@ from medft.report.style import (
     save,
 )
 from medft.runs import RunDir
+from medft.runs.losses import of_rows, rows_asked, train_means
 from medft.runs.record import Identity, RunRecord
 
 if TYPE_CHECKING:
@@ -32,9 +36,12 @@ TINY = "tiny twin: shows that the pipeline works, not a medical model"
 TRAIN, VALIDATION = PALETTE[0], PALETTE[1]
 
 
-def draw_run(run: RunDir) -> Path:
+def draw_run(run: RunDir, best_step: int | None = None) -> Path:
     """Draw ``loss.csv`` of a run as ``loss.png``: training loss raw (faint) and smoothed, validation loss
     as points.
+
+    Args:
+        run: the run. best_step: the step whose weights were kept; None for the last.
 
     Raises:
         DataError: there is no readable loss.csv.
@@ -42,22 +49,31 @@ def draw_run(run: RunDir) -> Path:
     import matplotlib
     from matplotlib.figure import Figure
 
-    curve, identity = read_curve(run.loss_csv), RunRecord(run).identity
+    curve, record = read_curve(run.loss_csv), RunRecord(run)
+    identity, rows = record.identity, rows_asked(record)
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(WIDTH, 4.4))
-        top = headings(figure, identity.title, _subtitle(identity, curve))
+        top = headings(figure, identity.title, _subtitle(identity, curve, rows, best_step))
         bottom = footer(figure, [(text, GRAY) for text in _caption(curve)])
         axes = figure.add_axes((0.075, bottom + 0.105, 0.735, top - bottom - 0.115))
         _draw(axes, curve)
         return save(figure, run.loss_png)
 
 
-def _subtitle(identity: Identity, curve: Curve) -> list[tuple[str, str]]:
+def _subtitle(
+    identity: Identity, curve: Curve, rows: Mapping[str, int], best_step: int | None
+) -> list[tuple[str, str]]:
+    steps, losses = curve.points("train", "step", "loss")
     said = [f"{curve.rows['step'].max():,.0f} steps"]
     if (tokens := curve.last("train", "tokens")) is not None:
         said.append(f"{tokens:,.0f} tokens")
-    if (bits := curve.last("validation", "bits_per_byte")) is not None:
-        said.append(f"validation {bits:.3f} bits per byte")
+    if (mean := train_means(list(steps), list(losses))["train_loss"]) is not None:
+        said.append(f"train loss {mean:.3f} (mean of all steps)")
+    kept = replace(curve, rows=curve.rows[curve.rows["step"] <= (best_step or math.inf)])
+    if (loss := kept.last("validation", "loss")) is not None:
+        said.append(f"validation loss {loss:.3f}{of_rows(rows, 'validation')}")
+    if (bits := kept.last("validation", "bits_per_byte")) is not None:
+        said.append(f"{bits:.3f} bits per byte")
     return [(" · ".join(said), GRAY), *([(TINY, WARNING)] if identity.tiny else [])]
 
 
@@ -84,11 +100,12 @@ def _draw(axes: Axes, curve: Curve) -> None:
     axes.set_ylabel("loss (nats per token)")
     axes.margins(x=0.012)
     fit_limits(axes, losses, [*shown, *held_y])
-    ends = [_end("train", steps, shown, TRAIN), _end("validation", held_x, held_y, VALIDATION)]
+    name = "train" if smoothed is None else "train, smoothed"
+    ends = [_end(name, steps, shown, TRAIN), _end("validation", held_x, held_y, VALIDATION)]
     end_labels(axes, [end for end in ends if end])
 
 
-def _end(split: str, x: Floats, y: Floats, color: str) -> tuple[float, float, str, str] | None:
+def _end(name: str, x: Floats, y: Floats, color: str) -> tuple[float, float, str, str] | None:
     if not len(y):
         return None
-    return float(x[-1]), float(y[-1]), f"{split} {y[-1]:.3f}", color
+    return float(x[-1]), float(y[-1]), name, color

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
-from medft.report.blocks import Block, Marked, Notice, Picture, Section, Table
+from medft.report.blocks import Block, Figure, Marked, Notice, Picture, Section, Table
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$]|^[-+=#](?=[-+=#]*(?:\s|$)))")
 """What Markdown gives a meaning, in a line or at its beginning."""
@@ -60,6 +60,8 @@ def _block(block: Block) -> str:
         return f"![{escape(block.alt)}](<{quote(block.file)}>)"
     if isinstance(block, Notice):
         return f"> **{escape(block.text)}**"
+    if isinstance(block, Figure):
+        return f"*{escape(block.words)} (drawn on the HTML page)*"
     if isinstance(block, Marked):
         return textwrap.indent("".join(part for part, _ in block.parts), "    ")
     return "  \n".join(escape(line) for line in block.text.split("\n"))

@@ -1,4 +1,5 @@
-"""Whether a run that was done again came out the same: its data, its versions, its first losses."""
+"""Whether a run that was done again came out the same: its data, its versions, its losses, its
+adapter."""
 
 from __future__ import annotations
 
@@ -6,11 +7,19 @@ import csv
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medft.report.blocks import Table
 from medft.runs import RunDir
 from medft.runs.record import FINGERPRINTS, RunRecord
-from medft.runs.values import mapping, text
+from medft.runs.values import mapping, number, text
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
 
 _SHOWN = 16  # characters of a fingerprint
 
@@ -31,20 +40,25 @@ class Agreement:
     """Whether a difference makes the replay one that does not agree."""
 
 
-def compare_replay(first: RunDir, second: RunDir, lines: int, tolerance: float) -> list[Agreement]:
+def compare_replay(
+    first: RunDir, second: RunDir, lines: int, tolerance: float, adapter_tolerance: float = 0.0
+) -> list[Agreement]:
     """What of ``second`` agrees with ``first``.
 
     Args:
         first: a finished run.
         second: the same settings, run again.
-        lines: how many of the first lines of loss.csv are compared.
+        lines: how many of the first lines of loss.csv are compared one by one.
         tolerance: the largest relative difference of two losses that agree.
+        adapter_tolerance: the same of the adapters' weights, as the norm of their difference.
     """
     before, now = RunRecord(first), RunRecord(second)
     return [
         *_prints(before.fingerprints, now.fingerprints),
         *_versions(before, now),
         *_losses(first, second, lines, tolerance),
+        *_finals(before, now, tolerance),
+        *_adapters(first, second, adapter_tolerance),
     ]
 
 
@@ -95,10 +109,56 @@ def _losses(first: RunDir, second: RunDir, lines: int, tolerance: float) -> Iter
     pairs = [(float(a["loss"]), float(b["loss"])) for a, b in zip(before, now, strict=True)]
     worst = max(pairs, key=_difference, default=(0.0, 0.0))
     difference = _difference(worst)
-    word = "bit for bit" if difference == 0 else f"within {difference:.1e}"
     yield Agreement(
-        f"first {len(pairs)} losses", f"{worst[0]:.6f}", f"{worst[1]:.6f}, {word}", difference <= tolerance
+        f"first {len(pairs)} losses",
+        f"{worst[0]:.6f}",
+        f"{worst[1]:.6f}, {_within(difference)}",
+        difference <= tolerance,
     )
+
+
+_FINAL = ("train_loss", "validation_loss", "test_loss", "bits_per_byte")
+
+
+def _finals(before: RunRecord, now: RunRecord, tolerance: float) -> Iterator[Agreement]:
+    """The losses that the summaries end with."""
+    for key in _FINAL:
+        pair = number(before.summary, key), number(now.summary, key)
+        name = key.replace("_", " ")
+        if pair[0] is not None and pair[1] is not None:
+            difference = _difference((pair[0], pair[1]))
+            shown = f"{pair[1]:.6f}, {_within(difference)}"
+            yield Agreement(name, f"{pair[0]:.6f}", shown, difference <= tolerance)
+        elif pair != (None, None):
+            yield _same(name, *pair)
+
+
+def _adapters(first: RunDir, second: RunDir, tolerance: float) -> Iterator[Agreement]:
+    """The trained weights: the size of their difference against their own."""
+    files = [run.adapter / "adapter_model.safetensors" for run in (first, second)]
+    there = ["there" if file.is_file() else "missing" for file in files]
+    if "missing" in there:
+        yield _same("adapter", there[0], there[1])
+        return
+    before, now = map(_weights, files)
+    if {name: part.shape for name, part in before.items()} != {n: p.shape for n, p in now.items()}:
+        yield Agreement("adapter", f"{len(before)} tensors", f"{len(now)} of other names or shapes", False)
+        return
+    apart = math.sqrt(sum(float(((now[name] - part) ** 2).sum()) for name, part in before.items()))
+    size = math.sqrt(sum(float((part**2).sum()) for part in before.values()))
+    difference = apart / size if size else math.inf if apart else 0.0
+    yield Agreement("adapter", f"{len(before)} tensors", _within(difference), difference <= tolerance)
+
+
+def _weights(file: Path) -> dict[str, Floats]:
+    import torch
+    from safetensors.torch import load_file
+
+    return {name: part.to(torch.float64).numpy() for name, part in load_file(file).items()}
+
+
+def _within(difference: float) -> str:
+    return "bit for bit" if difference == 0 else f"within {difference:.1e}"
 
 
 def _rows(run: RunDir) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from medft.aliases import Json
 from medft.report.series import Curve, read_curve
 from medft.runs import RunDir
 from medft.runs.record import Identity, RunRecord
-from medft.runs.values import flatten, number
+from medft.runs.values import flatten, mapping, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Subject:
     figures: Json
     """summary.json; empty for a file or an unfinished run."""
     fingerprints: Mapping[str, str]
-    """data, split, template, tokenizer; those that are known."""
+    """data, split, template, tokenizer, and the bytes of the validation answers as they were cut; those that
+    are known."""
     seed: str | None
     """The seed; None when unknown."""
     state: str
@@ -59,10 +60,16 @@ def of_run(run: RunDir) -> Subject:
         curve=read_curve(run.loss_csv),
         settings=settings | used,
         figures=record.summary,
-        fingerprints=record.fingerprints,
+        fingerprints={**record.fingerprints, **_validation_bytes(record)},
         seed=None if seed is None else str(seed),
         state=run.state(),
     )
+
+
+def _validation_bytes(record: RunRecord) -> dict[str, str]:
+    """Rows are cut at a number of tokens, so that another tokenizer or length leaves other bytes of them."""
+    kept = number(mapping(mapping(record.ledger, "encoding"), "validation"), "answer_bytes")
+    return {} if kept is None else {"validation_bytes": f"{kept:.0f}"}
 
 
 def of_file(path: Path) -> Subject:

@@ -1,4 +1,4 @@
-"""Run folders: the names of their files, their states, and how one is named on the command line."""
+"""Run folders: the names of their files, and their states."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from medft.errors import RunError
 from medft.files import read_json, take, write_json
 
 State = Literal["finished", "running", "interrupted", "failed", "killed"]
-
-LATEST = "latest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +121,23 @@ class RunDir:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the folder: while its process lives, and no longer, what is marked running counts as running.
+        """Hold the folder against every other process: while this one lives, and no longer, what is marked
+        running counts as running.
 
         Raises:
             RunError: another process holds it.
         """
-        with self._lock.open("w") as file:
+        with self._lock.open("a+") as file:
             if not take(file):
+                file.seek(0)
                 raise RunError(
-                    "the run is still running", where=str(self.root), remedy="wait for it, or stop it"
+                    f"another process is at work in this run folder ({file.read(200) or 'unknown'})",
+                    where=str(self.root),
+                    remedy="wait for it, or stop it",
                 )
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
             yield
 
     @property
@@ -145,49 +150,3 @@ class RunDir:
                 return not take(file, shared=True)
         except FileNotFoundError:
             return False
-
-
-def all_runs(artifacts: Path) -> list[RunDir]:
-    """Every run folder under ``artifacts/runs`` and ``artifacts/sweeps``, newest first."""
-    roots = [path.parent for top in ("runs", "sweeps") for path in (artifacts / top).glob("*/*/config.yaml")]
-    return [RunDir(root) for root in sorted(roots, key=_when, reverse=True)]
-
-
-def _when(root: Path) -> tuple[str, int, str]:
-    """Sort key: the stamp, which for a job of a sweep is its parent's name, then the number of the job."""
-    job = root.parent.parent.name == "sweeps"
-    stamp, number = (root.parent.name, root.name) if job else (root.name, "")
-    return stamp, int(number) if number.isdigit() else 0, str(root)
-
-
-def find_run(name: str, artifacts: Path) -> RunDir:
-    """The run that ``name`` means: a folder, ``latest`` (the newest finished one), ``<part>/latest`` (the
-    newest finished one whose name starts so), or an unambiguous part of
-    ``<model>-<dataset>-<template>/<stamp>`` that starts one of its two parts.
-
-    Raises:
-        RunError: no such run, or several of that name.
-    """
-    if Path(name).is_dir() and (Path(name) / "config.yaml").is_file():
-        return RunDir(Path(name))
-    runs = all_runs(artifacts)
-    part, _, last = name.rpartition("/")
-    if last == LATEST:
-        finished = [run for run in runs if run.summary.is_file() and _names(run, part)]
-        if not finished:
-            of = f" of '{part}'" if part else ""
-            raise RunError(
-                f"there is no finished run{of} yet", where=str(artifacts), remedy="medft train model=mistral"
-            )
-        return max(finished, key=lambda run: run.summary.stat().st_mtime)
-    matches = [run for run in runs if _names(run, name)]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        listed = "\n         ".join(str(run.root) for run in matches[:8])
-        raise RunError(f"'{name}' matches {len(matches)} runs", where=listed, remedy="give a longer prefix")
-    raise RunError(f"no run is called '{name}'", where=str(artifacts), remedy="medft runs   lists them")
-
-
-def _names(run: RunDir, name: str) -> bool:
-    return run.name.startswith(name) or run.root.name.startswith(name)

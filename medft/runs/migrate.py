@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 
-FORMAT = 2
+FORMAT = 3
 """Stands as ``format`` in environment.json; a folder without a number has format 1 (up to commit b3ab957)."""
+TAIL = {"train_loss": "train_loss_last_fifth"}
+"""Keys of summary.json up to format 2, by what they hold: ``train_loss`` is the mean of all steps today."""
 
 RENAMED = {
     "config.yaml": {"trainer.objective": "trainer.sweep_metric"},
@@ -30,7 +32,10 @@ which are these in the families of format 1."""
 
 def migrate(file: str, values: dict[str, object], number: int) -> None:
     """Bring the content of ``file`` from format ``number`` to today's, in place."""
-    if number == FORMAT:
+    if number < 3 and file == "summary.json" and "train_loss_last_fifth" not in values:
+        for old, new in TAIL.items():
+            _move(values, [old], [new])
+    if number > 1:
         return
     _respell(values)
     lora = values.get("lora")

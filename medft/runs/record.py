@@ -7,6 +7,7 @@ cannot do without it asks for with ``RunRecord.demand``.
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from medft.aliases import Json
-from medft.errors import RunError
+from medft.config import build
+from medft.errors import ConfigError, RunError
 from medft.runs.folder import RunDir
 from medft.runs.migrate import FORMAT, migrate
 from medft.runs.values import mapping, mappings, text
@@ -23,6 +25,11 @@ T = TypeVar("T")
 Part = Literal["settings", "environment", "plan", "ledger", "summary"]
 
 FINGERPRINTS = ("data", "split", "template", "tokenizer")
+LARGEST = 64 << 20
+"""Bytes of the largest file that is read whole."""
+DEEPEST = 100
+"""Groups within groups of the deepest settings."""
+_TOO_DEEP = "its values are nested too deeply"
 RESTORE = "copy the run folder again, whole, or train anew"
 
 
@@ -105,6 +112,14 @@ class RunRecord:
         """evaluation/*.json: the results of each suite, by the name of its file."""
         return {path.stem: self._read(path) for path in sorted(self.run.evaluation.glob("*.json"))}
 
+    def items(self, suite: str) -> list[dict[str, str]]:
+        """evaluation/<suite>.items.csv: what each item of a suite scored, by metric; empty without one."""
+        file = self.run.evaluation / f"{suite}.items.csv"
+        if not file.is_file():
+            return []
+        with file.open(encoding="utf-8", newline="") as rows:
+            return list(csv.DictReader(rows))
+
     @cached_property
     def identity(self) -> Identity:
         """Model, data set and template from the settings; the folder's own name where they do not say it."""
@@ -155,6 +170,17 @@ class RunRecord:
         what = f"does not say '{'.'.join(keys)}'" if keys and file.is_file() else "is missing or empty"
         raise RunError(f"{file.name} {what}", where=str(file), remedy=RESTORE)
 
+    def built(self, kind: type[T], *keys: str) -> T:
+        """The settings under ``keys`` (none: all of them), built and checked as those of a command.
+
+        Raises:
+            RunError: config.yaml is missing or damaged, or holds something else.
+        """
+        try:
+            return build(kind, self.demand(dict, "settings", *keys), ".".join(keys))
+        except ConfigError as error:
+            raise _damaged(self.run.config, error.what) from None
+
     def _read(self, file: Path) -> dict[str, object]:
         number, values = self.format, read_mapping(file)
         migrate(file.name, values, number)
@@ -171,15 +197,34 @@ def read_mapping(file: Path) -> dict[str, object]:
 
     if not file.is_file():
         return {}
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times faster
     try:
+        if file.stat().st_size > LARGEST:
+            raise _damaged(file, f"no such file has more than {LARGEST:,} bytes")
         content = file.read_text(encoding="utf-8")
-        value = yaml.load(content, loader) if file.suffix == ".yaml" else json.loads(content)  # noqa: S506
+        value = _yaml(content) if file.suffix == ".yaml" else json.loads(content)
+    except RecursionError:
+        raise _damaged(file, _TOO_DEEP) from None
     except (ValueError, yaml.YAMLError) as error:
-        raise _damaged(file, str(error).splitlines()[0]) from None
+        raise _damaged(file, next(iter(str(error).splitlines()), type(error).__name__)) from None
     if not isinstance(value, dict):
         raise _damaged(file, "it holds no group of values")
     return value
+
+
+def _yaml(content: str) -> object:
+    """The value of a YAML text that nests as little as settings do, and repeats nothing by reference: libyaml
+    itself falls over deep nesting, and references of references fill any memory."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times faster
+    depth = 0
+    for event in yaml.parse(content, loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise ValueError(_TOO_DEEP)
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("it repeats values by reference, which medft never writes")
+    return yaml.load(content, loader)  # noqa: S506
 
 
 def _damaged(file: Path, why: str) -> RunError:

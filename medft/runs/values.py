@@ -25,6 +25,11 @@ def number(values: Json, key: str) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
+def flag(values: Json, key: str) -> bool:
+    """Whether the value under ``key`` is true; not where it is missing or no truth value."""
+    return values.get(key) is True
+
+
 def text(value: object) -> str:
     """A scalar in words; empty for null and for groups."""
     return "" if value is None or isinstance(value, Mapping | list) else str(value)

@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from medft.compose import SEARCHPATH, compose, forced, group_options, primary, register_resolvers, settings
+from medft import other_tools
+from medft.compose import compose, forced, group_options, primary, register_resolvers, settings
 from medft.errors import ConfigError, RunError
 from medft.files import stamp, unused
+from medft.overrides import SEARCHPATH
 from medft.paths import conf_dir
 from medft.screen import Screen
 from medft.sweep.folder import SweepDir
@@ -55,7 +57,7 @@ def _flags(verb: str, arguments: list[str]) -> int:
 
     flags = [a.partition("=")[0] for a in arguments if a.startswith("-")]
     if not set(_ANSWERED).intersection(flags):
-        raise ConfigError(f"there is no flag '{flags[0]}'", remedy=f"medft {verb} --help   shows examples")
+        raise _no_flag(verb, flags[0])
     groups = group_options(arguments)
     try:
         _hydra(primary(verb), [forced(a, groups) if "=" in a and a[0] != "-" else a for a in arguments])
@@ -67,12 +69,23 @@ def _flags(verb: str, arguments: list[str]) -> int:
     return 0
 
 
+def _no_flag(verb: str, flag: str) -> ConfigError:
+    """Other tools write settings as flags."""
+    name = flag.lstrip("-").replace("-", "_")
+    meant = other_tools.called_here(name)
+    written = meant.to_write("...") if meant else f"{name}=..."
+    return ConfigError(
+        f"there is no flag '{flag}'",
+        remedy=f"settings have no dashes: {written}; medft {verb} --help   shows examples",
+    )
+
+
 def _sweep(overrides: list[str]) -> int:
     own = [o for o in overrides if not o.startswith("hydra") or o.startswith(SEARCHPATH)]
     launch = [o for o in overrides if o not in own]
     resumed = _value(own, "sweep.resume")
-    folder = _reopen(Path(resumed), own, launch) if resumed else _open(own, launch)
     screen = Screen()
+    folder = _reopen(Path(resumed), own, launch) if resumed else _open(own, launch, screen)
     jobs = folder.jobs()
     todo = [job.number for job in jobs if job.state in ("to do", "failed")]
     screen.say(f"sweep {folder.root}: {_counts(folder) if resumed else _size(folder)}")
@@ -87,18 +100,22 @@ def _sweep(overrides: list[str]) -> int:
     return _conclude(folder, screen)
 
 
-def _open(own: list[str], launch: list[str]) -> SweepDir:
+def _open(own: list[str], launch: list[str], screen: Screen) -> SweepDir:
     """A new sweep's folder, after every job's settings have been built."""
     words = [o for o in launch if o.startswith(WORDS)]
     launch = [o for o in launch if o not in words]
     search = read_search(words)
     grid = read_grid(own)
     jobs = grid.corners() if search else grid.jobs()
-    compose("train", launch)
-    for job in jobs:
-        settings("train", job)
     sweeps = Path(_value(own, "artifacts") or "artifacts") / "sweeps"
     folder = SweepDir(Path(_value(launch, "hydra.sweep.dir") or unused(sweeps / stamp())))
+    if not search:
+        screen.say(f"{len(jobs):,} runs: {', '.join(grid.varied) or 'nothing'} varies")
+    compose("train", launch)
+    with screen.bar(len(jobs), "checking settings") as advance:
+        for job in jobs:
+            settings("train", [*job, f"sweep.folder='{folder.root}'"])
+            advance(1)
     if folder.root.exists():
         raise RunError(
             "sweep folder already exists", where=str(folder.root), remedy=f"sweep.resume={folder.root}"

@@ -17,8 +17,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from medft.errors import RunError
 from medft.files import read_json, take, write_json
 from medft.runs import RunDir
+from medft.runs.values import strings
 
 INDEX = "index.json"
 JobState = Literal["to do", "running", "finished", "failed"]
@@ -91,16 +93,20 @@ class SweepDir:
         Raises:
             RunError: this is no sweep's folder.
         """
-        listed = self._read()["jobs"]
-        return [self._now(Job(job["number"], tuple(job["overrides"]), job["state"])) for job in listed]
+        index = self._read()
+        try:
+            jobs = [Job(int(job["number"]), tuple(job["overrides"]), job["state"]) for job in index["jobs"]]
+        except (KeyError, TypeError, ValueError):
+            raise RunError(f"{INDEX} is damaged: it lists no jobs", where=str(self.root)) from None
+        return [self._now(job) for job in jobs]
 
     def launch(self) -> list[str]:
         """How jobs are started."""
-        return [str(o) for o in self._read()["launch"]]
+        return list(strings(self._read().get("launch")))
 
     def search(self) -> list[str]:
         """The command line of a search, which chooses jobs as it goes; empty for a grid."""
-        return [str(o) for o in self._read()["search"]]
+        return list(strings(self._read().get("search")))
 
     def add(self, overrides: Sequence[str]) -> int:
         """A further job, which a search has chosen; returns its number."""
@@ -123,7 +129,7 @@ class SweepDir:
 
     def words(self, job: Job) -> str:
         """What tells ``job`` from the others."""
-        varied = self._read()["varied"]
+        varied = strings(self._read().get("varied"))
         return " ".join(o for o in job.overrides if o.partition("=")[0] in varied) or "as asked"
 
     def note(self, best: Mapping[str, float]) -> None:
@@ -167,8 +173,7 @@ class SweepDir:
             return False
 
     def _read(self) -> dict[str, Any]:
-        index: dict[str, Any] = read_json(self.root / INDEX)
-        return index
+        return read_json(self.root / INDEX)
 
     def _update(self, jobs: list[Job]) -> None:
         write_json(self.root / INDEX, {**self._read(), "jobs": [asdict(job) for job in jobs]})

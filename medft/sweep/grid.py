@@ -7,6 +7,7 @@ Where to look for: the reading of Hydra's notation (``a,b``, ``choice(a,b)``, ``
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ from medft.errors import ConfigError
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
+
+MOST_JOBS = 10_000
+"""Jobs of one sweep; each is a training of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,10 @@ class Grid:
     numbers: Mapping[str, Numbers]
     """The keys whose values are numbers in order: ``interval`` and ``range``."""
 
+    def __len__(self) -> int:
+        """How many combinations there are."""
+        return math.prod(len(values) for values in self.choices)
+
     def jobs(self) -> list[list[str]]:
         """Every combination.
 
@@ -55,6 +63,11 @@ class Grid:
             raise ConfigError(
                 f"an interval needs a search, not a grid: {self.intervals[0]}",
                 remedy="hydra/sweeper=optuna",
+            )
+        if len(self) > MOST_JOBS:
+            raise ConfigError(
+                f"this would be {len(self):,} runs, and a sweep has {MOST_JOBS:,} at most",
+                remedy="fewer values, or a search: hydra/sweeper=optuna",
             )
         return [list(combination) for combination in itertools.product(*self.choices)]
 
@@ -81,6 +94,8 @@ def read_grid(overrides: Sequence[str]) -> Grid:
             f"the command cannot be read: {str(error).splitlines()[0]}",
             remedy="medft train --help   shows examples",
         ) from error
+    for override in parsed:
+        _refuse_endless(override)
     groups = group_options(overrides)
     several = [override for override in parsed if override.is_sweep_override()]
     return Grid(
@@ -100,6 +115,21 @@ def _numbers(override: Override) -> Numbers | None:
         listed = list(override.sweep_iterator())
         return Numbers(min(listed), max(listed), abs(value.step))
     return None
+
+
+def _refuse_endless(override: Override) -> None:
+    """Count a range before it is written out.
+
+    Raises:
+        ConfigError: it has more values than a sweep may have jobs.
+    """
+    if override.is_range_sweep():
+        value = override.value()
+        if value.step == 0 or abs((value.stop - value.start) / value.step) > MOST_JOBS:
+            raise ConfigError(
+                f"'{override.input_line}' has more values than a sweep may have jobs ({MOST_JOBS:,})",
+                remedy="a smaller range, or a search: hydra/sweeper=optuna",
+            )
 
 
 def _values(override: Override, groups: Mapping[str, Sequence[str]]) -> list[str]:

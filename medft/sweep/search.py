@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from medft.checked import Count, Seed
 from medft.config import build, nearest
 from medft.errors import ConfigError
 from medft.sweep.grid import Grid
@@ -29,7 +30,7 @@ class SamplerConfig:
 
     name: Literal["tpe", "random"] = "tpe"
     """tpe: tree-structured Parzen estimator (Bergstra et al. 2011), after ten random jobs; random."""
-    seed: int | None = None
+    seed: Seed | None = None
     """Makes the choices repeatable; null: other ones each time."""
 
 
@@ -37,18 +38,14 @@ class SamplerConfig:
 class SearchConfig:
     """The settings of a search, `hydra.sweeper...` on the command line."""
 
-    n_trials: int = 20
+    n_trials: Count = 20
     """Jobs in all."""
-    n_jobs: int = 1
+    n_jobs: Count = 1
     """Jobs chosen at a time. Set it with a launcher that runs several at once."""
     direction: Literal["minimize", "maximize"] = "minimize"
     """What to do with trainer.sweep_metric."""
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     """`hydra/sweeper/sampler=NAME`, `hydra.sweeper.sampler.seed=N`."""
-
-    def __post_init__(self) -> None:
-        if min(self.n_trials, self.n_jobs) < 1:
-            raise ConfigError("'hydra.sweeper.n_trials' and 'hydra.sweeper.n_jobs' must be at least 1")
 
 
 def read_search(words: Sequence[str]) -> SearchConfig | None:
@@ -92,7 +89,7 @@ def propose(
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    seed = None if search.sampler.seed is None else search.sampler.seed + len(known)
+    seed = None if search.sampler.seed is None else (search.sampler.seed + len(known)) % 2**32
     samplers = optuna.samplers
     sampler = (samplers.TPESampler if search.sampler.name == "tpe" else samplers.RandomSampler)(seed=seed)
     study = optuna.create_study(sampler=sampler, direction=search.direction)

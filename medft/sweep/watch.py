@@ -5,8 +5,8 @@ Owns the signals of that process. Knows nothing of how jobs were started.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from medft.screen import Screen
+from medft.signals import answered, undisturbed
 from medft.sweep.folder import SweepDir
 from medft.sweep.job import kill_jobs
 
@@ -23,25 +24,25 @@ _SAVING = 120.0  # seconds that stopping jobs are waited for when their launcher
 
 @contextmanager
 def stoppable(folder: SweepDir, screen: Screen) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) lets running jobs save and end and starts no other; a second kills."""
+    """The first Ctrl-C (or SIGTERM, or SIGHUP of a closed terminal) lets running jobs save and end and starts
+    no other; a second kills."""
 
     def stop(number: int, frame: Any) -> None:
         if folder.stopping:
             raise KeyboardInterrupt
         folder.stop(True)
-        os.write(
-            screen.bar_stream.fileno(), b"stopping: running jobs save and end; Ctrl-C again kills them\n"
-        )
+        with contextlib.suppress(OSError):  # the terminal is gone
+            os.write(
+                screen.bar_stream.fileno(), b"stopping: running jobs save and end; Ctrl-C again kills them\n"
+            )
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        with answered(stop):
+            yield
     except KeyboardInterrupt:
-        kill_jobs(folder)
+        with undisturbed():
+            kill_jobs(folder)
         raise KeyboardInterrupt(f"go on with   medft train -m sweep.resume={folder.root}") from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -54,8 +55,7 @@ def echo(folder: SweepDir, screen: Screen) -> Iterator[None]:
 
         def show() -> None:
             while not ended.wait(_ECHO):
-                screen.stream.write(said.read())
-                screen.stream.flush()
+                screen.say(said.read(), end="")
 
         thread = threading.Thread(target=show, daemon=True)
         thread.start()
@@ -64,7 +64,7 @@ def echo(folder: SweepDir, screen: Screen) -> Iterator[None]:
         finally:
             ended.set()
             thread.join()
-            screen.stream.write(said.read())
+            screen.say(said.read(), end="")
 
 
 def settle(folder: SweepDir) -> None:

@@ -5,6 +5,7 @@ These callbacks read what the trainer counted and never touch the model.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import signal
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Never, TextIO
 from transformers import TrainerCallback
 
 from medft import ranks
+from medft.signals import answered
 from medft.training.losslog import LossLog, LossRow, Split
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 Listener = Callable[[LossRow], None]
 Figures = dict[str, float]
 """What a trainer logs, by name."""
+_STOPPING = b"\n  stopping after this step; Ctrl-C again stops at once\n"
 
 
 @dataclass(slots=True)
@@ -158,7 +161,7 @@ class ProgressBar(TrainerCallback):  # type: ignore[misc]
     def show(self, row: LossRow) -> None:
         """Put the newest figures beside the bar."""
         self._first = self._first or row
-        key = {"train": "loss", "validation": "val", "test": "test"}[row.split]
+        key = {"train": "step loss", "validation": "validation", "test": "test"}[row.split]
         self._fields[key] = f"{row.loss:.3f}"
         if row.bits_per_byte is not None:
             self._fields["bits/byte"] = f"{row.bits_per_byte:.3f}"
@@ -170,7 +173,8 @@ class ProgressBar(TrainerCallback):  # type: ignore[misc]
 
 
 class Stopper(TrainerCallback):  # type: ignore[misc]
-    """The first Ctrl-C (or SIGTERM) finishes the step, saves and stops; a second one stops at once.
+    """The first Ctrl-C (or SIGTERM, or SIGHUP of a closed terminal) finishes the step, saves and stops; a
+    second one stops at once.
 
     Also stops on a loss that is not a number, which no further step can mend.
 
@@ -199,18 +203,15 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
 
     @contextmanager
     def catching(self) -> Iterator[None]:
-        """Catch SIGINT and SIGTERM within the block."""
+        """Catch what asks the process to end within the block."""
 
         def note(number: int, frame: FrameType | None) -> None:
             if self.signal is not None:
                 raise KeyboardInterrupt
             self.signal = number
             if self._stream is not None:  # a handler may interrupt a print: write to the file itself
-                os.write(self._stream.fileno(), b"\n  stopping after this step; Ctrl-C again stops at once\n")
+                with contextlib.suppress(OSError):  # the terminal is gone
+                    os.write(self._stream.fileno(), _STOPPING)
 
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with answered(note):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

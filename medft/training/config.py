@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from medft.checked import Batch, Count, CountOrNone, Epochs, Name, NonNegative, Positive, Tokens
 from medft.errors import ConfigError
 
 Optimizer = Literal["adamw_torch", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"]
@@ -14,31 +15,31 @@ Optimizer = Literal["adamw_torch", "adamw_8bit", "paged_adamw_8bit", "paged_adam
 class TrainerConfig:
     """One training recipe. Defaults are those of LLM-7B-Medical-Finetuning where it has one."""
 
-    name: str = "published"
+    name: Name = "published"
     """Preset, for the records."""
-    epochs: float = 1.0
+    epochs: Epochs = 1.0
     """Passes over the training rows; max_steps wins when set."""
-    max_steps: int | None = None
+    max_steps: Count | None = None
     """Optimiser steps; null: as many as the epochs need."""
-    per_device_batch_size: int = 2
+    per_device_batch_size: Batch = 2
     """Rows per forward pass on one device."""
-    gradient_accumulation_steps: int = 4
+    gradient_accumulation_steps: Batch = 4
     """Forward passes per optimiser step."""
-    per_device_eval_batch_size: int = 4
+    per_device_eval_batch_size: Batch = 4
     """Rows per forward pass in validation."""
-    learning_rate: float = 2e-4
+    learning_rate: Positive = 2e-4
     """Peak learning rate (QLoRA, Dettmers et al. 2023, uses 2e-4 at this size)."""
     lr_scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
     """Shape of the learning rate after warm-up."""
-    warmup_steps: int = 5
+    warmup_steps: CountOrNone = 5
     """Steps of linear warm-up."""
     optimizer: Optimizer = "adamw_8bit"
     """AdamW with states in 32 or 8 bits."""
-    weight_decay: float = 0.01
+    weight_decay: NonNegative = 0.01
     """Decoupled weight decay."""
-    max_grad_norm: float = 1.0
+    max_grad_norm: NonNegative = 1.0
     """Gradients are clipped to this norm."""
-    max_length: int = 2048
+    max_length: Tokens = 2048
     """Longest row in tokens."""
     too_long: Literal["truncate", "drop"] = "truncate"
     """What happens to a longer row: its answer is cut at the end, or it is left out. Counted either way."""
@@ -52,43 +53,28 @@ class TrainerConfig:
     fit: Literal["off", "auto"] = "off"
     """auto: the plan deals the rows of a step to batches, accumulation and GPUs, and chooses recomputation,
     padding and the validation batch, as memory allows; the mathematics stays."""
-    neftune_noise_alpha: float | None = None
+    neftune_noise_alpha: NonNegative | None = None
     """Noise on embeddings in training (NEFTune, Jain et al. 2023), typically 5; null is off."""
-    logging_steps: int = 1
+    logging_steps: Count = 1
     """Steps between lines of loss.csv."""
-    eval_steps: int | None = None
+    eval_steps: Count | None = None
     """Steps between validations; null: ten times a run, and at the end."""
-    validation_rows: int | None = 512
+    validation_rows: Count | None = 512
     """Most validation rows asked at a time, the same ones for every seed; null asks all."""
-    test_rows: int | None = None
+    test_rows: Count | None = None
     """Most test rows asked at the end; null asks all."""
-    save_steps: int | None = None
+    save_steps: Count | None = None
     """Steps between checkpoints; null: with every validation."""
-    save_total_limit: int = 2
+    save_total_limit: Count = 2
     """Checkpoints kept."""
     keep: Literal["last", "best"] = "last"
     """Which checkpoint becomes the adapter: the last, or that of the lowest validation loss."""
-    early_stopping_patience: int | None = None
+    early_stopping_patience: Count | None = None
     """Stop after this many validations without improvement; null never."""
     sweep_metric: Literal["validation_loss", "bits_per_byte"] = "validation_loss"
     """Metric that a search of `medft train -m` minimises."""
 
     def __post_init__(self) -> None:
-        positive = (
-            "per_device_batch_size", "gradient_accumulation_steps", "per_device_eval_batch_size",
-            "max_length", "logging_steps", "save_total_limit", "epochs", "learning_rate",
-        )  # fmt: skip
-        optional = (
-            "max_steps", "eval_steps", "save_steps", "early_stopping_patience", "validation_rows",
-            "test_rows",
-        )  # fmt: skip
-        for name in (*positive, *optional):
-            value = getattr(self, name)
-            if (value is None and name in positive) or (value is not None and value <= 0):
-                raise ConfigError(f"'trainer.{name}' must be above 0, not {value}")
-        for name in ("warmup_steps", "weight_decay", "max_grad_norm"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"'trainer.{name}' cannot be negative, not {getattr(self, name)}")
         if self.packing and self.group_by_length:
             raise ConfigError(
                 "trainer.packing and trainer.group_by_length contradict each other",

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import shutil
-import signal
 import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import yaml
 
 from medft.aliases import Json
 from medft.engine.device import out_of_memory
 from medft.errors import MedftError, RunError
+from medft.explain import explained
 from medft.files import numbered, read_json, write_json, write_text
 from medft.runs import RunDir
 from medft.runs.migrate import FORMAT
 from medft.runs.values import mapping
+from medft.signals import undisturbed
 from medft.training.phases import Phase, phase_of
 from medft.training.resume import demand_same
 
@@ -90,14 +91,14 @@ def keeping_state(folder: RunDir, owner: bool = True) -> Iterator[None]:
         owner: whether this process may write there; of several that train together one is.
 
     Raises:
-        KeyboardInterrupt: stopped by Ctrl-C or SIGTERM; its text says how to go on.
+        KeyboardInterrupt: stopped by a signal; its text says how to go on.
         MedftError: whatever else ended the block.
     """
     if not owner:
         with _translated(folder):
             yield
         return
-    with folder.held(), _terminable():
+    with folder.held():
         before = folder.status.read_text(encoding="utf-8") if folder.status.is_file() else None
         folder.mark("running")
         with _judged(folder, before):
@@ -110,38 +111,28 @@ def _judged(folder: RunDir, before: str | None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        folder.mark("interrupted", "stopped immediately; progress since the last checkpoint is lost")
+        with undisturbed():
+            folder.mark("interrupted", "stopped immediately; progress since the last checkpoint is lost")
         raise KeyboardInterrupt(f"go on with   medft train resume={folder.root}") from None
     except BaseException as error:
         traceback.print_exc()  # into the run's log
         known = as_medft_error(error, folder)
         refused = isinstance(error, MedftError) and _written(folder.loss_csv) == lines
-        if refused and before is not None:
-            write_text(folder.status, before)
-        elif refused and lines is None:
-            shutil.rmtree(folder.root, ignore_errors=True)
-        else:
-            folder.mark("failed", known.what)
+        with undisturbed(), contextlib.suppress(OSError):  # on a full disk, the error matters more
+            if not folder.config.is_file():
+                pass  # somebody removed the folder: it must not come back
+            elif refused and before is not None:
+                write_text(folder.status, before)
+            elif refused and lines is None:
+                shutil.rmtree(folder.root, ignore_errors=True)
+            else:
+                folder.mark("failed", known.what)
         raise known from error
 
 
 def _written(path: Path) -> int | None:
     """When a file was last written, in nanoseconds; None where there is none."""
     return path.stat().st_mtime_ns if path.exists() else None
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM, with which schedulers stop jobs, ends the block as Ctrl-C does."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -182,12 +173,10 @@ def as_medft_error(error: BaseException, folder: RunDir) -> MedftError:
     advice = f"{_less_memory(met, folder)}; then medft train resume={folder.root} with that setting"
     if known := out_of_memory(error, f"in {met}" if met else "", advice, where=str(folder.log)):
         return known
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RunError(
-            "the disk is full",
-            where=str(folder.root),
-            remedy=f"free some space, then medft train resume={folder.root}",
-        )
+    if isinstance(error, OSError) and error.errno:
+        found = explained(error)
+        remedy = f"{found.remedy}; then medft train resume={folder.root}"
+        return RunError(found.what, where=found.where or str(folder.root), remedy=remedy)
     return RunError(
         f"training failed: {type(error).__name__}",
         where=str(folder.log),

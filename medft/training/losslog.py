@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+from medft.errors import RunError
 from medft.files import write_text
 
 Split = Literal["train", "validation", "test"]
@@ -53,13 +54,24 @@ class LossLog:
         self.last = kept[-1] if kept else None
         lines = [",".join(HEADER), *(",".join(row[name] for name in HEADER) for row in kept)]
         write_text(path, "\n".join(lines) + "\n")
+        self._path = path
         self._file = path.open("a", encoding="utf-8", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
 
     def write(self, row: LossRow) -> None:
-        """Append one line and hand it to the operating system."""
+        """Append one line and hand it to the operating system.
+
+        Raises:
+            RunError: the file is gone: somebody removed or renamed the run folder.
+        """
         self._writer.writerow(["" if value is None else value for value in asdict(row).values()])
         self._file.flush()
+        if not self._path.exists():
+            raise RunError(
+                "the run folder was removed or renamed while it trained",
+                where=str(self._path.parent),
+                remedy="start a new run, or resume the folder under its new name",
+            )
 
 
 def _until(rows: list[dict[str, str]], step: int) -> list[dict[str, str]]:
@@ -67,7 +79,21 @@ def _until(rows: list[dict[str, str]], step: int) -> list[dict[str, str]]:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """The whole lines of a loss.csv; a last line cut by a kill is left out."""
-    text = path.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    return [row for row in csv.DictReader(whole.splitlines()) if None not in row.values() and None not in row]
+    """The whole lines of a loss.csv; a last line cut by a kill is left out.
+
+    Raises:
+        RunError: it is none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        whole = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())
+        rows = [row for row in whole if None not in row.values() and None not in row]
+        if any(int(row["step"]) < 0 or row["split"] not in get_args(Split) for row in rows):
+            raise ValueError
+    except (ValueError, KeyError, csv.Error):
+        raise RunError(
+            f"{path.name} is damaged: its lines are not those of a training",
+            where=str(path),
+            remedy="copy the run folder again, whole, or train anew",
+        ) from None
+    return rows

@@ -36,7 +36,7 @@ def expand(overrides: Sequence[str]) -> tuple[list[str], dict[str, object]]:
     if not names or names[-1] in ("", "null"):
         return own, {"overrides": own}
     artifacts = next((o.partition("=")[2] for o in own if o.startswith("artifacts=")), "artifacts")
-    run = find_run(names[-1], Path(artifacts))
+    run = find_run(names[-1], Path(artifacts), latest="unfinished")
     _demand_resumable(run)
     before = RunRecord(run).demand(dict, "settings")
     weights = mapping(before, "model").get(

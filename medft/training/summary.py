@@ -14,6 +14,8 @@ from medft.data.ledger import Ledger
 from medft.prompt.config import TemplateConfig
 from medft.prompt.tokens import EncodedSplit
 from medft.runs import RunDir
+from medft.runs.losses import rows_asked, train_means
+from medft.runs.record import RunRecord
 from medft.training.result import Outcome
 
 
@@ -72,9 +74,9 @@ def summarise(
     """
     with run.loss_csv.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    train = [float(row["loss"]) for row in rows if row["split"] == "train"]
+    train = [row for row in rows if row["split"] == "train"]
+    steps, losses = ([float(row[column]) for row in train] for column in ("step", "loss"))
     validation = [row for row in rows if row["split"] == "validation"]
-    fifth = max(len(train) // 5, 1)
     last = _final(validation, outcome.best_step)
     return {
         "name": f"{run.root.parent.name}/{run.root.name}",
@@ -83,14 +85,14 @@ def summarise(
         "steps": outcome.steps,
         "stopped_by": outcome.stopped_by,
         "best_step": outcome.best_step,
-        "train_loss": sum(train[-fifth:]) / fifth,
-        "train_loss_first_fifth": sum(train[:fifth]) / fifth,
+        **train_means(steps, losses),
         "base_validation_loss": _before(validation, "loss"),
         "base_bits_per_byte": _before(validation, "bits_per_byte"),
         "validation_loss": float(last["loss"]) if last else None,
         "bits_per_byte": float(last["bits_per_byte"]) if last and last["bits_per_byte"] else None,
         "test_loss": outcome.test.get("loss"),
         "test_bits_per_byte": outcome.test.get("bits_per_byte"),
+        "loss_rows": rows_asked(RunRecord(run)),
         "tokens": outcome.tokens,
         "tokens_per_second": round(outcome.tokens_per_second, 1),
         "non_pad_share": round(1 / outcome.padding_ratio, 4),

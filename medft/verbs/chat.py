@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from medft.checked import Count, Seed, Tokens
 from medft.errors import ConfigError, MedftError
 from medft.inference.batch import answer_file, read_questions
 from medft.inference.commands import Quit, run_command
@@ -17,9 +18,11 @@ from medft.inference.dialogue import NOT_ADVICE, Dialogue
 from medft.inference.documents import Index
 from medft.inference.generation import BATCH_TOKENS, Sampling
 from medft.inference.library import Library
-from medft.inference.retrieve import IndexKind, check_k, open_index
+from medft.inference.retrieve import IndexKind, open_index
+from medft.overrides import Idle
 from medft.runs import find_run
 from medft.screen import Screen
+from medft.signals import Ended
 
 EXAMPLES = (
     "medft chat run=latest",
@@ -27,6 +30,13 @@ EXAMPLES = (
     "medft chat run=latest docs=guidelines/",
     "medft chat run=latest questions=questions.txt answers=answers.jsonl",
 )
+IDLE = (
+    Idle("batch_tokens", lambda config: config.questions, "questions=..."),
+    *(Idle(key, lambda config: config.docs or not config.questions, "docs=...")
+      for key in ("k", "index", "embedder")),
+    *(Idle(key, lambda config: config.temperature > 0 or not config.questions, "temperature above 0")
+      for key in ("top_p", "seed")),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +51,28 @@ class ChatConfig:
     """How passages are found: bm25, or dense (an extra)."""
     embedder: str = "NeuML/pubmedbert-base-embeddings"
     """Sentence-transformers model of a dense index."""
-    k: int = 3
+    k: Count = 3
     """Passages per question."""
     questions: Path | None = None
     """Answer this file instead of talking: one question per line, or .jsonl rows with `question`."""
     answers: Path | None = None
     """Where those answers go, as .jsonl."""
-    max_new_tokens: int = 512
+    max_new_tokens: Tokens = 512
     """Longest answer, in tokens."""
     temperature: float = 0.0
     """0 is greedy."""
     top_p: float = 1.0
     """Sample from the smallest set of tokens with this much probability."""
-    seed: int = 0
+    seed: Seed = 0
     """Sampling seed."""
-    context: int = 4096
+    context: Tokens = 4096
     """Longest conversation and answer together, in tokens."""
-    batch_tokens: int = BATCH_TOKENS
+    batch_tokens: Tokens = BATCH_TOKENS
     """Tokens of a file's questions and answers that are computed at once; fewer need less memory."""
     artifacts: Path = Path("artifacts")
     """Where runs lie, and where indexes are kept."""
 
     def __post_init__(self) -> None:
-        check_k(self.k)
         if (self.questions is None) != (self.answers is None):
             raise ConfigError(
                 "'questions' and 'answers' belong together",
@@ -123,6 +132,8 @@ def _talk(screen: Screen, dialogue: Dialogue, documents: Callable[[Path], Index]
                 _reply(screen, dialogue, line)
         except MedftError as error:
             screen.say(f"error: {error}")
+        except Ended:
+            raise
         except KeyboardInterrupt:
             continue  # at the prompt: the line is given up
         except (EOFError, Quit):
@@ -134,7 +145,7 @@ def _reply(screen: Screen, dialogue: Dialogue, question: str) -> None:
     pieces = dialogue.ask(question, cancel)
     with _stopping(cancel):
         for piece in pieces:
-            print(piece, end="", file=screen.stream, flush=True)
+            screen.say(piece, end="")
     screen.say("  [stopped]" if cancel.is_set() else "")
     for remark in dialogue.remarks():
         screen.say(f"  [{remark}]")

@@ -1,21 +1,36 @@
-"""medft compare: curves and metrics of several runs in one plot, one table and one page."""
+"""medft compare: curves, metrics and suites of several runs in one plot, one table and one page."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from medft.evaluation import between
 from medft.files import stamp, unused
+from medft.report.blocks import Section, Table, Text
 from medft.report.comparison.page import NAME, write_comparison
 from medft.report.comparison.result import Axis, Comparison
 from medft.report.comparison.rules import compare
 from medft.report.comparison.selection import select
 from medft.report.comparison.tables import pairs, results
+from medft.runs import RunDir
+from medft.runs.record import RunRecord
 from medft.screen import Screen
 
 SHOWN = ("run", "evaluated on", "bits per byte", "validation loss", "train loss", "steps", "time")
 """Columns on the terminal; the page and the csv file have all."""
+HOW_SUITES = (
+    "Values with their 95% intervals; where a model was trained with several seeds, mean ± standard "
+    "deviation over its seeds. suites.csv and suites.tex hold this table for a paper."
+)
+HOW_PAIRS = (
+    "Second less first, on the items that both were asked, scores averaged over seeds; 95% interval of each "
+    "by itself, verdict after Holm's correction for all tests of this table. docs/evaluation.md says how."
+)
+MOST_ROWS = 30
+"""Rows of the suites' tables on the terminal."""
 MOST_PAIRS = 10
 """Tests on the terminal."""
 EXAMPLES = (
@@ -40,6 +55,8 @@ class CompareConfig:
     """Vertical axis; auto is bits per byte where it was measured, else loss, one panel per tokenizer."""
     title: str | None = None
     """Title of the plot and the page; null counts the runs."""
+    seed: int = 3407
+    """Seeds the permutations of the tests between models."""
     artifacts: Path = Path("artifacts")
     """Where runs are looked for, and where compare/<stamp>/ is written."""
 
@@ -55,17 +72,60 @@ def run(config: CompareConfig) -> None:
     subjects, left_out = select(words, config.artifacts)
     comparison = compare(subjects, config.x, None if config.metric == "auto" else config.metric)
     title = config.title or _title(comparison)
-    folder = write_comparison(comparison, unused(config.artifacts / "compare" / stamp()), title)
+    suites = _suites(comparison, config.seed)
+    folder = write_comparison(
+        comparison, unused(config.artifacts / "compare" / stamp()), title, suites.sections, suites.files
+    )
     screen = Screen()
     screen.title(title, str(folder))
     screen.say("")
     _show(screen, comparison)
+    for table in suites.tables:
+        screen.say("")
+        screen.table(table.columns, table.rows[:MOST_ROWS], wrap=table.columns)
+        if len(table.rows) > MOST_ROWS:
+            screen.say(f"{len(table.rows) - MOST_ROWS} more rows in {NAME}.html and {NAME}.md")
     screen.say("")
-    for text in (*comparison.warnings, *comparison.notes):
+    for text in (*comparison.warnings, *comparison.notes, *suites.notes):
         screen.line("note", text)
     for text in left_out:
         screen.line("left out", text)
-    screen.line("wrote", f"{folder / NAME}.html, .png, .svg, .csv, .md")
+    screen.line("wrote", ", ".join([f"{folder / NAME}.html, .png, .svg, .csv, .md", *suites.files]))
+
+
+@dataclass(frozen=True, slots=True)
+class Suites:
+    """What the runs of a comparison answered, for the page, the screen and a paper."""
+
+    sections: tuple[Section, ...] = ()
+    """For the page."""
+    tables: tuple[Table, ...] = ()
+    """For the screen."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """For a paper, by name."""
+    notes: tuple[str, ...] = ()
+    """What must be said of the items."""
+
+
+def _suites(comparison: Comparison, seed: int) -> Suites:
+    """The suites of all lines that have run folders; nothing where none was evaluated."""
+    models = [
+        between.Contender(line.label, tuple(RunRecord(RunDir(run.path)) for run in members))
+        for line in comparison.lines
+        if (members := [run for run in comparison.members(line) if run.state != "file"])
+    ]
+    models = [model for model in models if model.figures]
+    results_of = between.results(between.with_bases(models))
+    if results_of is None:
+        return Suites()
+    found, notes = between.differences(models, seed)
+    sections, tables = [Section("Suites", [results_of, Text(HOW_SUITES)])], [results_of]
+    if found:
+        tables.append(between.table(found))
+        said = Text("\n".join([HOW_PAIRS, *notes]))
+        sections.append(Section("Differences between models on the same items", [tables[-1], said]))
+    files = {"suites.csv": between.to_csv(results_of), "suites.tex": between.to_latex(results_of)}
+    return Suites(tuple(sections), tuple(tables), files, tuple(notes))
 
 
 def _title(comparison: Comparison) -> str:

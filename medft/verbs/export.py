@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from medft.format import size
+from medft.overrides import Idle
 from medft.publish.export import export_gguf, export_ollama, find_tools
 from medft.publish.facts import read_facts
 from medft.publish.preflight import check_merged
@@ -17,6 +18,9 @@ from medft.screen import Screen
 EXAMPLES = (
     "medft export quant=q4_k_m llama_cpp=~/llama.cpp",
     "medft export run=mistral-medquad format=ollama",
+)
+IDLE = tuple(
+    Idle(key, lambda config: config.format == "gguf", "format=gguf") for key in ("quant", "llama_cpp")
 )
 
 

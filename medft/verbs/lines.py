@@ -8,7 +8,7 @@ from medft.data.prepare import Prepared
 from medft.engine.compat import outside_tested
 from medft.errors import EngineError
 from medft.files import folder_size
-from medft.format import size
+from medft.format import decimal, size
 from medft.models import gguf
 from medft.models.base_models import Base
 from medft.models.registry import ModelConfig
@@ -17,6 +17,7 @@ from medft.plan.plan import Plan
 from medft.plan.resolve import Resolved
 from medft.prompt.tokens import EncodedSplit
 from medft.runs import RunDir
+from medft.runs.losses import of_rows
 from medft.screen import Screen
 from medft.verbs.stages import Stages
 
@@ -134,10 +135,13 @@ def say_stopped(screen: Screen, folder: RunDir, outcome: Outcome) -> int:
 
 def say_end(screen: Screen, summary: dict[str, Any], stages: Stages) -> None:
     """The metrics, where the time went, and what can be done with the run."""
-    loss, bits = summary["validation_loss"], summary["bits_per_byte"]
-    metrics = [f"train loss {summary['train_loss']:.3f}"]
-    metrics += [f"validation {loss:.3f}"] if loss is not None else []
-    metrics += [f"{bits:.3f} bits/byte"] if bits is not None else []
-    screen.line("result", ", ".join(metrics))
+    rows, bits = summary["loss_rows"], summary["bits_per_byte"]
+    mean, tail = summary["train_loss"], summary["train_loss_last_fifth"]
+    screen.line(
+        "result", f"train loss {mean:.3f} (mean of {summary['steps']:,} steps; last fifth {tail:.3f})"
+    )
+    for split, more in (("validation", f", {decimal(bits)} bits/byte" * (bits is not None)), ("test", "")):
+        if (loss := summary[f"{split}_loss"]) is not None:
+            screen.line("", f"{split} loss {loss:.3f}{more}{of_rows(rows, split)}")
     screen.line("time", stages.summary())
     screen.line("next", "medft chat run=latest | medft evaluate run=latest | medft compare")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from medft.config import build
+from medft.checked import Positive
 from medft.data.prepare import prepare
 from medft.errors import RunError
 from medft.files import read_json, write_json
@@ -28,7 +28,7 @@ class MergeConfig:
 
     run: str = "latest"
     """The run: a folder, `latest`, or part of a run's name."""
-    max_shard_gb: float = 5.0
+    max_shard_gb: Positive = 5.0
     """Size of the files, in GB."""
     artifacts: Path = Path("artifacts")
     """Where runs stand."""
@@ -47,7 +47,7 @@ def run(config: MergeConfig) -> None:
             "this run has no adapter to merge", where=str(run.root), remedy="medft runs   lists runs"
         )
     record = RunRecord(run)
-    scale, settings = record.scale, build(TrainConfig, record.demand(dict, "settings"))
+    scale, settings = record.scale, record.built(TrainConfig)
     settings = replace(settings, max_shard_gb=config.max_shard_gb)
     screen.title("merge", str(run.root))
     with screen.chatter_to(run.log):

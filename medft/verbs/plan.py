@@ -21,9 +21,9 @@ from medft.training.memory import Estimate
 from medft.training.resume import expand
 from medft.verbs.lines import announce, say_plan
 from medft.verbs.steps import decided, encode, plan_of
-from medft.verbs.train_config import TrainConfig
+from medft.verbs.train_config import IDLE, MAIN, TrainConfig
 
-__all__ = ["EXAMPLES", "PlanConfig", "expand", "run"]
+__all__ = ["EXAMPLES", "IDLE", "MAIN", "PlanConfig", "expand", "run"]
 
 EXAMPLES = (
     "medft plan model=mistral",

@@ -9,19 +9,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from medft.checked import CountOrNone, Seed
 from medft.data.cleaning.identifiers import redact, redact_record
 from medft.data.config import DatasetConfig
 from medft.data.examination.examine import Report, examine
 from medft.data.prepare import Prepared, prepare
 from medft.data.record import Record
 from medft.data.row_log import NotedRow, NotedRows, read_log
-from medft.errors import ConfigError, MedftError, PromptError
+from medft.errors import MedftError, PromptError
 from medft.files import atomic_folder, numbered, stamp
 from medft.models.base_models import settled, training_base
 from medft.models.families import folder_of
 from medft.models.gguf import is_gguf
 from medft.models.hub import fetch
 from medft.models.registry import ModelConfig
+from medft.overrides import Idle
 from medft.plan.resolve import Scale
 from medft.prompt.config import TemplateConfig
 from medft.prompt.preview import Preview, Previewer
@@ -38,6 +40,13 @@ EXAMPLES = (
     "medft prepare dataset=asclepius template=clinical_note trainer.max_length=4096 dataset.phi=redact",
     "medft prepare dataset=sample tokenizer=<folder or hub id>",
 )
+MAIN = (
+    "dataset.path", "dataset.reader", "dataset.columns.question", "dataset.columns.answer", "dataset.limit",
+    "dataset.language", "dataset.phi", "dataset.on_error", "dataset.split.validation", "dataset.split.test",
+    "trainer.max_length", "tokenizer", "show", "seed", "artifacts",
+)  # fmt: skip
+
+IDLE = (Idle("trainer.", lambda config: False, "medft train", but=("trainer.max_length",)),)
 
 TOKENIZER_PATTERNS = (
     "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "*.jinja",
@@ -62,18 +71,14 @@ class PrepareConfig:
     hand."""
     tokenizer: str | None = None
     """A folder or hub id whose tokenizer counts instead."""
-    show: int = 0
+    show: CountOrNone = 0
     """Training rows to show as the model will see them, drawn by seed; their text is then in the report."""
-    seed: int = 3407
+    seed: Seed = 3407
     """Seeds the split, and the draw of the rows that are shown."""
     artifacts: Path = Path("artifacts")
     """The report is written to <artifacts>/prepare/<dataset>-<stamp>/."""
     processed: Path = Path("data/processed")
     """Where prepared records are kept."""
-
-    def __post_init__(self) -> None:
-        if self.show < 0:
-            raise ConfigError("'show' must be at least 0", remedy="show=3 shows three rows")
 
 
 def run(config: PrepareConfig) -> None:
@@ -97,7 +102,7 @@ def run(config: PrepareConfig) -> None:
         if config.show and not previewer:
             screen.line("notice", "rows cannot be shown without a tokenizer: tokenizer=<folder or hub id>")
         for preview in previews:
-            screen.say(painted(preview, _colors(screen)))
+            screen.say(painted(preview, _colors(screen)), painted=True)
         write_data_report(report, prompts, previews, aside)
     screen.line("wrote", f"{folder / NAME}.html, .json")
 

@@ -9,7 +9,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from medft.errors import ConfigError, DataError, MedftError
+from medft.checked import Count
+from medft.errors import DataError
+from medft.explain import explained
 from medft.format import UNKNOWN, count, decimal, duration
 from medft.report.blocks import Table
 from medft.report.series import read_curve
@@ -37,16 +39,12 @@ class RunsConfig:
     """Only runs with this prompt template."""
     state: State | None = None
     """Only runs in this state: finished, running, interrupted, failed or killed."""
-    limit: int | None = 20
+    limit: Count | None = 20
     """List this many; null lists all."""
     format: Literal["table", "json"] = "table"
     """For people, or for programs."""
     artifacts: Path = Path("artifacts")
     """Where runs are looked for."""
-
-    def __post_init__(self) -> None:
-        if self.limit is not None and self.limit < 1:
-            raise ConfigError(f"limit must be 1 or more, not {self.limit}", remedy="limit=null lists all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +104,8 @@ def describe(run: RunDir) -> ListedRun:
     record = RunRecord(run)
     try:
         identity, results, state = record.identity, record.summary or _so_far(run), run.state()
-    except MedftError as error:
-        return replace(row, problem=error.what)
+    except Exception as error:  # whatever is wrong with one folder hides none of the others
+        return replace(row, problem=explained(error).what)
     steps = number(results, "steps")
     return replace(
         row,

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from medft.checked import Count, Port, Seed, Tokens
 from medft.errors import ConfigError
 from medft.inference.chat_server import ChatServer
 from medft.inference.dialogue import NOT_ADVICE
 from medft.inference.generation import Sampling
 from medft.inference.library import Library
-from medft.inference.retrieve import IndexKind, check_k, open_index
+from medft.inference.retrieve import IndexKind, open_index
+from medft.overrides import Idle
 from medft.runs import find_run
 from medft.screen import Screen
 
@@ -21,6 +23,7 @@ EXAMPLES = (
     "medft serve run=[mistral-medquad,gemma-medquad] port=7861",
     "medft serve run=latest docs=guidelines/",
 )
+IDLE = tuple(Idle(key, lambda config: config.docs, "docs=...") for key in ("k", "index", "embedder"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +38,22 @@ class ServeConfig:
     """How passages are found: bm25, or dense (an extra)."""
     embedder: str = "NeuML/pubmedbert-base-embeddings"
     """Sentence-transformers model of a dense index."""
-    k: int = 3
+    k: Count = 3
     """Passages per question."""
-    max_new_tokens: int = 512
+    max_new_tokens: Tokens = 512
     """Longest answer, in tokens; the page can change it."""
     temperature: float = 0.0
     """0 is greedy; the page can change it."""
     top_p: float = 1.0
     """Sample from the smallest set of tokens with this much probability; the page can change it."""
-    seed: int = 0
+    seed: Seed = 0
     """Sampling seed."""
-    context: int = 4096
+    context: Tokens = 4096
     """Longest conversation and answer together, in tokens."""
-    port: int | None = None
+    port: Port | None = None
     """Port on 127.0.0.1; null takes the first free one from 7860."""
     artifacts: Path = Path("artifacts")
     """Where runs lie, and where indexes are kept."""
-
-    def __post_init__(self) -> None:
-        check_k(self.k)
 
 
 def run(config: ServeConfig) -> None:

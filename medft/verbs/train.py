@@ -28,6 +28,7 @@ from medft.plan.lengths import read as read_lengths
 from medft.plan.plan import Plan
 from medft.plan.resolve import Resolved, resolve
 from medft.runs import RunDir
+from medft.runs.values import text
 from medft.screen import Screen
 from medft.training.inputs import Loaded, Training, Watchers
 from medft.training.lifecycle import describe, keeping_state, open_folder
@@ -39,9 +40,9 @@ from medft.verbs import train_upload
 from medft.verbs.lines import announce, say_base, say_end, say_plan, say_stopped
 from medft.verbs.stages import Stages
 from medft.verbs.steps import Tokens, decided, encode, merge, plan_of
-from medft.verbs.train_config import TrainConfig
+from medft.verbs.train_config import IDLE, MAIN, TrainConfig
 
-__all__ = ["EXAMPLES", "TrainConfig", "expand", "run"]
+__all__ = ["EXAMPLES", "IDLE", "MAIN", "TrainConfig", "expand", "run"]
 
 EXAMPLES = (
     "medft train model=mistral",
@@ -126,7 +127,7 @@ def _run(job: _Job) -> int:
     with job.stages.part("merging and checking", "merging and checking"):
         merged, failed = _merged(job, base, tokens)
     with job.stages.part("drawing"):
-        draw_run(job.folder)
+        draw_run(job.folder, outcome.best_step)
     names = {**_names(job, plan, outcome, wandb), "base_file": gguf.record(base.folder)}
     names |= {"merge_failed": failed.what} if failed else {}
     names |= {"stage_seconds": {part: round(seconds, 2) for part, seconds in job.stages.seconds.items()}}
@@ -238,7 +239,7 @@ def _start_wandb(config: TrainConfig, resolved: Resolved, folder: RunDir, screen
     """The W&B run; its id is kept in the folder, so that a resumed run continues it."""
     before = folder.root / "wandb.json"
     logger = config.logger if ranks.first() else replace(config.logger, wandb="off")
-    run_id = read_json(before)["id"] if before.is_file() else None
+    run_id = text(read_json(before).get("id")) or None if before.is_file() else None
     kind = (config.model.name, config.dataset.name, config.template.name)
     run = WandbRun(
         logger,

@@ -5,17 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medft.checked import Positive, Seed
 from medft.config import plain
 from medft.data.config import DatasetConfig
 from medft.engine.base import EngineConfig, LoraConfig
 from medft.errors import ConfigError
 from medft.models.registry import ModelConfig
+from medft.overrides import Idle
 from medft.plan.resolve import Scale
 from medft.prompt.config import TemplateConfig
 from medft.prompt.template import check_fields
 from medft.publish.card import Content
 from medft.publish.preflight import Allowed
 from medft.training.config import LoggerConfig, TrainerConfig
+
+IDLE = (
+    Idle("sweep.resume", lambda config: False, "-m"),
+    Idle("max_shard_gb", lambda config: config.merge, "merge=true"),
+    Idle("upload.", lambda config: config.upload.repo, "upload.repo=owner/name", but=("upload.repo",)),
+    Idle("logger.", lambda config: config.logger.wandb != "off", "W&B", but=("logger.wandb",)),
+    Idle("trainer.sweep_metric", lambda config: config.sweep.folder, "a search: -m hydra/sweeper=optuna"),
+    Idle("trainer.epochs", lambda config: config.trainer.max_steps is None, "trainer.max_steps=null"),
+    Idle("trainer.warmup_steps", lambda config: config.trainer.lr_scheduler != "constant", "a schedule"),
+)
+"""Settings of a training that have no effect by themselves."""
+MAIN = (
+    "dataset.path", "dataset.limit", "trainer.epochs", "trainer.max_steps", "trainer.per_device_batch_size",
+    "trainer.gradient_accumulation_steps", "trainer.learning_rate", "trainer.max_length", "lora.r", "seed",
+    "resume", "upload.repo",
+)  # fmt: skip
+"""The settings that help shows first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +84,15 @@ class TrainConfig:
     scale: Scale = "auto"
     """full: the real base; tiny: its two-layer twin; auto: full on a CUDA GPU, and without one where the
     model has at most 400M weights or no twin."""
-    seed: int = 3407
+    seed: Seed = 3407
     """Seeds the split, adapter initialization, batch order and NEFTune noise."""
     resume: str | None = None
-    """Run to resume, by path, name or `latest`."""
+    """Run to resume, by path or name, or `latest`: the newest one that has not finished."""
     artifacts: Path = Path("artifacts")
     """Where runs, sweeps and comparisons are written."""
     processed: Path = Path("data/processed")
     """Where prepared records and token ids are kept."""
-    max_shard_gb: float = 5.0
+    max_shard_gb: Positive = 5.0
     """Size of the files of merged weights, in GB."""
     merge: bool = True
     """Write merged/ besides adapter/."""
@@ -88,8 +107,6 @@ class TrainConfig:
     """The command line that the settings came from."""
 
     def __post_init__(self) -> None:
-        if not self.max_shard_gb > 0:
-            raise ConfigError(f"'max_shard_gb' must be above 0, not {self.max_shard_gb}")
         if self.upload.repo and self.sweep.folder:
             raise ConfigError(
                 "the jobs of a sweep would all go to one repository",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medft.format import size
+from medft.overrides import Idle
 from medft.publish.card import Content
 from medft.publish.facts import read_facts
 from medft.publish.package import Package, stage
@@ -27,6 +28,7 @@ EXAMPLES = (
     "medft upload run=llama3_1-medquad repo=me/Llama-3.1-medical what=merged",
     "medft upload what=adapter repo=me/mistral-medical-adapter private=false",
 )
+IDLE = (Idle("together", lambda config: config.what == "both", "what=both"),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from medft.data.cleaning import keys
+from medft.data.cleaning.benchmarks import Benchmarks, Covered
+from medft.data.cleaning.fingerprints import Fingerprints, fingerprint
 from medft.data.config import DatasetConfig
 from medft.data.pipeline import CONTAMINATED_ROWS
 from medft.data.prepare import LEDGER
@@ -262,7 +264,9 @@ def test_rows_that_repeat_held_out_questions_are_removed_and_listed(tmp_path):
     config = dataset(path=jsonl(tmp_path / "x.jsonl", qa(20)), decontaminate=str(held_out))
     done = prepared(config, tmp_path)
     assert done.ledger.dropped() == {"contaminated": 1}
-    assert json.loads((done.folder / CONTAMINATED_ROWS).read_text()) == [{"id": "test:8", "line": 2}]
+    assert json.loads((done.folder / CONTAMINATED_ROWS).read_text()) == [
+        {"id": "test:8", "repeats": "line 2"}
+    ]
     held_out.write_text("What is disease 8?\n")
     assert not prepared(config, tmp_path).reused
 
@@ -277,7 +281,9 @@ def test_a_benchmarks_test_split_is_not_trained_on_unless_allowed(tmp_path):
     assert "allow_benchmark_test=true" in error.value.remedy
     done = prepared(benchmark(tmp_path, allow_benchmark_test=True), tmp_path)
     assert done.rows("train") == 16
-    assert "20 test questions of SomeBench may be trained on" in done.ledger.notes[0]
+    assert any("20 test questions of SomeBench may be trained on" in note for note in done.ledger.notes)
+    assert any("not screened" in note for note in done.ledger.notes)
+    assert done.ledger.sources[0].screened_for == ()
 
 
 def test_known_test_questions_within_other_data_are_held_out(tmp_path, monkeypatch):
@@ -286,6 +292,54 @@ def test_known_test_questions_within_other_data_are_held_out(tmp_path, monkeypat
     done = prepared(dataset(path=jsonl(tmp_path / "x.jsonl", qa(40))), tmp_path)
     assert {r.question for r in done.records("test")} == {row["question"] for row in qa(5)}
     assert "5 test questions of SomeBench stand in the test split" in done.ledger.notes[0]
+
+
+COPIES = {
+    "verbatim": {"question": "What is the yearly number of falls in the ward of a clinic near the sea?"},
+    "shouted": {"question": "WHAT IS THE YEARLY NUMBER OF FALLS IN THE WARD OF A CLINIC NEAR THE SEA"},
+    "in a context": {"context": "It rains. What is the yearly number of falls in the ward of a clinic near?"},
+    "the answer alone": {
+        "answer": "Nurses said that falls fell by half after the beds were lowered and the lamps left on."
+    },
+}
+ITEM = (COPIES["verbatim"]["question"], (COPIES["the answer alone"]["answer"],), ())
+
+
+@pytest.fixture
+def exam(monkeypatch) -> None:
+    made = Benchmarks((Covered("Ward exam", 1, "here"),), Fingerprints(fingerprint([ITEM])))
+    monkeypatch.setattr("medft.data.ingest.shipped", lambda: made)
+    monkeypatch.setattr("medft.data.build_ledger.shipped", lambda: made)
+
+
+def with_copies(tmp_path, **settings) -> DatasetConfig:
+    rows = [{**row, "context": ""} for row in qa(40)]
+    for number, copy in enumerate(COPIES.values()):
+        rows[number] |= copy
+    columns = {"question": "question", "answer": "answer", "context": "context"}
+    return dataset(path=jsonl(tmp_path / "x.jsonl", rows), columns=columns, **settings)
+
+
+def test_rows_that_repeat_a_test_item_are_dropped_named_and_told(tmp_path, exam):
+    done = prepared(with_copies(tmp_path), tmp_path)
+    assert done.ledger.dropped() == {"contaminated": 4}
+    assert done.ledger.sources[0].repeated == {"Ward exam": 4}
+    assert done.ledger.sources[0].screened_for == ("Ward exam",)
+    assert any("4 rows repeat test items of Ward exam" in note for note in done.ledger.notes)
+    listed = json.loads((done.folder / CONTAMINATED_ROWS).read_text())
+    assert listed == [{"id": f"test:{n}", "repeats": "Ward exam, item 1"} for n in (1, 2, 3, 4)]
+
+
+def test_test_items_are_kept_where_that_is_asked_for_and_where_the_source_holds_them_out(tmp_path, exam):
+    allowed = prepared(with_copies(tmp_path, allow_benchmark_test=True), tmp_path)
+    assert not allowed.ledger.dropped()
+    assert any("not screened" in note for note in allowed.ledger.notes)
+    rows = [{**row, "split": "train"} for row in qa(20)]
+    rows += [{"question": ITEM[0], "answer": f"number {n}", "split": "test"} for n in range(3)]
+    columns = {"question": "question", "answer": "answer", "split": "split"}
+    official = prepared(dataset(path=jsonl(tmp_path / "y.jsonl", rows), columns=columns), tmp_path)
+    assert not official.ledger.dropped()
+    assert official.rows("test") == 3
 
 
 def test_an_unwritable_folder_is_one_clear_error(tmp_path):

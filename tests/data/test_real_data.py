@@ -1,12 +1,15 @@
 """The real files, when MEDFT_REAL_DATA names their folder; skipped, and said so, without it."""
 
+import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from medft.data.cleaning import keys
-from tests.data.support import everything, prepared
+from medft.data.cleaning.benchmarks import shipped
+from tests.data.support import everything, prepared, record
 from tests.data.test_shapes import composed
 
 REAL = Path(os.environ.get("MEDFT_REAL_DATA", ""))
@@ -25,9 +28,9 @@ def medquad(tmp_path_factory):
 def test_medquad_is_accounted_for_to_the_row(medquad):
     assert medquad.ledger.rows_in == 16_412
     assert medquad.ledger.dropped() == {
-        "answer_is_question": 5, "blank_answer": 5, "boilerplate": 444, "duplicate": 48,
+        "answer_is_question": 5, "blank_answer": 5, "boilerplate": 444, "contaminated": 6, "duplicate": 48,
     }  # fmt: skip
-    shares = [medquad.rows(split) / 15_910 for split in ("train", "validation", "test")]
+    shares = [medquad.rows(split) / 15_904 for split in ("train", "validation", "test")]
     assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.001)
 
 
@@ -71,3 +74,30 @@ def test_wikidocs_leftovers_are_dropped(tmp_path):
     assert (done.ledger.rows_in, done.ledger.dropped()) == (1_000, {"rephrasing_leftover": 55})
     questions = [r.question for rows in everything(done).values() for r in rows]
     assert not [q for q in questions if "rephrase" in q.lower()]
+
+
+def test_every_copy_of_a_pubmedqa_test_item_is_found_in_ordinary_rows():
+    """Copies of every kind: the whole question, shouted, behind words of one's own, behind a passage, as its
+    passages and as its long answer."""
+    folder = REAL / "pubmedqa"
+    examples = json.loads((folder / "ori_pqal.json").read_text())
+    test = [examples[pmid] for pmid in json.loads((folder / "test_ground_truth.json").read_text())]
+    own = record().answer
+    missed = Counter()
+    for item in test:
+        question, answer, context = item["QUESTION"], item["LONG_ANSWER"], "\n".join(item["CONTEXTS"])
+        copies = {
+            "verbatim": record(question, own),
+            "shouted": record(question.upper().replace("?", "!"), own),
+            "prefixed": record(f"Please tell me: {question}", own),
+            "embedded": record(f"{own} {question}", "yes"),
+            "context": record("Is it so?", "yes", context=context),
+        }
+        if len(keys.words(answer)) >= 13:
+            copies["answer"] = record("What did they find?", answer)
+        missed.update(kind for kind, copy in copies.items() if shipped().item_in(copy) is None)
+    assert not missed
+
+
+def test_fewer_than_one_in_a_thousand_rows_of_medquad_is_taken_for_a_test_item(medquad):
+    assert medquad.ledger.dropped()["contaminated"] < medquad.ledger.rows_in / 1000

@@ -32,14 +32,16 @@ def test_every_data_set_is_built_and_says_where_it_comes_from(name):
         assert member.reader
         assert (member.repo is None) == (member.reader != "hub")
         assert (member.revision is None) == (member.reader != "hub")
-        own = name in ("alpaca", "csv", "jsonl", "messages", "parquet")
+        own = name in ("alpaca", "csv", "jsonl", "mcq", "messages", "parquet")
         assert own or member.license != "unknown" or member.license_note
 
 
 def test_hub_data_sets_are_pinned_to_a_commit_unless_none_could_be_checked():
     files = {name: yaml.safe_load((conf_dir() / "dataset" / f"{name}.yaml").read_text()) for name in NAMES}
     unpinned = {name for name, conf in files.items() if not COMMIT.fullmatch(conf.get("revision", "0" * 40))}
-    assert unpinned == {"family_plus_text", "medicalquestions", "pubmedqa_ko"}
+    assert unpinned == {
+        "family_plus_text", "medicalquestions", "pubmedqa_ko", "medqa", "medmcqa", "mmlu_medical", "headqa",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,11 @@ def test_hub_data_sets_are_pinned_to_a_commit_unless_none_could_be_checked():
         ("pubmedqa_ko", "jsonl", "pubmedqa_ko.jsonl", 14, {}),
         ("shekswess", "jsonl", "shekswess.jsonl", 10, {}),
         ("alpaca", "jsonl", "alpaca.json", 12, {"blank_answer": 1}),
+        ("mcq", "jsonl", "medqa.jsonl", 12, {}),
+        ("medqa", "jsonl", "medqa.jsonl", 12, {}),
+        ("medmcqa", "jsonl", "medmcqa.jsonl", 12, {"not_selected": 1}),
+        ("mmlu_medical", "jsonl", "mmlu.jsonl", 12, {"not_selected": 2}),
+        ("headqa", "jsonl", "headqa.jsonl", 12, {}),
     ],
 )
 def test_every_source_shape_goes_through(tmp_path, name, reader, path, kept, dropped):
@@ -228,3 +235,25 @@ def test_a_truncated_pubmedqa_file_is_named(tmp_path, content):
     with pytest.raises(Exception) as error:
         prepared(composed("+dataset=pubmedqa", f"dataset.path={tmp_path}"), tmp_path)
     assert "ori_pqal.json" in error.value.where
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("medqa", "medqa"),
+        ("medmcqa", "medmcqa"),
+        ("mmlu_medical", "mmlu"),
+        ("headqa", "headqa"),
+        ("mcq", "medqa"),
+    ],
+)
+def test_every_shape_of_multiple_choice_comes_to_the_same_lettered_options(tmp_path, name, file):
+    place = ["dataset.reader=jsonl", f"dataset.path={FIXTURES / file}.jsonl"]
+    done = prepared(composed(f"+dataset={name}", *place), tmp_path)
+    found = {row.question: row for rows in everything(done).values() for row in rows}
+    assert len(found) == 12
+    for number in range(12):
+        row = found[f"Which of these did nurse {number} count on ward {number} at dawn?"]
+        things = [f"{thing} of room {number}" for thing in ("lamps", "beds", "doors", "clocks")]
+        assert row.options == "\n".join(f"{'ABCD'[n]}. {thing}" for n, thing in enumerate(things))
+        assert (row.task, row.label) == ("mcq", "ABCD"[number % 4])

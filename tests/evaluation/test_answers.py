@@ -39,3 +39,14 @@ def test_a_key_depends_on_every_part() -> None:
     keys = {digest("w", [1, 2], {"t": 0}), digest("w", [1, 3], {"t": 0}), digest("v", [1, 2], {"t": 0})}
     keys.add(digest("w", [1, 2], {"t": 1}))
     assert len(keys) == 4
+
+
+def test_the_answers_of_another_run_are_taken_over_and_kept(tmp_path: Path) -> None:
+    AnswerFile(tmp_path / "one.jsonl").add({"a": {"text": "1"}, "b": {"text": "2"}})
+    file = AnswerFile(tmp_path / "two.jsonl", [tmp_path / "one.jsonl", tmp_path / "missing.jsonl"])
+    file.add({"c": {"text": "3"}})
+    assert [row and row["text"] for row in map(file.get, "abcd")] == ["1", "2", "3", None]
+    assert not AnswerFile(tmp_path / "two.jsonl").get("a"), "nothing is copied before it was needed"
+    file.keep({"a": {"gold": "x"}, "c": {}, "d": {}})
+    kept = AnswerFile(tmp_path / "two.jsonl")
+    assert [kept.get(key) for key in "abcd"] == [{"text": "1", "gold": "x"}, None, {"text": "3"}, None]

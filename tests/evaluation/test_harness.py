@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from medft.evaluation import harness
 from medft.evaluation.answers import AnswerFile
 from medft.evaluation.asking import System
 from medft.evaluation.config import HarnessConfig
+from medft.evaluation.harness import HarnessResult
 from medft.evaluation.harness_tasks import PUBMEDQA, open_harness, write_pubmedqa
 from tests.support.killed import die, until_killed
 
@@ -28,6 +30,9 @@ doc_to_target: gold
 doc_to_choice: ["yes", "no", "maybe"]
 metric_list:
   - metric: acc
+    aggregation: mean
+    higher_is_better: true
+  - metric: acc_norm
     aggregation: mean
     higher_is_better: true
 metadata:
@@ -79,7 +84,8 @@ def test_base_and_tuned_run_through_the_harness_and_a_kill_costs_nothing(
     assert asked == ["base loglikelihood"] * 10 + ["tuned loglikelihood"] * 30
     assert path.read_text().startswith(kept)
     for system in systems:
-        assert judged[system.name].scores == {"local_pairs": _by_hand(system, config)}
+        assert judged[system.name].scores["local_pairs"]["acc"] == _by_hand(system, config)
+        assert set(judged[system.name].scores["local_pairs"]) == {"acc", "acc_norm"}
         assert judged[system.name].cut == 0
     file.keep({key: line for each in judged.values() for key, line in each.lines.items()})
     rows = [json.loads(line) for line in path.read_text().splitlines()]
@@ -123,12 +129,29 @@ def _by_hand(system: System, config: HarnessConfig) -> list[float]:
 
 def test_means_over_tasks_weighted_and_not() -> None:
     scores = {"base": {"a": [1.0, 0.0], "b": [1.0] * 8}, "tuned": {"a": [1.0, 1.0], "b": [0.0] * 8}}
-    *_, weighted, unweighted = harness.task_metrics(scores, 0)
+    judged = {
+        system: HarnessResult({task: {"acc": values} for task, values in each.items()}, {}, {}, 0)
+        for system, each in scores.items()
+    }
+    *_, weighted, unweighted = harness.task_metrics(judged, 0)
+    assert (weighted.name, unweighted.name) == ("acc, weighted by items", "acc, mean of tasks")
     assert weighted.systems["base"].value == pytest.approx(0.9)
     assert {name: e.value for name, e in unweighted.systems.items()} == {"base": 0.75, "tuned": 0.5}
-    base = unweighted.systems["base"]  # of 2,000 resamples of task a: a quarter 0, half 1/2, a quarter 1
-    assert (base.low, base.high) == (0.5, 1.0)
+    base = unweighted.systems["base"]  # the variance of task a is 1/4, that of its mean half a quarter more
+    assert base.low is not None and base.low == pytest.approx(0.75 - 2.262 * 0.25, abs=0.01)
     assert unweighted.differences["tuned - base"].value == -0.25
+    alone = {system: replace(each, scores={"a": each.scores["a"]}) for system, each in judged.items()}
+    assert [metric.group for metric in harness.task_metrics(alone, 0)] == ["a"]  # not the same figure thrice
+
+
+def test_metrics_keep_the_harness_names_and_directions() -> None:
+    """A task of perplexities is not called accuracy, nor is more of it better."""
+    up = {("lm", "word_perplexity"): False, ("qa", "acc"): True, ("qa", "acc_norm"): True}
+    scores = {"lm": {"word_perplexity": [9.0, 8.0]}, "qa": {"acc": [1.0, 0.0], "acc_norm": [1.0, 1.0]}}
+    found = harness.task_metrics({"base": HarnessResult(scores, up, {}, 0)}, 0)
+    assert [(f.group, f.name, f.higher_is_better) for f in found] == [
+        ("lm", "word_perplexity", False), ("qa", "acc", True), ("qa", "acc_norm", True),
+    ]  # fmt: skip
 
 
 def test_an_unknown_task_is_an_error(tasks: Path, tmp_path: Path) -> None:

@@ -85,14 +85,14 @@ def test_macro_f1_by_hand() -> None:
     gold = ["yes", "yes", "no", "no", "maybe"]
     predicted = ["yes", "no", "no", metrics.UNPARSABLE, "yes"]
     # yes: p 1/2 r 1/2 -> 1/2; no: p 1/2 r 1/2 -> 1/2; maybe: 0
-    assert metrics.macro_f1(gold, predicted, LABELS)(np.arange(5)) == pytest.approx(1 / 3)
+    assert metrics.MacroF1(gold, predicted, LABELS)(np.arange(5)) == pytest.approx(1 / 3)
 
 
 def test_macro_f1_is_that_of_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     gold = [str(label) for label in rng.choice(LABELS, 60)]
     said = [str(label) for label in rng.choice([*LABELS, metrics.UNPARSABLE], 60)]
-    of = metrics.macro_f1(gold, said, LABELS)
+    of = metrics.MacroF1(gold, said, LABELS)
     for rows in (np.arange(60), rng.integers(0, 60, 60), rng.integers(0, 3, 5)):
         g, s = [gold[i] for i in rows], [said[i] for i in rows]
         present = [label for label in LABELS if label in g or label in s]

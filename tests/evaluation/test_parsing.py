@@ -7,7 +7,7 @@ import json
 import pytest
 
 from medft.evaluation.metrics import UNPARSABLE
-from medft.evaluation.parsing import is_refusal, parse_label
+from medft.evaluation.parsing import is_refusal, parse_choice, parse_label
 from medft.paths import samples_dir
 
 YES_NO = ["yes", "no", "maybe"]
@@ -22,6 +22,11 @@ NLI = ["entailment", "neutral", "contradiction"]
         ("Yes, they do.", "yes"), ("no\nBecause ...", "no"),
         ("I do not know", UNPARSABLE), ("know", UNPARSABLE), ("No evidence was found.", UNPARSABLE),
         ("nothing", UNPARSABLE), ("yes or no", UNPARSABLE), ("yes/no", UNPARSABLE), ("", UNPARSABLE),
+        ("(A) yes", "yes"), ("a. No", "no"), ("The correct answer is no.", "no"), ("yes - the trial", "yes"),
+        ("Yes – the trial", "yes"), ("Maybe—it depends", "maybe"), ("\\boxed{yes}", "yes"),
+        ("The trial was small. Therefore, the answer is maybe.", "maybe"), ("It is no.", "no"),
+        ("yes; no", UNPARSABLE), ("no-one knows", UNPARSABLE), ("yes and no", UNPARSABLE),
+        ("The answer is yes. So the answer is no.", UNPARSABLE), ("The answer is not yes", UNPARSABLE),
         ("not yes", UNPARSABLE), ("It is yesterday's news", UNPARSABLE), ("yesno", UNPARSABLE),
     ],
 )  # fmt: skip
@@ -33,12 +38,28 @@ def test_yes_no_maybe(text: str, label: str) -> None:
     ("text", "label"),
     [
         ("Entailment", "entailment"), ("Label: contradiction.", "contradiction"), ("neutral", "neutral"),
+        ("It is entailment", "entailment"), ("Contradiction - the patient", "contradiction"),
         ("The relationship is entailment.", "entailment"), ("not entailment", UNPARSABLE),
         ("negative", UNPARSABLE), ("The sentence says ...", UNPARSABLE),
     ],
 )  # fmt: skip
 def test_inference_labels(text: str, label: str) -> None:
     assert parse_label(text, NLI) == label
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        ("B", "B"), ("(b)", "B"), ("B) Metformin", "B"), ("**C**", "C"), ("The correct answer is B", "B"),
+        ("Answer: (C) Insulin glargine", "C"), ("Option D", "D"), ("D. None of the above", "D"),
+        ("The best answer is option C.", "C"), ("Option B is correct", "B"), ("Metformin, since ...", "B"),
+        ("Insulin", "A"), ("Insulin glargine.", "C"), ("Long story. The answer is A.", "A"),
+        ("A patient with diabetes", UNPARSABLE), ("A or B", UNPARSABLE), ("A, B", UNPARSABLE),
+        ("B and C", UNPARSABLE), ("E", UNPARSABLE), ("None", UNPARSABLE), ("", UNPARSABLE),
+    ],
+)  # fmt: skip
+def test_options_by_letter_or_words(text: str, letter: str) -> None:
+    assert parse_choice(text, ["Insulin", "Metformin", "Insulin glargine", "None of the above"]) == letter
 
 
 def _answers(*names: str) -> list[str]:

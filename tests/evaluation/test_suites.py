@@ -112,7 +112,15 @@ def test_rag_asks_with_gold_retrieved_and_no_context() -> None:
     result = rag.score(config, asked, {"base": answered}, 0)
     assert _value(result, "accuracy, likelihood", "base", "gold context") == 1
     assert _value(result, "accuracy, likelihood", "base", "no context") == pytest.approx(1 / 3)
-    assert {f.group for f in result.metrics} == {"gold context", "retrieved context", "no context"}
+    conditions = {"gold context", "retrieved context", "no context"}
+    assert {f.group for f in result.metrics} == conditions | {"base by context"}
+    between = next(f for f in result.metrics if f.group == "base by context")
+    assert between.name == "accuracy, likelihood" and set(between.systems) == conditions
+    worth = between.differences["no context - gold context"]  # each question against itself
+    assert worth.value == pytest.approx(1 / 3 - 1)
+    assert set(between.differences) == {
+        "retrieved context - gold context", "no context - gold context", "no context - retrieved context",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,12 +14,8 @@ from medft.inference.documents import Passage
 from medft.inference.generation import Sampling
 from medft.inference.library import Library
 from medft.inference.retrieve import Bm25
+from tests.support.browser import chromium
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 HOSTILE = {
     "html": "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script> R&D",
     "control": "a\x00b\x1b[31m\u202e c",
@@ -49,14 +44,8 @@ def address(server: ChatServer) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on this machine: the page is NOT TESTED in a browser")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture

@@ -63,16 +63,18 @@ def test_everything_that_the_folder_proves_is_there(tmp_path: Path) -> None:
     card = card_of(tmp_path, "llama3_1")
     for claim in (
         "Llama 3.1 Community License", "Built with Llama", "forbids commercial use", "is share-alike",
-        "| LoRA rank | 16 |", "| rows per step | 8 |", "| train | 2.5 | 1.75 |", "| validation | 1.5 | 1.5 |",
-        "0.61 on held-out rows", "![Loss over steps](loss.png)",
+        "| LoRA rank | 16 |", "| rows per step | 8 |",
+            "| train loss, mean of the last fifth of the steps | unknown | 1.75 |",
+            "| validation loss | 10 | 1.5 |",
+        "| validation bits per byte of the answers | 10 | 0.61 |", "![Loss over steps](loss.png)",
         "| pubmedqa | accuracy | merged | 0.71 | 0.669 to 0.748 | 500 |",
-        "- pubmedqa, accuracy, merged - base: better by 0.060",
+        "- pubmedqa, accuracy, merged - base: better (+0.060 ",
         "| pubmedqa: long answers | perplexity (lower is better) | merged | 4.5 | not computed | 40 |",
         "10 blank answer", "Grouped by question.", "Not checked against a list of benchmark questions",
         "Not for clinical use", "merged into the 16-bit base",
         "and passed.", "differ by 1.23% of what the adapter changes", "same in 91.0% of positions",
         "Trained on 2 x Tesla T4.", "| transformers | 5.17.0 |", "| medft | 0.1.0 (abc123) |",
-        "Loss on held-out rows: 2.1000 base, 1.5000 merged, 1.4990 unmerged, 1.5200 4-bit base + adapter.",
+        "Loss on 32 test rows: 2.1000 base, 1.5000 merged, 1.4990 unmerged, 1.5200 4-bit base + adapter.",
         "In 2 weights rounding to 16 bits left nothing of the adapter.",
         "trained on `unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit`", "vllm serve ward/Llama-medical",
     ):  # fmt: skip
@@ -95,7 +97,7 @@ def test_nothing_that_the_folder_does_not_prove(tmp_path: Path) -> None:
     for claim in (
         "loss.png",
         "| setting",
-        "| split",
+        "| loss | rows",
         "bits per byte",
         "| suite",
         "passed their check",
@@ -109,18 +111,19 @@ def test_nothing_that_the_folder_does_not_prove(tmp_path: Path) -> None:
     assert not {"base_model", "datasets", "language"} & set(head)
 
 
+NO_LOSS = {key: value for key, value in SUMMARY.items() if not key.endswith(("_loss", "per_byte"))}
 PARTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "evaluation": ({"scores": None}, ("| suite |", "pubmedqa", "Paired comparisons", "Numbers from other")),
     "curve": ({}, ("loss.png",)),
-    "losses": ({"loss_csv": None}, ("| split |", "0.61 on held-out rows")),
+    "losses": ({"summary": NO_LOSS}, ("| loss | rows |", "| 0.61 |")),
     "ledger": ({"ledger": None}, ("10 blank answer", "Grouped by question.", "| 50 | 40 |")),
     "environment": ({"environment": None}, ("| transformers |", "| python |", "Trained on 2 x")),
     "merge": (
         {"summary": {**SUMMARY, "merge": None}},
-        ("**Merge.**", "and passed.", "Loss on held-out rows"),
+        ("**Merge.**", "and passed.", "Loss on 32 test rows"),
     ),
     "steps": ({"summary": {k: v for k, v in SUMMARY.items() if k != "steps"}}, ("| steps |",)),
-    "bits per byte": ({"summary": {**SUMMARY, "bits_per_byte": None}}, ("0.61 on held-out rows",)),
+    "bits per byte": ({"summary": {**SUMMARY, "bits_per_byte": None}}, ("| 0.61 |",)),
 }
 """What is taken out of the folder, and which words of the card then have to go."""
 
@@ -154,9 +157,22 @@ def test_decontamination_is_reported_when_it_was_done(tmp_path: Path) -> None:
     source = {"name": "medquad", "rows_in": 9, "dropped": {CONTAMINATED: 7}}
     config = {"model": MODELS["mistral"], "dataset": {**MEDQUAD, "decontaminate": "/home/ward/held.txt"}}
     card = card_of(tmp_path, config=config, ledger={"sources": [source]})
-    assert "repeat 13 words in a row of a list of held-out texts were dropped: 7." in card
+    assert "held-out texts that the author listed" in card
+    assert "13 words in a row of one, or most of a shorter question: 7." in card
     assert "Not checked" not in card
     assert "/home" not in card
+
+
+def test_the_benchmarks_that_rows_were_screened_for_are_named(tmp_path: Path) -> None:
+    screened = {"name": "medquad", "rows_in": 9, "dropped": {}, "screened_for": ["PubMedQA", "MedQA"]}
+    config = {"model": MODELS["mistral"], "dataset": MEDQUAD}
+    card = card_of(tmp_path / "a", config=config, ledger={"sources": [screened]})
+    assert "Training rows were screened for the test items of PubMedQA and MedQA." in card
+    allowed = {"name": "exam", "rows_in": 9, "dropped": {}, "screened_for": []}
+    assert "Training rows of medquad were" in card_of(
+        tmp_path / "b", config=config, ledger={"sources": [screened, allowed]}
+    )
+    assert "Not checked" in card_of(tmp_path / "c", config=config, ledger={"sources": [allowed]})
 
 
 def test_the_version_of_a_data_set_is_the_commit_that_was_read(tmp_path: Path) -> None:
@@ -246,7 +262,7 @@ def test_no_value_can_act(tmp_path: Path, evil: str) -> None:
     assert page.targets == {"loss.png"}
     assert page.tags.count("h1") == 1
     assert page.tags.count("table") == 5
-    assert page.tags.count("tr") == 5 + 2 + 12 + 2 + 3 + 5
+    assert page.tags.count("tr") == 5 + 2 + 12 + 3 + 3 + 5
     assert ModelCard(card).data.to_dict()["license"] == "other"
 
 

@@ -58,6 +58,7 @@ LEDGER: dict[str, Any] = {
          "dropped": {}},
     ],
     "fingerprints": {"train": "abc"},
+    "encoding": {"validation": {"rows": 10}},
     "notes": ["Grouped by question."],
 }  # fmt: skip
 
@@ -66,6 +67,7 @@ SUMMARY: dict[str, Any] = {
     "engine": "unsloth",
     "scale": "full",
     "steps": 60,
+    "train_loss": 1.75,
     "validation_loss": 1.5,
     "bits_per_byte": 0.61,
     "merge": {
@@ -76,6 +78,8 @@ SUMMARY: dict[str, Any] = {
             "written": {"relative": 0.0, "top1_agreement": 1.0, "kl": 0.0},
             "rounding": {"relative": 0.0123, "top1_agreement": 0.995, "kl": 1e-5},
             "quantised": {"relative": 0.25, "top1_agreement": 0.91, "kl": 1e-2},
+            "split": "test",
+            "rows": 32,
             "heldout_loss": {"base": 2.1, "adapted": 1.499, "merged": 1.5, "quantised": 1.52},
         },
         "tensors": {"tensors": 291, "adapted": 224, "changed_share": 0.9, "unchanged": ["a", "b"]},
@@ -103,7 +107,7 @@ ACCURACY: dict[str, Any] = {
         "base": {"value": 0.65, "low": 0.607, "high": 0.69, "n": 500},
         "merged": {"value": 0.71, "low": 0.669, "high": 0.748, "n": 500},
     },
-    "differences": {"merged - base": {"value": 0.06, "words": "better by 0.060 (95% interval 0.02 to 0.10)"}},
+    "differences": {"merged - base": {"value": 0.06, "low": 0.02, "high": 0.1, "p": 0.003, "units": 500}},
 }
 PERPLEXITY: dict[str, Any] = {
     "name": "perplexity",

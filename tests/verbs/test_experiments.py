@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -35,6 +36,12 @@ SHORT = [
 ]  # fmt: skip
 
 
+LOOKING = {  # recipes to look for mistakes, as they are but for what takes time
+    "ten_steps": ["merge=false"],
+    "overfit_one_batch": ["trainer.max_length=128"],
+}
+
+
 def command(experiment: str) -> list[str]:
     family, sources = RUNS[experiment]
     places = []
@@ -54,6 +61,8 @@ def finished(
     for family in {family for family, _ in RUNS.values()}:
         shutil.copytree(twins(family).root, folder / "artifacts" / "tiny" / twins(family).root.name)  # type: ignore[arg-type]
     commands = [["train", *command(experiment)] for experiment in RUNS]
+    for name, words in LOOKING.items():
+        commands.append(["train", f"experiment={name}", "model=mistral", f"run_dir=runs/{name}", *words])
     code = f"import sys; from medft.cli import main; sys.exit(max([main(c) for c in {commands!r}]))"
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -68,7 +77,7 @@ def finished(
 
 
 def test_there_is_one_for_every_recipe() -> None:
-    assert sorted(RUNS) == group_options()["experiment"]
+    assert sorted([*RUNS, *LOOKING]) == group_options()["experiment"]
 
 
 @pytest.mark.parametrize("experiment", RUNS)
@@ -91,3 +100,16 @@ def test_training_on_a_benchmark_is_written_down(
         "notes"
     ]
     assert any("allow_benchmark_test" in note for note in notes)
+
+
+def test_ten_steps_are_ten(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    summary = json.loads((finished[0] / "runs" / "ten_steps" / "summary.json").read_text(encoding="utf-8"))
+    assert (summary["steps"], summary["dataset"], summary["wandb"]) == (10, "sample", None)
+
+
+def test_one_batch_is_learnt_by_heart(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder = finished[0] / "runs" / "overfit_one_batch"
+    with (folder / "loss.csv").open(encoding="utf-8") as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file) if row["split"] == "train"]
+    assert len(losses) == 100 and losses[-1] < losses[0] / 4
+    assert not (folder / "merged").exists()

@@ -9,7 +9,8 @@ import pytest
 from medft.compose import settings
 from medft.engine import compat
 from medft.screen import Screen
-from medft.verbs.lines import announce
+from medft.verbs.lines import announce, say_end
+from medft.verbs.stages import Stages
 from tests.data.support import dataset, jsonl, prepared, qa
 from tests.plan.support import resolved
 
@@ -24,3 +25,20 @@ def test_versions_that_were_never_tested_are_told_of(
     monkeypatch.setitem(compat.TESTED, "peft", "<0.1")
     announce(Screen(), settings("train", []), how, rows)
     assert "tested with <0.1" in capsys.readouterr().out
+
+
+def test_the_end_names_every_loss_with_its_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    summary = {
+        "steps": 60, "train_loss": 5.775, "train_loss_last_fifth": 5.364, "validation_loss": 5.466,
+        "test_loss": 5.416, "bits_per_byte": 2.31, "loss_rows": {"train": 220, "validation": 27, "test": 27},
+    }  # fmt: skip
+    screen = Screen()
+    say_end(screen, summary, Stages(screen))
+    said = capsys.readouterr().out
+    for words in (
+        "train loss 5.775 (mean of 60 steps; last fifth 5.364)", "test loss 5.416 on 27 rows",
+        "validation loss 5.466, 2.310 bits/byte on 27 rows",
+    ):  # fmt: skip
+        assert words in said
+    say_end(screen, {**summary, "validation_loss": None, "test_loss": None}, Stages(screen))
+    assert "validation" not in capsys.readouterr().out

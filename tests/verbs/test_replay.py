@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from medft.cli import main
-from medft.files import read_json
+from medft.files import read_json, write_json
 from medft.models.tiny import Twin
 from medft.report.replay import Agreement, agree, as_table, compare_replay
 from medft.runs import RunDir
@@ -30,6 +32,8 @@ def made(root: Path, environment: dict[str, Any] = ENVIRONMENT, **settings: Any)
     """Invented runs draw their losses by folder name and seed; the same end of the name gives the same."""
     run = make_run(root, **settings)
     run.environment.write_text(json.dumps(environment))
+    run.adapter.mkdir()
+    save_file({"lora_B": np.linspace(0, 1, 12, dtype=np.float32)}, run.adapter / "adapter_model.safetensors")
     return run
 
 
@@ -52,7 +56,8 @@ def test_other_data_other_versions_other_losses_are_named(tmp_path: Path) -> Non
     other = {**ENVIRONMENT, "packages": {"torch": "2.11.0", "trl": "1.14.2"}}
     second = made(tmp_path / "b", other, noise=0.0, floor=2.01, dataset="medquad")
     found = disagreeing(first, second)
-    assert found.keys() == {"data fingerprint", "torch", "first 10 losses"}
+    final = {"validation loss", "bits per byte"}
+    assert found.keys() == {"data fingerprint", "torch", "first 10 losses", *final}
     assert not agree(list(found.values()))
     assert "within 2.9e-03" in found["first 10 losses"].now or "within" in found["first 10 losses"].now
 
@@ -62,6 +67,24 @@ def test_a_tolerance_forgives_losses_but_not_missing_lines(tmp_path: Path) -> No
     assert not disagreeing(first, made(tmp_path / "b", noise=0.0, floor=2.01), tolerance=0.01)
     short = disagreeing(first, made(tmp_path / "c", noise=0.0, steps=4), tolerance=1.0)
     assert short.keys() == {"lines of loss.csv"}
+
+
+def test_what_comes_after_the_first_lines_is_compared_too(tmp_path: Path) -> None:
+    first = made(tmp_path / "first")
+    second = RunDir(tmp_path / "second")
+    shutil.copytree(first.root, second.root)
+    summary = read_json(second.summary)
+    write_json(second.summary, {**summary, "validation_loss": summary["validation_loss"] * 1.01})
+    weights = np.linspace(0, 1, 12, dtype=np.float32)
+    weights[3] += 0.2
+    save_file({"lora_B": weights}, second.adapter / "adapter_model.safetensors")
+    found = disagreeing(first, second)
+    assert found.keys() == {"validation loss", "adapter"}
+    apart = 0.2 / float(np.linalg.norm(np.linspace(0, 1, 12)))
+    assert found["adapter"].now == f"within {apart:.1e}"
+    assert agree(compare_replay(first, second, 10, 0.02, 0.2))
+    (second.adapter / "adapter_model.safetensors").unlink()
+    assert disagreeing(first, second, 0.02)["adapter"].now == "missing"
 
 
 def test_commit_and_hardware_are_shown_but_do_not_count(tmp_path: Path) -> None:

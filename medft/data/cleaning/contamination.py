@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from medft.data.cleaning import keys
+from medft.data.cleaning.fingerprints import Fingerprints, fingerprint
+from medft.data.cleaning.keys import words
 from medft.data.record import Record
 from medft.errors import DataError
 
 CONTAMINATED = "contaminated"
-GRAM = 13
-"""Words in a row that two texts share only if one was copied (Brown et al. 2020, "Language models are
-few-shot learners", appendix C)."""
 
 
 class HeldOutTexts:
-    """Texts that no record may repeat: 13 words in a row, or the whole question where they are shorter."""
+    """Texts that no record may repeat, as ``fingerprints`` says when one does."""
 
     def __init__(self, path: Path) -> None:
         """Read a UTF-8 file with one text per line.
@@ -24,24 +21,15 @@ class HeldOutTexts:
         Raises:
             DataError: the file is missing, not UTF-8, or has no text.
         """
-        self._grams: dict[int, int] = {}
-        self._questions: dict[int, int] = {}
-        for number, line in enumerate(_lines(path), 1):
-            words = keys.words(line)
-            if len(words) < GRAM:
-                self._questions.setdefault(keys.same_words(line), number)
-            for gram in _grams(words):
-                self._grams.setdefault(gram, number)
-        self._questions.pop(keys.ABSENT, None)
-        if not self._grams and not self._questions:
+        texts = _lines(path)
+        if not any(map(words, texts)):
             raise DataError("the file of held-out questions has no text", where=str(path))
+        self._fingerprints = Fingerprints(fingerprint([(text, (), ()) for text in texts]))
 
     def line_in(self, record: Record) -> int | None:
         """The number of a line that ``record`` repeats, or None."""
-        if number := self._questions.get(keys.same_words(record.question)):
-            return number
-        words = keys.words(f"{keys.question_text(record)}\n{keys.answer_text(record)}")
-        return next((self._grams[gram] for gram in _grams(words) if gram in self._grams), None)
+        number = self._fingerprints.item_in(record)
+        return None if number is None else number + 1
 
 
 def _lines(path: Path) -> list[str]:
@@ -53,7 +41,3 @@ def _lines(path: Path) -> list[str]:
             where=str(path),
             remedy="dataset.decontaminate=FILE, one question a line",
         ) from error
-
-
-def _grams(words: list[str]) -> Iterator[int]:
-    return (hash(tuple(words[i : i + GRAM])) for i in range(len(words) - GRAM + 1))

@@ -10,7 +10,7 @@ from medft.data.record import Record
 BLANK_ANSWER, BLANK_QUESTION, BLANK_LABEL = "blank_answer", "blank_question", "blank_label"
 LEFTOVER, TOO_LONG = "rephrasing_leftover", "too_long"
 
-LABEL_TASKS = frozenset({"nli", "yes_no"})
+LABEL_TASKS = frozenset({"nli", "yes_no", "mcq"})
 """Tasks that learn the label."""
 ANSWER_TASKS = frozenset({"qa", "note", "long_answer", "definition", "refusal", "instruction"})
 """Tasks that learn the answer; any other task may learn either."""

@@ -1,90 +1,30 @@
-"""Identifiers that have a pattern: dates, telephone numbers, record numbers and the like.
+"""Identifiers that have a pattern: dates, telephone numbers, record numbers and the like; and, where a model
+is given that knows them, names.
 
 Each is replaced by the name of its kind. What is found never leaves this module: only kinds and counts do.
 
-The kinds are those of the HIPAA Safe Harbor list (45 CFR 164.514(b)(2)) that can be told by their form, and
-Korea's resident number, telephone numbers and dates. Names and most addresses cannot: an absence of findings
-is no proof of de-identification.
+The kinds are those of the HIPAA Safe Harbor list (45 CFR 164.514(b)(2)) that can be told by their form, in
+the languages of ``identifier_patterns``. Names and many addresses cannot: an absence of findings is no proof
+of de-identification.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from medft.data.cleaning.identifier_patterns import WITH_DIGITS, WITHOUT_DIGITS, Pattern
+from medft.data.cleaning.names import names_in
 from medft.data.record import Record
 
-
-@dataclass(frozen=True, slots=True)
-class _Pattern:
-    kind: str
-    regex: re.Pattern[str]
-    needs: tuple[str, ...] = ()
-    """One of these stands in the lower-case text wherever the identifier does; others are not searched."""
-    needs_run: bool = False
-    """The identifier lies within a run of digits and separators."""
-
-
-_RUN = re.compile(r"\d[\d ().+/-]{4,}\d")
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-_NUMBER = r"[\s:#=.]{0,3}(?=[\w-]*\d)[\w-]{4,}"
-_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-
-
-def _in_words(kind: str, words: str, needs: str) -> _Pattern:
-    return _Pattern(kind, re.compile(words, re.IGNORECASE), tuple(needs.split("|")))
-
-
-def _in_digits(kind: str, digits: str, needs: str = "") -> _Pattern:
-    return _Pattern(kind, re.compile(digits), (needs,) if needs else (), needs_run=True)
-
-
-PATTERNS = (
-    _Pattern("email", re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w"), ("@",)),
-    _in_words("url", r"\b(?:https?://|www\.)[^\s<>\"')\]]+(?<![.,;:!?])", "://|www."),
-    _in_digits("ip_address", rf"(?<![\d.]){_OCTET}(?:\.{_OCTET}){{3}}(?![\d.]*\d)", "."),
-    _in_digits("ssn", r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])", "-"),
-    _in_digits(  # of the Republic of Korea: date of birth, then seven digits
-        "resident_number",
-        r"(?<![\d-])\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6}(?![\d-])",
-        "-",
-    ),
-    _in_digits(
-        "phone",
-        r"(?<![\w.-])(?:\+\d{1,3}[ .-]?|1[ .-])?(?:\(\d{3}\)[ .-]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"
-        r"|(?<![\w.-])01\d-\d{3,4}-\d{4}(?![\w-])|(?<![\w.+])\+\d{1,3}(?:[ .-]?\d{2,4}){2,5}(?!\w)",
-    ),
-    _in_words(
-        "record_number",
-        rf"\b(?:mrn|(?:medical record|patient|chart|hospital) (?:number|no\b|id\b|#)){_NUMBER}",
-        "mrn|record n|record i|record #|patient n|patient i|patient #|chart |hospital ",
-    ),
-    _in_words(
-        "account_number",
-        r"\b(?:account|policy|member|beneficiary|insurance|health plan|licen[cs]e|certificate|serial)"
-        rf" (?:number|no\b|id\b|#){_NUMBER}",
-        " number| no| id| #",
-    ),
-    _in_words("vehicle_number", rf"\b(?:vin|licen[cs]e plate){_NUMBER}", "vin |vin:|vin#| plate"),
-    _in_digits(
-        "date",
-        r"(?<![\d/.-])(?:(?:19|20)\d\d([-/.])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])"
-        r"|(?:0?[1-9]|[12]\d|3[01])([-/.])(?:0?[1-9]|[12]\d|3[01])\2(?:19|20)?\d\d)(?![\d/-]|\.\d)",
-    ),
-    _in_words(
-        "date",
-        rf"\b\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH},? (?:19|20)\d\d\b"
-        rf"|\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d\d\b",
-        "19|20",
-    ),
-    _Pattern("date", re.compile(r"(?<!\d)(?:19|20)\d\d년 ?\d{1,2}월 ?\d{1,2}일"), ("년",)),
-    _Pattern("zip_code", re.compile(r"\b[A-Z]{2} \d{5}(?:-\d{4})?(?![\w-])")),
-    _in_words("age_over_89", r"\b(?:9\d|1[01]\d)[ -]years?[ -](?:old|of age)\b", "year"),
-)
-"""In the order in which they are replaced: an e-mail address is no URL, a number no telephone."""
+NAME = "name"
 
 _HINT = re.compile(r"\d|@|www\.", re.IGNORECASE)
+_DIGITS = re.compile(r"\d+")
+_BEFORE, _AFTER = 90, 60
+"""Characters around a digit in which all of an identifier lies, with the words that it is told by."""
 
 
 def redact(text: str) -> tuple[str, Counter[str]]:
@@ -92,24 +32,68 @@ def redact(text: str) -> tuple[str, Counter[str]]:
     found: Counter[str] = Counter()
     if not _HINT.search(text):
         return text, found
-    lower, run = text.lower(), _RUN.search(text)
-    for pattern in PATTERNS:
-        if pattern.needs_run and not run:
-            continue
-        if pattern.needs and not any(word in lower for word in pattern.needs):
-            continue
-        text, count = pattern.regex.subn(f"[{pattern.kind.upper()}]", text)
-        if count:
-            found[pattern.kind] += count
-    return text, found
+    text = _searched(WITHOUT_DIGITS, text, found)
+    done, parts = 0, []
+    for start, end in _zones(text):
+        parts += [text[done:start], _searched(WITH_DIGITS, text[start:end], found)]
+        done = end
+    return "".join((*parts, text[done:])), found
 
 
-def redact_record(record: Record) -> tuple[Record, Counter[str]]:
-    """``record`` with its patterned identifiers replaced by their kinds, and how many there were of each."""
+def _zones(text: str) -> Iterator[tuple[int, int]]:
+    """Parts of a text around its digits, from blank to blank."""
+    start = end = -1
+    for digit in _DIGITS.finditer(text):
+        if digit.start() - _BEFORE > end >= 0:
+            yield start, end
+            start = -1
+        if start < 0:
+            start = text.rfind(" ", 0, max(0, digit.start() - _BEFORE)) + 1
+        end = text.find(" ", digit.end() + _AFTER)
+        end = len(text) if end < 0 else end
+    if start >= 0:
+        yield start, end
+
+
+def _searched(patterns: Sequence[Pattern], text: str, found: Counter[str]) -> str:
+    lower = text.lower()
+    for pattern in patterns:
+        if not pattern.needs or any(word in lower for word in pattern.needs):
+            text = _replaced(pattern, text, found)
+    return text
+
+
+def _without_names(text: str, model: str, found: Counter[str]) -> str:
+    for start, end in reversed(names_in(text, model)):
+        found[NAME] += 1
+        text = f"{text[:start]}[{NAME.upper()}]{text[end:]}"
+    return text
+
+
+def _replaced(pattern: Pattern, text: str, found: Counter[str]) -> str:
+    def kind(match: re.Match[str]) -> str:
+        if pattern.holds and not pattern.holds(match):
+            return match[0]
+        found[pattern.kind] += 1
+        return f"[{pattern.kind.upper()}]"
+
+    return pattern.regex.sub(kind, text)
+
+
+def redact_record(record: Record, names: str | None = None) -> tuple[Record, Counter[str]]:
+    """``record`` with its identifiers replaced by their kinds, and how many there were of each.
+
+    Args:
+        record: any record.
+        names: a spaCy model that finds names; None looks for patterned identifiers alone.
+
+    Raises:
+        ConfigError: there is no such model, or no spaCy.
+    """
     found: Counter[str] = Counter()
 
     def replaced(text: str) -> str:
-        text, counts = redact(text)
+        text, counts = redact(text if names is None else _without_names(text, names, found))
         found.update(counts)
         return text
 
@@ -118,6 +102,7 @@ def redact_record(record: Record) -> tuple[Record, Counter[str]]:
             record,
             question=replaced(record.question),
             context=replaced(record.context),
+            options=replaced(record.options),
             answer=replaced(record.answer),
             turns=tuple(replace(turn, content=replaced(turn.content)) for turn in record.turns),
         ),

@@ -70,11 +70,20 @@ class Keys:
 def keys_of(record: Record) -> Keys:
     """The keys of a cleaned record."""
     ties = tuple(_ties(record))
-    asked = [word for field in ("question", "context") for word in _first(ties, field)]
+    options = words("\n".join(sorted(line.partition(". ")[2] for line in record.options.splitlines())))
+    asked = [*_first(ties, "question"), *options, *_first(ties, "context")]
     answered = _first(ties, "answer")
     answer = ABSENT if record.task in TASKS_WITH_SHARED_ANSWERS else _key_of(answered, answer_text(record))
     turns = [part for turn in record.turns for part in (turn.role, str(turn.learnt), turn.content)]
-    content = (record.task, record.question, record.context, record.answer, record.label, *turns)
+    content = (
+        record.task,
+        record.question,
+        record.context,
+        record.answer,
+        record.label,
+        record.options,
+        *turns,
+    )
     return Keys(
         question=_key_of(asked, question_text(record)),
         answer=answer,
@@ -124,11 +133,13 @@ def same_words(text: str) -> int:
 def question_text(record: Record) -> str:
     """What a record asks: its question with its context, or all that the user says in a conversation.
 
-    The context belongs to it because one instruction ("Summarise this note.") may stand over many documents.
+    Options belong to it in any order, and the context because one instruction ("Summarise this note.") may
+    stand over many documents.
     """
     if record.turns:
         return "\n".join(turn.content for turn in record.turns if turn.role == "user")
-    return f"{record.question}\n{record.context}" if record.context else record.question
+    options = sorted(line.partition(". ")[2] for line in record.options.splitlines())
+    return "\n".join(filter(None, (record.question, *options, record.context)))
 
 
 def answer_text(record: Record) -> str:

@@ -69,6 +69,7 @@ def repair(record: Record, config: CleaningConfig, costs: dict[str, float] | Non
 def _texts(record: Record) -> Iterator[tuple[Part, str]]:
     yield "question", record.question
     yield "context", record.context
+    yield "context", record.options
     yield "answer", record.answer
     for turn in record.turns:
         yield _PARTS[turn.role], turn.content
@@ -86,11 +87,11 @@ def _apply(record: Record, fault: TextFault, excerpts: dict[str, tuple[str, str]
         return result
 
     question, context = mended("question", record.question), mended("context", record.context)
-    answer = mended("answer", record.answer)
+    options, answer = mended("context", record.options), mended("answer", record.answer)
     turns = tuple(_turn(turn, mended) for turn in record.turns)
     if fault.name not in excerpts:
         return record
-    return replace(record, question=question, context=context, answer=answer, turns=turns)
+    return replace(record, question=question, context=context, options=options, answer=answer, turns=turns)
 
 
 def _turn(turn: Message, mended: Callable[[Part, str], str]) -> Message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from hashlib import blake2b
@@ -10,6 +11,7 @@ from typing import Literal
 
 from medft.config import nearest
 from medft.data.config import ColumnsConfig, DatasetConfig
+from medft.data.readers.options import read_choice, with_choice
 from medft.data.readers.rows import SPLIT_SYNONYMS, RowError, SourceRow, SourceRows
 from medft.data.readers.turns import read_turns
 from medft.data.readers.utf8 import MAX_FIELD
@@ -32,43 +34,75 @@ def check_columns(rows: SourceRows, config: DatasetConfig) -> SourceRows:
     head = list(islice(rows, PEEK))
     known = {name for item in head if isinstance(item, SourceRow) for name in _paths(item.values)}
     wanted = {f.name: getattr(config.columns, f.name) for f in fields(ColumnsConfig)}
-    wanted.update({f"keep.{name}": name for name in config.keep})
-    for meaning, column in [*wanted.items(), *(("group", name) for name in groups_of(config))]:
-        if known and isinstance(column, str) and column not in known:
+    named = [*wanted.items(), *((f"keep.{name}", name) for name in config.keep)]
+    for meaning, column in ((meaning, name) for meaning, names in named for name in listed(names)):
+        if known and column not in known:
             raise _missing_column(config, meaning, column, known)
     return chain(head, rows)
 
 
-def to_record(row: SourceRow, number: int, name: str, config: DatasetConfig) -> Record:
+def to_record(
+    row: SourceRow, number: int, name: str, config: DatasetConfig, done: set[str] | None = None
+) -> Record:
     """The record in ``row``, the ``number``-th (from 1) of the data set called ``name``.
+
+    Args:
+        row: as the source has it.
+        number: its number.
+        name: of the data set.
+        config: its settings.
+        done: the names of the repairs that had to be made are added.
 
     Raises:
         RowError: a value is no text, not UTF-8, has null bytes, is too long, or a label is outside the set.
     """
     columns = config.columns
 
-    def text(column: str | None) -> str:
-        return _text(_value(row.values, column), row.place, column) if column else ""
+    def text(column: str | tuple[str, ...] | None) -> str:
+        parts = (_text(_value(row.values, name), row.place, name) for name in listed(column))
+        return "\n\n".join(part for part in parts if part.strip())
 
     def field(name: str) -> str:
         return text(getattr(columns, name)) or config.fixed.get(name, "")
 
-    label = _label(field("label").strip(), row.place, config)
+    label = "" if columns.options else _label(field("label").strip(), row.place, config)
     turns: tuple[Message, ...] = ()
     if columns.turns:
-        turns = read_turns(_value(row.values, columns.turns), row.place, config.learn)
-    return Record(
+        turns = read_turns(_value(row.values, columns.turns), row.place, config.learn, done)
+    record = Record(
         id=f"{name}:{text(columns.id).strip() or number}",
         source=name,
         task=text(columns.task).strip() or ("conversation" if turns else config.task),
-        language=config.language,
+        language=_language(text(columns.language)) or config.language,
         question="" if turns else field("question"),
         context=field("context"),
         answer="" if turns else field("answer"),
         label=label,
-        groups=tuple(_short(text(name).strip()) for name in groups_of(config)),
+        groups=tuple(_short(text(name).strip()) for name in listed(columns.group)),
         turns=tuple(replace(t, content=_text(t.content, row.place, str(columns.turns))) for t in turns),
     )
+    return _with_options(record, row, config) if columns.options else record
+
+
+def _with_options(record: Record, row: SourceRow, config: DatasetConfig) -> Record:
+    columns = listed(config.columns.options)
+    values = [_value(row.values, column) for column in columns]
+    gold = _value(row.values, config.columns.label)
+    choice = read_choice(values, gold, config.first_option, row.place)
+    for column, text in zip((columns * len(choice.options)), choice.options, strict=False):
+        _text(text, row.place, column)  # refuses what is no text
+    held_out = split_of(row, config) in ("validation", "test")
+    return with_choice(record, choice, None if held_out else config.shuffle_options)
+
+
+def listed(column: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """The columns that one setting names."""
+    return (column,) if isinstance(column, str) else column or ()
+
+
+def _language(text: str) -> str:
+    """``de`` of ``de``, ``DE`` and ``de-AT``."""
+    return re.split(r"[-_]", text.strip().lower(), maxsplit=1)[0]
 
 
 def _label(given: str, place: str, config: DatasetConfig) -> str:
@@ -82,12 +116,6 @@ def _label(given: str, place: str, config: DatasetConfig) -> str:
         )
         raise RowError("unknown_label", what, where=place, remedy=remedy)
     return names.get(given, names.get(whole, given))
-
-
-def groups_of(config: DatasetConfig) -> tuple[str, ...]:
-    """The columns whose values must not be split."""
-    named = config.columns.group
-    return (named,) if isinstance(named, str) else named or ()
 
 
 def selected(row: SourceRow, config: DatasetConfig) -> bool:
@@ -111,16 +139,21 @@ def _value(values: Mapping[str, object], column: str | None) -> object:
         return values.get(column or "")
     value: object = values
     for part in column.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
+        if isinstance(value, list):
+            value = [item.get(part) if isinstance(item, Mapping) else None for item in value]
+        else:
+            value = value.get(part) if isinstance(value, Mapping) else None
     return value
 
 
 def _text(value: object, place: str, column: str) -> str:
     if value is None or value != value:  # NaN is how some writers spell "nothing"
         return ""
+    if isinstance(value, bytes):
+        value = value.decode(errors="surrogateescape")
     if isinstance(value, list):
         return "\n\n".join(filter(None, (_text(part, place, column) for part in value)))
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping | tuple):  # a tuple is an entry of a parquet map
         raise RowError("not_text", f"column '{column}' holds nested values, not text", where=place)
     text = str(value)
     if len(text) > MAX_FIELD:

@@ -7,24 +7,26 @@ from itertools import chain
 from pathlib import Path
 
 from medft.data.readers.rows import RowError, SourceRow, SourceRows
-from medft.data.readers.utf8 import MAX_FIELD, read_lines
+from medft.data.readers.utf8 import MAX_FIELD, check_names, read_lines
 from medft.errors import DataError
 
 
 def read(path: Path) -> SourceRows:
     """Rows of a comma-separated file with a header line (RFC 4180); UTF-8 with or without BOM.
 
-    Where the header has no comma, semicolons or tabs separate, as spreadsheets of many countries write them.
+    What separates is what the header has most of: commas, semicolons (as spreadsheets of many countries write
+    them), tabs or bars.
     """
     csv.field_size_limit(MAX_FIELD)
     lines = read_lines(path)
     first = next(lines, "")
-    delimiter = next((mark for mark in ",;\t" if mark in first), ",")
-    reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
+    marks = "\t,;|" if ".tsv" in path.name.lower() else ",;\t|"
+    reader = csv.reader(chain([first], lines), delimiter=max(marks, key=first.count), strict=True)
     try:
         header = next(reader)
     except (csv.Error, StopIteration):
         raise DataError("the first line is not a csv header", where=f"{path}:1") from None
+    check_names([name for name in header if name], f"{path}:1")
     while True:
         place = f"{path}:{reader.line_num + 1}"
         try:

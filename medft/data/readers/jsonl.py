@@ -31,7 +31,9 @@ def _lines(path: Path) -> SourceRows:
             yield RowError("oversized_field", f"the line is longer than {MAX_LINE:,} characters", where=place)
             continue
         try:
-            yield _row(place, json.loads(line))
+            yield _row(place, json.loads(line, object_pairs_hook=_object))
+        except _RepeatedKeyError as error:
+            yield RowError("duplicate_key", str(error), where=place)
         except (ValueError, RecursionError):
             yield RowError("malformed_json", "the line is not one whole JSON object", where=place)
 
@@ -42,6 +44,8 @@ def _array(path: Path) -> SourceRows:
         try:
             for number, values in enumerate(_elements(file), 1):
                 yield _row(f"{path} row {number}", values)
+        except _RepeatedKeyError as error:
+            yield RowError("duplicate_key", str(error), where=f"{path} row {number + 1}")
         except (ValueError, RecursionError):
             what = "the JSON array is not whole from here on"
             yield RowError("malformed_json", what, where=f"{path} row {number + 1}")
@@ -53,7 +57,7 @@ def _elements(file: TextIO) -> Iterator[object]:
     Raises:
         ValueError: it breaks off or is not all there is, or a value is longer than ``MAX_LINE`` characters.
     """
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(object_pairs_hook=_object)
     text = file.read(CHUNK)
     at = text.index("[") + 1
     while True:
@@ -64,6 +68,8 @@ def _elements(file: TextIO) -> Iterator[object]:
             return
         try:
             value, at = decoder.raw_decode(text, at)
+        except _RepeatedKeyError:
+            raise
         except ValueError:
             more = file.read(max(CHUNK, len(text) - at))
             if not more or len(text) - at > MAX_LINE:
@@ -71,6 +77,19 @@ def _elements(file: TextIO) -> Iterator[object]:
             text, at = text[at:] + more, 0
         else:
             yield value
+
+
+class _RepeatedKeyError(ValueError):
+    """A key stands twice in one object."""
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _RepeatedKeyError(f"the key {twice!r} stands twice in one object")
+    return values
 
 
 def _row(place: str, values: object) -> SourceRow | RowError:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from medft.data.readers import csv_file, jsonl, medquad, parquet, pubmedqa, text
+from medft.data.readers import csv_file, jsonl, medquad, parquet, pubmedqa, squad, text, trec, xlsx
 from medft.data.readers.rows import SourceRows
+from medft.data.readers.utf8 import PACKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +23,27 @@ class FileReader:
     """The rows of one file, in memory that does not grow with it."""
     suffixes: tuple[str, ...]
     """Endings of the files that it takes from a folder, in lower case."""
+    packed: bool = True
+    """Whether it reads files compressed by gzip or zstd, too."""
+
+    def takes(self, name: str) -> bool:
+        """Whether a file of a folder is one of its own, by its name."""
+        name = name.lower()
+        if self.packed:
+            name = next((name.removesuffix(end) for end in PACKED if name.endswith(end)), name)
+        return name.endswith(self.suffixes)
 
 
 READERS = {
-    "csv": FileReader(csv_file.read, (".csv",)),
-    "jsonl": FileReader(jsonl.read, (".jsonl",)),
-    "parquet": FileReader(parquet.read, (".parquet",)),
+    "csv": FileReader(csv_file.read, (".csv", ".tsv")),
+    "jsonl": FileReader(jsonl.read, (".jsonl", ".json", ".ndjson")),
+    "parquet": FileReader(parquet.read, (".parquet",), packed=False),
+    "xlsx": FileReader(xlsx.read, (".xlsx",), packed=False),
     "text": FileReader(text.read, (".txt", ".text")),
-    "medquad_xml": FileReader(medquad.read, (".xml",)),
-    "pubmedqa_json": FileReader(pubmedqa.read, ("ori_pqal.json",)),
+    "medquad_xml": FileReader(medquad.read, (".xml",), packed=False),
+    "trec_xml": FileReader(trec.read, (".xml",)),
+    "squad_json": FileReader(squad.read, (".json",)),
+    "pubmedqa_json": FileReader(pubmedqa.read, ("ori_pqal.json",), packed=False),
 }
 HUB = "hub"
 """The one reader that is given settings instead of a file."""

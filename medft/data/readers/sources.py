@@ -38,12 +38,12 @@ def files_of(config: DatasetConfig) -> list[Path]:
         DataError: there are none, or one of them is empty.
     """
     path = _resolve(config)
-    files, suffixes = [path], READERS[config.reader or ""].suffixes
+    files, reader = [path], READERS[config.reader or ""]
     remedy = config.obtain or "check dataset.path"
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.name.lower().endswith(suffixes) and p.is_file())
+        files = sorted(p for p in path.rglob("*") if reader.takes(p.name) and p.is_file())
     if not files or not path.exists():
-        where = str(path) + (f" (no {' or '.join(suffixes)} file in it)" if path.is_dir() else "")
+        where = str(path) + (f" (no {' or '.join(reader.suffixes)} file in it)" if path.is_dir() else "")
         raise DataError(f"there is no data for '{config.name}'", where=where, remedy=remedy)
     for file in files:
         if file.stat().st_size == 0:

@@ -7,7 +7,7 @@ must have, and which of the assistant's are learnt.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -15,20 +15,30 @@ from medft.data.readers.rows import RowError
 from medft.data.record import Message, Role
 
 ROLES: dict[str, Role] = {
-    "system": "system",
+    "system": "system", "developer": "system",
     "user": "user", "human": "user",
     "assistant": "assistant", "gpt": "assistant", "model": "assistant", "bot": "assistant",
 }  # fmt: skip
+TOOLS = frozenset({"tool", "function", "observation", "ipython"})
+"""Roles of what a tool returned."""
+TRIMMED, CALLS = "trimmed_conversation", "tool_calls"
 
 
-def read_turns(value: object, place: str, learn: Literal["all", "last"]) -> tuple[Message, ...]:
+def read_turns(
+    value: object, place: str, learn: Literal["all", "last"], done: set[str] | None = None
+) -> tuple[Message, ...]:
     """The messages of a conversation: system text if there is one, then user and assistant in turns.
+
+    What an assistant says before the user does, and what a user says last, is left out. A tool's result is
+    context: it belongs to what the user said, and the call that asked for it, where it has no words, is left
+    out.
 
     Args:
         value: a list of messages, or that list as JSON.
         place: of the row, for errors.
         learn: whether all of the assistant's turns are learnt or the last one alone; a message of ``weight``
             0 never is.
+        done: ``TRIMMED`` and ``CALLS`` are added where turns were left out.
 
     Raises:
         RowError: no such list, another role, turns in another order, or none to learn.
@@ -36,11 +46,15 @@ def read_turns(value: object, place: str, learn: Literal["all", "last"]) -> tupl
     if isinstance(value, str) and value.lstrip().startswith("["):  # csv has no lists
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
     if not isinstance(value, list) or not all(isinstance(turn, Mapping) for turn in value):
         raise _malformed("the conversation is not a list of messages", place)
-    turns = tuple(_message(turn, place) for turn in value)
+    said = tuple(_without_tools(value, place))
+    turns = _trimmed(said)
+    if done is not None:
+        done.update({CALLS} if any(_role(turn) in TOOLS for turn in value) else ())
+        done.update({TRIMMED} if len(turns) < len(said) else ())
     _check_order(turns, place)
     if learn == "last":
         turns = (*(replace(turn, learnt=False) for turn in turns[:-1]), turns[-1])
@@ -49,16 +63,67 @@ def read_turns(value: object, place: str, learn: Literal["all", "last"]) -> tupl
     return turns
 
 
-def _message(turn: Mapping[str, object], place: str) -> Message:
-    said = turn.get("role", turn.get("from"))
-    role, content = ROLES.get(str(said).lower()), turn.get("content", turn.get("value"))
-    if role is None or not isinstance(content, str):
+def _without_tools(value: Iterable[Mapping[str, object]], place: str) -> Iterator[Message]:
+    """Messages of system, user and assistant alone."""
+    waiting: Message | None = None
+    for turn in value:
+        role, text = ROLES.get(_role(turn)), _content(turn, place)
+        if role == "assistant" and not text.strip() and (turn.get("tool_calls") or turn.get("function_call")):
+            continue
+        if _role(turn) in TOOLS:
+            before = waiting.content if waiting else ""
+            waiting = Message("user", "\n\n".join(filter(None, (before, text))))
+            continue
+        if waiting:
+            yield waiting
+            waiting = None
+        message = _message(turn, text, place)
+        if message.role == "user":
+            waiting = message
+        else:
+            yield message
+    if waiting:
+        yield waiting
+
+
+def _trimmed(turns: tuple[Message, ...]) -> tuple[Message, ...]:
+    """From the first turn of the user to the last one of the assistant, behind the system text."""
+    system = turns[:1] if turns and turns[0].role == "system" else ()
+    spoken = list(turns[len(system) :])
+    while spoken and spoken[0].role == "assistant":
+        spoken.pop(0)
+    while spoken and spoken[-1].role == "user":
+        spoken.pop()
+    return (*system, *spoken)
+
+
+def _role(turn: Mapping[str, object]) -> str:
+    return str(turn.get("role", turn.get("from"))).lower()
+
+
+def _content(turn: Mapping[str, object], place: str) -> str:
+    """The text of a message: as it is, or of its content parts."""
+    content = turn.get("content", turn.get("value"))
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else [None]
+    texts = [part.get("text") if isinstance(part, Mapping) else part for part in parts]
+    if not all(isinstance(text, str) for text in texts):
+        raise _malformed("a message has a part that is no text, such as an image", place)
+    return "\n".join(str(text) for text in texts)
+
+
+def _message(turn: Mapping[str, object], text: str, place: str) -> Message:
+    role = ROLES.get(_role(turn))
+    if role is None or ("content" not in turn and "value" not in turn):
         what = "a message needs role and content, or from and value, with a role of user, assistant or system"
         raise _malformed(what, place)
     weight = turn.get("weight")
     if weight not in (None, 0, 1):
         raise _malformed("the weight of a message is 0 or 1", place)
-    return Message(role, content, weight != 0)
+    return Message(role, text, weight != 0)
 
 
 def _check_order(turns: Sequence[Message], place: str) -> None:
@@ -69,9 +134,9 @@ def _check_order(turns: Sequence[Message], place: str) -> None:
             what = f"turn {number + 1} of the conversation should be of the {wanted}, not of the {turn.role}"
             raise _malformed(what, place)
     if not spoken or len(spoken) % 2:
-        raise _malformed("the conversation does not end with the assistant", place)
+        raise _malformed("the conversation has no user followed by an assistant", place)
 
 
 def _malformed(what: str, place: str) -> RowError:
-    remedy = "user and assistant must alternate, the user first; dataset.on_error=skip leaves such rows out"
+    remedy = "user and assistant must alternate; dataset.on_error=skip leaves such rows out"
     return RowError("malformed_turns", what, where=place, remedy=remedy)

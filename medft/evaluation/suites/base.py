@@ -36,6 +36,8 @@ class Result:
     """With intervals and paired tests."""
     extras: Json = field(default_factory=dict)
     """Confusion matrices, baselines."""
+    read: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What was read off the answer of each system to each question, where it is a label."""
 
 
 class Kind(Protocol):
@@ -47,7 +49,7 @@ class Kind(Protocol):
     def score(
         self, config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers], seed: int
     ) -> Result:
-        """The metrics, from the answers of each system; ``seed`` is of the bootstrap."""
+        """The metrics, from the answers of each system; ``seed`` is of the permutations."""
 
 
 def common(questions: Sequence[Question], answers: Mapping[str, Answers]) -> list[Question]:
@@ -87,6 +89,14 @@ def wording_note(config: SuiteConfig, records: Sequence[Record], template: Templ
         f"Wording: template '{config.template.name}' for {', '.join(other)}, since the run's template "
         f"'{template.name}' has none."
     )
+
+
+def read_as(questions: Sequence[Question], labels: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+    """Labels in the order of ``questions``, by system and question."""
+    return {
+        system: {question.id: label for question, label in zip(questions, found, strict=True)}
+        for system, found in labels.items()
+    }
 
 
 def by_system(

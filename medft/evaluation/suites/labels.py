@@ -13,15 +13,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from medft.aliases import Json
 from medft.errors import ConfigError
-from medft.evaluation import metrics
+from medft.evaluation import calibration, metrics
 from medft.evaluation.asking import Answers
+from medft.evaluation.calibration import Belief
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.measures import Measure, Metric, statistic, summarize
 from medft.evaluation.parsing import parse_label
-from medft.evaluation.questions import Items, Question, label_text, prompt, words_for
-from medft.evaluation.suites.base import QuestionSet, Result, common, demand_label, groups, wording_note
+from medft.evaluation.questions import Items, Question, cluster_of, label_text, prompt, words_for
+from medft.evaluation.suites.base import (
+    QuestionSet,
+    Result,
+    common,
+    demand_label,
+    groups,
+    read_as,
+    wording_note,
+)
 from medft.prompt.config import TemplateConfig
 
+GENERATED = "generated"
 Predictions = Mapping[str, Sequence[str]]
 """One label per question of each system."""
 
@@ -37,7 +47,8 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Question
         demand_label(config, record)
         words = words_for(record, template, config.template)
         texts = tuple(label_text(record, label, words) for label in config.labels)
-        questions.append(Question(record.id, prompt(record, words), record.label, texts))
+        shared = cluster_of(record)
+        questions.append(Question(record.id, prompt(record, words), record.label, texts, cluster=shared))
     _demand_no_prefix(questions[0].candidates)
     return QuestionSet(tuple(questions), (wording_note(config, items.records, template),))
 
@@ -51,12 +62,20 @@ def score(config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers
         name = group if len(groups(questions)) > 1 else ""
         if name == "" and len(groups(questions)) > 1:
             continue  # all conditions together mean nothing
+        before = f"{name}: " if name else ""
         gold = [q.reference for q in part]
         for way, predictions in readings(config.labels, part, answers):
-            found += classified(config.labels, gold, predictions, way, seed, name)
-            extras[f"{name}: {way}" if name else way] = confusions(config.labels, gold, predictions)
-        extras[f"{name}: majority baseline" if name else "majority baseline"] = metrics.majority_share(gold)
-    return Result(tuple(found), extras)
+            found += classified(config.labels, part, predictions, way, seed, name)
+            extras[before + way] = confusions(config.labels, gold, predictions)
+            if way == GENERATED:
+                extras |= _other_macro_f1(before, gold, predictions)
+        beliefs = _beliefs(config.labels, part, answers)
+        if beliefs:
+            found += calibration.metrics(beliefs, part, seed, name)
+            extras[f"{before}calibration"] = calibration.reliability(beliefs)
+        extras[f"{before}majority baseline"] = metrics.majority_share(gold)
+    read = _each(answers, questions, lambda each, q: parse_label(each.replies[q.id].text, config.labels))
+    return Result(tuple(found), extras, read_as(questions, read))
 
 
 def readings(
@@ -65,7 +84,7 @@ def readings(
     """The predicted labels, by likelihood and by generation."""
     yield "likelihood", _each(answers, questions, lambda each, q: most_likely(labels, each, q))
     yield (
-        "generated",
+        GENERATED,
         _each(answers, questions, lambda each, q: parse_label(each.replies[q.id].text, labels)),
     )
 
@@ -77,16 +96,22 @@ def most_likely(labels: Sequence[str], answers: Answers, question: Question) -> 
 
 
 def classified(
-    labels: Sequence[str], gold: Sequence[str], predictions: Predictions, way: str, seed: int, group: str = ""
+    labels: Sequence[str],
+    questions: Sequence[Question],
+    predictions: Predictions,
+    way: str,
+    seed: int,
+    group: str = "",
 ) -> Iterator[Metric]:
     """Accuracy, macro F1 and, for generated text, the share without a label."""
+    gold = [question.reference for question in questions]
     hits = {s: [a == b for a, b in zip(gold, guesses, strict=True)] for s, guesses in predictions.items()}
-    yield summarize(Measure(f"accuracy, {way}", "share", hits, group=group), seed)
-    of = {system: metrics.macro_f1(gold, guesses, labels) for system, guesses in predictions.items()}
-    yield statistic(f"macro F1, {way}", of, [range(len(gold))], seed, group)
-    if way == "generated":
+    yield summarize(Measure(f"accuracy, {way}", "share", hits, group=group, items=questions), seed)
+    of = {system: metrics.MacroF1(gold, guesses, labels) for system, guesses in predictions.items()}
+    yield statistic(f"macro F1, {way}", of, [range(len(gold))], seed, group, items=questions)
+    if way == GENERATED:
         lost = {s: [label == metrics.UNPARSABLE for label in guesses] for s, guesses in predictions.items()}
-        yield summarize(Measure("unparsable", "share", lost, higher_is_better=False, group=group), seed)
+        yield summarize(Measure("unparsable", "share", lost, None, False, group, questions), seed)
 
 
 def confusions(labels: Sequence[str], gold: Sequence[str], predictions: Predictions) -> Json:
@@ -98,6 +123,31 @@ def confusions(labels: Sequence[str], gold: Sequence[str], predictions: Predicti
         "counts": {
             system: metrics.confusion(gold, guesses, labels) for system, guesses in predictions.items()
         },
+    }
+
+
+def _other_macro_f1(before: str, gold: Sequence[str], predictions: Predictions) -> Json:
+    """Macro F1 of generated answers as PubMedQA's evaluation.py and scikit-learn have it, where that is
+    another figure: with a class more, whose F1 is 0, as soon as an answer is unparsable."""
+    from sklearn.metrics import f1_score
+
+    lost = any(metrics.UNPARSABLE in guesses for guesses in predictions.values())
+    name = f"{before}macro F1, generated, with unparsable answers as a class of their own"
+    scores = {s: float(f1_score(gold, each, average="macro")) for s, each in predictions.items()}
+    return {name: scores} if lost else {}
+
+
+def _beliefs(
+    labels: Sequence[str], questions: Sequence[Question], answers: Mapping[str, Answers]
+) -> dict[str, list[Belief]]:
+    """What the likelihoods of the labels say, of the systems that have more than one label's."""
+    return {
+        name: [
+            calibration.belief([x.answer_nats for x in each.likelihoods[q.id]], labels.index(q.reference))
+            for q in questions
+        ]
+        for name, each in answers.items()
+        if all(len(each.likelihoods.get(q.id, ())) == len(labels) for q in questions)
     }
 
 

@@ -5,16 +5,17 @@ Labels are read as in ``labels``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from medft.aliases import Json
 from medft.data.record import Record
 from medft.evaluation.asking import Answers
 from medft.evaluation.config import RetrievalConfig, SuiteConfig
+from medft.evaluation.measures import Measure, Metric, summarize
 from medft.evaluation.questions import Items, Question, label_text, prompt, words_for
 from medft.evaluation.suites import labels
-from medft.evaluation.suites.base import QuestionSet, Result, demand_label, wording_note
+from medft.evaluation.suites.base import QuestionSet, Result, common, demand_label, groups, wording_note
 from medft.inference.documents import Hit, Passage
 from medft.inference.retrieve import build_index
 from medft.prompt.config import TemplateConfig
@@ -54,8 +55,35 @@ def retrieved(wanted: Sequence[str], hits: Sequence[Sequence[Hit]]) -> Json:
 
 
 def score(config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers], seed: int) -> Result:
-    """The metrics of ``labels`` for each condition."""
-    return labels.score(config, asked, answers, seed)
+    """The metrics of ``labels`` for each condition, and of each system the conditions against each other."""
+    result = labels.score(config, asked, answers, seed)
+    return replace(result, metrics=(*result.metrics, *_between(config, asked, answers, seed)))
+
+
+def _between(
+    config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers], seed: int
+) -> Iterator[Metric]:
+    """Accuracy by condition, on the records that were asked under all of them: what the context is worth."""
+    parts = groups(common(asked.questions, answers))
+    by_record = {
+        name: {q.id.removeprefix(f"{name}/"): q for q in part} for name, part in parts.items() if name
+    }
+    records = [
+        record for record in next(iter(by_record.values())) if all(record in q for q in by_record.values())
+    ]
+    rows = {name: [of[record] for record in records] for name, of in by_record.items()}
+    items = [replace(q, id=record) for record, q in zip(records, next(iter(rows.values())), strict=True)]
+    for system, each in answers.items():
+        read = {
+            name: dict(labels.readings(config.labels, part, {system: each})) for name, part in rows.items()
+        }
+        for way in next(iter(read.values())):
+            hits = {
+                name: [label == q.reference for label, q in zip(read[name][way][system], part, strict=True)]
+                for name, part in rows.items()
+            }
+            measure = Measure(f"accuracy, {way}", "share", hits, group=f"{system} by context", items=items)
+            yield summarize(measure, seed)
 
 
 def _contexts(record: Record, found: Sequence[Hit]) -> dict[str, str]:
@@ -70,4 +98,5 @@ def _question(config: SuiteConfig, record: Record, condition: str, template: Tem
     if not record.context and bare is not None:  # nothing is given, or nothing was found
         words = bare
     texts = tuple(label_text(record, label, words) for label in config.labels)
-    return Question(f"{condition}/{record.id}", prompt(record, words), record.label, texts, condition)
+    name, shared = f"{condition}/{record.id}", record.group
+    return Question(name, prompt(record, words), record.label, texts, condition, cluster=shared)

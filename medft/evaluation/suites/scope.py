@@ -10,7 +10,7 @@ from medft.evaluation.asking import Answers
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.measures import Measure, statistic, summarize
 from medft.evaluation.parsing import is_refusal
-from medft.evaluation.questions import Items, Question, prompt, words_for
+from medft.evaluation.questions import Items, Question, cluster_of, prompt, words_for
 from medft.evaluation.statistics import OfItems
 from medft.evaluation.suites.base import QuestionSet, Result, by_system, common, wording_note
 from medft.prompt.config import TemplateConfig
@@ -30,11 +30,8 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Question
     for record in items.records:
         plain = replace(record, task="qa")
         group = OUT if record.task == REFUSAL else IN
-        questions.append(
-            Question(
-                record.id, prompt(plain, words_for(plain, template, config.template)), group, group=group
-            )
-        )
+        words, shared = words_for(plain, template, config.template), cluster_of(record)
+        questions.append(Question(record.id, prompt(plain, words), group, group=group, cluster=shared))
     if {q.group for q in questions} != {IN, OUT}:
         raise DataError(
             f"a scope suite needs questions of both kinds; records of task '{REFUSAL}' are out of scope",
@@ -53,13 +50,14 @@ def score(config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers
     refused = by_system(answers, out, lambda each, q: is_refusal(each.replies[q.id].text))
     replied = by_system(answers, within, lambda each, q: _answers(each.replies[q.id].text))
     metrics = (
-        summarize(Measure("refusal rate", "share", refused, group=OUT), seed),
-        summarize(Measure("answer rate", "share", replied, group=IN), seed),
+        summarize(Measure("refusal rate", "share", refused, group=OUT, items=out), seed),
+        summarize(Measure("answer rate", "share", replied, group=IN, items=within), seed),
         statistic(
             "Youden's J",
             {name: _youden([*refused[name], *replied[name]], len(out)) for name in answers},
             [range(len(out)), range(len(out), len(questions))],
             seed,
+            items=[*out, *within],
         ),
     )
     return Result(metrics)

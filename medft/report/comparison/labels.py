@@ -51,13 +51,17 @@ def _all_different(parts: Sequence[Sequence[str]]) -> bool:
 
 
 EVALUATED_ON = ("data", "split", "template")
-IN_WORDS = {"data": "data", "split": "split", "template": "prompt"}
+BYTES = "validation_bytes"
+IN_WORDS = {
+    "data": "data", "split": "split", "template": "prompt",
+    BYTES: "bytes of validation answers (rows are cut at other places)",
+}  # fmt: skip
 
 
 def evaluation_letters(groups: Sequence[Sequence[Subject]]) -> list[str]:
     """One letter per group of subjects: the same where trained and evaluated on the same data, splits and
-    prompts (as a set over its seeds, which may draw splits of their own), ``?`` where a fingerprint is
-    unknown."""
+    prompts (as a set over its seeds, which may draw splits of their own), and where the validation answers
+    are the same bytes once long rows are cut; ``?`` where a fingerprint is unknown."""
     prints = [frozenset(map(_evaluated_on, members)) for members in groups]
     known = dict.fromkeys(p for p in prints if not any(UNREAD in each for each in p))
     letters = dict(zip(known, itertools.chain(ascii_uppercase, itertools.repeat("Z")), strict=False))
@@ -65,14 +69,15 @@ def evaluation_letters(groups: Sequence[Sequence[Subject]]) -> list[str]:
 
 
 def _evaluated_on(subject: Subject) -> tuple[str, ...]:
-    return tuple(subject.fingerprints.get(kind, UNREAD) for kind in EVALUATED_ON)
+    known = tuple(subject.fingerprints.get(kind, UNREAD) for kind in EVALUATED_ON)
+    return (*known, subject.fingerprints.get(BYTES, ""))
 
 
 def what_differs(groups: Sequence[Sequence[Subject]]) -> list[str]:
     """Of data, split and prompt those that are known to differ between groups, in words."""
     return [
         IN_WORDS[kind]
-        for kind in EVALUATED_ON
+        for kind in IN_WORDS
         if len(
             {frozenset(s.fingerprints.get(kind) for s in members) - {None} for members in groups}
             - {frozenset()}

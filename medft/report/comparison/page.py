@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from medft.files import atomic_folder
@@ -19,8 +20,19 @@ from medft.runs.record import FINGERPRINTS
 NAME = "comparison"
 
 
-def write_comparison(comparison: Comparison, folder: Path, title: str) -> Path:
+def write_comparison(
+    comparison: Comparison,
+    folder: Path,
+    title: str,
+    more: Sequence[Section] = (),
+    files: Mapping[str, str] | None = None,
+) -> Path:
     """Write comparison.png, .svg, .csv, .md and .html into a new ``folder``, all of them or none.
+
+    Args:
+        comparison: what is compared. folder: where. title: of plot and page.
+        more: sections after the results of the curves.
+        files: the text of further files, by name.
 
     Returns:
         ``folder``.
@@ -28,12 +40,14 @@ def write_comparison(comparison: Comparison, folder: Path, title: str) -> Path:
     with atomic_folder(folder) as aside:
         png, svg = aside / f"{NAME}.png", aside / f"{NAME}.svg"
         draw(comparison, title, [png, svg])
-        report = sections(comparison, svg.read_bytes())
+        opening, results, *rest = sections(comparison, svg.read_bytes())
+        report = [opening, results, *more, *rest]
         texts = {
             "csv": tables.to_csv(comparison), "md": document(title, report), "html": page(title, report),
         }  # fmt: skip
-        for suffix, text in texts.items():
-            (aside / f"{NAME}.{suffix}").write_text(text, encoding="utf-8")
+        named = {f"{NAME}.{suffix}": text for suffix, text in texts.items()}
+        for name, text in {**named, **(files or {})}.items():
+            (aside / name).write_text(text, encoding="utf-8")
     return folder
 
 

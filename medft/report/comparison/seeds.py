@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from medft.report.comparison.settings import trains
 from medft.report.subject import Subject
+from medft.report.verdicts import ALPHA, holm
 
-ALPHA = 0.05
 RULE = (
     "A difference between two configurations with at least two seeds each counts when Welch's t-test "
     "(unequal variances, two-sided) over their seeds, with Holm's correction for the number of pairs, has "
@@ -142,7 +142,7 @@ def compare_pairs(values: Sequence[Sequence[float]], families: Sequence[Sequence
         if min(len(values[index]) for index in pair) > 1
     ]
     raw = [_welch(values[first], values[second]) for first, second in pairs]
-    corrected = _holm([p for _, _, p in raw])
+    corrected = holm([p for _, _, p in raw])
     return [
         PairTest(first, second, gap, interval, p)
         for (first, second), (gap, interval, _), p in zip(pairs, raw, corrected, strict=True)
@@ -160,11 +160,3 @@ def _welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, tupl
     result = ttest_ind(second, first, equal_var=False)
     interval = result.confidence_interval(0.95)
     return gap, (float(interval.low), float(interval.high)), float(result.pvalue)
-
-
-def _holm(p_values: list[float]) -> list[float]:
-    if not p_values:
-        return []
-    from statsmodels.stats.multitest import multipletests
-
-    return [float(p) for p in multipletests(p_values, alpha=ALPHA, method="holm")[1]]

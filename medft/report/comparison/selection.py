@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from medft.errors import DataError, RunError
+from medft.errors import RunError
+from medft.explain import explained
 from medft.report.subject import Subject, of_file, of_run
 from medft.runs import RunDir, all_runs, find_run
 
@@ -36,10 +37,11 @@ def select(words: Sequence[str], artifacts: Path) -> tuple[list[Subject], list[s
     for path, run in found.items():
         try:
             subjects.append(of_run(run) if run else of_file(path))
-        except (DataError, RunError) as error:
+        except Exception as error:  # whatever is wrong with one folder hides none of the others
+            known = explained(error)
             if path not in several:
-                raise
-            left_out.append(f"{path.parent.name}/{path.name}: {error.what}")
+                raise known from error
+            left_out.append(f"{path.parent.name}/{path.name}: {known.what}")
     if not subjects:
         raise RunError(
             "there is nothing to compare" + "".join(f"\n  {line}" for line in left_out),
@@ -47,6 +49,18 @@ def select(words: Sequence[str], artifacts: Path) -> tuple[list[Subject], list[s
             remedy="medft runs   lists the runs; medft train model=mistral   makes one",
         )
     return subjects, left_out
+
+
+def runs_meant(words: Sequence[str], artifacts: Path) -> list[RunDir]:
+    """The runs that ``words`` mean, each once: as for ``select``, without files.
+
+    Raises:
+        RunError: a word means nothing.
+    """
+    found = _meant_by(words, artifacts)[0]
+    if files := [str(path) for path, run in found.items() if run is None]:
+        raise RunError("a csv file of losses is no run", where=", ".join(files), remedy="medft runs")
+    return [run for run in found.values() if run is not None]
 
 
 def _meant_by(words: Sequence[str], artifacts: Path) -> tuple[dict[Path, RunDir | None], set[Path]]:

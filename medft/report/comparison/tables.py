@@ -9,6 +9,7 @@ from medft.report.blocks import Table
 from medft.report.comparison.result import Comparison, Line
 from medft.report.comparison.seeds import spread
 from medft.report.subject import Subject
+from medft.runs.losses import train_means
 from medft.runs.record import FINGERPRINTS
 from medft.runs.values import number
 
@@ -60,11 +61,11 @@ def _mean(runs: Sequence[Subject], key: str) -> float | None:
 
 
 def _train_loss(run: Subject) -> float | None:
-    """As in the summary: the mean over the last fifth of the logged steps."""
+    """As in the summary: the mean over all steps."""
     if (known := number(run.figures, "train_loss")) is not None:
         return known
-    losses = run.curve.split("train")["loss"].dropna()
-    return float(losses.iloc[-max(1, len(losses) // 5) :].mean()) if len(losses) else None
+    steps, losses = run.curve.points("train", "step", "loss")
+    return train_means(list(steps), list(losses))["train_loss"]
 
 
 def settings(comparison: Comparison) -> Table | None:

@@ -29,6 +29,7 @@ NAMES = {
     "duplicates": "Repeated answers", "question": "Length of questions", "context": "Length of contexts",
     "answer": "Length of answers", "length": "Length of rows", "language": "Languages",
     "PHI": "Patterned identifiers", "overlap": "Held-out rows in train",
+    "benchmarks": "Test items of benchmarks",
 }  # fmt: skip
 """Labels of the terminal that the page has room to spell out."""
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from medft.data.cleaning.identifier_patterns import LANGUAGES
 from medft.data.examination.examine import Report
 from medft.data.examination.findings import DatasetFinding
 from medft.data.examination.statistics import LengthStatistics
@@ -48,7 +49,8 @@ def lines(report: Report, prompts: Prompts) -> Iterator[tuple[str, str]]:
         yield LABELS[name], _length(lengths)
     yield "tokens", _tokens(report, prompts)
     yield "language", _languages(report)
-    yield "PHI", _counts(summed(report, "identifiers")) or "no patterned identifiers; names have no pattern"
+    yield "PHI", _identifiers(report)
+    yield "benchmarks", _benchmarks(report)
     yield "overlap", _overlap(report)
 
 
@@ -101,6 +103,22 @@ def _languages(report: Report) -> str:
     shares = ", ".join(f"{name} {count / languages.sampled:.1%}" for name, count in most)
     rest = len(languages.found) - len(most)
     return f"{shares}" + (f", {rest} more" if rest else "") + f" (of {languages.sampled:,} sampled rows)"
+
+
+def _identifiers(report: Report) -> str:
+    found = summed(report, "identifiers")
+    names = "" if "name" in found else "; names have no pattern (dataset.names)"
+    return (_counts(found) or "none") + f"; looked for in the forms of {', '.join(LANGUAGES)}{names}"
+
+
+def _benchmarks(report: Report) -> str:
+    sources = report.ledger["sources"]
+    names = list(dict.fromkeys(name for source in sources for name in source["screened_for"]))
+    if not names:
+        return "rows were not screened for test items (dataset.allow_benchmark_test)"
+    dropped = sum(summed(report, "repeated").values())
+    rows = f"{dropped:,} rows repeat" if dropped != 1 else "1 row repeats"
+    return f"{rows} a test item of {', '.join(names)}" + (" and were dropped" if dropped else "")
 
 
 def _overlap(report: Report) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from medft.data.cleaning.contamination import GRAM, HeldOutTexts
+from medft.data.cleaning.contamination import HeldOutTexts
+from medft.data.cleaning.runs import LONGEST
 from medft.errors import DataError
 from tests.data.support import record
 
@@ -18,7 +19,7 @@ def held_out(tmp_path, text):
 def test_thirteen_words_in_a_row_are_a_copy_and_twelve_are_not(tmp_path):
     texts = held_out(tmp_path, f"first line of few words\n{PASSAGE}\n")
     words = PASSAGE.split()
-    copied, not_copied = (" ".join(words[3 : 3 + n]).upper() + "!" for n in (GRAM, GRAM - 1))
+    copied, not_copied = (" ".join(words[3 : 3 + n]).upper() + "!" for n in (LONGEST, LONGEST - 1))
     assert texts.line_in(record(answer=f"Well, {copied} and so on")) == 2
     assert texts.line_in(record(answer=f"Well, {not_copied} and so on")) is None
 
@@ -26,7 +27,8 @@ def test_thirteen_words_in_a_row_are_a_copy_and_twelve_are_not(tmp_path):
 def test_a_short_held_out_question_must_be_asked_itself(tmp_path):
     texts = held_out(tmp_path, "What is asthma?\n")
     assert texts.line_in(record("what is ASTHMA")) == 1
-    assert texts.line_in(record("Explain: what is asthma?")) is None
+    assert texts.line_in(record("Explain: what is asthma?")) == 1
+    assert texts.line_in(record("I ask what is asthma? Or gout?")) is None
 
 
 @pytest.mark.parametrize("content", [None, b"", b" \n\n", b"caf\xe9\n"])

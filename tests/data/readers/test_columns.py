@@ -119,6 +119,32 @@ def test_a_split_column_speaks_the_words_of_the_field():
         split_of(SourceRow("", {"s": "7"}), config)
 
 
+def test_bytes_are_text_where_they_are_utf8_and_refused_elsewhere():
+    assert mapped({"question": "grün?".encode(), "answer": [b"a", "b"]}).question == "grün?"
+    for value, reason in ((b"\xff\xfe3", "not_utf8"), ([("a", "b")], "not_text")):
+        with pytest.raises(RowError) as error:
+            mapped({"question": value, "answer": "a"})
+        assert error.value.reason == reason
+
+
+def test_several_columns_are_joined_and_each_must_be_there():
+    columns = {"question": ["title", "body"], "answer": "a"}
+    assert mapped({"title": "T", "body": "B", "a": "x"}, columns=columns).question == "T\n\nB"
+    assert mapped({"title": "T", "body": " ", "a": "x"}, columns=columns).question == "T"
+    row = SourceRow("f:1", {"title": "T", "text": "B", "a": "x"})
+    with pytest.raises(DataError, match="no column 'body'"):
+        check_columns(iter([row]), dataset(columns=columns))
+
+
+def test_the_language_may_stand_in_a_column():
+    columns = {"question": "q", "language": "lang"}
+    made = [
+        mapped({"q": "x", "lang": lang}, columns=columns, language="fr").language
+        for lang in ("de-AT", "KO", "", None)
+    ]
+    assert made == ["de", "ko", "fr", "fr"]
+
+
 def test_labels_may_be_mapped_to_the_words_of_a_prompt():
     columns = {"question": "q", "label": "gold"}
     settings = {"columns": columns, "labels": {0: "contradiction", "SUPPORTS": "entailment"}}

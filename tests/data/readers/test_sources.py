@@ -4,12 +4,15 @@ import gzip
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medft.data.readers import csv_file, utf8
 from medft.data.readers.columns import check_columns, to_record
+from medft.data.readers.registry import READERS
 from medft.data.readers.rows import RowError, SourceRow
 from medft.data.readers.sources import read_rows
 from medft.errors import DataError
@@ -42,7 +45,7 @@ def test_files_of_a_folder_keep_the_split_in_their_name():
     assert [splits.count(name) for name in ("train", "validation", "test")] == [18, 6, 6]
 
 
-@pytest.mark.parametrize("reader", ["csv", "jsonl", "parquet", "text", "medquad_xml", "pubmedqa_json"])
+@pytest.mark.parametrize("reader", sorted(READERS))
 def test_a_missing_and_an_empty_file_are_errors_that_say_how_to_get_it(tmp_path, reader):
     for path, what in ((tmp_path / "nowhere", "no data"), (write(tmp_path / "empty", ""), "empty")):
         with pytest.raises(DataError, match=what) as error:
@@ -56,8 +59,9 @@ def test_a_missing_and_an_empty_file_are_errors_that_say_how_to_get_it(tmp_path,
     ("content", "what", "remedy"),
     [
         ("question,answer\nq?,a\n".encode("utf-16"), "UTF-16", "iconv -f UTF-16"),
-        (b"PK\x03\x04\x14\x00", "Excel workbook", "CSV UTF-8"),
-        (gzip.compress(b"question,answer\n", mtime=0), "gzip", "gunzip"),
+        ("question,answer\nq?,a\n".encode("utf-32"), "UTF-32", "iconv -f UTF-32"),
+        (b"PK\x03\x04\x14\x00", "Excel workbook", "dataset.reader=xlsx"),
+        (b"PAR1\x15\x04", "parquet", "dataset.reader=parquet"),
     ],
 )
 def test_a_file_that_is_no_utf8_text_is_refused_with_the_way_out(tmp_path, reader, content, what, remedy):
@@ -65,6 +69,71 @@ def test_a_file_that_is_no_utf8_text_is_refused_with_the_way_out(tmp_path, reade
     with pytest.raises(DataError, match=what) as error:
         list(read_rows(dataset(reader, path)))
     assert remedy in error.value.remedy and error.value.where == str(path)
+
+
+PACK = {
+    "gz": lambda content: gzip.compress(content, mtime=0),
+    "zst": lambda content: pa.compress(content, codec="zstd", asbytes=True),
+}
+
+
+@pytest.mark.parametrize("ending", PACK)
+def test_compressed_files_are_read_as_they_are_and_from_folders_and_broken_ones_are_told(tmp_path, ending):
+    text = "question,answer\n" + "".join(f"q{n}?,grün {n}\n" for n in range(5000))
+    path = write(tmp_path / f"train.csv.{ending}", PACK[ending](text.encode()))
+    assert len(rows_of(dataset("csv", path))) == 5000
+    write(tmp_path / f"test.csv.{ending}", PACK[ending](b"question,answer\nq?,a\n"))
+    splits = {item.split for item in read_rows(dataset("csv", tmp_path))}
+    assert splits == {"train", "test"}
+    write(path, path.read_bytes()[:-200])
+    with pytest.raises(DataError, match="not whole") as error:
+        list(read_rows(dataset("csv", path)))
+    assert error.value.where == str(path)
+
+
+@pytest.mark.parametrize("name", ["train.json", "dev.ndjson", "x.jsonl", "TEST.JSON"])
+def test_json_of_any_ending_is_taken_from_a_folder(tmp_path, name):
+    write(tmp_path / name, '[{"question": "q?", "answer": "a"}]')
+    write(tmp_path / "notes.md", "no data")
+    assert len(rows_of(dataset("jsonl", tmp_path))) == 1
+
+
+def test_a_tab_separated_file_may_have_commas_in_its_header_and_a_semicolon_file_too(tmp_path):
+    tabs = write(tmp_path / "x.tsv", "question\tanswer, short\nq, r?\ta\n")
+    assert rows_of(dataset("csv", tabs))[0][1] == {"question": "q, r?", "answer, short": "a"}
+    semicolons = write(tmp_path / "x.csv", "question;answer;note, private\nq?;a;b\n")
+    assert rows_of(dataset("csv", semicolons))[0][1]["note, private"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"question,answer,answer\nq,a,b\n", "the name 'answer'"),
+        ("Frage,Ärztliche Antwort\nq,a\n".encode("cp1252"), "as Windows-1252 it says 'Ärztliche Antwort'"),
+        ("question,answer\nq,a\n".encode("utf-16-le"), "UTF-16"),
+    ],
+)
+def test_a_header_that_cannot_be_meant_is_refused(tmp_path, content, what):
+    path = write(tmp_path / "x.csv", content)
+    with pytest.raises(DataError, match=what) as error:
+        list(read_rows(dataset("csv", path)))
+    assert error.value.where == f"{path}:1"
+
+
+def test_a_key_that_stands_twice_in_an_object_is_refused_by_its_row(tmp_path):
+    for text, place in (('{"a": 1, "a": 2}\n', "x:1"), ('[{"b": 1}, {"a": 1, "a": 2}]', "x row 2")):
+        error = bad(dataset("jsonl", write(tmp_path / "x", text)))
+        assert (error.reason, error.where.rsplit("/")[-1]) == ("duplicate_key", place)
+
+
+def test_parquet_says_which_row_has_a_value_that_is_no_text_and_refuses_names_that_come_twice(tmp_path):
+    texts = pa.array([b"fine", b"\xff\xfe", b"fine too"]).view(pa.string())
+    pq.write_table(pa.table({"question": texts}), tmp_path / "x.parquet")
+    error = bad(dataset("parquet", tmp_path / "x.parquet"))
+    assert (error.reason, error.where) == ("malformed_value", f"{tmp_path / 'x.parquet'} row 2")
+    pq.write_table(pa.table([pa.array(["a"]), pa.array(["b"])], ["answer", "answer"]), tmp_path / "y.parquet")
+    with pytest.raises(DataError, match="the name 'answer'"):
+        list(read_rows(dataset("parquet", tmp_path / "y.parquet")))
 
 
 def test_a_header_that_begins_like_an_archive_is_a_header(tmp_path):
@@ -91,7 +160,7 @@ def test_fields_of_any_script_survive(tmp_path):
 
 @given(
     st.binary(max_size=300),
-    st.sampled_from(["csv", "jsonl", "parquet", "text", "medquad_xml", "pubmedqa_json"]),
+    st.sampled_from(sorted(READERS)),
 )
 @settings(max_examples=150, deadline=None)
 def test_no_bytes_whatever_raise_anything_but_a_data_error(tmp_path_factory, content, reader):

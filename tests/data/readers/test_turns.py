@@ -44,16 +44,19 @@ def test_which_answers_are_learnt(turns, learn, learnt):
         (None, "not a list"),
         ("no list", "not a list"),
         ("[half a", "not a list"),
-        ([], "does not end with the assistant"),
-        ([Q], "does not end with the assistant"),
-        ([Q, A, Q], "does not end with the assistant"),
-        ([A], "turn 1 of the conversation should be of the user, not of the assistant"),
-        ([Q, Q], "turn 2 of the conversation should be of the assistant, not of the user"),
+        ([], "no user followed by an assistant"),
+        ([Q], "no user followed by an assistant"),
+        ([A], "no user followed by an assistant"),
+        ([Q, Q, A], "turn 2 of the conversation should be of the assistant, not of the user"),
+        (
+            [Q, {"role": "user", "content": [{"type": "image_url", "image_url": {}}]}],
+            "no text, such as an image",
+        ),
         (
             [Q, {"role": "system", "content": "S"}, A],
             "turn 2 of the conversation should be of the assistant, not of the system",
         ),
-        ([{"role": "tool", "content": "Q"}, A], "a role of user, assistant or system"),
+        ([{"role": "critic", "content": "Q"}, A], "a role of user, assistant or system"),
         ([{"role": "user"}, A], "needs role and content"),
         ([Q, {**A, "weight": 0.5}], "weight of a message is 0 or 1"),
         ([Q, {**A, "weight": 0}], "no turn of the assistant"),
@@ -75,3 +78,40 @@ def test_what_is_learnt_survives_cleaning_redaction_and_the_way_to_disk(tmp_path
     (first, *_) = everything(prepared(config, tmp_path))["train"]
     assert [turn.learnt for turn in first.turns] == [False, False, False, True]
     assert first.turns[0].content.startswith("Seen on [DATE]")
+
+
+def test_openai_content_parts_are_one_text_and_the_developer_is_the_system():
+    parts = [{"type": "text", "text": "What"}, {"type": "input_text", "text": "glows?"}]
+    turns = [{"role": "developer", "content": "S"}, {"role": "user", "content": parts}, A]
+    said = read_turns(turns, "f:7", "all")
+    assert [(turn.role, turn.content) for turn in said] == [
+        ("system", "S"),
+        ("user", "What\nglows?"),
+        ("assistant", "A"),
+    ]
+
+
+def test_what_a_tool_returned_is_context_and_a_wordless_call_is_left_out():
+    call = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
+    turns = [Q, call, {"role": "tool", "tool_call_id": "1", "content": "3 lamps"}, A]
+    done = set()
+    assert [turn.content for turn in read_turns(turns, "f:7", "all", done)] == ["Q\n\n3 lamps", "A"]
+    assert done == {"tool_calls"}
+    spoken = [Q, {**call, "content": "Let me look."}, {"role": "tool", "content": "3 lamps"}, A]
+    assert [turn.content for turn in read_turns(spoken, "f:7", "all")] == [
+        "Q",
+        "Let me look.",
+        "3 lamps",
+        "A",
+    ]
+
+
+def test_a_conversation_runs_from_the_first_user_to_the_last_assistant_and_the_cut_is_told():
+    done = set()
+    system = {"role": "system", "content": "S"}
+    said = read_turns([system, {**A, "content": "Hello"}, Q, A, Q], "f:7", "all", done)
+    assert [turn.content for turn in said] == ["S", "Q", "A"]
+    assert done == {"trimmed_conversation"}
+    untouched = set()
+    read_turns([Q, A], "f:7", "all", untouched)
+    assert not untouched

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,23 @@ def test_differences_are_tested_within_the_same_data_only(tmp_path: Path) -> Non
         "mistral · a",
     }
     assert pair.verdict == "differs" and pair.gap == pytest.approx(0.5 * BYTES_PER_NAT, abs=0.05)
+
+
+def _with_bytes(root: Path, kept: int, **given: Any) -> Subject:
+    run = make_run(root, **given)
+    ledger = json.loads(run.ledger.read_text())
+    run.ledger.write_text(json.dumps({**ledger, "encoding": {"validation": {"answer_bytes": kept}}}))
+    return of_run(run)
+
+
+def test_bits_over_other_bytes_are_not_ranked_together(tmp_path: Path) -> None:
+    """One tokenizer's rows were cut at max_length, so that their answers lost other bytes."""
+    whole = [_with_bytes(tmp_path / "r" / model, 4047, model=model) for model in ("gemma", "mistral")]
+    assert compare(whole).warnings == ()
+    cut = [_with_bytes(tmp_path / "c" / m, kept, model=m) for m, kept in (("gemma", 4005), ("mistral", 4047))]
+    comparison = compare(cut)
+    assert "Not the same bytes of validation answers" in comparison.warnings[0]
+    assert [line.letter for line in comparison.lines] == ["A", "B"]
 
 
 def test_axes_that_nobody_logged_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,242 @@
+"""What a file that nobody has described seems to hold: its format by its name and first bytes, the meaning of
+its columns by their names and, where these say nothing, by what stands in them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+
+from medft.data.readers.options import read_choice
+from medft.data.readers.registry import READERS
+from medft.data.readers.rows import RowError, SourceRow
+from medft.data.readers.utf8 import PACKED, open_text
+from medft.errors import DataError
+
+HEAD = 100
+"""Rows that are looked at."""
+Columns = Mapping[str, str | tuple[str, ...]]
+"""Column or columns by meaning, as ``dataset.columns`` has them."""
+NAMES = {
+    "turns": "messages conversations conversation dialogue dialog turns gesprach 대화",
+    "question": "question frage pregunta domanda 질문 instruction prompt query anfrage patientenfrage qtext"
+    " stem q problem title input asked ask",
+    "options": "options choices optionen opciones",
+    "context": "context kontext contexte contexto passage note document abstract contexts input",
+    "answer": "answer antwort reponse respuesta risposta 답변 output response completion reply target"
+    " answered a",
+    "label": "label answer_idx cop correct_option correct_answer correct right gold gold_label ra"
+    " final_decision losung",
+    "explanation": "exp explanation rationale erklarung begrundung explication explicacion",
+    "group": "group patient_id document_id",
+    "language": "language lang sprache langue idioma",
+    "split": "split",
+}
+"""Names of columns by meaning, the most telling first; without case and accents."""
+_LETTERED = re.compile(r"(.*?)[ _.-]?([a-h]|[0-9])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What a file seems to hold."""
+
+    reader: str
+    """The reader of its format."""
+    columns: Columns
+    """Which columns seem to mean what."""
+    names: tuple[str, ...]
+    """All of them."""
+    rows: tuple[SourceRow, ...]
+    """The first rows."""
+    first_option: int = 0
+    """The number of the first option, of multiple choice."""
+
+    @property
+    def task(self) -> str:
+        """The task that follows from the columns."""
+        return "mcq" if "options" in self.columns else "conversation" if "turns" in self.columns else "qa"
+
+
+def guess(path: Path, given: Columns) -> Guess:
+    """What the file or folder ``path`` seems to hold.
+
+    Args:
+        path: where it is.
+        given: meanings that are known already.
+
+    Raises:
+        DataError: its format is none that can be read, or no question and answer can be told in it.
+    """
+    reader = reader_of(path)
+    file = (
+        path if path.is_file() else next(p for p in sorted(path.rglob("*")) if READERS[reader].takes(p.name))
+    )
+    head = [row for row in islice(READERS[reader].read(file), HEAD) if isinstance(row, SourceRow)]
+    if not head:
+        raise DataError("the file has no row that can be read", where=str(file))
+    names = tuple(dict.fromkeys(name for row in head for name in row.values))
+    columns, first = _columns(names, head, {**_offered(names, head), **given}), 0
+    if "options" in columns:
+        choice = _multiple_choice(columns, head, "answer" in given)
+        columns, first = choice or (_columns(names, head, dict(given)), 0)
+        if choice is None:
+            columns = {meaning: column for meaning, column in columns.items() if meaning != "options"}
+    if "turns" not in columns and not {"question"} < {*columns}:
+        listed = ", ".join(f"'{name}'" for name in names[:20])
+        raise DataError(
+            "which column is the question and which the answer cannot be told",
+            where=f"{file}; its columns are: {listed}" + (" ..." if len(names) > 20 else ""),
+            remedy="say it: dataset.columns.question=... dataset.columns.answer=...",
+        )
+    return Guess(reader, columns, names, tuple(head), first)
+
+
+def reader_of(path: Path) -> str:
+    """The name of the reader of a file, or of the most files of a folder.
+
+    Raises:
+        DataError: there is none for it, or no file in the folder.
+    """
+    if path.is_dir():
+        found = Counter(_by_ending(file.name) for file in path.rglob("*") if file.is_file())
+        del found[""]
+        if not found:
+            raise DataError("the folder has no file that can be read", where=str(path), remedy=_formats())
+        first = next(p for p in sorted(path.rglob("*")) if _by_ending(p.name) == found.most_common(1)[0][0])
+        return reader_of(first)
+    reader = _by_ending(path.name)
+    if reader in ("jsonl", "medquad_xml"):
+        with open_text(path) as file:
+            return _by_content(file.read(2**14), reader)
+    if not reader:
+        raise DataError(
+            "what this file holds cannot be told from its name", where=str(path), remedy=_formats()
+        )
+    return reader
+
+
+def _by_ending(name: str) -> str:
+    known = (reader for reader, how in READERS.items() if how.takes(name) and reader != "pubmedqa_json")
+    return next(known, "") if name != "ori_pqal.json" else "pubmedqa_json"
+
+
+def _by_content(start: str, reader: str) -> str:
+    if reader == "medquad_xml":
+        return "trec_xml" if re.search(r"<nlm-question", start, re.IGNORECASE) else reader
+    return "squad_json" if re.search(r'"(?:data|paragraphs)"\s*:\s*\[', start.lstrip("[")) else reader
+
+
+def _formats() -> str:
+    endings = dict.fromkeys(ending for reader in READERS.values() for ending in reader.suffixes)
+    return f"files that are read end in {', '.join(endings)}, and {' or '.join(PACKED)} behind most of them"
+
+
+def _columns(
+    names: Sequence[str], head: Sequence[SourceRow], known: dict[str, str | tuple[str, ...]]
+) -> Columns:
+    """Meanings by the names of the columns, then by their contents."""
+    taken = {name for column in known.values() for name in ((column,) if isinstance(column, str) else column)}
+    for alike in (_is_named, _is_about):
+        for meaning, words in NAMES.items():
+            free = [name for name in names if name not in taken]
+            column = next((n for word in words.split() for n in free if alike(_plain(n), word)), None)
+            if meaning not in known and column is not None:
+                known[meaning] = column
+                taken.add(column)
+    if "turns" in known:
+        return {
+            meaning: known[meaning] for meaning in known if meaning in ("turns", "group", "split", "language")
+        }
+    texts = {name: [str(row.values.get(name) or "") for row in head] for name in names if name not in taken}
+    for meaning, measure in (("question", _asking), ("answer", _length)):
+        if meaning not in known and texts:
+            column = max(texts, key=lambda name: measure(texts[name]))
+            if measure(texts.pop(column)) >= 0.5:
+                known[meaning] = column
+    return {meaning: known[meaning] for meaning in NAMES if meaning in known}
+
+
+def _multiple_choice(columns: Columns, head: Sequence[SourceRow], fixed: bool) -> tuple[Columns, int] | None:
+    """The columns with the gold option for the label and the explanation for the answer, and the number of
+    the first option; None where no column names an option in every row."""
+    named = dict(columns)
+    explanation = named.pop("explanation", None)
+    for gold in (named.get("label"), named.get("answer")):
+        for first in (0, 1):
+            if isinstance(gold, str) and _all_name_options(named["options"], gold, first, head):
+                named["label"] = gold
+                if not fixed:
+                    named.pop("answer", None)
+                    named.update({"answer": explanation} if explanation else {})
+                return named, first
+    return None
+
+
+def _all_name_options(
+    options: str | tuple[str, ...], gold: str, first: int, head: Sequence[SourceRow]
+) -> bool:
+    """Whether ``gold`` names an option in every row, and the last option's number is not left over."""
+    columns = (options,) if isinstance(options, str) else options
+    numbers = [row.values.get(gold) for row in head]
+    if first == 0 and _numbers(numbers) and min(_numbers(numbers)) == 1 and max(_numbers(numbers)) >= 3:
+        return False  # numbers that begin at 1
+    try:
+        for row in head:
+            read_choice([row.values.get(name) for name in columns], row.values.get(gold), first, row.place)
+    except RowError:
+        return False
+    return True
+
+
+def _numbers(values: Sequence[object]) -> list[int]:
+    said = [str(value) for value in values]
+    return [int(text) for text in said] if all(text.isdigit() for text in said) else []
+
+
+def _offered(names: Sequence[str], head: Sequence[SourceRow]) -> dict[str, str | tuple[str, ...]]:
+    """What may be options: three or more columns of one name but for a letter or number that counts up, or a
+    column of lists."""
+    series: dict[str, list[tuple[str, str]]] = {}
+    for name in names:
+        if match := _LETTERED.fullmatch(name.strip()):
+            series.setdefault(match[1].lower(), []).append((match[2].lower(), name))
+    for members in series.values():
+        marks = [mark for mark, _ in members]
+        if len(marks) >= 3 and marks[0] in "a01" and all(ord(b) - ord(a) == 1 for a, b in pairwise(marks)):
+            return {"options": tuple(name for _, name in members)}
+    lists = (name for name in names if all(_several(row.values.get(name)) for row in head))
+    first = next(lists, None)
+    return {"options": first} if first else {}
+
+
+def _several(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return len(value) > 1 and all(len(str(key)) == 1 for key in value)
+    return isinstance(value, list) and len(value) > 1 and not any("role" in v or "from" in v for v in value)
+
+
+def _plain(name: str) -> str:
+    apart = unicodedata.normalize("NFKD", name.casefold())
+    kept = "".join(c for c in apart if not unicodedata.combining(c))
+    return re.sub(r"[^\w]+", "_", unicodedata.normalize("NFKC", kept)).strip("_")
+
+
+def _is_named(name: str, word: str) -> bool:
+    return name == unicodedata.normalize("NFKC", word)
+
+
+def _is_about(name: str, word: str) -> bool:
+    return len(word) > 1 and (word in name.split("_") or (len(word) >= 5 and word in name))
+
+
+def _asking(texts: Sequence[str]) -> float:
+    return sum(text.rstrip().endswith(("?", "？")) for text in texts) / len(texts)
+
+
+def _length(texts: Sequence[str]) -> float:
+    """Words at the mean."""
+    return sum(len(text.split()) for text in texts) / len(texts)

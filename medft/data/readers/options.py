@@ -1,0 +1,139 @@
+"""Multiple choice: the options of a question, however a source has them, and the letter of the right one."""
+
+from __future__ import annotations
+
+import ast
+import json
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from string import ascii_uppercase
+
+from medft.data.readers.rows import RowError
+from medft.data.record import Record
+
+_LETTERED = re.compile(r"\s*[(\[]?([A-Za-z])\s*[.):\]]\s*")
+_POINTING = re.compile(
+    r"\b(?:all|none|both|either|any|neither) (?:of )?(?:the )?(?:above|these|them)\b|\babove\b|\bbelow\b"
+    r"|\b[A-H] ?(?:,|and|or|&|y|und|et) ?[A-H]\b|\b(?:alle|keine?) (?:der )?(?:genannten|antworten)\b"
+    r"|\b(?:todas|ninguna) (?:las )?(?:de las )?anteriores\b"
+)
+_NAMED = re.compile(
+    r"\b(?:ans(?:wer)?|option|choice|opt)\b\W{0,5}(?:is\W{1,3})?[(\"']?[A-Ha-h]\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The options of one question."""
+
+    options: tuple[str, ...]
+    """Their texts, in the order of their letters."""
+    right: int
+    """Position of the right one."""
+
+
+def read_choice(values: Sequence[object], gold: object, first: int, place: str) -> Choice:
+    """The options of one row.
+
+    Args:
+        values: one value per column that holds options: a text each; or one value that is a mapping of
+            letters to texts, a list of texts, a list of mappings that each hold one text, or one of these as
+            JSON.
+        gold: the right one: its letter, its number, or its text.
+        first: the number of the first option, where ``gold`` is a number.
+        place: of the row, for errors.
+
+    Raises:
+        RowError: there are not at least two options with a text each, or ``gold`` names none of them.
+    """
+    keys, texts = _options(values)
+    marks = [match and match[1].upper() for match in map(_LETTERED.match, texts)]
+    if marks == list(ascii_uppercase[: len(texts)]):
+        texts = [_LETTERED.sub("", text, count=1) for text in texts]
+    texts = [text.strip() for text in texts]
+    while texts and not texts[-1]:
+        texts.pop()  # a question with fewer options than the file has columns
+    if not 2 <= len(texts) <= len(ascii_uppercase) or not all(texts):
+        raise RowError("malformed_options", "the row has no two options with a text each", where=place)
+    return Choice(tuple(texts), _position(gold, keys[: len(texts)], texts, first, place))
+
+
+def with_choice(record: Record, choice: Choice, seed: int | None) -> Record:
+    """``record`` with its options as lettered lines, and the letter of the right one for its label.
+
+    Args:
+        record: with the explanation, if any, for its answer.
+        choice: the options.
+        seed: shuffles them, row by row; None keeps their order. Where an option or the explanation points to
+            others by their place ("both A and B", "all of the above", "the answer is C"), it is kept, too.
+    """
+    order = list(range(len(choice.options)))
+    pointing = any(map(_POINTING.search, choice.options)) or _NAMED.search(record.answer)
+    if seed is not None and not pointing:
+        random.Random(f"{seed}\0{record.question}").shuffle(order)  # noqa: S311
+    lines = (f"{letter}. {choice.options[at]}" for letter, at in zip(ascii_uppercase, order, strict=False))
+    return replace(record, options="\n".join(lines), label=ascii_uppercase[order.index(choice.right)])
+
+
+def _options(values: Sequence[object]) -> tuple[list[str], list[str]]:
+    """The names of the options, and their texts."""
+    value = _parsed(values[0]) if len(values) == 1 else list(values)
+    if isinstance(value, Mapping):
+        known = {str(key): text for key, text in value.items() if text is not None}
+        lists = [item for item in known.values() if isinstance(item, list)]
+        if lists:  # columns of a table: {text: [...], label: [...]}
+            value = max(lists, key=lambda items: sum(len(str(item)) for item in items))
+        else:
+            return list(known), [_plain(text) for text in known.values()]
+    if not isinstance(value, list):
+        return [], []
+    return [], [_longest(item) if isinstance(item, Mapping) else _plain(item) for item in value]
+
+
+def _parsed(value: object) -> object:
+    """A mapping or list that a csv file holds as text."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        for read in (json.loads, ast.literal_eval):
+            try:
+                return read(value.strip())
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+    return value
+
+
+def _longest(item: Mapping[str, object]) -> str:
+    """The text of an option that comes with its number or letter."""
+    texts = [value for value in item.values() if isinstance(value, str)]
+    return max(texts, key=len, default="")
+
+
+def _plain(value: object) -> str:
+    return "" if value is None or value != value else str(value)
+
+
+def _position(gold: object, keys: Sequence[str], texts: Sequence[str], first: int, place: str) -> int:
+    said = _plain(gold).strip()
+    letter = said.strip("().[]: ").upper()
+    if said in keys:
+        return list(keys).index(said)
+    if said.casefold() in (folded := [text.casefold() for text in texts]) and not said.isdigit():
+        return folded.index(said.casefold())
+    if len(letter) == 1 and letter in ascii_uppercase[: len(texts)]:
+        return ascii_uppercase.index(letter)
+    if re.fullmatch(r"\d+(?:\.0)?", said) and 0 <= (number := int(float(said)) - first) < len(texts):
+        if isinstance(gold, str) and said in texts and texts[number] != said:
+            what = "the right option is a number that is one option's place and another one's text"
+            raise RowError("unknown_label", what, where=place, remedy="name it by its letter")
+        return number
+    if (match := _LETTERED.match(said)) and match[1].upper() in ascii_uppercase[: len(texts)]:
+        return ascii_uppercase.index(match[1].upper())
+    if said.casefold() in folded:
+        return folded.index(said.casefold())
+    raise RowError(
+        "unknown_label",
+        "the right option is none of the row's: neither its letter, its number nor its text",
+        where=place,
+        remedy="dataset.first_option=1 where numbers begin at 1; or dataset.on_error=skip",
+    )

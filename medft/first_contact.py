@@ -1,0 +1,135 @@
+"""``medft prepare my.csv`` and ``dataset=my.csv``: a file that nobody has described is looked at.
+
+What its columns seem to mean is said, with two rows and the command that confirms it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medft.data.cleaning.identifiers import redact
+from medft.data.readers.guess import Guess, guess
+from medft.data.readers.registry import READERS
+from medft.errors import ConfigError
+
+VERBS = ("prepare", "plan", "train")
+"""The commands that read a data set."""
+BASES = {"conversation": "messages", "mcq": "mcq", "qa": "csv"}
+"""The data set of conf/ whose settings a guess starts from, by task; of qa the reader's own."""
+_PLAIN = re.compile(r"[A-Za-z0-9_./~:-]+")
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class FirstContact:
+    """A command line, and what to say about it."""
+
+    overrides: list[str]
+    """With a guess spelled out."""
+    said: tuple[tuple[str, str], ...] = ()
+    """Lines with their labels; none where nothing was guessed."""
+
+
+def first_contact(verb: str, overrides: Sequence[str], data_sets: Collection[str]) -> FirstContact:
+    """``overrides`` with a file in the place of a data set as the settings that it seems to need.
+
+    Args:
+        verb: the command.
+        overrides: of its command line.
+        data_sets: the options of the group ``dataset``, which come first.
+
+    Raises:
+        ConfigError: a word that is neither a setting nor a file.
+        DataError: a file in which question and answer cannot be told.
+    """
+    words = list(overrides)
+    place = next((n for n, word in enumerate(words) if verb in VERBS and _path(word, data_sets)), None)
+    if place is None:
+        return FirstContact(words)
+    path = Path(_path(words[place], data_sets)).expanduser()
+    if not path.exists():
+        raise ConfigError(
+            "there is no such file",
+            where=str(path),
+            remedy="a file or folder, or dataset=<one of medft list>",
+        )
+    given = {key: value for key, value in map(_given, words) if key}
+    found = guess(path, given)
+    spelled = list(_spelled_out(path, found, given))
+    rest = [*words[:place], *words[place + 1 :]]
+    command = " ".join(["medft", verb, *map(_for_shell, [*spelled, *rest])])
+    said = (*_described(path, found), ("confirm", command))
+    return FirstContact([*spelled, *rest], said)
+
+
+def _path(word: str, data_sets: Collection[str]) -> str:
+    """The path in a word that names a data set by one; else nothing."""
+    key, equals, value = word.partition("=")
+    name = value.strip("'\"") if key == "dataset" else word
+    if word.startswith("-") or (equals and key != "dataset") or name in data_sets:
+        return ""
+    if "," in name and not Path(name).expanduser().exists():  # a sweep over data sets
+        return ""
+    known = any(reader.takes(name) for reader in READERS.values())
+    return name if known or "/" in name or (name and Path(name).exists()) else ""
+
+
+def _given(word: str) -> tuple[str, str | tuple[str, ...]]:
+    """A column that the command line names."""
+    key, _, value = word.partition("=")
+    meaning = key.lstrip("+").removeprefix("dataset.columns.")
+    if meaning == key.lstrip("+") or value == "null":
+        return "", ""
+    if value.startswith("["):
+        return meaning, tuple(part.strip(" '\"") for part in value.strip("[]").split(","))
+    return meaning, value.strip("'\"")
+
+
+def _spelled_out(path: Path, found: Guess, given: Collection[str]) -> Iterator[str]:
+    base = BASES[found.task]
+    if found.task == "qa" and found.reader in ("jsonl", "parquet"):
+        base = found.reader
+    yield f"dataset={base}"
+    yield f"dataset.name={re.sub(r'[^A-Za-z0-9_.-]+', '_', path.name.split('.')[0]) or 'file'}"
+    yield f"dataset.path={path}"
+    if found.reader != ("csv" if base == "csv" else "parquet" if base == "parquet" else "jsonl"):
+        yield f"dataset.reader={found.reader}"
+    if found.first_option:
+        yield f"dataset.first_option={found.first_option}"
+    needed = {"messages": ("turns",), "mcq": ("question", "options", "label")}.get(
+        base, ("question", "answer")
+    )
+    for meaning, column in found.columns.items():
+        if meaning in given or meaning == "explanation":
+            continue
+        if isinstance(column, str):
+            yield f"dataset.columns.{meaning}={column}"
+        else:
+            inner = ",".join(name if _PLAIN.fullmatch(name) else f'"{name}"' for name in column)
+            yield f"dataset.columns.{meaning}=[{inner}]"
+    for meaning in needed:
+        if meaning not in found.columns:
+            yield f"dataset.columns.{meaning}=null"
+
+
+def _for_shell(override: str) -> str:
+    key, equals, value = override.partition("=")
+    return f"{key}={shlex.quote(value)}" if equals else shlex.quote(override)
+
+
+def _described(path: Path, found: Guess) -> Iterator[tuple[str, str]]:
+    yield "file", f"{path} ({found.reader}), columns: {', '.join(found.names)}"
+    meant = {name: column for name, column in found.columns.items() if name != "explanation"}
+    listed = (f"{name} = {c if isinstance(c, str) else ', '.join(c)}" for name, c in meant.items())
+    yield "guess", ", ".join(listed) + (f"; task {found.task}" if found.task != "qa" else "")
+    for number, row in enumerate(found.rows[:2], 1):
+        texts = []
+        for column in meant.values():
+            for name in (column,) if isinstance(column, str) else column:
+                text = " ".join(redact(str(row.values.get(name, "")))[0].split())
+                texts.append(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
+        yield f"row {number}", " | ".join(texts)

@@ -1,0 +1,132 @@
+"""The words of a command line, ``key=value``, before Hydra reads them: text that its grammar does not know is
+quoted, and what would be ignored is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medft.errors import ConfigError
+
+_PLAIN = re.compile(r"[\w./~:-]+", re.ASCII)
+
+SEARCHPATH = "hydra.searchpath="
+"""Hydra's override for folders of YAML files beside conf/."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """A setting that has an effect only together with another."""
+
+    key: str
+    """Its dotted name, or the beginning of several: ``upload.``"""
+    useful: Callable[[Any], object]
+    """Whether it has one, by the built settings."""
+    needs: str
+    """What would give it one, as it is typed."""
+    but: tuple[str, ...] = ()
+    """Names that begin so and always have one."""
+
+    def means(self, key: str) -> bool:
+        """Whether ``key`` is such a setting."""
+        return (
+            key.startswith(self.key) if self.key.endswith(".") else key == self.key
+        ) and key not in self.but
+
+
+def readable(words: Sequence[str]) -> list[str]:
+    """``words`` in Hydra's grammar: a value with an umlaut, a bracket, an equals sign or the like is text,
+    and is quoted. Flags stay as they are.
+
+    Raises:
+        ConfigError: a word that is neither a flag nor ``key=value``, or an open bracket or quote.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parser = OverridesParser.create()
+    flags = {word for word in words if word.startswith("-")}
+    own = {"-m", "--multirun"}
+    values = set() if flags <= own else {word for word in words if "=" not in word}  # of Hydra's other flags
+    kept = flags | values
+    return [
+        word if word in kept else _readable(word, parser.parse_override, _is_file(word) and not flags & own)
+        for word in words
+    ]
+
+
+def _is_file(word: str) -> bool:
+    """Whether a word names a file that is there, whose commas and brackets are then a name's."""
+    key, _, value = word.partition("=")
+    try:
+        return key.endswith("path") and Path(value).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):  # longer than any name, a NUL, a home that nobody has
+        return False
+
+
+def _readable(word: str, parse: Callable[[str], object], is_file: bool) -> str:
+    from hydra.errors import HydraException
+
+    key, equals, value = word.partition("=")
+    try:
+        parse(word)
+    except (HydraException, RecursionError):
+        pass
+    else:
+        if not is_file or _PLAIN.fullmatch(value):
+            return word
+    if not equals:
+        raise ConfigError(
+            f"'{word}' is no setting", remedy="settings are written key=value, as dataset.path=my.csv"
+        )
+    text = re.sub(r"(\\*)'", r"\1\1\\'", value)  # Hydra reads backslashes before a quote, and no others
+    text = re.sub(r"(\\+)$", r"\1\1", text)
+    if is_file or value[:1] not in tuple("[{'\""):
+        try:
+            parse(quoted := f"{key}='{text}'")
+        except (HydraException, RecursionError):
+            pass
+        else:
+            return quoted
+    raise ConfigError(
+        f"the value of '{key}' cannot be read",
+        where=word,
+        remedy=f"""text with brackets or quotes in it: "{key}='...'"; a list: {key}=[a,b]""",
+    )
+
+
+def refuse_ignored(words: Sequence[str], groups: Collection[str]) -> None:
+    """Refuse what a single command would read and ignore: settings of a sweep, and several files of a group
+    of which one is used.
+
+    Raises:
+        ConfigError: naming the word.
+    """
+    for word in words:
+        key, _, value = word.partition("=")
+        if key.startswith("hydra") and not word.startswith(SEARCHPATH):
+            raise ConfigError(f"'{key}' has no effect without -m", remedy="medft train -m ...")
+        if key in groups and key != "suite" and value.startswith("["):
+            raise ConfigError(
+                f"'{key}' is one of conf/{key}/, not several",
+                where=word,
+                remedy=f"{key}=<one>; or one run for each: medft train -m {key}=a,b",
+            )
+
+
+def refuse_idle(words: Sequence[str], built: object, rules: Sequence[Idle]) -> None:
+    """Refuse settings on the command line that have no effect in this command, whatever their value.
+
+    Raises:
+        ConfigError: naming the first, and what it needs.
+    """
+    for word in words:
+        key = word.partition("=")[0].lstrip("+")
+        for rule in rules:
+            if rule.means(key) and not rule.useful(built):
+                raise ConfigError(
+                    f"'{key}' has no effect here", remedy=f"it needs {rule.needs}, or leave it out"
+                )

@@ -1,0 +1,37 @@
+"""A page with a script of medft's own and its data inside: the script is allowed by its digest; the network
+and every other script are forbidden."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+
+from markupsafe import Markup
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def script_page(title: str, notice: str, body: Markup, script: str, data: object) -> str:
+    """The whole page as text.
+
+    Args:
+        title: plain text.
+        notice: what a reader must not miss, plain text.
+        body: what stands below it.
+        script: the name of a script in templates/, which reads ``data`` from the element of that id.
+        data: what fits JSON; it can end no element of the page.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    code = (_TEMPLATES / script).read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    plain = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+    return environment.get_template("script_page.html.jinja").render(
+        title=title, notice=notice, body=body, data=Markup(plain), script=Markup(code),  # noqa: S704
+        script_hash=f"sha256-{digest}",
+    )  # fmt: skip

@@ -1,0 +1,90 @@
+"""Which runs there are, and which of them a word on the command line means."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Literal
+
+from medft.errors import RunError
+from medft.runs.folder import RunDir, State
+
+LATEST = "latest"
+Latest = Literal["finished", "unfinished"]
+
+
+def all_runs(artifacts: Path) -> list[RunDir]:
+    """Every run folder under ``artifacts/runs`` and ``artifacts/sweeps``, newest first."""
+    roots = [path.parent for top in ("runs", "sweeps") for path in (artifacts / top).glob("*/*/config.yaml")]
+    return [RunDir(root) for root in sorted(roots, key=_when, reverse=True)]
+
+
+def _when(root: Path) -> tuple[str, int, str]:
+    """Sort key: the stamp, which for a job of a sweep is its parent's name, then the number of the job."""
+    job = root.parent.parent.name == "sweeps"
+    stamp, number = (root.parent.name, root.name) if job else (root.name, "")
+    return stamp, int(number) if number.isdigit() else 0, str(root)
+
+
+def find_run(name: str, artifacts: Path, latest: Latest = "finished") -> RunDir:
+    """The run that ``name`` means: a folder, ``latest`` (the newest finished one), ``<part>/latest`` (the
+    newest finished one whose name starts so), or an unambiguous part of
+    ``<model>-<dataset>-<template>/<stamp>`` that starts one of its two parts.
+
+    Args:
+        name: what the command line says.
+        artifacts: where runs lie.
+        latest: which runs ``latest`` chooses among; the unfinished ones are those that can be resumed, newest
+            by when they last did something.
+
+    Raises:
+        RunError: no such run, or several of that name.
+    """
+    if Path(name).is_dir() and (Path(name) / "config.yaml").is_file():
+        return RunDir(Path(name))
+    runs = all_runs(artifacts)
+    part, _, last = name.rpartition("/")
+    if last == LATEST:
+        return _newest([run for run in runs if _names(run, part)], part, artifacts, latest)
+    matches = [run for run in runs if _names(run, name)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        listed = "\n         ".join(str(run.root) for run in matches[:8])
+        raise RunError(f"'{name}' matches {len(matches)} runs", where=listed, remedy="give a longer prefix")
+    raise RunError(f"no run is called '{name}'", where=str(artifacts), remedy="medft runs   lists them")
+
+
+def _newest(
+    runs: list[RunDir], part: str, artifacts: Path, which: Literal["finished", "unfinished"]
+) -> RunDir:
+    of = f" of '{part}'" if part else ""
+    if which == "finished":
+        if finished := [run for run in runs if run.summary.is_file()]:
+            return max(finished, key=lambda run: run.summary.stat().st_mtime)
+        raise RunError(
+            f"there is no finished run{of} yet", where=str(artifacts), remedy="medft train model=mistral"
+        )
+    left = [run for run in runs if _state_of(run) in ("interrupted", "failed", "killed")]
+    if left:
+        return max(left, key=_last_seen)
+    raise RunError(
+        f"there is no unfinished run{of} to resume",
+        where=str(artifacts),
+        remedy="medft runs   lists the runs",
+    )
+
+
+def _last_seen(run: RunDir) -> float:
+    return (run.status if run.status.is_file() else run.config).stat().st_mtime
+
+
+def _state_of(run: RunDir) -> State | None:
+    """None where the folder is damaged: it hides no other."""
+    with contextlib.suppress(RunError, OSError):
+        return run.state()
+    return None
+
+
+def _names(run: RunDir, name: str) -> bool:
+    return run.name.startswith(name) or run.root.name.startswith(name)

@@ -1,0 +1,112 @@
+"""Files that nobody has described: their format, and what their columns seem to mean."""
+
+import gzip
+import json
+
+import pytest
+
+from medft.data.readers.guess import guess, reader_of
+from medft.errors import DataError
+from tests.data.support import FIXTURES, jsonl, write
+
+
+def rows(*names):
+    return [dict(zip(names, values, strict=True)) for values in texts(len(names))]
+
+
+def texts(columns):
+    return [
+        (f"Was ist {n}?", f"Es ist die Zahl {n} und nichts sonst.", *["x"] * (columns - 2)) for n in range(9)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "question", "answer"),
+    [
+        (("question", "answer"), "question", "answer"),
+        (("Patienten-Frage (dt.)", "Ärztliche Antwort", "Nr"), "Patienten-Frage (dt.)", "Ärztliche Antwort"),
+        (("instruction", "output", "id"), "instruction", "output"),
+        (("Prompt", "Completion"), "Prompt", "Completion"),
+        (("질문", "답변"), "질문", "답변"),
+        (("c1", "c2", "c3"), "c1", "c2"),
+    ],
+)
+def test_question_and_answer_are_told_by_name_or_by_content(tmp_path, names, question, answer):
+    found = guess(jsonl(tmp_path / "x.jsonl", rows(*names)), {})
+    assert (found.columns["question"], found.columns["answer"], found.task) == (question, answer, "qa")
+
+
+def test_a_column_that_was_named_is_no_other_one(tmp_path):
+    path = jsonl(tmp_path / "x.jsonl", rows("answer", "question"))
+    found = guess(path, {"question": "answer"})
+    assert found.columns == {"question": "answer", "answer": "question"}
+
+
+def test_the_input_of_an_instruction_is_its_context(tmp_path):
+    found = guess(jsonl(tmp_path / "x.jsonl", rows("instruction", "output", "input")), {})
+    assert found.columns["context"] == "input"
+
+
+@pytest.mark.parametrize(
+    ("columns", "gold", "first"),
+    [
+        (("opa", "opb", "opc", "opd"), [n % 4 for n in range(9)], 0),
+        (("A", "B", "C", "D"), ["ABCD"[n % 4] for n in range(9)], 0),
+        (("option_1", "option_2", "option_3"), [n % 3 + 1 for n in range(9)], 1),
+        (("Option A", "Option B", "Option C"), [f"text {n} 1" for n in range(9)], 0),
+    ],
+)
+def test_options_in_columns_are_multiple_choice(tmp_path, columns, gold, first):
+    made = [
+        {
+            "question": f"q {n}?",
+            **{c: f"text {n} {i}" for i, c in enumerate(columns)},
+            "correct": gold[n],
+            "exp": "so",
+        }
+        for n in range(9)
+    ]
+    found = guess(jsonl(tmp_path / "x.jsonl", made), {})
+    assert (found.task, found.columns["options"], found.columns["label"]) == ("mcq", columns, "correct")
+    assert (found.first_option, found.columns["answer"]) == (first, "exp")
+
+
+@pytest.mark.parametrize("file", ["medqa.jsonl", "mmlu.jsonl", "headqa.jsonl"])
+def test_options_in_one_column_are_multiple_choice(file):
+    found = guess(FIXTURES / file, {})
+    assert (found.task, found.first_option) == ("mcq", int(file == "headqa.jsonl"))
+
+
+def test_conversations_are_told_by_name():
+    found = guess(FIXTURES / "conversations_messages.jsonl", {})
+    assert (found.task, found.columns["turns"]) == ("conversation", "messages")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reader"),
+    [
+        ("a.csv", b"", "csv"), ("a.TSV", b"", "csv"), ("a.csv.gz", b"", "csv"), ("a.parquet", b"", "parquet"),
+        ("a.xlsx", b"", "xlsx"), ("a.json", b"[{}]", "jsonl"), ("a.jsonl.gz", gzip.compress(b"{}"), "jsonl"),
+        ("a.json", json.dumps({"version": 1, "data": [1]}).encode(), "squad_json"),
+        ("a.xml", b"<x><NLM-Question/></x>", "trec_xml"), ("a.xml", b"<Document/>", "medquad_xml"),
+        ("ori_pqal.json", b"{}", "pubmedqa_json"),
+    ],
+)  # fmt: skip
+def test_the_format_is_told_by_name_and_first_bytes(tmp_path, name, content, reader):
+    path = write(tmp_path / name, content)
+    assert reader_of(path) == reader
+    assert reader_of(tmp_path) == reader
+
+
+def test_what_cannot_be_told_says_what_there_is(tmp_path):
+    with pytest.raises(DataError, match="cannot be told") as error:
+        guess(write(tmp_path / "x.csv", "x,y\n1,2\n"), {})
+    assert "'x', 'y'" in error.value.where
+    with pytest.raises(DataError, match="from its name") as error:
+        reader_of(write(tmp_path / "x.docx", ""))
+    assert ".xlsx" in error.value.remedy
+    with pytest.raises(DataError, match="no row"):
+        guess(write(tmp_path / "y.csv", "question,answer\n"), {})
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no file"):
+        reader_of(tmp_path / "empty")

@@ -1,0 +1,87 @@
+"""Words of a command line: text in any letters, and what would be ignored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medft.cli import main
+from medft.compose import settings
+from medft.errors import ConfigError
+from medft.overrides import readable
+
+TEXTS = (
+    "../u1/fragen_antworten_ÄÖ.csv", "Patienten-Frage (dt.)", "a=b.csv", "it's.csv", 'say "x".csv', "C:\\x\\",
+    "x[1].csv", "#1", "50%", "a;b", "질문", "x'\\", "a\\'b", "x{y}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_needs_no_quotes_of_its_own(text: str) -> None:
+    [word] = readable([f"dataset.columns.question={text}"])
+    assert (
+        settings("plan", ["scale=tiny", "dataset=csv", "dataset.path=x.csv", word]).dataset.columns.question
+        == text
+    )
+
+
+@given(st.text(st.characters(exclude_characters="\x00$,", exclude_categories=["Cs", "Cc"]), min_size=1))
+def test_any_text_is_read_as_it_is_or_refused(text: str) -> None:
+    try:
+        [word] = readable([f"key={text}"])
+    except ConfigError as error:
+        assert text[0] in "[{'\"" and error.remedy
+        return
+    if word != f"key={text}":  # quoted by us, so that every letter counts
+        assert OverridesParser.create().parse_override(word).value() == text
+
+
+def test_words_that_hydra_reads_stay_as_they_are() -> None:
+    words = ["model=gemma", "seed=1,2", "runs=[a,b]", "x='ä b'", "~model", "+a.b=3", "--cfg", "job"]
+    assert readable(words) == words
+    assert readable(["-m", "seed=range(1,3)"]) == ["-m", "seed=range(1,3)"]
+    assert readable(["dataset.path=${oc.env:HOME}", "--help"]) == ["dataset.path=${oc.env:HOME}", "--help"]
+
+
+def test_a_file_with_a_comma_is_one_file_and_choices_of_a_sweep_are_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.csv,b.csv", "[a,b].csv"):
+        Path(name).touch()
+        assert readable([f"dataset.path={name}"]) == [f"dataset.path='{name}'"]
+    assert readable(["-m", "dataset.path=a.csv,b.csv"])[1] == "dataset.path=a.csv,b.csv"
+    assert readable(["dataset.path=c.csv,d.csv"]) == ["dataset.path=c.csv,d.csv"]
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["runs", "my.csv"], "'my.csv' is no setting"),
+        (["prepare", "my.csv"], "there is no such file"),
+        (["plan", "dataset.path=[a"], "the value of 'dataset.path' cannot be read"),
+        (["plan", "model=gemma,mistral"], "several values for 'model'"),
+        (["plan", "model=[gemma,mistral]"], "'model' is one of conf/model/, not several"),
+        (["train", "sweep.resume=nope"], "'sweep.resume' has no effect here"),
+        (["train", "hydra/launcher=joblib"], "'hydra/launcher' has no effect without -m"),
+        (["train", "merge=false", "max_shard_gb=1"], "'max_shard_gb' has no effect here"),
+        (["train", "upload.private=false"], "'upload.private' has no effect here"),
+        (["train", "trainer.epochs=2", "trainer.max_steps=3"], "'trainer.epochs' has no effect here"),
+        (["prepare", "trainer.learning_rate=1e-4"], "'trainer.learning_rate' has no effect here"),
+        (["evaluate", "top_p=0.5"], "'top_p' has no effect here"),
+        (["chat", "questions=q", "answers=a", "k=2"], "'k' has no effect here"),
+        (["serve", "index=dense"], "'index' has no effect here"),
+        (["export", "format=ollama", "quant=f16"], "'quant' has no effect here"),
+        (["upload", "repo=me/x", "what=merged", "together=true"], "'together' has no effect here"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(
+    command: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {says}") and "\n  fix:   " in err
