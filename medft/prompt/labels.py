@@ -31,7 +31,7 @@ def unoffered(record: Record, template: TemplateConfig) -> str:
     words = wording(template, record.task, record.language, bool(record.context.strip()))
     if "label" not in words.fields() or "label" in PLACEHOLDER.findall(words.system + words.user):
         return ""
-    offered = _own_words(words)
+    offered = f"{_own_words(words)} {record.options}"
     if record.task not in LABEL_TASKS:
         offered += f" {record.question} {record.context}"
     return "" if _stands_in(record.label, offered) else record.label

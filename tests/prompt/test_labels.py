@@ -33,6 +33,13 @@ def test_what_the_record_says_offers_nothing_but_where_options_stand_in_it() -> 
     assert unoffered(said, NLI) == "refutes"
 
 
+def test_the_letter_of_an_option_is_offered_by_the_record() -> None:
+    template = settings("train", ["template=mcq", "dataset=medqa"]).template
+    asked = record("Which?", "", options="A. one\nB. two\nC. three\nD. four", label="D", task="mcq")
+    assert unoffered(asked, template) == ""
+    assert unoffered(record("Which?", "", options="A. one", label="E", task="mcq"), template) == "E"
+
+
 def test_rows_without_a_label_or_that_learn_the_answer_are_fine() -> None:
     template = settings("train", ["template=medical_qa", "dataset=sample"]).template
     assert unoffered(record(label="urgent"), template) == ""
