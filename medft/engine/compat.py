@@ -95,7 +95,7 @@ def keep_cpu_weights(model: CausalLM) -> None:
 def unnumber_cpu() -> None:
     """Let several processes on a CPU resume a run.
 
-    accelerate 1.15 calls their device "cpu:0", transformers 5.17 loads the optimiser's states of a checkpoint
+    accelerate 1.15 calls their device "cpu:0", transformers 5.17 loads the optimizer's states of a checkpoint
     to that name, and torch 2.10 knows no such place. Goes when one of the three changes.
     """
     os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"

@@ -22,7 +22,7 @@ class Disk:
     """Bytes that a run will write."""
 
     checkpoints: int
-    """Adapter and optimiser states, for every checkpoint kept and the one being written."""
+    """Adapter and optimizer states, for every checkpoint kept and the one being written."""
     adapter: int
     """The adapter with its tokenizer."""
     merged: int

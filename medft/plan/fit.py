@@ -22,7 +22,7 @@ class Recipe:
     """What of a run decides its memory."""
 
     trainer: TrainerConfig
-    """Batches, optimiser, longest row."""
+    """Batches, optimizer, longest row."""
     checkpointing: Checkpointing
     """What is recomputed."""
     in_4bit: bool

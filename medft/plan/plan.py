@@ -218,7 +218,7 @@ def _flops(request: Request) -> float | None:
 
 
 def _optimizer(trainer: TrainerConfig, machine: Machine, reasons: dict[str, str]) -> TrainerConfig:
-    """Paged optimisers move their states between a GPU and its host; the unpaged ones compute the same."""
+    """Paged optimizers move their states between a GPU and its host; the unpaged ones compute the same."""
     unpaged: dict[str, Optimizer] = {"paged_adamw_32bit": "adamw_torch", "paged_adamw_8bit": "adamw_8bit"}
     if machine.gpus or trainer.optimizer not in unpaged:
         return trainer

@@ -21,7 +21,7 @@ class Rate:
     """A measured speed."""
 
     tokens_per_second: float
-    """In optimiser steps, padding left out."""
+    """In optimizer steps, padding left out."""
     run: str
     """The run it was measured in, or what it was reckoned from."""
 

@@ -18,7 +18,7 @@ def remedies(recipe: Recipe, free: int, memory: Memory, offloads: bool) -> tuple
     """Overrides that lessen the memory, in the order to try them, and whether all of them together suffice.
 
     First what leaves the mathematics alone: recomputation, smaller batches with more accumulation; then an
-    8-bit optimiser and a 4-bit base; last shorter rows.
+    8-bit optimizer and a 4-bit base; last shorter rows.
 
     Args:
         recipe: what does not fit.

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from medft.aliases import Json
 from medft.format import numeric
 
 
@@ -92,7 +94,23 @@ class Figure:
     """What it shows."""
 
 
-Block = Text | Notice | Table | Picture | Marked | Figure
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Curves that answer to the pointer, drawn by uPlot inside the page; elsewhere a picture of the same."""
+
+    kind: ClassVar = "chart"
+    panels: tuple[Json, ...]
+    """What templates/chart.js reads: names of the axes, a note, and series with x and y."""
+    picture: Picture
+    """For Markdown, print, and browsers without scripts."""
+
+    @property
+    def data(self) -> list[str]:
+        """The panels as JSON that can end no element of a page."""
+        return [json.dumps(panel, separators=(",", ":")).replace("<", "\\u003c") for panel in self.panels]
+
+
+Block = Text | Notice | Table | Picture | Marked | Figure | Chart
 
 
 @dataclass(frozen=True, slots=True)

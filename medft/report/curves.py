@@ -95,7 +95,7 @@ def _draw(axes: Axes, curve: Curve) -> None:
     axes.plot(
         held_x, held_y, color=VALIDATION, linewidth=1, marker="o", markersize=4.5, markeredgecolor="white"
     )
-    axes.set_xlabel("optimiser step", loc="right")
+    axes.set_xlabel("optimizer step", loc="right")
     axes.locator_params(axis="x", integer=True)
     axes.set_ylabel("loss (nats per token)")
     axes.margins(x=0.012)

@@ -1,17 +1,22 @@
 """Blocks -> one HTML page that needs nothing but itself, light or dark (templates/page.html.jinja, page.css).
 
 Whatever stands in a name or a cell is text: it is escaped, and a content security policy in the page forbids
-scripts and the network.
+the network, and every script but that of a chart, which it knows by its digest.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+
+from markupsafe import Markup
 
 from medft.report.blocks import Section
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_VENDOR = Path(__file__).parent / "vendor"
 
 
 def page(title: str, sections: Sequence[Section]) -> str:
@@ -26,4 +31,18 @@ def page(title: str, sections: Sequence[Section]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("page.html.jinja").render(title=title, sections=sections)
+    script = _chart_script() if any(b.kind == "chart" for s in sections for b in s.blocks) else ""
+    return environment.get_template("page.html.jinja").render(
+        title=title, sections=sections, script=Markup(script), digest=digest(script),  # noqa: S704 - our own
+        style=Markup((_VENDOR / "uPlot.min.css").read_text("utf-8") if script else ""),  # noqa: S704
+    )  # fmt: skip
+
+
+def digest(script: str) -> str:
+    """How a content security policy names a script."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
+
+
+def _chart_script() -> str:
+    files = (_VENDOR / "uPlot.iife.min.js", _TEMPLATES / "chart.js")
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
-from medft.report.blocks import Block, Figure, Marked, Notice, Picture, Section, Table
+from medft.report.blocks import Block, Chart, Figure, Marked, Notice, Picture, Section, Table
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$]|^[-+=#](?=[-+=#]*(?:\s|$)))")
 """What Markdown gives a meaning, in a line or at its beginning."""
@@ -56,6 +56,8 @@ def document(title: str, sections: Sequence[Section]) -> str:
 def _block(block: Block) -> str:
     if isinstance(block, Table):
         return "\n".join(_table(block))
+    if isinstance(block, Chart):
+        return _block(block.picture)
     if isinstance(block, Picture):
         return f"![{escape(block.alt)}](<{quote(block.file)}>)"
     if isinstance(block, Notice):

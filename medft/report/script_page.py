@@ -3,12 +3,12 @@ and every other script are forbidden."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from pathlib import Path
 
 from markupsafe import Markup
+
+from medft.report.html import digest
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -26,12 +26,11 @@ def script_page(title: str, notice: str, body: Markup, script: str, data: object
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     code = (_TEMPLATES / script).read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     plain = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
     return environment.get_template("script_page.html.jinja").render(
         title=title, notice=notice, body=body, data=Markup(plain), script=Markup(code),  # noqa: S704
-        script_hash=f"sha256-{digest}",
+        script_hash=digest(code),
     )  # fmt: skip

@@ -20,11 +20,11 @@ class TrainerConfig:
     epochs: Epochs = 1.0
     """Passes over the training rows; max_steps wins when set."""
     max_steps: Count | None = None
-    """Optimiser steps; null: as many as the epochs need."""
+    """Optimizer steps; null: as many as the epochs need."""
     per_device_batch_size: Batch = 2
     """Rows per forward pass on one device."""
     gradient_accumulation_steps: Batch = 4
-    """Forward passes per optimiser step."""
+    """Forward passes per optimizer step."""
     per_device_eval_batch_size: Batch = 4
     """Rows per forward pass in validation."""
     learning_rate: Positive = 2e-4

@@ -20,7 +20,7 @@ class GroupedByLength(Sampler[int]):
 
     Args:
         lengths: tokens of every row.
-        per_step: rows of an optimiser step, over all devices.
+        per_step: rows of an optimizer step, over all devices.
         seed: of the order.
     """
 

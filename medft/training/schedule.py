@@ -13,9 +13,9 @@ class Schedule:
     """How many steps a run has and when it validates and saves."""
 
     steps: int
-    """Optimiser steps."""
+    """Optimizer steps."""
     rows_per_step: int
-    """Rows (or packed sequences) per optimiser step, over all devices."""
+    """Rows (or packed sequences) per optimizer step, over all devices."""
     eval_steps: int
     """Steps between validations."""
     save_steps: int

@@ -113,7 +113,7 @@ def test_a_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("asked", "runs"), [("paged_adamw_32bit", "adamw_torch"), ("paged_adamw_8bit", "adamw_8bit")]
 )
-def test_paged_optimisers_are_unpaged_without_a_gpu_and_it_is_said(
+def test_paged_optimizers_are_unpaged_without_a_gpu_and_it_is_said(
     tmp_path: Path, asked: str, runs: str
 ) -> None:
     found = plan(tmp_path, CPU, "trainer=published", f"trainer.optimizer={asked}")

@@ -9,6 +9,7 @@ from medft.files import atomic_folder
 from medft.format import UNKNOWN
 from medft.report.blocks import Block, Notice, Picture, Section, Table, Text
 from medft.report.comparison import tables
+from medft.report.comparison.chart import chart
 from medft.report.comparison.plot import draw
 from medft.report.comparison.result import Comparison
 from medft.report.comparison.seeds import RULE
@@ -56,7 +57,7 @@ def sections(comparison: Comparison, svg: bytes) -> list[Section]:
     alt = "Training and validation curves of " + ", ".join(line.label for line in comparison.lines)
     opening: list[Block] = [Notice(warning) for warning in comparison.warnings]
     parts = [
-        Section("", [*opening, Picture(svg, "image/svg+xml", alt, f"{NAME}.svg")]),
+        Section("", [*opening, chart(comparison, Picture(svg, "image/svg+xml", alt, f"{NAME}.svg"))]),
         Section("Results", [tables.results(comparison)]),
         Section("What differs between the configurations", _differing(comparison)),
     ]

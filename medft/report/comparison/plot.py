@@ -34,7 +34,7 @@ LONGEST_LABEL = 44
 UNITS: dict[Metric, str] = {
     "bits_per_byte": "bits per byte of the answers", "loss": "loss (nats per token)",
 }  # fmt: skip
-X_NAMES: dict[Axis, str] = {"step": "optimiser step", "tokens": "tokens seen", "seconds": "training time (s)"}
+X_NAMES: dict[Axis, str] = {"step": "optimizer step", "tokens": "tokens seen", "seconds": "training time (s)"}
 GRAY_PEN = Pen("#c4c4c4", "-", faint=0, width=0.8, marker=0)
 START, FLATTENED = 0.1, 2.5
 
