@@ -174,12 +174,12 @@ def test_help_loads_nothing_heavy() -> None:
             "medquad",
             "medquad.csv",
             (
-                "rows       16,412 in -> 12,728 train, 1,591 validation, 1,591 test",
-                "dropped    5 answer is question, 5 blank answer, 444 boilerplate, 48 duplicate",
+                "rows       16,412 in -> 12,724 train, 1,590 validation, 1,590 test",
+                "dropped    5 answer is question, 5 blank answer, 444 boilerplate, 6 contaminated",
                 "duplicates 161 rows share their answer with others: 54 different ones, the most common in 5",
-                "PHI        271 url, 149 phone, 24 zip code, 14 date, 13 email",
-                "overlap    0 questions and 0 answers of 3,182 held-out rows stand in train; 277 of 2,000",
-                "note     3,998 rows (25.1%) form one group",
+                "PHI        271 url, 162 phone, 56 date",
+                "overlap    0 questions and 0 answers of 3,180 held-out rows stand in train; 272 of 2,000",
+                "note     4,036 rows (25.4%) form one group",
             ),
         ),
         (
