@@ -154,9 +154,14 @@ def _tighten(node: Any) -> Any:
         case "literal":
             return _before(functools.partial(_word, node["expected"]), node)
         case "union":
-            wanted = " or ".join(_WANTED[choice["type"]] for choice in node["choices"])
+            wanted = " or ".join(_WANTED[_kind(choice)] for choice in node["choices"])
             return {**node, "custom_error_type": "union", "custom_error_message": wanted}
     return node
+
+
+def _kind(node: Any) -> str:
+    """The type of a choice, beneath what is done before."""
+    return str(node["type"]) if node["type"] in _WANTED else _kind(node["schema"])
 
 
 def _before(function: Callable[[Any], Any], node: Any) -> dict[str, Any]:

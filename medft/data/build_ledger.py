@@ -6,8 +6,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from medft.data.cache import digest, without_places
 from medft.data.cleaning.benchmarks import shipped
+from medft.data.cleaning.key_index import Mask
+from medft.data.cleaning.select import BENCHMARK
 from medft.data.config import DatasetConfig
 from medft.data.ledger import Ledger, SourceLedger
 from medft.data.record import SPLITS
@@ -49,12 +53,13 @@ def build_ledger(
                 kept={split: int((rows & own).sum()) for split, rows in kept.items()},
                 dropped={reason: count for reason, count in sorted(dropped.items()) if count},
                 repaired=dict(sorted(counted.repaired.items())),
+                found=_found(counted, division, own),
                 identifiers=dict(sorted(counted.identifiers.items())),
                 repeated=dict(sorted(counted.repeated.items())),
                 screened_for=() if _allowed(config, name) else tuple(b.name for b in shipped().covered),
             )
         )
-    notes = (*division.selection.notes, *_benchmark_notes(config, counts), *_member_notes(config))
+    notes = (*division.selection.notes, *_benchmark_notes(config, counts, division), *_member_notes(config))
     return Ledger(
         dataset=config.name,
         seed=seed,
@@ -62,12 +67,24 @@ def build_ledger(
         fingerprints={"config": digest(without_places(config)), **digests},
         notes=notes,
         statistics=division.statistics,
+        untied=dict(division.untied),
     ).check()
 
 
-def _benchmark_notes(config: DatasetConfig, counts: Mapping[str, SourceCounts]) -> Iterator[str]:
+def _found(counted: SourceCounts, division: Division, own: Mask) -> dict[str, int]:
+    found = Counter(counted.found)
+    found.update({name: int((rows & own).sum()) for name, rows in division.selection.found.items()})
+    return {name: count for name, count in sorted(found.items()) if count}
+
+
+def _benchmark_notes(
+    config: DatasetConfig, counts: Mapping[str, SourceCounts], division: Division
+) -> Iterator[str]:
     """What a model card must say of benchmark test questions that were met."""
-    for source, counted in counts.items():
+    none = np.zeros(len(division.index), dtype=np.bool_)
+    strays = division.selection.reasons.get(BENCHMARK, none)
+    for position, (source, counted) in enumerate(counts.items()):
+        aside = bool((strays & (division.index.column("source") == position)).any())
         if _allowed(config, source):
             yield f"{source}: not screened for test items of benchmarks (allow_benchmark_test)"
         for benchmark, count in counted.repeated.items():
@@ -76,6 +93,8 @@ def _benchmark_notes(config: DatasetConfig, counts: Mapping[str, SourceCounts]) 
             what = (
                 f"may be trained on (allow_benchmark_test): figures of this model on {benchmark} mean nothing"
                 if _allowed(config, source)
+                else "are set aside: they are in no split"
+                if aside
                 else "stand in the test split and are never trained on"
             )
             yield f"{source}: {count:,} test questions of {benchmark} {what}"

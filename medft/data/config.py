@@ -10,6 +10,7 @@ from typing import Literal
 
 from medft.checked import Count, Name
 from medft.config import nearest, unknown_key
+from medft.data.cleaning_config import CleaningConfig
 from medft.data.readers.registry import HUB, READERS
 from medft.errors import ConfigError
 
@@ -34,8 +35,8 @@ class ColumnsConfig:
     """The options of multiple choice: a column with a list or a mapping of letters, or one column each."""
     task: str | None = None
     """A column that names the task row by row; otherwise the data set's `task` holds."""
-    group: str | None = None
-    """A document, patient or topic that must not be split."""
+    group: str | tuple[str, ...] | None = None
+    """A document, patient or topic that must not be split; a list of columns for several of them."""
     turns: str | None = None
     """A list of {role, content} (or {from, value}) messages; `weight: 0` leaves a turn out of the loss."""
     language: str | None = None
@@ -45,29 +46,17 @@ class ColumnsConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class CleaningConfig:
-    """Which repairs and filters run; each drop is counted in the ledger under its own reason."""
-
-    drop_blank_answers: bool = True
-    """Drop rows without an answer (or question)."""
-    drop_leftovers: bool = True
-    """Drop rows in which a rephrasing model asks for its input instead of giving the text."""
-    max_characters: Count | None = None
-    """Drop rows whose question, context and answer together are longer; null keeps all."""
-    max_same_answer: Count | None = 5
-    """Keep at most this many rows with one and the same answer (boilerplate); null keeps all."""
-    near_duplicates: Literal["keep_together", "drop", "off"] = "keep_together"
-    """MinHash near duplicates: in one split, dropped but for one, or not looked for."""
-
-
-@dataclass(frozen=True, slots=True)
 class SplitConfig:
-    """How rows without a split of their own are divided, by group."""
+    """How rows without a split of their own are divided: by class, and never apart what is tied together."""
 
     validation: float = 0.1
     """Share of the rows for validation, 0 to 1."""
     test: float = 0.1
     """Share of the rows for test, 0 to 1."""
+    tie: tuple[Literal["question", "context", "answer", "group"], ...] | None = None
+    """Rows with the same of these stay in one split, near duplicates with them. null: all four, but for texts
+    that more rows share than a held-out split has, and instructions over many contexts (both are said). Short
+    answers of a closed set tie nothing."""
 
     def __post_init__(self) -> None:
         if min(self.validation, self.test) < 0 or self.validation + self.test >= 1:
@@ -122,8 +111,9 @@ class DatasetConfig:
     shuffle_options: int | None = None
     """Seed that shuffles the options of each question; null keeps their order. Questions whose options or
     explanation point at others by place or letter keep it, and so do a source's validation and test."""
-    labels: tuple[str, ...] = ()
-    """The classes there are; any other label is an error. Empty allows all."""
+    labels: tuple[str, ...] | dict[str, str] = ()
+    """The classes there are; any other label is an error. Empty allows all. As a map, what the source calls
+    them and what they are called in the prompt: {0: contradiction, 1: entailment}."""
     limit: Count | None = None
     """Take this many rows, drawn by seed; null takes all."""
     benchmark: str = ""

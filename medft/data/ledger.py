@@ -30,6 +30,8 @@ class SourceLedger:
     """Rows dropped, by reason."""
     repaired: dict[str, int]
     """Rows changed by each repair; a row may have several."""
+    found: dict[str, int] = field(default_factory=dict)
+    """Rows with a fault for which they are neither mended nor dropped, by fault."""
     identifiers: dict[str, int] = field(default_factory=dict)
     """Patterned identifiers met in rows that passed cleaning, by kind; see `dataset.phi`."""
     repeated: dict[str, int] = field(default_factory=dict)
@@ -54,6 +56,8 @@ class Ledger:
     """What else a reader must know: held-out benchmark rows, shares that could not be met, ..."""
     statistics: dict[str, int] = field(default_factory=dict)
     """Counts that are no rows in or out: near-duplicate clusters, the largest group, ..."""
+    untied: dict[str, int] = field(default_factory=dict)
+    """What does not tie rows together although it might (`dataset.split.tie`): how many rows it would tie."""
 
     @property
     def rows_in(self) -> int:

@@ -11,24 +11,33 @@ import contextlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medft.aliases import Advance
 from medft.data.build_ledger import build_ledger
+from medft.data.cleaning.draw import NOT_DRAWN
+from medft.data.cleaning.key_index import Mask
+from medft.data.cleaning.selection import Selection
 from medft.data.config import DatasetConfig
+from medft.data.costs import COSTS, Costs
 from medft.data.ingest import ingest
 from medft.data.ledger import Ledger
 from medft.data.record import SPLITS
-from medft.data.record_files import batches, schema
+from medft.data.record_files import PLACE, batches, schema
+from medft.data.row_log import ROWS, Done, RowLog
 from medft.data.source import SourceCounts
 from medft.data.splitting.division import Division, divide
 from medft.errors import DataError
 from medft.files import write_json
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CLOSED = "closed_answers.json"
+"""Keys of the answers of a closed set."""
 CONTAMINATED_ROWS = "contaminated.json"
 """Rows removed because they repeat a test item of a benchmark or a text of `dataset.decontaminate`: id, and
 the number of that item or line."""
-SKIPPED = "skipped.json"
-"""Rows that could not be used, with `dataset.on_error=skip`: place and reason of the first thousand."""
 
 
 def make(
@@ -47,13 +56,18 @@ def make(
         DataError: a source, row or column that cannot be used, or no row left to train on.
         HubError: a hub that cannot be reached or refuses.
     """
-    staging = folder / "staging.parquet"
-    ingested = ingest(config, staging, progress)
-    division = divide(ingested.index, ingested.signatures, config, seed)
-    _check_left(config, ingested.counts, division)
-    _deal_out(staging, folder, division)
+    staging, costs = folder / "staging.parquet", Costs()
+    with RowLog(folder / ROWS) as log:
+        ingested = ingest(config, staging, log, costs, progress)
+        with costs.of("splitting"):
+            division = divide(ingested.index, ingested.near, config, seed, ingested.benchmarks())
+        _check_left(config, ingested.counts, division)
+        with costs.of("writing"):
+            _deal_out(staging, folder, division, log)
     staging.unlink()
-    _write_removed(folder, ingested.counts)
+    _write_contaminated(folder, ingested.counts)
+    write_json(folder / CLOSED, {"keys": [int(key) for key in division.closed]})
+    write_json(folder / COSTS, {name: round(seconds, 3) for name, seconds in costs.items()})
     return build_ledger(config, seed, fingerprints, ingested.counts, division)
 
 
@@ -75,11 +89,16 @@ def _check_left(config: DatasetConfig, counts: Mapping[str, SourceCounts], divis
             "which are not trained on",
             remedy="dataset.allow_benchmark_test=true trains on them, and the model card says so",
         )
-    raise DataError(f"no row of data set '{config.name}' is left to train on", where=f"dropped: {reasons}")
+    held_out = ", ".join(f"{int(division.kept_in(name).sum()):,} {name}" for name in SPLITS[1:])
+    raise DataError(
+        f"data set '{config.name}' has no training rows: its source calls the others {held_out}",
+        where=f"dropped: {reasons}" if reasons else str(config.path or config.repo or config.name),
+        remedy="give it a train file (train.*) too; or dataset.path=<one of the files> to split that one",
+    )
 
 
-def _deal_out(staging: Path, folder: Path, division: Division) -> None:
-    """Copy the staged rows into one file per split."""
+def _deal_out(staging: Path, folder: Path, division: Division, log: RowLog) -> None:
+    """Copy the staged rows into one file per split, and name those that are in none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -94,16 +113,32 @@ def _deal_out(staging: Path, folder: Path, division: Division) -> None:
         start = 0
         for batch in batches(staging):
             rows = slice(start, start := start + batch.num_rows)
+            _note(batch, rows, division.selection, log)
+            batch = batch.drop_columns([PLACE])
             for name, writer in writers.items():
                 chosen = batch.filter(pa.array(kept[name][rows]))
                 if chosen.num_rows:
                     writer.write_batch(chosen)
 
 
-def _write_removed(folder: Path, counts: Mapping[str, SourceCounts]) -> None:
-    """Which rows repeated a held-out text, and which could not be used."""
+def _note(batch: pa.RecordBatch, rows: slice, selection: Selection, log: RowLog) -> None:
+    """Name the rows of a batch that are dropped, or kept with a fault."""
+    kinds: tuple[tuple[Done, dict[str, Mask]], ...] = (
+        ("dropped", selection.reasons),
+        ("kept", selection.found),
+    )
+    for done, masks in kinds:
+        for what, mask in masks.items():
+            if what == NOT_DRAWN:
+                continue
+            for i in mask[rows].nonzero()[0].tolist():
+                turns = [turn["content"] for turn in batch["turns"][i].as_py()]
+                texts = turns or [batch[name][i].as_py() for name in ("question", "answer")]
+                log.note(batch[PLACE][i].as_py(), what, done, " | ".join(texts))
+
+
+def _write_contaminated(folder: Path, counts: Mapping[str, SourceCounts]) -> None:
+    """Which rows repeated a held-out text."""
     repeated = [{"id": i, "repeats": what} for counted in counts.values() for i, what in counted.contaminated]
-    skipped = [{"place": p, "reason": r} for counted in counts.values() for p, r in counted.skipped]
-    for name, rows in ((CONTAMINATED_ROWS, repeated), (SKIPPED, skipped)):
-        if rows:
-            write_json(folder / name, rows)
+    if repeated:
+        write_json(folder / CONTAMINATED_ROWS, repeated)

@@ -9,7 +9,9 @@ from pathlib import Path
 from medft.aliases import Advance
 from medft.data import cache, pipeline
 from medft.data.config import DatasetConfig
+from medft.data.costs import COSTS
 from medft.data.ledger import Ledger
+from medft.data.pipeline import CLOSED
 from medft.data.readers.pins import pinned
 from medft.data.record import SPLITS, Record
 from medft.data.record_files import count_records, read_records
@@ -44,6 +46,16 @@ class Prepared:
     def rows(self, split: str) -> int:
         """Rows in a split."""
         return self.ledger.kept()[split]
+
+    def closed_answers(self) -> frozenset[int]:
+        """Keys (``keys.Tie``) of the answers of a closed set: letters, classes, yes and no."""
+        path = self.folder / CLOSED
+        return frozenset(read_json(path)["keys"]) if path.exists() else frozenset()
+
+    def costs(self) -> dict[str, float]:
+        """Seconds of each step, when the folder was made."""
+        path = self.folder / COSTS
+        return read_json(path) if path.exists() else {}
 
     def records(self, split: str) -> Iterator[Record]:
         """The records of a split, in the order of the sources."""

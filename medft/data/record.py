@@ -44,7 +44,12 @@ class Record:
     options: str = ""
     """The options of a multiple-choice question, a line each behind its letter; the label is the right one's
     letter."""
-    group: str = ""
-    """Records of one group never stand in two splits; empty means grouped by the question alone."""
+    groups: tuple[str, ...] = ()
+    """Document, patient, topic: records that share one of them never stand in two splits."""
     turns: tuple[Message, ...] = ()
     """A conversation of several turns, ending with the assistant; question and answer are then empty."""
+
+    @property
+    def group(self) -> str:
+        """The first of its groups, by which results are told apart; empty without one."""
+        return self.groups[0] if self.groups else ""

@@ -23,21 +23,27 @@ def schema() -> pa.Schema:
     import pyarrow as pa
 
     turns = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string()), ("learnt", pa.bool_())]))
-    return pa.schema([(name, turns if name == "turns" else pa.string()) for name in COLUMNS])
+    special = {"turns": turns, "groups": pa.list_(pa.string())}
+    return pa.schema([(name, special.get(name, pa.string())) for name in COLUMNS])
 
 
-class RecordWriter:
-    """Writes records to one parquet file; a context manager."""
+PLACE = "place"
+"""The column of a staging file that names the row of the source."""
+
+
+class StagingWriter:
+    """Writes records with their places to one parquet file; a context manager."""
 
     def __init__(self, path: Path) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        self._schema = schema()
+        self._schema = schema().append(pa.field(PLACE, pa.string()))
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
-        self._buffer: list[Record] = []
+        self._buffer: list[tuple[Record, str]] = []
         self._characters = 0
 
-    def __enter__(self) -> RecordWriter:
+    def __enter__(self) -> StagingWriter:
         return self
 
     def __exit__(
@@ -49,9 +55,9 @@ class RecordWriter:
         finally:
             self._writer.close()
 
-    def add(self, record: Record) -> None:
-        """Append one record."""
-        self._buffer.append(record)
+    def stage(self, record: Record, place: str) -> None:
+        """Append one record and the place of its row."""
+        self._buffer.append((record, place))
         self._characters += len(record.question) + len(record.context) + len(record.answer)
         self._characters += sum(len(turn.content) for turn in record.turns)
         if len(self._buffer) >= BATCH_ROWS or self._characters >= BATCH_CHARACTERS:
@@ -60,9 +66,20 @@ class RecordWriter:
     def _flush(self) -> None:
         import pyarrow as pa
 
-        rows = [asdict(record) for record in self._buffer]
-        self._writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=self._schema))
+        if not self._buffer:
+            return
+        columns = [
+            pa.array([_plain(record, name) for record, _ in self._buffer], self._schema.field(name).type)
+            for name in COLUMNS
+        ]
+        columns.append(pa.array([place for _, place in self._buffer], pa.string()))
+        self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
         self._buffer, self._characters = [], 0
+
+
+def _plain(record: Record, name: str) -> object:
+    value = getattr(record, name)
+    return [asdict(turn) for turn in value] if name == "turns" else value
 
 
 def batches(path: Path) -> Iterator[pa.RecordBatch]:
@@ -78,7 +95,7 @@ def read_records(path: Path) -> Iterator[Record]:
     for batch in batches(path):
         for row in batch.to_pylist():
             turns = tuple(Message(**turn) for turn in row.pop("turns"))
-            yield Record(**row, turns=turns)
+            yield Record(**{**row, "groups": tuple(row["groups"])}, turns=turns)
 
 
 def count_records(path: Path) -> int:

@@ -11,15 +11,28 @@ from medft.data.cleaning.benchmarks import Benchmarks, benchmark_of
 from medft.data.cleaning.contamination import CONTAMINATED, HeldOutTexts
 from medft.data.cleaning.filters import reason_to_drop
 from medft.data.cleaning.identifiers import redact_record
-from medft.data.cleaning.repair import repair
+from medft.data.cleaning.keys import answer_text, question_text
+from medft.data.cleaning.repair import Repaired, repair
 from medft.data.config import DatasetConfig
+from medft.data.costs import Costs
 from medft.data.readers.columns import NOT_SELECTED, check_columns, selected, split_of, to_record
 from medft.data.readers.rows import RowError, SourceRow
 from medft.data.readers.sources import read_rows
 from medft.data.record import Record
+from medft.data.row_log import RowLog
 from medft.errors import DataError
 
-MOST_SKIPPED = 1000
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """A record that has passed the checks of one row."""
+
+    record: Record
+    """Mended."""
+    split: str
+    """Where the source itself puts it; empty when it says nothing."""
+    place: str
+    """File and line."""
 
 
 @dataclass(slots=True)
@@ -32,6 +45,8 @@ class SourceCounts:
     """By reason."""
     repaired: Counter[str] = field(default_factory=Counter)
     """Rows changed, by repair."""
+    found: Counter[str] = field(default_factory=Counter)
+    """Rows with a fault that was left as it is, by fault."""
     identifiers: Counter[str] = field(default_factory=Counter)
     """Patterned identifiers found, by kind."""
     benchmark: Counter[str] = field(default_factory=Counter)
@@ -40,8 +55,6 @@ class SourceCounts:
     """Ids of rows dropped for repeating a held-out text, with the place of that text."""
     repeated: Counter[str] = field(default_factory=Counter)
     """Rows dropped for repeating a test item, by benchmark."""
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    """Places of the first ``MOST_SKIPPED`` rows that could not be used, with the reason."""
 
 
 @dataclass(slots=True)
@@ -54,12 +67,15 @@ class Source:
     benchmarks: Benchmarks | None
     """Whose test items no training row may repeat."""
     progress: Advance
+    log: RowLog
+    costs: Costs
     counts: SourceCounts = field(default_factory=SourceCounts)
     ids: set[int] = field(default_factory=set)
 
-    def records(self) -> Iterator[tuple[Record, str]]:
-        """The cleaned records with the split that the source itself puts them in; all else is counted."""
-        for item in check_columns(read_rows(self.config), self.config):
+    def records(self) -> Iterator[Cleaned]:
+        """The cleaned records; all else is counted."""
+        rows = check_columns(read_rows(self.config), self.config)
+        for item in self.costs.of_each("reading", rows):
             self.counts.rows_in += 1
             self.progress(1)
             try:
@@ -70,10 +86,9 @@ class Source:
                 if self.config.on_error == "stop":
                     raise
                 outcome = error.reason
-                if len(self.counts.skipped) < MOST_SKIPPED:
-                    self.counts.skipped.append((error.where, error.reason))
+                self.log.note(error.where, error.reason, "dropped")
             if isinstance(outcome, Record):
-                yield outcome, split
+                yield Cleaned(outcome, split, row.place)
             else:
                 self.counts.dropped[outcome] += 1
         if not self.counts.rows_in:
@@ -95,13 +110,29 @@ class Source:
         record = to_record(row, self.counts.rows_in, self.name, self.config, done)
         self.counts.repaired.update(done)
         self._check_id(record, row)
-        cleaned = repair(record, self.counts.repaired)
-        if reason := reason_to_drop(cleaned, self.config.cleaning):
+        repaired = repair(record, self.config.cleaning, self.costs)
+        cleaned = repaired.record
+        if reason := repaired.drop or reason_to_drop(cleaned, self.config.cleaning):
+            self.log.note(row.place, reason, "dropped", shown(record))
             return reason
-        if repeated := self._repeated(cleaned, split):
+        with self.costs.of("decontamination"):
+            repeated = self._repeated(cleaned, split)
+        if repeated:
             self.counts.contaminated.append((cleaned.id, repeated))
+            self.log.note(row.place, CONTAMINATED, "dropped", shown(cleaned))
             return CONTAMINATED
-        return self._without_identifiers(cleaned, row)
+        with self.costs.of("identifiers"):
+            screened = self._without_identifiers(cleaned, row)
+        self._count(repaired, row.place)
+        return screened
+
+    def _count(self, repaired: Repaired, place: str) -> None:
+        self.counts.repaired.update(repaired.mended)
+        self.counts.found.update(repaired.found)
+        for name in repaired.mended:
+            self.log.note(place, name, "mended", *repaired.excerpts[name])
+        for name in repaired.found:
+            self.log.note(place, name, "kept", *repaired.excerpts[name])
 
     def _repeated(self, record: Record, split: str) -> str:
         """The place of a held-out text that ``record`` repeats, or nothing.
@@ -138,6 +169,11 @@ class Source:
             )
         self.counts.identifiers.update(found)
         return redacted if self.config.phi == "redact" else record
+
+
+def shown(record: Record) -> str:
+    """What an excerpt of a record begins with."""
+    return f"{question_text(record)} | {answer_text(record) or record.label}"
 
 
 def _good(item: SourceRow | RowError) -> SourceRow:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from medft.prompt.encode import IGNORE
+from medft.prompt.encoded import IGNORE
 
 
 class LinearCrossEntropy(torch.autograd.Function):

@@ -14,7 +14,7 @@ from medft.evaluation.questions import Question
 from medft.inference.generation import Reply, Sampling
 from medft.inference.likelihood import Likelihood
 from medft.inference.session import Session
-from medft.prompt.encode import Encoded
+from medft.prompt.encoded import Encoded
 
 AnswerKind = Literal["generated", "scored"]
 T = TypeVar("T", Reply, Likelihood)

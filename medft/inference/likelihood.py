@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from medft.inference.generation import BATCH_TOKENS, batches, left_padded
 from medft.models.causal_lm import CausalLM
-from medft.prompt.encode import IGNORE, Encoded
+from medft.prompt.encoded import IGNORE, Encoded
 
 
 @dataclass(frozen=True, slots=True)

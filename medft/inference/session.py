@@ -15,7 +15,8 @@ from medft.inference.generation import BATCH_TOKENS, Reply, Sampling, generate, 
 from medft.inference.likelihood import Likelihood, likelihoods
 from medft.models.causal_lm import AdaptedLM, CausalLM
 from medft.models.folder import check_adapter
-from medft.prompt.encode import Encoded, Encoder
+from medft.prompt.encode import Encoder
+from medft.prompt.encoded import Encoded
 from medft.prompt.tokenizer import Tokenizer
 
 if TYPE_CHECKING:

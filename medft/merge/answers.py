@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from medft.aliases import Advance
 from medft.errors import MergeError
-from medft.prompt.encode import IGNORE
+from medft.prompt.encoded import IGNORE
 
 if TYPE_CHECKING:
     import torch

@@ -16,7 +16,7 @@ from medft.merge.answers import Row
 from medft.merge.inputs import Inputs
 from medft.merge.logits import Questions
 from medft.merge.merge import merge
-from medft.prompt.encode import IGNORE
+from medft.prompt.encoded import IGNORE
 from medft.runs import RunDir
 
 ASKED = 32

@@ -13,13 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medft.errors import ConfigError, EngineError, PromptError
+from medft.models import plain_tokenizer
 from medft.models.chat_templates import end_of_turn, suitable, text_of
 from medft.prompt.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
 
-def load(path: Path, pad_token: str | None = None, chat_template: str | None = None) -> Tokenizer:
+def load(
+    path: Path, pad_token: str | None = None, chat_template: str | None = None, *, counting: bool = False
+) -> Tokenizer:
     """The fast tokenizer of folder ``path``, with a pad token that ends no answer.
 
     A pad token that is missing, or that also ends an answer (its loss would be masked with the padding and
@@ -31,16 +34,18 @@ def load(path: Path, pad_token: str | None = None, chat_template: str | None = N
         pad_token: the token to pad with; None: one is chosen.
         chat_template: how conversations are written, as ``chat_templates.text_of`` takes it; None: the
             tokenizer's own.
+        counting: whether a tokenizer will do that splits texts alike and does no more, see
+        ``plain_tokenizer``.
 
     Returns:
-        A ``transformers.PreTrainedTokenizerFast``.
+        A ``transformers.PreTrainedTokenizerFast``, or a ``PlainTokenizer``.
 
     Raises:
         ConfigError: ``pad_token`` is not in the vocabulary, or ends answers; no such ``chat_template``.
         EngineError: no tokenizer in the folder, or one without a fast implementation.
         PromptError: no chat template, or no end-of-sequence token.
     """
-    tokenizer = read(path)
+    tokenizer: Tokenizer = (plain_tokenizer.read(path) if counting else None) or read(path)
     if chat_template is not None:
         tokenizer.chat_template = text_of(chat_template)
     if not tokenizer.chat_template:

@@ -10,44 +10,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from medft.data.record import Message
 from medft.errors import PromptError
 from medft.prompt.blanks import doubled_blank
 from medft.prompt.chat import Chat, Skeleton
+from medft.prompt.encoded import IGNORE, Answer, Encoded, Labelled, Tokenized
 from medft.prompt.guard import Guard
 from medft.prompt.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
-
-IGNORE = -100
-"""The label of a token without loss, as in torch.nn.CrossEntropyLoss."""
-
-RowFault = Literal["", "answer truncated", "prompt longer than max_length", "answer merges with the prompt"]
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """One conversation as ids; all three lists have the same length, unless ``problem`` drops the row."""
-
-    input_ids: list[int]
-    """Token ids, BOS included where the chat template writes one."""
-    labels: list[int]
-    """The id where the token is learnt (answers and the stop token after each), -100 elsewhere."""
-    answer_bytes: list[int]
-    """-1 outside answers, on stop tokens and on words that the chat template itself puts before an answer
-    (they are learnt all the same: a server's prompt ends before them); on answer tokens >= 0, summing to the
-    UTF-8 bytes of the answers kept: the denominator of bits per byte."""
-    problem: RowFault = ""
-    """Why the row was cut (it is still usable) or must be dropped (its lists are then empty)."""
-
-    @property
-    def usable(self) -> bool:
-        """Whether the row can be trained on."""
-        return bool(self.input_ids)
 
 
 class Encoder:
@@ -73,15 +47,30 @@ class Encoder:
 
     def encode(self, conversations: Sequence[Sequence[Message]]) -> list[Encoded]:
         """Encode whole conversations, each ending with an assistant turn, as one batch."""
+        return [row.encoded() for row in self.rows(conversations)]
+
+    def rows(self, conversations: Sequence[Sequence[Message]]) -> list[Labelled]:
+        """The same as ids and the places of the answers among them, for those who build arrays of many
+        rows."""
+        return self.label(self.tokenize(conversations))
+
+    def tokenize(self, conversations: Sequence[Sequence[Message]]) -> Tokenized:
+        """The part of encoding that the tokenizer does, in threads of its own."""
         shapes = [self.chat.shape(messages) for messages in conversations]
-        skeletons = [self.chat.skeleton(roles) for roles, _ in shapes]
         contents = [texts for _, texts in shapes]
+        learnt = [
+            [turn.learnt for turn in messages if turn.role == "assistant"] for messages in conversations
+        ]
+        return Tokenized(
+            self._tokenize([self.chat.skeleton(roles) for roles, _ in shapes], contents), contents, learnt
+        )
+
+    def label(self, tokenized: Tokenized) -> list[Labelled]:
+        """The rest of it."""
         return [
-            self._label(
-                encoding, skeleton, texts, [turn.learnt for turn in messages if turn.role == "assistant"]
-            )
-            for (encoding, skeleton), texts, messages in zip(
-                self._tokenize(skeletons, contents), contents, conversations, strict=True
+            self._label(encoding, skeleton, texts, learnt)
+            for (encoding, skeleton), texts, learnt in zip(
+                tokenized.encodings, tokenized.contents, tokenized.learnt, strict=True
             )
         ]
 
@@ -124,37 +113,37 @@ class Encoder:
 
     def _label(
         self, encoding: Encoding, skeleton: Skeleton, contents: Sequence[str], learnt: Sequence[bool]
-    ) -> Encoded:
-        """Ids, with the labels of the answers that are ``learnt``."""
+    ) -> Labelled:
+        """Ids, with the places of the answers that are ``learnt``."""
         ids: list[int] = encoding.ids
-        labels, sizes = [IGNORE] * len(ids), [-1] * len(ids)
+        answers = []
         spans = skeleton.spans(contents)
         for turn, lead in itertools.compress(skeleton.answers, learnt):
             start, end = spans[turn]
             begin = start - len(lead)
             first = encoding.char_to_token(begin)
             if first is None or _chars(encoding, first)[0] != begin:
-                return Encoded([], [], [], "answer merges with the prompt")
+                return Labelled([], (), "answer merges with the prompt")
             # A space before the answer may join its first word; other words of the template say nothing of
             # it.
             constant = len(lead.rstrip(" "))
             counted = encoding.char_to_token(begin + constant) if constant else first
             if counted is None:
-                return Encoded([], [], [], "answer merges with the prompt")
+                return Labelled([], (), "answer merges with the prompt")
             after = _first_token_from(encoding, end, len(ids))
             stop = next((i for i in range(after, len(ids)) if ids[i] in self.stop_ids), len(ids) - 1)
-            labels[first : stop + 1] = ids[first : stop + 1]
             cut = min(after, self.max_length)
             if counted < cut:
                 kept = end if cut == after else _chars(encoding, cut - 1)[1]
-                sizes[counted:cut] = [0] * (cut - counted)
-                sizes[counted] = len(contents[turn][: max(kept - start, 0)].encode())
+                size = len(contents[turn][: max(kept - start, 0)].encode())
+                answers.append(Answer(first, min(stop + 1, self.max_length), counted, cut, size))
+            else:
+                answers.append(Answer(first, min(stop + 1, self.max_length), 0, 0, 0))
         if len(ids) <= self.max_length:
-            return Encoded(ids, labels, sizes)
-        if max(sizes[: self.max_length]) < 0:
-            return Encoded([], [], [], "prompt longer than max_length")
-        keep = slice(self.max_length)
-        return Encoded(ids[keep], labels[keep], sizes[keep], "answer truncated")
+            return Labelled(ids, tuple(answers))
+        if not any(answer.bytes_end for answer in answers):
+            return Labelled([], (), "prompt longer than max_length")
+        return Labelled(ids[: self.max_length], tuple(answers), "answer truncated")
 
 
 def _first_token_from(encoding: Encoding, position: int, length: int) -> int:

@@ -30,11 +30,12 @@ class Guard:
         self.special: dict[str, int] = {token.content: i for i, token in added.items() if token.special}
         """Ids of the special tokens by their strings."""
         longest_first = sorted(self.special, key=len)[::-1]
+        self._first = {name[0] for name in self.special}
         self._spelt = re.compile("|".join(map(re.escape, longest_first)))
 
     def needed(self, texts: Iterable[str]) -> bool:
         """Whether one of ``texts`` spells a special token."""
-        return bool(self.special) and any(self._spelt.search(text) for text in texts)
+        return any(any(first in text for first in self._first) and self._spelt.search(text) for text in texts)
 
     def rename(self, text: str) -> str:
         """``text`` of a chat template, its special tokens under the names that ``tokenizer`` knows."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from medft.data.record import Message
-from medft.prompt.encode import IGNORE, Encoded, Encoder
+from medft.prompt.encode import Encoder
+from medft.prompt.encoded import IGNORE, Encoded
 from medft.prompt.faults import faults
 from medft.prompt.guard import Guard
 from medft.prompt.tokenizer import Tokenizer

@@ -11,11 +11,13 @@ from medft.data.examination.findings import DatasetFinding
 from medft.data.record import Message, Record
 from medft.errors import PromptError
 from medft.prompt.config import TemplateConfig
-from medft.prompt.encode import IGNORE, Encoder
+from medft.prompt.encode import Encoder
 from medft.prompt.faults import REMEDIES, faults
-from medft.prompt.preview import answer_start
+from medft.prompt.labels import REMEDY, named, unoffered
 from medft.prompt.template import messages
 
+_NAMED = 10
+"""Rows that cannot be worded, by id."""
 _SERIOUS = 0.01
 """Share of the rows from which a fault in the data is no accident."""
 
@@ -42,6 +44,8 @@ class Survey:
         self.rows = 0
         self.faults: Counter[str] = Counter()
         self.unworded: Counter[tuple[str, str]] = Counter()
+        self.unworded_ids: dict[str, list[str]] = {}
+        self.unoffered: Counter[str] = Counter()
         self.problems: Counter[str] = Counter()
 
     def __call__(self, records: Sequence[Record]) -> Sequence[tuple[int, int]]:
@@ -64,7 +68,13 @@ class Survey:
     def findings(self) -> Iterator[DatasetFinding]:
         """What was found, in sentences."""
         for (what, remedy), count in self.unworded.most_common():
-            yield DatasetFinding("problem", f"{_rows(count)} cannot be worded: {what}", remedy)
+            few = count < _SERIOUS * self.rows and "has no wording" not in what
+            ids = ", ".join(self.unworded_ids[what])
+            said = f"{_rows(count)} cannot be worded: {what} ({ids}{', ...' if count > _NAMED else ''})"
+            yield DatasetFinding("warning" if few else "problem", f"{said}; training drops them", remedy)
+        if self.unoffered:
+            what = f"the prompts do not offer the gold labels {named(self.unoffered)}; training refuses them"
+            yield DatasetFinding("problem", what, REMEDY % next(iter(self.unoffered)))
         for name, count in self.faults.most_common():
             level = "problem" if count >= _SERIOUS * self.rows else "warning"
             yield DatasetFinding(level, f"prompt fault in {_rows(count)}: {name}", REMEDIES[name])
@@ -74,19 +84,24 @@ class Survey:
 
     def _worded(self, record: Record) -> tuple[Message, ...] | None:
         try:
-            return messages(record, self._template)
+            conversation = messages(record, self._template)
         except PromptError as error:
             self.unworded[error.what, error.remedy] += 1
+            ids = self.unworded_ids.setdefault(error.what, [])
+            ids += [record.id] * (len(ids) < _NAMED)
             return None
+        self.unoffered.update(filter(None, [unoffered(record, self._template)]))
+        return conversation
 
     def _count(self, worded: Sequence[Sequence[Message]]) -> Iterator[tuple[int, int]]:
-        for row in self._encoder.encode(worded) if self._encoder and worded else ():
-            if not row.usable:
+        for row in self._encoder.rows(worded) if self._encoder and worded else ():
+            if not row.ids:
                 self.problems[row.problem] += 1
                 continue
-            if answer_start(row) >= self._max_length:
+            starts = (answer.bytes_start for answer in row.answers if answer.bytes_end)
+            if min(starts, default=len(row.ids)) >= self._max_length:
                 self.problems["prompt longer than max_length"] += 1
-            yield len(row.input_ids), len(row.labels) - row.labels.count(IGNORE)
+            yield len(row.ids), sum(max(answer.end - answer.start, 0) for answer in row.answers)
 
 
 def _rows(count: int) -> str:

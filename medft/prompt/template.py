@@ -9,6 +9,10 @@ from medft.errors import PromptError
 from medft.prompt.config import PLACEHOLDER, TemplateConfig, WordingConfig
 
 
+class UnwordedError(PromptError):
+    """One record that the template cannot word, where it words others of its kind."""
+
+
 def wording(template: TemplateConfig, task: str, language: str, context: bool = False) -> WordingConfig:
     """The wording of ``task``, in ``language`` where the template has one, with or without a context.
 
@@ -33,8 +37,8 @@ def messages(record: Record, template: TemplateConfig) -> tuple[Message, ...]:
     bring their own.
 
     Raises:
-        PromptError: no wording for the task, a field the wording needs is empty, or it has no place for a
-            context that is there.
+        UnwordedError: a field that the wording needs is empty, or a context has no place in it.
+        PromptError: no wording for the task.
     """
     context = bool(record.context.strip())
     words = wording(template, record.task, record.language, context)
@@ -45,7 +49,7 @@ def messages(record: Record, template: TemplateConfig) -> tuple[Message, ...]:
         return record.turns if record.turns[0].role == "system" else (*system, *record.turns)
     for name in sorted(words.fields()):
         if not getattr(record, name).strip():
-            raise PromptError(
+            raise UnwordedError(
                 f"template '{template.name}' needs the field '{name}' for task '{record.task}'",
                 where=f"record {record.id} of {record.source} has none",
                 remedy=f"map a column to it (dataset.columns.{name}=...) or choose another template=...",
@@ -80,8 +84,8 @@ def check_fields(
         )
 
 
-def _without_context(template: TemplateConfig, task: str, source: str) -> PromptError:
-    return PromptError(
+def _without_context(template: TemplateConfig, task: str, source: str) -> UnwordedError:
+    return UnwordedError(
         f"template '{template.name}' has no place for the context of '{source}' in task '{task}'",
         remedy="choose another template=..., or leave the context out: dataset.columns.context=null",
     )

@@ -19,15 +19,19 @@ class Tokenizer(Protocol):
     backend_tokenizer: tokenizers.Tokenizer
     chat_template: str | None
     pad_token: str | None
-    pad_token_id: int | None
     bos_token: str | None
     bos_token_id: int | None
     eos_token_id: int | None
     unk_token: str | None
-    all_special_ids: list[int]
-    special_tokens_map: Mapping[str, object]
-    added_tokens_decoder: Mapping[int, tokenizers.AddedToken]
 
+    @property
+    def pad_token_id(self) -> int | None: ...
+    @property
+    def all_special_ids(self) -> list[int]: ...
+    @property
+    def special_tokens_map(self) -> Mapping[str, object]: ...
+    @property
+    def added_tokens_decoder(self) -> Mapping[int, tokenizers.AddedToken]: ...
     def __len__(self) -> int: ...
     def apply_chat_template(
         self, conversation: Turns, *, tokenize: bool, add_generation_prompt: bool = False

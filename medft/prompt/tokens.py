@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,12 +14,15 @@ from typing import Literal
 from medft.aliases import Advance
 from medft.config import plain
 from medft.data.cache import code_version, digest, lock
-from medft.data.record import Record
+from medft.data.record import Message, Record
 from medft.errors import PromptError
 from medft.files import atomic_folder, read_json, write_json
+from medft.prompt.arrays import record_batch, schema
 from medft.prompt.config import TemplateConfig
-from medft.prompt.encode import IGNORE, Encoded, Encoder
-from medft.prompt.template import messages
+from medft.prompt.encode import Encoder
+from medft.prompt.encoded import Labelled, Tokenized
+from medft.prompt.labels import demand_offered, unoffered
+from medft.prompt.template import UnwordedError, messages
 
 _BATCH = 512
 
@@ -53,37 +57,70 @@ def encode_split(
     too_long: Literal["truncate", "drop"],
     advance: Advance = lambda rows: None,
 ) -> EncodedSplit:
-    """Encode ``records`` in batches into ``path``, in bounded memory."""
+    """Encode ``records`` in batches into ``path``, in bounded memory; rows that ``template`` cannot word are
+    left out and counted.
+
+    Raises:
+        PromptError: no wording for a task, or labels that the prompts do not offer.
+    """
     import numpy as np
     import pyarrow as pa
 
-    ids = pa.list_(pa.int32())
-    schema = pa.schema([("input_ids", ids), ("labels", ids), ("answer_bytes", ids), ("length", pa.int32())])
     problems: Counter[str] = Counter()
     lengths = array("I")
     loss_tokens = answer_bytes = 0
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
-        for batch in _batches(records, _BATCH):
-            encoded = encoder.encode([messages(record, template) for record in batch])
-            problems.update(row.problem for row in encoded if row.problem)
-            rows = [row for row in encoded if row.usable and not (row.problem and too_long == "drop")]
-            lengths.extend(len(row.input_ids) for row in rows)
-            loss_tokens += sum(len(row.labels) - row.labels.count(IGNORE) for row in rows)
-            answer_bytes += sum(_bytes(row) for row in rows)
-            columns = (
-                [row.input_ids for row in rows],
-                [row.labels for row in rows],
-                [row.answer_bytes for row in rows],
-                [len(row.input_ids) for row in rows],
-            )
-            arrays = [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
-            advance(len(batch))
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema()) as writer:
+        for labelled in _ahead(encoder, records, template, problems, advance):
+            problems.update(row.problem for row in labelled if row.problem)
+            rows = [row for row in labelled if row.ids and not (row.problem and too_long == "drop")]
+            lengths.extend(len(row.ids) for row in rows)
+            loss_tokens += sum(max(a.end - a.start, 0) for row in rows for a in row.answers)
+            answer_bytes += sum(a.size for row in rows for a in row.answers)
+            writer.write_batch(record_batch(rows))
     deciles = np.percentile(lengths, range(0, 101, 10)).astype(int).tolist() if lengths else []
     return EncodedSplit(
         path, len(lengths), sum(lengths), loss_tokens, answer_bytes, max(lengths, default=0), tuple(deciles),
         dict(problems),
     )  # fmt: skip
+
+
+def _ahead(
+    encoder: Encoder,
+    records: Iterable[Record],
+    template: TemplateConfig,
+    problems: Counter[str],
+    advance: Advance,
+) -> Iterator[list[Labelled]]:
+    """Batches of encoded rows; while one is dealt with here, the tokenizer is at work on the next."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting: Future[Tokenized] | None = None
+        rows = 0
+        for batch in _batches(records, _BATCH):
+            worded = list(_worded(batch, template, problems))
+            following = pool.submit(encoder.tokenize, worded)
+            if waiting:
+                yield encoder.label(waiting.result())
+                advance(rows)
+            waiting, rows = following, len(batch)
+        if waiting:
+            yield encoder.label(waiting.result())
+            advance(rows)
+
+
+def _worded(
+    batch: Sequence[Record], template: TemplateConfig, problems: Counter[str]
+) -> Iterator[tuple[Message, ...]]:
+    """The conversations of the rows that the template can word; the others are counted by reason."""
+    missing: Counter[str] = Counter()
+    for record in batch:
+        try:
+            conversation = messages(record, template)
+        except UnwordedError as error:
+            problems[f"cannot be worded: {error.what}"] += 1
+            continue
+        missing.update(filter(None, [unoffered(record, template)]))
+        yield conversation
+    demand_offered(missing, template)
 
 
 def encode_splits(
@@ -150,10 +187,6 @@ def _demand_rows(train: EncodedSplit, max_length: int) -> None:
         where=reasons,
         remedy="raise trainer.max_length (2048 is usual), or shorten the template",
     )
-
-
-def _bytes(row: Encoded) -> int:
-    return sum(size for size in row.answer_bytes if size > 0)
 
 
 def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:

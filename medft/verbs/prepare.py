@@ -10,14 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medft.checked import CountOrNone, Seed
-from medft.data.cleaning.identifiers import redact_record
+from medft.data.cleaning.identifiers import redact, redact_record
 from medft.data.config import DatasetConfig
 from medft.data.examination.examine import Report, examine
 from medft.data.prepare import Prepared, prepare
 from medft.data.record import Record
+from medft.data.row_log import NotedRow, NotedRows, read_log
 from medft.errors import MedftError, PromptError
 from medft.files import atomic_folder, clear_left, numbered, stamp
 from medft.models.base_models import settled, training_base
+from medft.models.families import folder_of
 from medft.models.gguf import is_gguf
 from medft.models.hub import fetch
 from medft.models.registry import ModelConfig
@@ -141,7 +143,7 @@ def _tokenizer(config: PrepareConfig) -> tuple[Previewer | None, Prompts]:
     prompts = Prompts(config.template.name, config.trainer.max_length, name, note)
     if folder is None:
         return None, prompts
-    tokenizer = tokenizers.load(folder, config.model.pad_token, config.model.chat_template)
+    tokenizer = tokenizers.load(folder, config.model.pad_token, config.model.chat_template, counting=True)
     stops = tokenizers.stop_ids(tokenizer, folder)
     return Previewer(tokenizer, stops, config.trainer.max_length), prompts
 
@@ -164,12 +166,10 @@ def choose_tokenizer(config: PrepareConfig) -> tuple[Path | None, str, str]:
             why = error.what
     if model.family is None:
         return None, "", f"No tokens were counted: {why}."
-    from medft.models.tiny import twin
-
-    built = twin(model.family, config.artifacts / "tiny")
-    name = f"{built.family}'s tiny twin"
+    folder = folder_of(model.family)  # a twin has its tokenizer and generation settings from there
+    name = f"{folder.name}'s tiny twin"
     note = f"Tokens are those of {name}, whose tokenizer cuts finer than the real one's ({why})."
-    return built.bits16, name, note
+    return folder, name, note
 
 
 def _of_model(model: ModelConfig, artifacts: Path) -> Path:
@@ -192,7 +192,17 @@ def _examine(
     survey = Survey(config.template, previewer.uncut if previewer else None, max_length, progress)
     report = examine(prepared, survey, max_length)
     tokens = report.tokens if previewer and survey.counted else None
-    return replace(report, tokens=tokens, findings=worst_first([*report.findings, *survey.findings()]))
+    noted = _with_text(prepared) if config.show else report.noted
+    found = worst_first([*report.findings, *survey.findings()])
+    return replace(report, tokens=tokens, findings=found, noted=noted)
+
+
+def _with_text(prepared: Prepared) -> tuple[NotedRows, ...]:
+    """The rows that were noted with excerpts of their texts, patterned identifiers masked."""
+    return tuple(
+        replace(kind, first=tuple(NotedRow(Path(row.row).name, redact(row.text)[0]) for row in kind.first))
+        for kind in read_log(prepared.folder)
+    )
 
 
 def _previews(config: PrepareConfig, prepared: Prepared, previewer: Previewer) -> Iterator[Preview]:

@@ -4,7 +4,7 @@
     python -m tests.benchmarks.bench_encode 16000 160000 1600000
 
 With MEDFT_REAL_DATA: MedQuAD's csv and the real Mistral tokenizer; without it: the bundled sample, repeated,
-and a tiny twin's tokenizer. Both sides use the same batches and as many threads as there are cores. Aim: 60%.
+and a tiny twin's tokenizer. Both sides use the same batches and as many threads as there are cores. Aim: 90%.
 With numbers: the peak memory of encoding that many synthetic rows, each in a process of its own; it should
 hardly grow with them. Seen: 846, 851 and 861 MB for 16,000, 160,000 and 1,600,000 rows, libraries included.
 """

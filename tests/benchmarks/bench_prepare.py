@@ -3,7 +3,7 @@
     MEDFT_REAL_DATA=<folder with medquad.csv> python -m tests.benchmarks.bench_prepare
     python -m tests.benchmarks.bench_prepare 16000 160000 1600000
 
-Without arguments: the whole real MedQuAD csv, near-duplicate search included; aims: 60 s on two cores, 2 GB.
+Without arguments: the whole real MedQuAD csv, near-duplicate search included; aims: 20 s on two cores, 2 GB.
 With numbers: that many synthetic rows each, in a process of its own, so that the peak of each is seen; what
 grows with the rows is the index; aim: 1 kB a row.
 
@@ -28,7 +28,7 @@ from typing import Any
 from medft.data.config import ColumnsConfig, DatasetConfig
 from medft.data.prepare import prepare
 
-SECONDS, MEGABYTES, BYTES_A_ROW = 60, 2048, 1000
+SECONDS, MEGABYTES, BYTES_A_ROW = 20, 2048, 1000
 
 
 def measure(path: Path) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from medft.data.cleaning import keys
 from medft.data.cleaning.benchmarks import Benchmarks, Covered
 from medft.data.cleaning.fingerprints import Fingerprints, fingerprint
 from medft.data.config import DatasetConfig
-from medft.data.examination.examine import examine
-from medft.data.pipeline import CONTAMINATED_ROWS, SKIPPED
+from medft.data.pipeline import CONTAMINATED_ROWS
 from medft.data.prepare import LEDGER
+from medft.data.row_log import ROWS
 from medft.errors import DataError
 from tests.data.support import FIXTURES, dataset, everything, jsonl, prepared, qa
 
@@ -74,7 +74,7 @@ def test_a_second_call_reuses_and_any_change_that_matters_does_not(tmp_path):
     assert not prepared(dataset(path=path), tmp_path, seed=2).reused
     for changed in (
         {"limit": 5},
-        {"columns": {"question": "question", "answer": "question"}},
+        {"columns": {"question": "question", "answer": "answer", "context": "question"}},
         {"cleaning": {"max_same_answer": 2}},
         {"split": {"test": 0.2}},
         {"phi": "redact"},
@@ -183,13 +183,13 @@ def test_bad_rows_are_skipped_and_counted_when_asked(tmp_path):
     done = prepared(dataset("csv", path, on_error="skip"), tmp_path)
     assert done.ledger.rows_in == 24
     assert done.ledger.dropped() == {"shifted_columns": 1, "not_utf8": 1, "null_bytes": 1, "malformed_csv": 1}
-    assert [(row["place"], row["reason"]) for row in json.loads((done.folder / SKIPPED).read_text())] == [
+    noted = [json.loads(line) for line in (done.folder / ROWS).read_text().splitlines()]
+    assert [(row["row"], row["what"]) for row in noted if row["done"] == "dropped"] == [
         (f"{path}:22", "shifted_columns"),
         (f"{path}:23", "not_utf8"),
         (f"{path}:24", "null_bytes"),
         (f"{path}:25", "malformed_csv"),
     ]
-    assert any(SKIPPED in finding.remedy for finding in examine(done).findings)
     with pytest.raises(DataError) as error:
         prepared(dataset("csv", path), tmp_path)
     assert error.value.where == f"{path}:22"

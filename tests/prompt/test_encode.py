@@ -11,7 +11,8 @@ import pytest
 from medft.data.record import Message
 from medft.errors import PromptError
 from medft.models import tokenizer as tokenizers
-from medft.prompt.encode import IGNORE, Encoder
+from medft.prompt.encode import Encoder
+from medft.prompt.encoded import IGNORE
 
 TALK = (
     Message("system", "You are a medical professional."),

@@ -8,7 +8,8 @@ from medft.data.record import Record
 from medft.errors import PromptError
 from medft.models import tokenizer as tokenizers
 from medft.prompt.config import TemplateConfig
-from medft.prompt.encode import IGNORE, Encoder
+from medft.prompt.encode import Encoder
+from medft.prompt.encoded import IGNORE
 from medft.prompt.template import messages
 
 ROW = Record(

@@ -10,7 +10,7 @@ import pytest
 
 from medft.data.record import Message
 from medft.models import tokenizer as tokenizers
-from medft.prompt.encode import IGNORE
+from medft.prompt.encoded import IGNORE
 from medft.prompt.preview import Preview, Previewer
 
 FAMILIES = ("gemma", "llama2", "mistral", "llama3_1", "qwen3")

@@ -16,7 +16,8 @@ from medft.data.record import Record
 from medft.errors import PromptError
 from medft.models import tokenizer as tokenizers
 from medft.prompt.config import TaskConfig, TemplateConfig, WordingConfig
-from medft.prompt.encode import IGNORE, Encoder
+from medft.prompt.encode import Encoder
+from medft.prompt.encoded import IGNORE
 from medft.prompt.template import messages
 from medft.prompt.tokens import EncodedSplit, encode_splits
 from tests.data.support import record
@@ -145,3 +146,20 @@ def test_what_a_killed_process_left_is_not_taken_for_whole(encode: Encode, tmp_p
     assert encode()["train"].rows == 6
     assert encode.reads == 2  # type: ignore[attr-defined]
     assert json.loads((folder / "splits.json").read_text())["train"]["rows"] == 6
+
+
+def test_rows_that_cannot_be_worded_are_left_out_and_counted(encode: Encode) -> None:
+    blank = record("", "An answer without its question.", id="blank")
+    split = encode([*ROWS, blank])["train"]
+    assert split.rows == len(ROWS)
+    ((what, count),) = [(what, n) for what, n in split.problems.items() if what.startswith("cannot")]
+    assert count == 1 and "needs the field 'question'" in what
+
+
+def test_labels_that_the_prompt_does_not_offer_end_it_before_training(encode: Encode) -> None:
+    words = WordingConfig("{context} {question} entailment or neutral?", "{label}")
+    template = TemplateConfig("t", {"nli": TaskConfig(words)})
+    rows = [record("a", "", context="b", task="nli", label=label) for label in ("entailment", "Refutes")]
+    with pytest.raises(PromptError, match=r"do not offer the gold labels 'Refutes' \(1\)"):
+        encode(rows, template=template)
+    assert encode(rows[:1], template=template)["train"].rows == 1

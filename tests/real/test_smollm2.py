@@ -15,7 +15,7 @@ import pytest
 from medft.files import read_json
 from medft.inference.library import Library
 from medft.inference.session import Session
-from medft.prompt.encode import Encoded
+from medft.prompt.encoded import Encoded
 from medft.runs import RunDir
 from tests.real.conftest import REAL
 from tests.support.process import cores, medft, start

@@ -174,12 +174,12 @@ def test_help_loads_nothing_heavy() -> None:
             "medquad",
             "medquad.csv",
             (
-                "rows       16,412 in -> 12,731 train, 1,592 validation, 1,592 test",
-                "dropped    5 blank answer, 444 boilerplate, 48 duplicate",
+                "rows       16,412 in -> 12,724 train, 1,590 validation, 1,590 test",
+                "dropped    5 answer is question, 5 blank answer, 444 boilerplate, 6 contaminated",
                 "duplicates 161 rows share their answer with others: 54 different ones, the most common in 5",
-                "PHI        271 url, 149 phone, 24 zip code, 14 date, 13 email",
-                "overlap    0 questions and 0 answers of 3,184 held-out rows stand in train; 315 of 2,000",
-                "note     3,276 rows (20.6%) form one group",
+                "PHI        271 url, 162 phone, 56 date",
+                "overlap    0 questions and 0 answers of 3,180 held-out rows stand in train; 272 of 2,000",
+                "note     4,036 rows (25.4%) form one group",
             ),
         ),
         (
@@ -188,7 +188,7 @@ def test_help_loads_nothing_heavy() -> None:
             (
                 "rows       4,087 in -> 2,580 train, 323 validation, 323 test",
                 "dropped    792 blank answer, 21 boilerplate, 48 duplicate",
-                "overlap    0 questions and 0 answers of 646 held-out rows stand in train; 94 of 646",
+                "overlap    0 questions and 0 answers of 646 held-out rows stand in train; 72 of 646",
             ),
         ),
         (
@@ -206,7 +206,7 @@ def test_help_loads_nothing_heavy() -> None:
             (
                 "rows       1,000 in -> 757 train, 94 validation, 94 test",
                 "dropped    55 rephrasing leftover",
-                "repairs    447 crlf, 296 whitespace, 1 control characters",
+                "repairs    422 crlf, 281 whitespace, 2 invisible characters, 1 html tags",
             ),
         ),
     ],
@@ -222,3 +222,18 @@ def test_real_data_sets_are_told_as_they_are(
     assert [line for line in said if line not in out] == []
     totals = report(tmp_path)["ledger"]["totals"]
     assert totals["rows_in"] == sum(totals["kept"].values()) + sum(totals["dropped"].values())
+
+
+def test_noted_rows_have_excerpts_only_when_rows_are_asked_for(prepare: Prepare, tmp_path: Path) -> None:
+    row = {
+        "question": "Offered?",
+        "answer": "Rest. Call 555-123-4567 now, ask a nurse online --> https://x.example/a",
+    }
+    prepare(*data(tmp_path, row))
+    (kind,) = [kind for kind in report(tmp_path)["noted"] if kind["what"] == "contact_offer"]
+    assert kind["first"] == [{"row": "x.jsonl:31", "text": ""}]
+    (folder,) = (tmp_path / "a" / "prepare").iterdir()
+    folder.rename(tmp_path / "first")
+    prepare(*data(tmp_path, row), "show=1")
+    (kind,) = [kind for kind in report(tmp_path)["noted"] if kind["what"] == "contact_offer"]
+    assert "Rest." in kind["first"][0]["text"] and "555-123" not in kind["first"][0]["text"]

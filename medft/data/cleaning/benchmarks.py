@@ -98,6 +98,13 @@ def benchmark_questions() -> dict[int, str]:
     return {int(line, 16): PUBMEDQA for line in text.split()}
 
 
+def is_whole(benchmark: str, rows: int) -> bool:
+    """Whether a source with so many test questions of a benchmark is that benchmark itself, not other data
+    with strays of it."""
+    known = sum(name == benchmark for name in benchmark_questions().values())
+    return 2 * rows > known
+
+
 def benchmark_of(record: Record) -> str | None:
     """The benchmark whose test split ``record`` is from, by the words of its question, or None."""
     return benchmark_questions().get(keys.same_words(record.question))

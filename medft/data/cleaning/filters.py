@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from medft.data.config import CleaningConfig
+from medft.data.cleaning_config import CleaningConfig
 from medft.data.record import Record
 
 BLANK_ANSWER, BLANK_QUESTION, BLANK_LABEL = "blank_answer", "blank_question", "blank_label"
@@ -40,7 +40,8 @@ def reason_to_drop(record: Record, config: CleaningConfig) -> str | None:
 
 def _blank(record: Record) -> str | None:
     if record.turns:
-        return None if all(turn.content for turn in record.turns) else BLANK_ANSWER
+        spoken = (turn.content for turn in record.turns if turn.role != "system")
+        return None if all(spoken) else BLANK_ANSWER
     if not record.question and not record.context:
         return BLANK_QUESTION
     if record.task in LABEL_TASKS:

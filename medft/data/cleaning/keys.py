@@ -1,4 +1,5 @@
-"""What makes two records the same: 64-bit keys of their question, answer, document and whole content.
+"""What makes two records the same: 64-bit keys of their question, answer and whole content, and of every text
+that may tie them to others.
 
 Keys are BLAKE2b digests of 8 bytes. Among n records a false match has a probability of n^2 / 2^65: below one
 in ten million for 1.6 million records.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -21,6 +23,24 @@ TASKS_WITH_SHARED_ANSWERS = frozenset({"refusal"})
 """Tasks in which many questions rightly have one answer."""
 
 
+TIES = ("question", "context", "answer", "group")
+"""What can tie rows together, see ``dataset.split.tie``."""
+SHORTEST_TURN = 5
+"""Words; a shorter turn of a conversation ("Thank you, doctor.") says nothing of what it is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """One text by which a record hangs together with others."""
+
+    field: str
+    """One of ``TIES``."""
+    key: int
+    """Equal for the same text."""
+    words: tuple[str, ...]
+    """Of the text; few where it may be one of a closed set of answers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys of one record."""
@@ -29,17 +49,30 @@ class Keys:
     """Equal for records that ask the same (of the same context)."""
     answer: int
     """Equal for records that answer the same; ``ABSENT`` where a shared answer means nothing."""
-    group: int
-    """Equal for records of one document or patient of one source; ``ABSENT`` without a group."""
     content: int
     """Equal for records that are the same character by character, wherever they came from."""
     words: tuple[str, ...]
     """By which near duplicates are found: the answer's, or the question's where the answer tells nothing."""
+    ties: tuple[Tie, ...] = ()
+    """The texts that may tie the record to others, question and context apart."""
+
+    def words_of(self, field: str) -> tuple[str, ...]:
+        """The words of the question, context or answer."""
+        return _first(self.ties, field)
+
+    @property
+    def answers_itself(self) -> bool:
+        """Whether the answer is the question, word for word."""
+        asked = _first(self.ties, "question")
+        return bool(asked) and asked == _first(self.ties, "answer")
 
 
 def keys_of(record: Record) -> Keys:
     """The keys of a cleaned record."""
-    asked, answered = words(question_text(record)), words(answer_text(record))
+    ties = tuple(_ties(record))
+    options = words("\n".join(sorted(line.partition(". ")[2] for line in record.options.splitlines())))
+    asked = [*_first(ties, "question"), *options, *_first(ties, "context")]
+    answered = _first(ties, "answer")
     answer = ABSENT if record.task in TASKS_WITH_SHARED_ANSWERS else _key_of(answered, answer_text(record))
     turns = [part for turn in record.turns for part in (turn.role, str(turn.learnt), turn.content)]
     content = (
@@ -54,10 +87,37 @@ def keys_of(record: Record) -> Keys:
     return Keys(
         question=_key_of(asked, question_text(record)),
         answer=answer,
-        group=_digest(f"{record.source}\n{record.group}") if record.group else ABSENT,
         content=_digest("\0".join(content)),
         words=tuple(asked if answer == ABSENT else answered),
+        ties=ties,
     )
+
+
+def _first(ties: Iterable[Tie], field: str) -> tuple[str, ...]:
+    return next((tie.words for tie in ties if tie.field == field), ())
+
+
+def _ties(record: Record) -> Iterator[Tie]:
+    """All texts by which a record hangs together with others; the first of a field is the whole of it."""
+    fields = {"question": record.question, "context": record.context}
+    if record.turns:
+        fields["question"] = question_text(record)
+    if record.task not in TASKS_WITH_SHARED_ANSWERS:
+        fields["answer"] = answer_text(record)
+    for field, text in fields.items():
+        if text:
+            yield _tie(field, text)
+    for number, group in enumerate(record.groups):
+        if group:
+            yield Tie("group", _digest(f"{record.source}\n{number}\n{group}"), ())
+    for field, role in (("question", "user"), ("answer", "assistant")) if len(record.turns) > 2 else ():
+        turns = (_tie(field, turn.content) for turn in record.turns if turn.role == role)
+        yield from (tie for tie in turns if len(tie.words) >= SHORTEST_TURN)
+
+
+def _tie(field: str, text: str) -> Tie:
+    found = words(text)
+    return Tie(field, _key_of(found, text), tuple(found))
 
 
 def words(text: str) -> list[str]:
@@ -89,7 +149,7 @@ def answer_text(record: Record) -> str:
     return record.answer
 
 
-def _key_of(words: list[str], text: str) -> int:
+def _key_of(words: Sequence[str], text: str) -> int:
     return _digest(" ".join(words) or text.strip())
 
 

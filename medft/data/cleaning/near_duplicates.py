@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from medft.data.cleaning.key_index import RowNumbers
+
 SHINGLE = 5
 THRESHOLD = 0.7
 BANDS, BAND = 25, 4
@@ -27,7 +29,6 @@ SEED = 1997
 BATCH = 512
 CHUNK = 2**14
 
-RowNumbers = npt.NDArray[np.int64]
 Pairs = tuple[RowNumbers, RowNumbers]
 """Pairs of rows, as two arrays."""
 
@@ -43,12 +44,16 @@ class Signatures:
     def __init__(self) -> None:
         self._values = array("I")
         self._waiting: list[list[str]] = []
-        self._blank = array("B")
+        self._signed = 0
+        self._place = array("i")
 
     def add(self, words: Sequence[str]) -> None:
-        """Sign the words of a record, ``Keys.words``."""
+        """Sign the words of a record; none where it has no such text."""
+        self._place.append(self._signed if words else -1)
+        if not words:
+            return
+        self._signed += 1
         self._waiting.append(shingles(words))
-        self._blank.append(not self._waiting[-1])
         if len(self._waiting) == BATCH:
             self._sign()
 
@@ -63,11 +68,14 @@ class Signatures:
         """
         self._sign()
         signatures = np.frombuffer(self._values, dtype=np.uint32).reshape(-1, PERMUTATIONS)
-        rows = rows[np.frombuffer(self._blank, dtype=np.uint8)[rows] == 0]
-        found = [pair for band in range(BANDS) for pair in _similar(signatures, rows, order, band)]
+        place = np.array(self._place, dtype=np.int64)
+        rows = rows[place[rows] >= 0]
+        row_of, places = np.flatnonzero(place >= 0), place[rows]
+        order = order[row_of]
+        found = [pair for band in range(BANDS) for pair in _similar(signatures, places, order, band)]
         if not found:
             return np.empty(0, np.int64), np.empty(0, np.int64)
-        pairs = np.unique(np.concatenate(found, axis=1), axis=1)
+        pairs = row_of[np.unique(np.concatenate(found, axis=1), axis=1)]
         return pairs[0], pairs[1]
 
     def _sign(self) -> None:

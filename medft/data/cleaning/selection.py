@@ -17,6 +17,8 @@ class Selection:
     """True for rows that stay."""
     reasons: dict[str, Mask] = field(default_factory=dict)
     """Rows dropped, by reason; no row under two."""
+    found: dict[str, Mask] = field(default_factory=dict)
+    """Rows with a fault for which they were not dropped, by its name."""
     notes: list[str] = field(default_factory=list)
     """What could not be done as asked."""
 

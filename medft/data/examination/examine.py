@@ -9,11 +9,13 @@ import itertools
 from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from medft.config import plain
 from medft.data.cleaning.keys import answer_text, question_text, same_words
+from medft.data.costs import Costs
 from medft.data.examination.findings import DatasetFinding, findings
 from medft.data.examination.languages import Languages, LanguageSample, languages_of
 from medft.data.examination.overlap import Overlap, overlap
@@ -27,9 +29,13 @@ from medft.data.examination.statistics import (
 )
 from medft.data.prepare import Prepared
 from medft.data.record import SPLITS, Record
+from medft.data.row_log import NotedRow, NotedRows, read_log
 
 BATCH = 256
 UNITS = {"question": "characters", "context": "characters", "answer": "characters", "row": "tokens"}
+
+MOST_CLASSES = 50
+"""Labels from which they are no classes."""
 
 CountTokens = Callable[[Sequence[Record]], Sequence[tuple[int, int]]]
 """Records -> for each the tokens of the whole row, not cut, and those of them that carry loss."""
@@ -55,6 +61,13 @@ class Report:
     """Held-out rows against train."""
     findings: tuple[DatasetFinding, ...]
     """The worst first."""
+    noted: tuple[NotedRows, ...] = ()
+    """Rows that were dropped, mended or left with a fault, by kind, the first ten of each by file and
+    line."""
+    classes: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Rows by class and split; empty where rows have no label."""
+    costs: dict[str, float] = field(default_factory=dict)
+    """Seconds that each step and check took; those of preparing are of the run that prepared the rows."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -78,8 +91,12 @@ def examine(prepared: Prepared, count_tokens: CountTokens | None = None, max_len
             seen.add(split, batch, count_tokens(batch) if count_tokens else ())
     tokens = tokens_of(seen.lengths["row"], seen.loss_tokens, max_length) if count_tokens else None
     held_out = itertools.chain(prepared.records("validation"), prepared.records("test"))
-    shared = overlap(prepared.records("train"), held_out, prepared.ledger.seed)
-    languages = languages_of(seen.sample.records)
+    costs = Costs(prepared.costs())
+    with costs.of("overlap"):
+        shared = overlap(prepared.records("train"), held_out, prepared.ledger.seed, prepared.closed_answers())
+    with costs.of("languages"):
+        languages = languages_of(seen.sample.records)
+    noted = tuple(_without_text(kind) for kind in read_log(prepared.folder))
     return Report(
         ledger=prepared.ledger.to_json(),
         tasks={split: dict(tasks) for split, tasks in seen.tasks.items()},
@@ -89,7 +106,14 @@ def examine(prepared: Prepared, count_tokens: CountTokens | None = None, max_len
         languages=languages,
         overlap=shared,
         findings=tuple(findings(prepared, tokens, languages, shared)),
+        noted=noted,
+        classes=seen.shown_classes(),
+        costs=dict(costs),
     )
+
+
+def _without_text(kind: NotedRows) -> NotedRows:
+    return replace(kind, first=tuple(NotedRow(Path(row.row).name) for row in kind.first))
 
 
 class _Seen:
@@ -100,16 +124,27 @@ class _Seen:
         self.lengths = {name: array("I") for name in UNITS}
         self.answers = array("Q")
         self.loss_tokens = 0
+        self.classes: dict[str, Counter[str]] = {}
         self.sample = LanguageSample(seed)
 
     def add(self, split: str, batch: Sequence[Record], tokens: Sequence[tuple[int, int]]) -> None:
         for record in batch:
             self.tasks[split][record.task] += 1
+            if record.label and (record.label in self.classes or len(self.classes) < MOST_CLASSES):
+                self.classes.setdefault(record.label, Counter())[split] += 1
             self._measure(record)
             self.sample.offer(record)
         for whole, trained in tokens:
             self.lengths["row"].append(whole)
             self.loss_tokens += trained
+
+    def shown_classes(self) -> dict[str, dict[str, int]]:
+        """Rows by class and split, the most frequent class first; nothing where labels are too many for
+        that."""
+        if len(self.classes) == MOST_CLASSES:
+            return {}
+        ordered = sorted(self.classes.items(), key=lambda item: (-item[1].total(), item[0]))
+        return {label: {split: counts[split] for split in SPLITS} for label, counts in ordered}
 
     def _measure(self, record: Record) -> None:
         asked, answered = record.question or question_text(record), answer_text(record)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from medft.data.cleaning.draw import NOT_DRAWN
+from medft.data.cleaning.keys import TIES
+from medft.data.cleaning.settings import remedy_of
 from medft.data.examination.languages import Languages
 from medft.data.examination.overlap import RECURRING, Overlap
 from medft.data.examination.statistics import TokenStatistics
-from medft.data.pipeline import SKIPPED
 from medft.data.prepare import Prepared
 from medft.data.readers.columns import NOT_SELECTED
+from medft.data.row_log import ROWS
+from medft.data.splitting.ties import NEAR
 
 _ASKED_FOR = frozenset({NOT_SELECTED, NOT_DRAWN})
 """Reasons that the settings ask for: such rows are no loss."""
+_TOO_MANY = 1 / 3
+"""Share of the rows; filters that take more are set wrong, or the columns are."""
+_BY = "rows_in_the_largest_group_by_"
+_WORDS = {**{name: name for name in TIES}, NEAR: "near duplicates"}
 _LARGE_GROUP = 0.1
 """Share of the rows; a group as large as a held-out split is trained on as a whole."""
 
@@ -36,13 +43,9 @@ def findings(
     prepared: Prepared, tokens: TokenStatistics | None, languages: Languages, shared: Overlap
 ) -> Iterator[DatasetFinding]:
     """What the statistics mean, the worst first."""
-    if shared.same_question or shared.same_answer:
-        yield DatasetFinding(
-            "problem",
-            f"{shared.same_question:,} held-out questions and {shared.same_answer:,} answers stand in train",
-            "this must not happen: please report it with the ledger",
-        )
+    yield from _leaks(prepared, shared)
     yield from _row_findings(prepared)
+    yield from _split_findings(prepared)
     if tokens:
         yield from _token_findings(tokens, prepared.ledger.kept().total())
     if languages.unlike > 0.02 * languages.sampled:
@@ -51,7 +54,6 @@ def findings(
         yield DatasetFinding("warning", what, "check dataset.language")
     if shared.near:
         yield _near_finding(prepared, shared)
-    yield from _group_findings(prepared)
     yield from (DatasetFinding("note", note) for note in prepared.ledger.notes)
 
 
@@ -65,16 +67,60 @@ def _token_findings(tokens: TokenStatistics, rows: int) -> Iterator[DatasetFindi
         yield DatasetFinding("warning", what, "prompts are much longer than answers")
 
 
-def _group_findings(prepared: Prepared) -> Iterator[DatasetFinding]:
-    largest = prepared.ledger.statistics.get("rows_in_the_largest_group", 0)
-    kept = prepared.ledger.kept().total()
-    if largest > max(1, _LARGE_GROUP * kept):
-        rows = f"{largest:,} rows ({largest / kept:.1%})"
-        yield DatasetFinding(
-            "note",
-            f"{rows} form one group by question, answer, near copies or topic, and stand in one split",
-            "held-out metrics say nothing about it; dataset.cleaning.near_duplicates=drop may break it up",
-        )
+def _leaks(prepared: Prepared, shared: Overlap) -> Iterator[DatasetFinding]:
+    """Held-out texts that stand in train: by the settings, by the data, or by a fault of medft."""
+    tie = prepared.config.split.tie
+    counts = {"question": shared.same_question, "context": shared.same_context, "answer": shared.same_answer}
+    for name, count in counts.items():
+        what = f"the {name} of {_rows(count)} held out stands in train"
+        if count and tie is not None and name not in tie:
+            yield DatasetFinding(
+                "warning", what, f"dataset.split.tie={_listed([*tie, name])} keeps them apart"
+            )
+        elif count and name in prepared.ledger.untied:
+            shared_by = _rows(prepared.ledger.untied[name])
+            what += f": {name}s that {shared_by} share tie nothing, or too little could be held out"
+            remedy = f"dataset.split.tie={_listed(TIES)} insists"
+            yield DatasetFinding("note" if name == "question" else "warning", what, remedy)
+        elif count:
+            yield DatasetFinding("problem", what, "this must not happen: please report it with the ledger")
+
+
+def _split_findings(prepared: Prepared) -> Iterator[DatasetFinding]:
+    """Splits that are not what was asked for, and the ties that make them so."""
+    figures, kept = prepared.ledger.statistics, prepared.ledger.kept()
+    largest, rows = figures.get("rows_in_the_largest_group", 0), kept.total()
+    alone = {name: figures.get(f"{_BY}{name}", 0) for name in (*TIES, NEAR)}
+    ties = ", ".join(f"by {_WORDS[name]} alone {count:,}" for name, count in alone.items() if count > 1)
+    worst = max(alone, key=lambda name: alone[name])
+    remedy = (
+        "dataset.cleaning.near_duplicates=off"
+        if worst == NEAR
+        else f"dataset.split.tie={_listed(name for name in TIES if name != worst)}"
+    )
+    if NEAR in prepared.ledger.untied:
+        what = f"near duplicates do not tie rows: they would make one group of {_rows(alone[NEAR])}"
+        yield DatasetFinding("warning", what, "dataset.cleaning.near_duplicates=drop keeps one of each")
+    for split in ("validation", "test"):
+        wanted = getattr(prepared.config.split, split)
+        if not kept[split]:
+            why = f": the rows hang together in groups too large ({ties})" if largest > 0.5 * rows else ""
+            yield DatasetFinding(
+                "problem" if wanted and largest > 0.5 * rows else "warning",
+                f"there are no {split} rows{why}",
+                f"{remedy} lets rows part that share it" if why else f"dataset.split.{split}=0.1",
+            )
+    if largest > max(1, _LARGE_GROUP * rows):
+        what = f"{_rows(largest)} ({largest / rows:.1%}) form one group and stand in one split"
+        yield DatasetFinding("note", f"{what}: {ties}", f"held-out metrics say nothing about them; {remedy}")
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' * (count != 1)}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return f"[{','.join(names)}]"
 
 
 def _near_finding(prepared: Prepared, shared: Overlap) -> DatasetFinding:
@@ -100,12 +146,11 @@ def _row_findings(prepared: Prepared) -> Iterator[DatasetFinding]:
     if dropped.total() > 0.05 * ledger.rows_in:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped.most_common())
         what = f"{dropped.total() / ledger.rows_in:.1%} of the rows are dropped: {reasons}"
-        yield DatasetFinding("warning", what, "dataset.cleaning has the filters")
-    if (prepared.folder / SKIPPED).exists():
-        remedy = f"{prepared.folder.name}/{SKIPPED}, beside the prepared rows, has the place of each"
+        level = "problem" if dropped.total() > _TOO_MANY * ledger.rows_in else "warning"
         yield DatasetFinding(
-            "warning", "rows that cannot be used are left out (dataset.on_error=skip)", remedy
+            level, what, "; ".join(dict.fromkeys(remedy_of(reason) for reason, _ in dropped.most_common(3)))
         )
-    for split in ("validation", "test"):
-        if not prepared.rows(split):
-            yield DatasetFinding("warning", f"there are no {split} rows", f"dataset.split.{split}=0.1")
+    found = sum((Counter(source.found) for source in ledger.sources), Counter[str]())
+    for name, count in found.most_common():
+        what = f"{_rows(count)} with {name.replace('_', ' ')}, left as they are"
+        yield DatasetFinding("warning", what, f"{remedy_of(name, 'drop')}; {ROWS} beside the rows names them")

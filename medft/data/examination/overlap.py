@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
-from medft.data.cleaning.keys import ABSENT, keys_of
+from medft.data.cleaning.keys import Keys, keys_of
 from medft.data.cleaning.near_duplicates import shingles
 from medft.data.record import Record
 
@@ -24,9 +24,12 @@ class Overlap:
     held_out_rows: int
     """Rows looked at for exact overlap: all."""
     same_question: int
-    """Held-out rows whose question, after normalisation, is asked in train."""
+    """Held-out rows whose question, after normalisation, is asked in train, of whatever context."""
+    same_context: int
+    """Held-out rows whose context, after normalisation, stands in train."""
     same_answer: int
-    """Held-out rows whose answer, after normalisation, is given in train."""
+    """Held-out rows whose answer, after normalisation, is given in train; those of a closed set do not
+    count."""
     sampled: int
     """Held-out rows looked at for near overlap."""
     near: int
@@ -35,28 +38,32 @@ class Overlap:
     """Of the near ones, rows that are near through passages of more than ``RECURRING`` train rows."""
 
 
-def overlap(train: Iterable[Record], held_out: Iterable[Record], seed: int) -> Overlap:
+def overlap(
+    train: Iterable[Record], held_out: Iterable[Record], seed: int, closed: Set[int] = frozenset()
+) -> Overlap:
     """Measure both overlaps in one pass over each; memory grows with the held-out questions only.
 
     Args:
         train: rows that are trained on.
         held_out: rows that are not.
         seed: of the sample for near overlap, at most ``SAMPLE`` rows.
+        closed: keys of the answers of a closed set, which many rows rightly share.
     """
-    questions, answers, sample = _held_out(held_out, random.Random(seed))  # noqa: S311
+    rows, texts, sample = _held_out(held_out, random.Random(seed), closed)  # noqa: S311
     grams = {gram for row in sample for gram in row}
-    asked, answered, seen = set[int](), set[int](), Counter[int]()
+    shared, seen = {name: set[int]() for name in texts}, Counter[int]()
     for record in train:
         keys = keys_of(record)
-        asked.update({keys.question} & questions.keys())
-        answered.update({keys.answer} & answers.keys())
-        seen.update(grams.intersection(_grams(keys.words)))
+        for tie in keys.ties:
+            shared.get(tie.field, set()).update(texts.get(tie.field, {}).get(tie.key, ()))
+        seen.update(grams.intersection(_grams(_told(keys))))
     near = [row for row in sample if row and 2 * len(row & seen.keys()) >= len(row)]
     rare = {gram for gram, rows in seen.items() if rows <= RECURRING}
     return Overlap(
-        held_out_rows=sum(questions.values()),
-        same_question=sum(questions[key] for key in asked),
-        same_answer=sum(answers[key] for key in answered),
+        held_out_rows=rows,
+        same_question=len(shared["question"]),
+        same_context=len(shared["context"]),
+        same_answer=len(shared["answer"]),
         sampled=len(sample),
         near=len(near),
         recurring=sum(2 * len(row & rare) < len(row) for row in near),
@@ -64,22 +71,29 @@ def overlap(train: Iterable[Record], held_out: Iterable[Record], seed: int) -> O
 
 
 def _held_out(
-    records: Iterable[Record], draw: random.Random
-) -> tuple[dict[int, int], dict[int, int], list[set[int]]]:
-    """Rows by question and by answer, and the 8-grams of a sample of them (reservoir sampling)."""
-    questions: dict[int, int] = {}
-    answers: dict[int, int] = {}
+    records: Iterable[Record], draw: random.Random, closed: Set[int]
+) -> tuple[int, dict[str, dict[int, list[int]]], list[set[int]]]:
+    """How many rows; by field and key, the rows that have the text; the 8-grams of a sample of them
+    (reservoir sampling)."""
+    texts: dict[str, dict[int, list[int]]] = {"question": {}, "context": {}, "answer": {}}
     sample: list[set[int]] = []
+    number = -1
     for number, record in enumerate(records):
         keys = keys_of(record)
-        questions[keys.question] = questions.get(keys.question, 0) + 1
-        if keys.answer != ABSENT:
-            answers[keys.answer] = answers.get(keys.answer, 0) + 1
+        for tie in keys.ties:
+            if tie.field in texts and not (tie.field == "answer" and tie.key in closed):
+                texts[tie.field].setdefault(tie.key, []).append(number)
         if number < SAMPLE:
-            sample.append(set(_grams(keys.words)))
+            sample.append(set(_grams(_told(keys))))
         elif (place := draw.randrange(number + 1)) < SAMPLE:
-            sample[place] = set(_grams(keys.words))
-    return questions, answers, sample
+            sample[place] = set(_grams(_told(keys)))
+    return number + 1, texts, sample
+
+
+def _told(keys: Keys) -> tuple[str, ...]:
+    """The words of the answer, of question and context where that is a class or a letter."""
+    answer = keys.words_of("answer")
+    return answer if len(answer) > 1 else (*keys.words_of("question"), *keys.words_of("context"))
 
 
 def _grams(words: tuple[str, ...]) -> Iterator[int]:

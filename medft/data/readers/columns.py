@@ -65,10 +65,7 @@ def to_record(
     def field(name: str) -> str:
         return text(getattr(columns, name)) or config.fixed.get(name, "")
 
-    label = "" if columns.options else field("label").strip()
-    if not columns.options and config.labels and label not in config.labels:
-        what = f"the label in column '{columns.label}' is none of {', '.join(config.labels)}"
-        raise RowError("unknown_label", what, where=row.place)
+    label = "" if columns.options else _label(field("label").strip(), row.place, config)
     turns: tuple[Message, ...] = ()
     if columns.turns:
         turns = read_turns(_value(row.values, columns.turns), row.place, config.learn, done)
@@ -81,7 +78,7 @@ def to_record(
         context=field("context"),
         answer="" if turns else field("answer"),
         label=label,
-        group=_short(text(columns.group).strip()),
+        groups=tuple(_short(text(name).strip()) for name in listed(columns.group)),
         turns=tuple(replace(t, content=_text(t.content, row.place, str(columns.turns))) for t in turns),
     )
     return _with_options(record, row, config) if columns.options else record
@@ -106,6 +103,19 @@ def listed(column: str | tuple[str, ...] | None) -> tuple[str, ...]:
 def _language(text: str) -> str:
     """``de`` of ``de``, ``DE`` and ``de-AT``."""
     return re.split(r"[-_]", text.strip().lower(), maxsplit=1)[0]
+
+
+def _label(given: str, place: str, config: DatasetConfig) -> str:
+    """The class that a label names; labels may be written as numbers with decimals ("1.0")."""
+    names = config.labels if isinstance(config.labels, dict) else {name: name for name in config.labels}
+    whole = given.removesuffix(".0")
+    if given and names and given not in names and whole not in names:
+        what = f"the label in column '{config.columns.label}' is none of {', '.join(names)}"
+        remedy = (
+            "dataset.labels lists the classes, or maps them: {0: contradiction, ...}; dataset.on_error=skip"
+        )
+        raise RowError("unknown_label", what, where=place, remedy=remedy)
+    return names.get(given, names.get(whole, given))
 
 
 def selected(row: SourceRow, config: DatasetConfig) -> bool:

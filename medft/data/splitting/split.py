@@ -1,102 +1,169 @@
-"""Train, validation and test: whole groups, by seed, whatever the order of the rows."""
+"""Train, validation and test: whole groups, by seed, whatever the order of the rows; a source's own splits
+are kept."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
-import numpy.typing as npt
 
 from medft.data.cleaning.draw import seeded
-from medft.data.cleaning.key_index import UNSPLIT, KeyArray, KeyIndex, Mask
+from medft.data.cleaning.key_index import UNSPLIT, KeyIndex, Mask
+from medft.data.cleaning.near_duplicates import Pairs
 from medft.data.cleaning.selection import Selection
 from medft.data.config import SplitConfig
-from medft.data.splitting.groups import Groups
+from medft.data.splitting.deal import TEST, TRAIN, VALIDATION, Splits, deal
+from medft.data.splitting.groups import Groups, groups
+from medft.data.splitting.ties import FEW, NEAR, Ties
 
 HELD_OUT = "also_in_held_out_split"
-TRAIN, VALIDATION, TEST = range(3)
-Splits = npt.NDArray[np.uint8]
-"""For each row a position in ``SPLITS``."""
 
 
-def split(index: KeyIndex, selection: Selection, group: Groups, config: SplitConfig, seed: int) -> Splits:
-    """The split of every row (meaningless for rows that are not kept).
+@dataclass(frozen=True, slots=True)
+class Dealt:
+    """The rows in their splits."""
 
-    A source's own splits are kept; where a group reaches across them, its rows outside the most held-out one
-    are dropped. A source without validation rows gives some of its train rows.
+    splits: Splits
+    """The split of every row (meaningless for rows that are not kept)."""
+    group: Groups
+    """The group of every row."""
+    untied: tuple[str, ...]
+    """``NEAR`` where near duplicates do not tie rows after all, because too little could have been held
+    out."""
+
+
+def split(index: KeyIndex, selection: Selection, ties: Ties, config: SplitConfig, seed: int) -> Dealt:
+    """Split the kept rows.
+
+    A source's own validation and test are kept whole. Rows of other splits that share something with them are
+    dropped where their source put them in train, and join them where it said nothing. A source without
+    validation rows gives some of its train rows. Near duplicates tie no rows where they would leave less than
+    half of a held-out split.
 
     Args:
         index: keys of all rows.
         selection: which rows are kept; rows that leak into a held-out split are dropped from it.
-        group: the group of every row, see ``groups``.
+        ties: what must not be parted.
         config: shares of validation and test.
         seed: deals the groups out.
     """
-    rows = np.flatnonzero(selection.kept)
-    own, lacks_validation, lacks_test = (values[rows] for values in _own_splits(index))
-    free = (own == UNSPLIT) | ((own == TRAIN) & lacks_validation)
-    held = _most_held_out(group[rows], np.where(free, UNSPLIT, own))
-    deals = held == UNSPLIT
-    order = seeded(index.column("content")[rows[deals]], seed)
-    testable = (lacks_test & (own == UNSPLIT))[deals]
-    result = np.where(deals, TRAIN, held)
-    result[deals] = deal(group[rows[deals]], order, config, testable)
-    leaks = np.zeros(len(index), dtype=np.bool_)
-    leaks[rows] = (own != UNSPLIT) & (own != result) & ~(deals & free)
+    own = OwnSplits.of(index, selection.kept)
+    leaks, dealt = _dealt(index, selection.kept, ties, (), own, config, seed)
+    if ties.near and not _enough(dealt.splits, selection.kept & ~leaks, own, config):
+        without = _dealt(index, selection.kept, ties, (NEAR,), own, config, seed)
+        if _held(without, selection.kept) > _held((leaks, dealt), selection.kept):
+            leaks, dealt = without
     selection.drop(HELD_OUT, leaks)
-    splits = np.full(len(index), TRAIN, dtype=np.uint8)
-    splits[rows] = result
-    return splits
+    return dealt
 
 
-def deal(group: Groups, order: KeyArray, config: SplitConfig, testable: Mask) -> Splits:
-    """Deal groups out to test, then validation, until each has its share; train takes the rest.
+@dataclass(frozen=True, slots=True)
+class OwnSplits:
+    """What the sources say of the splits, for each row."""
 
-    A group that would overfill a split goes to train, so large groups are never held out. Each share above 0
-    gets a row where there is a group small enough, as long as train keeps one.
+    split: Splits
+    """Its source's own split, ``UNSPLIT`` where it has none."""
+    lacks_validation: Mask
+    """Whether that source has no validation rows."""
+    lacks_test: Mask
+    """Whether that source has no test rows."""
 
-    Args:
-        group: number of the group of each row.
-        order: a shuffled key of each row; groups are taken by their lowest.
-        config: shares of the rows.
-        testable: False for rows whose group must not go to test.
-    """
-    names, member, sizes = np.unique(group, return_inverse=True, return_counts=True)
-    first = np.full(len(names), np.iinfo(np.uint64).max, dtype=np.uint64)
-    np.minimum.at(first, member, order)
-    refused = np.zeros(len(names), dtype=np.bool_)
-    np.logical_or.at(refused, member, ~testable)
-    shuffled, result = np.argsort(first), np.full(len(names), TRAIN, dtype=np.uint8)
-    _fill(
-        result,
-        TEST,
-        shuffled[~refused[shuffled]],
-        sizes,
-        round(config.test * testable.sum()) or config.test > 0,
+    @classmethod
+    def of(cls, index: KeyIndex, kept: Mask) -> OwnSplits:
+        """A source all of whose rows stand in one split does not come split: that is how hubs store unsplit
+        data. Test rows of a benchmark that are kept are test rows, whatever their source says."""
+        split, source = index.column("split").copy(), index.column("source")
+        benchmark = kept & (index.column("held_out") > 0)
+        lacks_validation, lacks_test = np.ones((2, len(index)), dtype=np.bool_)
+        for number in np.unique(source):
+            rows = source == number
+            there = np.unique(split[rows])
+            if len(there) == 1:
+                split[rows] = UNSPLIT
+                lacks_test[rows] = not benchmark[rows].any()
+            else:
+                lacks_validation[rows], lacks_test[rows] = VALIDATION not in there, TEST not in there
+        split[benchmark & (split != VALIDATION)] = TEST
+        return cls(split, lacks_validation, lacks_test)
+
+    @property
+    def fixed(self) -> Mask:
+        """Rows of a source's own validation and test."""
+        there: Mask = (self.split == VALIDATION) | (self.split == TEST)
+        return there
+
+    @property
+    def free(self) -> Mask:
+        """Rows that may be dealt out."""
+        free: Mask = (self.split == UNSPLIT) | ((self.split == TRAIN) & self.lacks_validation)
+        return free
+
+
+def _dealt(
+    index: KeyIndex, kept: Mask, ties: Ties, without: Sequence[str], own: OwnSplits, config: SplitConfig,
+    seed: int,
+) -> tuple[Mask, Dealt]:  # fmt: skip
+    """Rows that leak into a held-out split, and the others in theirs."""
+    fixed, without, edges = own.fixed & kept, tuple(without), ties.edges(tuple(without))
+    anchors = np.where(own.free, UNSPLIT, own.split).astype(np.uint8)
+    in_train = kept & (own.split == TRAIN)
+
+    def grouped(rows: Mask) -> tuple[Groups, Splits]:
+        group = groups(len(index), [_among(edge, rows) for edge in edges])
+        return group, _most_held_out(group, np.where(rows, anchors, UNSPLIT))
+
+    leaks = in_train & _sharing(ties, fixed, without)
+    group, held = grouped(kept & ~leaks)
+    joins = kept & (own.split == UNSPLIT) & ((held == VALIDATION) | (held == TEST))
+    if joins.sum() > max(FEW, config.test * kept.sum()):  # too much hangs on them
+        leaks |= joins & _sharing(ties, fixed, without)
+        joins = np.zeros_like(joins)
+        group, held = grouped(kept & ~leaks & ~fixed)
+    elif joins.any():
+        leaks |= in_train & _sharing(ties, fixed | joins, without)
+    splits = np.where(fixed, own.split, np.where(joins, held, TRAIN)).astype(np.uint8)
+    deals = np.flatnonzero(kept & own.free & ~joins & ~leaks & (held == UNSPLIT))
+    order = seeded(index.column("content")[deals], seed)
+    testable = (own.lacks_test & (own.split == UNSPLIT))[deals]
+    splits[deals] = deal(group[deals], order, index.column("stratum")[deals], config, testable)
+    return leaks, Dealt(splits, group, without)
+
+
+def _enough(splits: Splits, kept: Mask, own: OwnSplits, config: SplitConfig) -> bool:
+    """Whether validation and test have at least half of their shares of what could be dealt out to them."""
+    free = kept & own.free
+    testable = free & own.lacks_test & (own.split == UNSPLIT)
+    return all(
+        2 * (free & (splits == name)).sum() >= round(share * could.sum())
+        for name, share, could in ((VALIDATION, config.validation, free), (TEST, config.test, testable))
     )
-    _fill(result, VALIDATION, shuffled, sizes, round(config.validation * len(group)) or config.validation > 0)
-    return result[member]
 
 
-def _fill(
-    result: Splits, name: int, candidates: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], wanted: int
-) -> None:
-    """Mark candidates that fit as ``name``, until it has ``wanted`` rows or train has one group left.
+def _held(outcome: tuple[Mask, Dealt], kept: Mask) -> int:
+    """Rows held out."""
+    leaks, dealt = outcome
+    return int((kept & ~leaks & (dealt.splits != TRAIN)).sum())
 
-    When none fits, the smallest is taken as long as most rows stay in train.
-    """
-    candidates = candidates[result[candidates] == TRAIN]
-    in_train = int((result == TRAIN).sum())
-    if wanted > 0 and in_train > 1 and len(candidates) and sizes[candidates].min() > wanted:
-        smallest = candidates[np.argmin(sizes[candidates])]
-        if 2 * sizes[smallest] < sizes[result == TRAIN].sum():
-            result[smallest] = name
-        return
-    for number in candidates:
-        if wanted <= 0 or in_train <= 1:
-            return
-        if sizes[number] <= wanted:
-            result[number] = name
-            wanted -= int(sizes[number])
-            in_train -= 1
+
+def _sharing(ties: Ties, fixed: Mask, without: Sequence[str]) -> Mask:
+    """Rows outside ``fixed`` that share a text with one of them, or are near to one."""
+    found = np.zeros_like(fixed)
+    if not fixed.any():
+        return found
+    for field, tied in ties.shared.items():
+        if field not in without:
+            found[tied.rows[np.isin(tied.keys, tied.keys[fixed[tied.rows]])]] = True
+    if NEAR not in without:
+        for pairs in ties.near:
+            group = groups(len(fixed), [pairs])
+            found |= np.isin(group, group[fixed])
+    return found & ~fixed
+
+
+def _among(edge: Pairs, rows: Mask) -> Pairs:
+    inside = rows[edge[0]] & rows[edge[1]]
+    return edge[0][inside], edge[1][inside]
 
 
 def _most_held_out(group: Groups, own: Splits) -> Splits:
@@ -104,23 +171,3 @@ def _most_held_out(group: Groups, own: Splits) -> Splits:
     most = np.full(int(group.max(initial=-1)) + 1, -1, dtype=np.int8)
     np.maximum.at(most, group, np.where(own == UNSPLIT, -1, own.astype(np.int8)))
     return np.where(most[group] < 0, UNSPLIT, most[group]).astype(np.uint8)
-
-
-def _own_splits(index: KeyIndex) -> tuple[Splits, Mask, Mask]:
-    """For each row: its source's own split, whether that source lacks validation rows, and test rows.
-
-    A source all of whose rows stand in one split does not come split: that is how hubs store unsplit data.
-    Test rows of a benchmark are test rows, whatever their source says.
-    """
-    own, source, held_out = index.column("split").copy(), index.column("source"), index.column("held_out") > 0
-    lacks_validation, lacks_test = np.ones((2, len(index)), dtype=np.bool_)
-    for number in np.unique(source):
-        rows = source == number
-        there = np.unique(own[rows])
-        if len(there) == 1:
-            own[rows] = UNSPLIT
-            lacks_test[rows] = not held_out[rows].any()
-        else:
-            lacks_validation[rows], lacks_test[rows] = VALIDATION not in there, TEST not in there
-    own[held_out] = TEST
-    return own, lacks_validation, lacks_test

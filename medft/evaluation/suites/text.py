@@ -24,7 +24,7 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Question
         words = words_for(record, template, config.template)
         gold = answer_text(record, words)
         part = getattr(record, config.by)
-        shared = cluster_of(record if config.by == "task" else replace(record, group=""))
+        shared = cluster_of(record if config.by == "task" else replace(record, groups=()))
         questions.append(Question(record.id, prompt(record, words), gold, (gold,), part, cluster=shared))
     return QuestionSet(tuple(questions), (wording_note(config, items.records, template),))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from medft.config import plain
+from medft.data.cleaning.settings import remedy_of
 from medft.data.examination.examine import Report
 from medft.data.record import SPLITS
 from medft.files import write_json, write_text
@@ -64,10 +65,14 @@ def sections(
     yield Section("Findings", [_findings(report)])
     yield Section("In words", [Table(("", "found"), tuple(_named(report, prompts)))])
     yield Section("Counts", [_counts(report)])
+    if report.classes:
+        yield Section("Classes", [_classes(report)])
+    if report.noted:
+        yield Section("Rows to look at", [_noted_rows(report), Text(_NOTED_ROWS)])
     yield Section("Lengths", [_lengths(report), lengths, Text(_LENGTHS)])
     for number, preview in enumerate(previews, 1):
         yield Section(f"Row {number}: {preview.id}", list(_preview(preview)))
-    yield Section("Accounts", [_rows(report), _tasks(report)])
+    yield Section("Accounts", [_rows(report), _tasks(report), _costs(report)])
     yield Section("How to read this", [Text(_READING)])
 
 
@@ -95,6 +100,7 @@ def _counts(report: Report) -> Table:
         ("kept for", totals["kept"], totals["rows_in"]),
         ("dropped", totals["dropped"], totals["rows_in"]),
         ("repaired", summed(report, "repaired"), totals["rows_in"]),
+        ("left as they are", summed(report, "found"), totals["rows_in"]),
         ("language, of a sample", languages.found, languages.sampled),
         ("patterned identifiers", summed(report, "identifiers"), 0),
     )
@@ -104,6 +110,33 @@ def _counts(report: Report) -> Table:
         for name, count in counts.items()
     )
     return Table(("", "", "count", "share"), tuple(rows))
+
+
+def _classes(report: Report) -> Table:
+    """Rows by class and split, with the share that the class has of each."""
+    totals = {split: sum(counts[split] for counts in report.classes.values()) for split in SPLITS}
+    rows = (
+        (label, *(f"{counts[s]:,} ({counts[s] / max(totals[s], 1):.1%})" for s in SPLITS))
+        for label, counts in report.classes.items()
+    )
+    return Table(("class", *SPLITS), tuple(rows))
+
+
+def _noted_rows(report: Report) -> Table:
+    """Kinds of rows that were dropped, mended or left with a fault, and the first of each."""
+    rows = []
+    for kind in report.noted:
+        named = "; ".join(f"{row.row}: {row.text}" if row.text else row.row for row in kind.first)
+        otherwise = "drop" if kind.done == "kept" else "keep"
+        rows.append(
+            (kind.what.replace("_", " "), kind.done, f"{kind.rows:,}", named, remedy_of(kind.what, otherwise))
+        )
+    return Table(("", "", "rows", "the first", "otherwise"), tuple(rows))
+
+
+def _costs(report: Report) -> Table:
+    rows = sorted(report.costs.items(), key=lambda item: -item[1])
+    return Table(("step or check", "seconds"), tuple((k.replace("_", " "), f"{v:.2f}") for k, v in rows))
 
 
 def _rows(report: Report) -> Table:
@@ -153,6 +186,10 @@ def _values(report: Report, prompts: Prompts, previews: Sequence[Preview]) -> di
 _LENGTHS = (
     "The dashed line is the median. The last bin holds everything that is longer than 99% of the rows, so "
     "that a few long ones do not flatten the rest."
+)
+_NOTED_ROWS = (
+    "The file rows.jsonl beside the prepared rows names every one of them by file and line. With show=1 or "
+    "more, this table has an excerpt of each, patterned identifiers masked."
 )
 _READING = (
     "The version of a source is the commit of a hub data set, or the digest of a file's bytes.\n"

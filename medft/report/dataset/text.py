@@ -40,6 +40,10 @@ def lines(report: Report, prompts: Prompts) -> Iterator[tuple[str, str]]:
     yield "rows", f"{totals['rows_in']:,} in -> {_counts(totals['kept'])}"
     yield "dropped", _counts(totals["dropped"]) or "none"
     yield "repairs", _counts(summed(report, "repaired")) or "none"
+    if found := summed(report, "found"):
+        yield "faults", f"{_counts(found)}, left as they are"
+    if report.classes:
+        yield "classes", _classes(report)
     yield "duplicates", _repeats(report)
     for name, lengths in report.lengths.items():
         yield LABELS[name], _length(lengths)
@@ -58,6 +62,14 @@ def summed(report: Report, key: str) -> dict[str, int]:
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
+
+
+def _classes(report: Report) -> str:
+    """Rows of each class in train, validation and test."""
+    shown = list(report.classes.items())[:8]
+    told = ", ".join(f"{label} {'/'.join(f'{n:,}' for n in counts.values())}" for label, counts in shown)
+    rest = len(report.classes) - len(shown)
+    return told + (f", {rest} more" if rest else "") + " (train/validation/test)"
 
 
 def _repeats(report: Report) -> str:
@@ -116,7 +128,7 @@ def _overlap(report: Report) -> str:
     near = f"{found.near:,} of {found.sampled:,} share half of their 8-grams with it"
     if found.recurring:
         near += f", {found.recurring:,} of them through passages that recur"
-    return (
-        f"{found.same_question:,} questions and {found.same_answer:,} answers of {found.held_out_rows:,} "
-        f"held-out rows stand in train; {near}"
-    )
+    counts = f"{found.same_question:,} questions and {found.same_answer:,} answers"
+    if found.same_context:
+        counts = f"{found.same_context:,} contexts, {counts}"
+    return f"{counts} of {found.held_out_rows:,} held-out rows stand in train; {near}"

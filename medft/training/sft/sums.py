@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import torch
 
 from medft.models.causal_lm import CausalLM, DecoderOutput, base_of
-from medft.prompt.encode import IGNORE
+from medft.prompt.encoded import IGNORE
 
 _CHUNK = 256  # rows of logits held at once
 _TOLERANCE = 0.02  # bfloat16 logits against an engine's fused loss

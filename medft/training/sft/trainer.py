@@ -25,7 +25,7 @@ from trl.trainer.utils import pad
 from medft.engine.trainer import Answer, Batch, EncodedRow, Judged, Rows
 from medft.errors import EngineError
 from medft.models.causal_lm import CausalLM, Output
-from medft.prompt.encode import IGNORE
+from medft.prompt.encoded import IGNORE
 from medft.training.phases import phase
 from medft.training.sft.sums import Reading, StopTokenLoss, Sums
 

@@ -10,7 +10,7 @@ from medft.data.cleaning.filters import (
     TOO_LONG,
     reason_to_drop,
 )
-from medft.data.config import CleaningConfig
+from medft.data.cleaning_config import CleaningConfig
 from medft.data.record import Message, Record
 from tests.data.support import record
 

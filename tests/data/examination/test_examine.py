@@ -136,4 +136,4 @@ def test_a_leak_is_a_problem(tmp_path, monkeypatch):
     done = prepared(dataset(path=jsonl(tmp_path / "x.jsonl", qa(10))), tmp_path)
     monkeypatch.setattr(type(done), "records", lambda self, split: iter([record()]))
     first = examine(done).findings[0]
-    assert (first.level, first.what) == ("problem", "2 held-out questions and 2 answers stand in train")
+    assert (first.level, first.what) == ("problem", "the question of 2 rows held out stands in train")

@@ -37,9 +37,9 @@ def test_fixed_texts_fill_fields_without_a_column():
 
 def test_a_long_group_is_a_digest_of_it():
     columns = {"question": "q", "group": "note"}
-    one, same, other = (mapped({"q": "", "note": n * 100}, columns=columns).group for n in "aab")
+    one, same, other = (mapped({"q": "", "note": n * 100}, columns=columns).groups for n in "aab")
     assert one == same != other
-    assert len(one) == 32
+    assert len(one[0]) == 32
 
 
 @pytest.mark.parametrize(
@@ -143,3 +143,13 @@ def test_the_language_may_stand_in_a_column():
         for lang in ("de-AT", "KO", "", None)
     ]
     assert made == ["de", "ko", "fr", "fr"]
+
+
+def test_labels_may_be_mapped_to_the_words_of_a_prompt():
+    columns = {"question": "q", "label": "gold"}
+    settings = {"columns": columns, "labels": {0: "contradiction", "SUPPORTS": "entailment"}}
+    assert mapped({"q": "", "gold": 0}, **settings).label == "contradiction"
+    assert mapped({"q": "", "gold": 0.0}, **settings).label == "contradiction"
+    assert mapped({"q": "", "gold": "SUPPORTS"}, **settings).label == "entailment"
+    with pytest.raises(RowError, match="none of 0, SUPPORTS"):
+        mapped({"q": "", "gold": "2"}, **settings)

@@ -1,15 +1,19 @@
-"""What ties rows together, through chains too."""
+"""Groups hang together through chains."""
 
 import numpy as np
 
 from medft.data.splitting.groups import groups
-from tests.data.splitting.support import index_of
+
+
+def pairs(*found):
+    return np.array([a for a, _ in found]), np.array([b for _, b in found])
 
 
 def test_groups_hang_together_through_chains():
-    rows = [(1, 1, 0, ""), (1, 2, 0, ""), (3, 2, 0, ""), (4, 4, 9, ""), (3, 5, 9, ""), (6, 6, 0, "")]
-    index, kept = index_of(rows), np.ones(6, dtype=np.bool_)
-    assert len(set(groups(index, kept)[:5])) == 1
-    assert len(set(groups(index, kept))) == 2
-    kept[1] = False
-    assert len(set(groups(index, kept)[:5])) == 3, "a dropped row ties nothing together"
+    found = groups(7, [pairs((0, 1), (3, 4)), pairs((1, 2), (4, 5))])
+    assert len(set(found[:3])) == len(set(found[3:6])) == 1
+    assert len(set(found)) == 3
+
+
+def test_without_edges_every_row_is_alone():
+    assert len(set(groups(4, []))) == 4

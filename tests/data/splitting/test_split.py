@@ -1,16 +1,19 @@
 """Splits: groups whole, shares honoured, the order of rows without influence, sources' own splits kept."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medft.data.cleaning.key_index import UNSPLIT, KeyIndex
-from medft.data.cleaning.keys import Keys
+from medft.data.cleaning.keys import Keys, Tie
 from medft.data.cleaning.selection import Selection
 from medft.data.config import SplitConfig
-from medft.data.splitting.groups import groups
-from medft.data.splitting.split import HELD_OUT, TEST, TRAIN, VALIDATION, split
+from medft.data.splitting.deal import TEST, TRAIN, VALIDATION
+from medft.data.splitting.split import HELD_OUT, split
+from medft.data.splitting.ties import find_ties
 from tests.data.splitting.support import index_of
 
 SHARES = SplitConfig(validation=0.1, test=0.2)
@@ -23,7 +26,12 @@ def everything(index):
 def dealt(rows, config=SHARES, seed=1, near=None):
     index = index_of(rows)
     selection = everything(index)
-    return split(index, selection, groups(index, selection.kept, near), config, seed), selection
+    return split(index, selection, tied(index, config, near), config, seed).splits, selection
+
+
+def tied(index, config=SHARES, near=None):
+    ties = find_ties(index, np.ones(len(index), dtype=np.bool_), config, None)
+    return replace(ties, near=(near,) if near else ())
 
 
 def loose(count, own="", source=0):
@@ -57,11 +65,12 @@ def test_the_order_of_rows_does_not_matter_but_the_seed_does():
     order = np.random.default_rng(0).permutation(300)
     index, shuffled = index_of(rows), KeyIndex()
     for n in order:
-        shuffled.add(Keys(rows[n][0], rows[n][1], 0, int(n) + 1, ()), 0, "")
+        ties = (Tie("question", rows[n][0], ("w",) * 9), Tie("answer", rows[n][1], ("w",) * 9))
+        shuffled.add(Keys(rows[n][0], rows[n][1], int(n) + 1, (), ties), 0, "")
 
     def splits(which, seed):
         selection = everything(which)
-        return split(which, selection, groups(which, selection.kept), SHARES, seed)
+        return split(which, selection, tied(which), SHARES, seed).splits
 
     assert (splits(index, 1)[order] == splits(shuffled, 1)).all()
     assert (splits(index, 1) != splits(index, 2)).any()

@@ -36,7 +36,7 @@ CLOZE = WordingConfig(user="Question: {question}", assistant="{answer}")
 def _record(i: int, subject: str = "") -> Record:
     return Record(
         f"q{i}", "s", "mcq", "en", question=f"What helps in case {i}?", label="ABCD"[i % 4], options=LINES,
-        group=subject,
+        groups=(subject,),
     )  # fmt: skip
 
 

@@ -123,3 +123,31 @@ def test_counts_by_kind_have_their_shares(report: Report, tmp_path: Path) -> Non
     html, _ = written(report, tmp_path)
     row = '<td>dropped</td>\n<td>blank answer</td>\n<td class="number">1</td>\n<td class="number">1.6%</td>'
     assert row in html
+
+
+def test_rows_that_were_dropped_are_named_with_their_setting(report: Report, tmp_path: Path) -> None:
+    html, values = written(report, tmp_path)
+    assert "x.jsonl:61" in html and "dataset.cleaning.drop_blank_answers=false" in html
+    (kind,) = json.loads(values)["noted"]
+    assert kind == {
+        "what": "blank_answer", "done": "dropped", "rows": 1, "first": [{"row": "x.jsonl:61", "text": ""}],
+    }  # fmt: skip
+
+
+def test_the_seconds_of_each_step_stand_on_the_page(report: Report, tmp_path: Path) -> None:
+    html, values = written(report, tmp_path)
+    assert "step or check" in html
+    assert {"reading", "splitting", "whitespace", "overlap"} <= json.loads(values)["costs"].keys()
+
+
+def test_classes_are_counted_by_split(report: Report, tmp_path: Path) -> None:
+    classes = {
+        "neutral": {"train": 6, "validation": 1, "test": 1},
+        "entailment": {"train": 2, "validation": 0, "test": 1},
+    }
+    labelled = replace(report, classes=classes)
+    html, _ = written(labelled, tmp_path)
+    assert "6 (75.0%)" in html and "1 (50.0%)" in html
+    assert dict(lines(labelled, PROMPTS))["classes"] == (
+        "neutral 6/1/1, entailment 2/0/1 (train/validation/test)"
+    )
