@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from medft import other_tools
 from medft.checked import LONGEST_NAME
 from medft.errors import ConfigError
+from medft.paths import expanded
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails, SchemaValidator
@@ -163,7 +164,7 @@ def _before(function: Callable[[Any], Any], node: Any) -> dict[str, Any]:
 
 
 def _home(value: Any) -> Any:
-    return Path(value).expanduser() if value and isinstance(value, str | Path) else value
+    return expanded(value) if value and isinstance(value, str | Path) else value
 
 
 def _number(value: Any) -> Any:

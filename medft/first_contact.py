@@ -15,6 +15,7 @@ from medft.data.cleaning.identifiers import redact
 from medft.data.readers.guess import Guess, guess
 from medft.data.readers.registry import READERS
 from medft.errors import ConfigError
+from medft.paths import expanded
 
 VERBS = ("prepare", "plan", "train")
 """The commands that read a data set."""
@@ -50,7 +51,7 @@ def first_contact(verb: str, overrides: Sequence[str], data_sets: Collection[str
     place = next((n for n, word in enumerate(words) if verb in VERBS and _path(word, data_sets)), None)
     if place is None:
         return FirstContact(words)
-    path = Path(_path(words[place], data_sets)).expanduser()
+    path = expanded(_path(words[place], data_sets))
     if not path.exists():
         raise ConfigError(
             "there is no such file",
@@ -73,7 +74,7 @@ def _path(word: str, data_sets: Collection[str]) -> str:
     name = value.strip("'\"") if key == "dataset" else word
     if word.startswith("-") or (equals and key != "dataset") or name in data_sets:
         return ""
-    if "," in name and not Path(name).expanduser().exists():  # a sweep over data sets
+    if "," in name and not expanded(name).exists():  # a sweep over data sets
         return ""
     known = any(reader.takes(name) for reader in READERS.values())
     return name if known or "/" in name or (name and Path(name).exists()) else ""

@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from medft.paths import expanded
+
 _HUB_ID = re.compile(r"[\w.\-]+/[\w.\-]+")
 
 
@@ -28,7 +30,7 @@ def _spelled_out(override: str, known: Collection[str], overrides: Sequence[str]
         return [override]
     quoted = base.replace("\\", "\\\\").replace("'", "\\'")
     named = any(other.startswith("model.name=") for other in overrides)
-    path = Path(base).expanduser()
+    path = expanded(base)
     name = path.stem if base.lower().endswith(".gguf") else path.resolve().name
     return ["model=custom", f"model.base='{quoted}'", *([] if named else [f"model.name='{_plain(name)}'"])]
 

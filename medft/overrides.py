@@ -7,10 +7,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from medft.errors import ConfigError
+from medft.paths import expanded
 
 _PLAIN = re.compile(r"[\w./~:-]+", re.ASCII)
 
@@ -68,7 +68,7 @@ def _is_file(word: str) -> bool:
     """Whether a word names a file that is there, whose commas and brackets are then a name's."""
     key, _, value = word.partition("=")
     try:
-        return key.endswith("path") and Path(value).expanduser().exists()
+        return key.endswith("path") and expanded(value).exists()
     except (OSError, ValueError, RuntimeError):  # longer than any name, a NUL, a home that nobody has
         return False
 

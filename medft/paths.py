@@ -32,3 +32,11 @@ def lock_file(name: str) -> Path:
 def cache_dir() -> Path:
     """The user's cache, for what can be fetched or made again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "medft"
+
+
+def expanded(path: Path | str) -> Path:
+    """``path`` with ~ as the home folder; as it is where nobody of that name has one."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)

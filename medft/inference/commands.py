@@ -13,6 +13,7 @@ from medft.errors import RunError
 from medft.files import write_text
 from medft.inference.dialogue import Dialogue, templates
 from medft.inference.documents import Index
+from medft.paths import expanded
 
 HELP = """\
 /help                this list
@@ -98,7 +99,7 @@ def _docs(dialogue: Dialogue, path: str, open_documents: Callable[[Path], Index]
     if path == "off":
         dialogue.index = None
     elif path:
-        dialogue.index = open_documents(Path(path).expanduser())
+        dialogue.index = open_documents(expanded(path))
     if dialogue.index is None:
         return "no documents"
     sources = len({passage.source for passage in dialogue.index.passages})
@@ -116,7 +117,7 @@ def _save(dialogue: Dialogue, path: str) -> str:
         "turns": [{"role": turn.role, "content": turn.content} for turn in dialogue.history],
     }
     try:
-        write_text(Path(path).expanduser(), json.dumps(saved, indent=2, ensure_ascii=False) + "\n")
+        write_text(expanded(path), json.dumps(saved, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
         raise RunError(f"the conversation cannot be written: {error.strerror}", where=path) from error
     return f"saved {len(dialogue.history) // 2} turns to {path}"

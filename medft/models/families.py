@@ -12,7 +12,7 @@ from pathlib import Path
 
 from medft.config import nearest
 from medft.errors import ConfigError
-from medft.paths import conf_dir
+from medft.paths import conf_dir, expanded
 
 _OF_THE_MODEL = ("config.json", "generation_config.json")
 
@@ -28,7 +28,7 @@ def folder_of(family: str) -> Path:
     Raises:
         ConfigError: there is none.
     """
-    for folder in (conf_dir() / "family" / family, Path(family).expanduser()):
+    for folder in (conf_dir() / "family" / family, expanded(family)):
         if (folder / "config.json").is_file():
             return folder
     near = nearest(family, names())

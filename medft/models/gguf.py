@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from medft.errors import EngineError, MedftError
 from medft.files import atomic_folder, read_json, write_json
 from medft.models.gguf_config import ARCHITECTURES, FREQUENCIES, architecture, configuration
-from medft.paths import cache_dir
+from medft.paths import cache_dir, expanded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,7 @@ def folder_of(file: Path) -> Path:
     """
     from filelock import FileLock
 
-    file = file.expanduser()
+    file = expanded(file)
     if not file.is_file():
         raise EngineError(f"there is no file '{file}'", remedy="give an existing .gguf file")
     digest = _digest(file.resolve(), file.stat().st_mtime_ns)

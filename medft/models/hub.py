@@ -20,6 +20,7 @@ from medft.config import nearest
 from medft.errors import EngineError, HubError, MedftError
 from medft.files import read_json
 from medft.models.folder import What, check_checkpoint
+from medft.paths import expanded
 
 CHECKPOINT_FILES = (
     "*.safetensors", "*.json", "*.jinja", "*.model", "*.txt", "LICENSE*", "NOTICE*", "USE_POLICY*",
@@ -50,7 +51,7 @@ def fetch(
         EngineError: the folder is not a checkpoint of that kind, is incomplete, or holds weights only as
             pickle.
     """
-    folder = Path(repo_or_path).expanduser()
+    folder = expanded(repo_or_path)
     if not folder.is_dir():
         _refuse_path(repo_or_path)
         folder = _download(repo_or_path, revision, patterns)
@@ -60,8 +61,8 @@ def fetch(
 
 def local_folder(name: str) -> Path | None:
     """The folder of a checkpoint that needs no download; None where it would."""
-    if Path(name).expanduser().is_dir():
-        return Path(name).expanduser()
+    if expanded(name).is_dir():
+        return expanded(name)
     from huggingface_hub import snapshot_download
 
     try:
@@ -99,7 +100,7 @@ def check_access(repo: str) -> None:
     """
     from huggingface_hub import HfApi, constants
 
-    if Path(repo).expanduser().is_dir():
+    if expanded(repo).is_dir():
         return
     _refuse_path(repo)
     if constants.is_offline_mode():

@@ -13,6 +13,7 @@ from medft.models.folder import check_checkpoint
 from medft.models.gguf import is_gguf
 from medft.models.hub import check_access, fetch
 from medft.models.registry import ModelConfig
+from medft.paths import expanded
 from medft.plan.disk import at_hand, free_bytes, to_download
 from medft.plan.shape import shape_of
 from medft.training.memory import weight_bytes
@@ -39,7 +40,7 @@ def check(model: ModelConfig, in_4bit: bool, merge: bool, machine: Machine) -> N
     if not at_hand(named(model, in_4bit)[0]):
         _demand_memory(model, in_4bit, machine)
     for name, revision in wanted.items():
-        if (folder := Path(name).expanduser()).is_dir():
+        if (folder := expanded(name)).is_dir():
             check_checkpoint(folder)
         elif is_gguf(name) and not folder.is_file():
             raise EngineError(f"there is no file '{name}'", remedy="give an existing .gguf file")

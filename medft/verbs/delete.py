@@ -111,7 +111,8 @@ def _elsewhere(found: RunDir, config: DeleteConfig) -> Iterator[str]:
     for name, what in (
         ("prepare", "reports on data; with show=..., rows"), ("compare", "reports that may name the run"),
         ("upload", "folders that were staged for a hub"), ("indexes", "texts of docs=..."),
-        ("chat.log", "what libraries said"), ("serve.log", "what libraries said"),
+        ("votes.jsonl", "answers that were voted on"), ("chat.log", "what libraries said"),
+        ("serve.log", "what libraries said"),
     ):  # fmt: skip
         if (place := config.artifacts / name).exists():
             yield f"{place}: {what}; rm -r {place}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from medft.errors import RunError
 from medft.explain import explained
+from medft.paths import expanded
 from medft.report.subject import Subject, of_file, of_run
 from medft.runs import RunDir, all_runs, find_run
 
@@ -68,7 +69,7 @@ def _meant_by(words: Sequence[str], artifacts: Path) -> tuple[dict[Path, RunDir 
     found: dict[Path, RunDir | None] = {}
     several: set[Path] = set()
     for word in words:
-        path = Path(word).expanduser()
+        path = expanded(word)
         if path.is_file() or path.suffix.lower() == ".csv":
             found.setdefault(path.resolve(), None)
             continue
@@ -82,7 +83,7 @@ def _meant_by(words: Sequence[str], artifacts: Path) -> tuple[dict[Path, RunDir 
 def _runs(word: str, artifacts: Path) -> list[RunDir]:
     if any(mark in word for mark in WILD) and not Path(word).exists():
         return _matching(word, artifacts)
-    for folder in (Path(word).expanduser(), artifacts / "sweeps" / word, artifacts / "runs" / word):
+    for folder in (expanded(word), artifacts / "sweeps" / word, artifacts / "runs" / word):
         inside = sorted(folder.glob("*/config.yaml"), key=lambda path: path.parent.name, reverse=True)
         if inside and not (folder / "config.yaml").is_file():
             return [RunDir(path.parent) for path in inside]
