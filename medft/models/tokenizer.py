@@ -40,7 +40,7 @@ def load(path: Path, pad_token: str | None = None, chat_template: str | None = N
         EngineError: no tokenizer in the folder, or one without a fast implementation.
         PromptError: no chat template, or no end-of-sequence token.
     """
-    tokenizer = _read(path)
+    tokenizer = read(path)
     if chat_template is not None:
         tokenizer.chat_template = text_of(chat_template)
     if not tokenizer.chat_template:
@@ -87,7 +87,12 @@ def fingerprint(tokenizer: Tokenizer) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _read(path: Path) -> Tokenizer:
+def read(path: Path) -> Tokenizer:
+    """The fast tokenizer of folder ``path`` as it lies there.
+
+    Raises:
+        EngineError: no tokenizer in the folder, or one without a fast implementation.
+    """
     from transformers import AutoTokenizer
 
     if not any((path / name).is_file() for name in ("tokenizer.json", "tokenizer.model")):

@@ -15,6 +15,7 @@ from medft import ranks
 from medft.engine.device import peak_memory_bytes
 from medft.engine.trainer import Trainer
 from medft.files import atomic_folder
+from medft.models import tokenizer_files
 from medft.models.causal_lm import AdaptedLM
 from medft.prompt.tokenizer import Tokenizer
 from medft.prompt.tokens import EncodedSplit
@@ -117,16 +118,17 @@ def _stopped_by(stopper: Stopper, step: int, planned: int) -> str:
     return f"early stopping at step {step} of {planned}" if step < planned else ""
 
 
-def save_adapter(model: AdaptedLM, tokenizer: Tokenizer, folder: Path, base_name: str) -> None:
+def save_adapter(model: AdaptedLM, tokenizer: Tokenizer, folder: Path, base: Path, base_name: str) -> None:
     """Write the LoRA weights with tokenizer and chat template, as plain peft and Unsloth load them.
 
     Args:
         model: the trained PEFT model.
         tokenizer: the one it was trained with.
         folder: appears whole or not at all.
+        base: the folder that the tokenizer was loaded from.
         base_name: what loaders will find the base by: a hub id, or a folder where it is local.
     """
     model.peft_config["default"].base_model_name_or_path = base_name
     with atomic_folder(folder) as aside:
         model.save_pretrained(str(aside))
-        tokenizer.save_pretrained(str(aside))
+        tokenizer_files.save(tokenizer, base, aside)

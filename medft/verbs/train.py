@@ -119,7 +119,7 @@ def _run(job: _Job) -> int:
         return say_stopped(job.screen, job.folder, outcome)
     if not ranks.first():
         return 0
-    save_adapter(loaded.model, loaded.tokenizer, job.folder.adapter, base.name)
+    save_adapter(loaded.model, loaded.tokenizer, job.folder.adapter, base.folder, base.name)
     job.screen.line("saved", f"adapter/ {size(folder_size(job.folder.adapter))}")
     del loaded
     release()

@@ -60,7 +60,7 @@ def train(setting: Setting, folder: Path, name: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=folder) as out:
         found = contender.train(model, tokenizer, spec, Job(setting, rows_of(folder), plan, Path(out)))
     peak = peak_memory_bytes()
-    save_adapter(model, tokenizer, _run(folder, name).adapter, str(base))
+    save_adapter(model, tokenizer, _run(folder, name).adapter, Path(base), str(base))
     return {**found, "peak": peak, "mfu": plan.utilisation(found["tokens_per_second"], probe())}
 
 
