@@ -58,7 +58,7 @@ class LowRank:
     def delta(self, rows: slice) -> torch.Tensor:
         """scaling * B A, float32, for some rows of the weight."""
         product = (self.b @ self.a[:, rows]).T if self.embedding else self.b[rows] @ self.a
-        return product.mul_(self.scaling)
+        return product if self.scaling == 1 else product.mul_(self.scaling)
 
     def apply(self, weight: torch.Tensor, rows: slice) -> torch.Tensor:
         """The changed ``rows`` in float32, from ``weight``, which holds just these.
@@ -82,8 +82,8 @@ class Replacement:
     """The new values."""
 
     def apply(self, weight: torch.Tensor, rows: slice) -> torch.Tensor:
-        """The new values of ``rows`` in float32."""
-        return self.tensor[rows].float()
+        """The new values of ``rows`` in float32, in memory of their own."""
+        return self.tensor[rows].float().clone()
 
 
 Change = LowRank | Replacement

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 from medft.errors import MergeError
@@ -45,6 +46,7 @@ class BaseWeights:
         self._parts = self._quantized()
         self.kind: BaseKind = "dequantised-nf4" if self._parts else "16-bit"
         parts = {part for found in self._parts.values() for part in found}
+        self._unpacking = Lock()
         self._unpacked: dict[str, torch.Tensor] = {}  # the last one only, since it is read in pieces
         self.specs: dict[str, Spec] = {}
         """name -> type and shape of each weight, in the order of the files."""
@@ -72,9 +74,10 @@ class BaseWeights:
         the type it was quantised from."""
         if name not in self._parts:
             return self.stored.read(name, rows)
-        if name not in self._unpacked:
-            self._unpacked = {name: self._dequantized(name)}
-        return self._unpacked[name][rows]
+        with self._unpacking:
+            if name not in self._unpacked:
+                self._unpacked = {name: self._dequantized(name)}
+            return self._unpacked[name][rows]
 
     def _dequantized(self, name: str) -> torch.Tensor:
         from bitsandbytes.functional import dequantize_4bit

@@ -1,17 +1,19 @@
 """Whether merged files hold what they should, read from the disk without loading a model.
 
 The exact test of every weight (``check_tensors``) does not depend on how long the adapter was trained. Each
-element must be the rounding of ``W + s * B A``, computed here in float64, allowing for the error bound of the
-float32 arithmetic that made it (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1: |error|
-<= n u / (1 - n u) * sum |b||a|). That bound is some 1/500 of a bfloat16 step, so what passes is the right
-number or, next to a tie, its neighbour: a copy of the base, an adapter applied twice or to the wrong layer,
-or a changed byte do not, even where a single training step moves the weights by less than one rounding.
+element must be the rounding of ``W + s * B A`` by the method of the merge, computed here in float64, allowing
+for the error bound of the float32 arithmetic that made it (Higham, Accuracy and Stability of Numerical
+Algorithms, section 3.1: |error| <= n u / (1 - n u) * sum |b||a|). That bound is some 1/500 of a bfloat16
+step, so what passes is the right number or, next to a tie, its neighbour: a copy of the base, an adapter
+applied twice or to the wrong layer, or a changed byte do not, even where a single training step moves the
+weights by less than one rounding.
+Stochastic rounding is held to its random numbers, which are made again, and its errors to a mean of 0.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,21 +24,25 @@ from medft.merge.adapter import Adapter, Change, LowRank, Replacement
 from medft.merge.base import BaseWeights
 from medft.merge.checkpoint import Checkpoint, Spec, read_object
 from medft.merge.inputs import Inputs
+from medft.merge.rounding import Bias, Method, rounded, stream_key
 from medft.merge.sidecar_files import (
     CONFIG,
     GENERATION,
-    TOKENIZER_FILES,
     as_ids,
     merged_config,
     merged_generation,
     tokenizer_files,
 )
-from medft.merge.tensors import blocks, check_fit, is_rounded, merged_spec, rounded
+from medft.merge.tensors import blocks, check_fit, merged_spec
+from medft.models.tokenizer_files import FILES
 
 if TYPE_CHECKING:
     import torch
 
 _UNIT = 2.0**-24  # unit roundoff of float32
+_SIGMAS = 6.0
+"""Standard errors by which the mean error of a weight's stochastic rounding may miss 0: chance passes that
+once in 500 million weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,8 @@ class TensorReport:
     """Share of the adapted weights' elements that differ from the base after rounding."""
     unchanged: tuple[str, ...]
     """Adapted weights in which rounding swallowed the whole change."""
+    bias: float
+    """Largest mean error of a weight's stochastic rounding, in standard errors; 0 for rounding to nearest."""
 
 
 def check_tensors(inputs: Inputs, merged: Path) -> TensorReport:
@@ -64,17 +72,27 @@ def check_tensors(inputs: Inputs, merged: Path) -> TensorReport:
     changes = Adapter(inputs.adapter, source.specs)
     check_fit(source, changes, inputs.adapter)
     _check_names(source.specs, result)
+    method = inputs.merging.method(source.dtype, inputs.seed)
     dtype = str(read_object(merged / CONFIG).get("dtype"))
-    differing, elements, unchanged = 0, 0, []
+    for spec in source.specs.values():
+        _check_form(spec, result, dtype)
+    if dtype != method.dtype:
+        raise MergeError(f"the merged weights are {dtype} and should be {method.dtype}", where=str(merged))
+    if len({stream_key(method.seed, name) for name in changes}) < len(changes):
+        raise MergeError("two weights would be rounded by the same random numbers", where=str(merged))
+    comparison = _Comparison(source, result, method)
+    differing, elements, unchanged, bias = 0, 0, [], 0.0
     with one_thread():
         for name, spec in source.specs.items():
-            _check_form(spec, result, dtype)
-            different = _check_weight(source, spec, changes.get(name), result)
-            if name in changes:
-                differing, elements = differing + different, elements + math.prod(spec.shape)
-                unchanged += [] if different else [name]
+            if name not in changes:
+                comparison.untouched(spec)
+                continue
+            different, sigmas = comparison.adapted(spec, changes[name])
+            differing, elements = differing + different, elements + math.prod(spec.shape)
+            unchanged += [] if different else [name]
+            bias = max(bias, sigmas)
     share = differing / elements if elements else 0.0
-    return TensorReport(len(source.specs), len(changes), share, tuple(unchanged))
+    return TensorReport(len(source.specs), len(changes), share, tuple(unchanged), bias)
 
 
 def _check_names(specs: Mapping[str, Spec], result: Checkpoint) -> None:
@@ -93,30 +111,58 @@ def _check_form(spec: Spec, result: Checkpoint, dtype: str) -> None:
         raise MergeError(what, where=str(entry.file))
 
 
-def _check_weight(source: BaseWeights, spec: Spec, change: Change | None, result: Checkpoint) -> int:
-    """Check one weight; returns how many elements differ from the base's, rounded alike."""
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """Merged weights beside those they were made of."""
+
+    source: BaseWeights
+    result: Checkpoint
+    method: Method
+
+    def untouched(self, spec: Spec) -> None:
+        """Check a weight that the adapter does not change."""
+        for _, weight, found in self._blocks(spec):
+            if not _equal(found, rounded(weight, self.result.entries[spec.name].dtype)):
+                raise self._faulty(spec.name, "differs from the base, where the adapter changes nothing")
+
+    def adapted(self, spec: Spec, change: Change) -> tuple[int, float]:
+        """Check a weight that the adapter changes; returns how many elements differ from the base's, rounded
+        alike, and the mean error in standard errors."""
+        differing, bias, row = 0, Bias(), math.prod(spec.shape[1:])
+        for rows, weight, found in self._blocks(spec):
+            lowest, highest = _bounds(change, weight, rows)
+            noise = self.method.noise(spec.name, rows.start * row, found.numel())
+            wrong = int((~self.method.between(found, lowest, highest, noise)).sum())
+            if wrong:
+                how = "to nearest" if noise is None else f"stochastically with the seed {self.method.seed}"
+                what = f"is not base + adapter, rounded {how} (in {wrong} places of one block)"
+                raise self._faulty(spec.name, what)
+            if noise is not None:
+                bias.add(found, (lowest + highest) / 2)
+            differing += int((found != rounded(weight, self.method.dtype)).sum())
+        if bias.sigmas > _SIGMAS:
+            raise self._faulty(spec.name, f"is rounded with a bias of {bias.sigmas:.1f} standard errors")
+        return differing, bias.sigmas
+
+    def _blocks(self, spec: Spec) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor]]:
+        """Block by block, the base's values and the merged ones, which must be numbers."""
+        import torch
+
+        for rows in blocks(spec):
+            found = self.result.read(spec.name, rows)
+            if found.is_floating_point() and not torch.isfinite(found).all():
+                raise self._faulty(spec.name, "is not finite")
+            yield rows, self.source.read(spec.name, rows), found
+
+    def _faulty(self, name: str, what: str) -> MergeError:
+        file = str(self.result.entries[name].file)
+        return MergeError(f"merged weights: {name} {what}", where=file, remedy="merge again")
+
+
+def _equal(left: torch.Tensor, right: torch.Tensor) -> bool:
     import torch
 
-    differing = 0
-    for rows in blocks(spec):
-        weight, found = source.read(spec.name, rows), result.read(spec.name, rows)
-        copied = rounded(weight, result.entries[spec.name].dtype)
-        if found.is_floating_point() and not torch.isfinite(found).all():
-            raise _faulty(spec.name, "is not finite", result)
-        if change is None:
-            if not torch.equal(found, copied):
-                raise _faulty(spec.name, "differs from the base, where the adapter changes nothing", result)
-            continue
-        wrong = int((~is_rounded(found, *_bounds(change, weight, rows))).sum())
-        if wrong:
-            raise _faulty(spec.name, f"is not base + adapter (in {wrong} places of one block)", result)
-        differing += int((found != copied).sum())
-    return differing
-
-
-def _faulty(name: str, what: str, result: Checkpoint) -> MergeError:
-    file = str(result.entries[name].file)
-    return MergeError(f"merged weights: {name} {what}", where=file, remedy="merge again")
+    return torch.equal(left, right)
 
 
 def _bounds(change: Change, weight: torch.Tensor, rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
@@ -155,12 +201,14 @@ def check_sidecars(inputs: Inputs, merged: Path) -> None:
     """
     config, generation = read_object(merged / CONFIG), read_object(merged / GENERATION)
     _check_settings(config, merged_config(inputs.base, str(config.get("dtype"))), merged / CONFIG)
-    expected = merged_generation(inputs.base, inputs.stop_ids)
+    expected = merged_generation(inputs.base, inputs.adapter, inputs.stop_ids)
     stops = set(as_ids(generation.get("eos_token_id")))
     missing = sorted(set(as_ids(expected["eos_token_id"])) - stops)
     if missing:
         raise MergeError(f"generation would not stop at the ids {missing}", where=str(merged / GENERATION))
     _check_settings(generation, expected, merged / GENERATION)
+    if generation.get("pad_token_id") in stops:
+        raise MergeError("the pad id also ends a generation", where=str(merged / GENERATION))
     _check_tokenizer(tokenizer_files(inputs.adapter, inputs.base), merged)
     stray = merged / "adapter_config.json"
     if stray.exists():
@@ -177,7 +225,7 @@ def _check_settings(found: Mapping[str, object], expected: Mapping[str, object],
 
 
 def _check_tokenizer(expected: Mapping[str, Path], merged: Path) -> None:
-    for name in TOKENIZER_FILES:
+    for name in FILES:
         if _content(expected.get(name)) != _content(merged / name):
             raise MergeError(
                 f"the tokenizer is not the one that was trained with: {name} differs", where=str(merged)

@@ -1,9 +1,12 @@
-"""What a merge starts from: the folders of base and adapter, and where generation must end."""
+"""What a merge starts from: the folders of base and adapter, where generation must end, and how the merged
+weights are stored."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from medft.merge.rounding import MergingConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +21,10 @@ class Inputs:
     """Token ids that must end a generation, beside those that the base names."""
     trained_on: Path | None = None
     """Folder of the 4-bit base that the adapter was trained on, to be compared with; None without one."""
+    merging: MergingConfig = field(default_factory=MergingConfig)
+    """How the merged weights are stored."""
+    seed: int = 0
+    """Of stochastic rounding."""
+    strict: bool = True
+    """Whether weights that lose part of the gain by their rounding are refused; not where rounding to nearest
+    was asked for by name."""

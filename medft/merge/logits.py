@@ -1,38 +1,62 @@
-"""What merged weights answer, beside base + adapter: the same prompts through plain transformers and peft.
+"""What merged weights answer, beside base + adapter: the same rows through plain transformers and peft.
 
-The models are loaded one after another, and computed in float32 where they fit, so that what is seen is the
-weights' rounding and not the arithmetic's.
+The models are loaded one after another. Validation rows choose between two ways of rounding; test rows judge
+what was chosen.
 """
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medft.aliases import Advance
+from medft.errors import MergeError
+from medft.merge.answers import (
+    Answers,
+    Row,
+    ask,
+    compute_dtype,
+    config_of,
+    load,
+    places_of,
+    tokens,
+    within_float16,
+)
 from medft.merge.inputs import Inputs
-from medft.prompt.encode import IGNORE
+from medft.merge.kept import Interval, ratio
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PretrainedConfig, PreTrainedModel
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
-Places = dict[str, "int | str | torch.device"]
-"""Which layer of a model stands on which device."""
+FEWEST = 4
+"""Rows that are asked at least, where there are as many."""
+NARROW = 0.5
+"""No more rows are asked once the interval of the gain reaches no further than this share of it."""
 
-_KEPT = 1 << 25  # logits that are kept per model: 128 MiB in float32
+
+class GainLostError(MergeError):
+    """The weights are exact, and their rounding costs what another would not."""
+
+
+def _silent(rows: int) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
     """What the models are asked."""
 
-    prompts: Sequence[Sequence[int]]
-    """Token ids."""
-    heldout: Sequence[tuple[Sequence[int], Sequence[int]]]
-    """Token ids and labels of rows that were not trained on; label -100 has no loss."""
+    rows: Sequence[Row]
+    """The rows that judge, in the order in which they are asked."""
+    split: str = "test"
+    """Which split they are of."""
+    choice: Sequence[Row] = ()
+    """Validation rows that choose between stochastic rounding and rounding to nearest; none: no choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +73,20 @@ class LogitDistance:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Why weights were rounded stochastically: both ways beside base + adapter, on validation rows."""
+
+    rows: int
+    """Rows that were asked."""
+    stochastic: float
+    """Mean Kullback-Leibler divergence of the stochastically rounded weights, in nats."""
+    nearest: float
+    """The same of weights rounded to nearest."""
+    lost_to_nearest: float | None
+    """Share of the gain on these rows that rounding to nearest would lose; None where there is no gain."""
+
+
+@dataclass(frozen=True, slots=True)
 class LogitReport:
     """Merged weights, loaded from the disk, beside what they should be."""
 
@@ -56,146 +94,141 @@ class LogitReport:
     """Type that the models were run in."""
     devices: tuple[str, ...]
     """Where they were run: base and merged weights at the same places, layer by layer."""
+    split: str
+    """Which split was asked."""
+    rows: int
+    """Rows that were asked: fewer where few tell the gain well enough."""
     positions: int
     """Positions whose logits were compared."""
-    written: LogitDistance
-    """To peft's merge of the same base and adapter in memory, rounded to the same type: nothing but
-    faults."""
+    written: LogitDistance | None
+    """Weights rounded to nearest, to peft's merge of the same base and adapter in memory, rounded alike:
+    nothing but faults. None for another rounding."""
     rounding: LogitDistance
-    """To the 16-bit base + adapter, unmerged: what rounding to 16 bits costs."""
+    """To the base + adapter, unmerged: what the type of the merged weights costs."""
     quantised: LogitDistance | None
-    """To the 4-bit base + adapter, which the adapter was trained on; None without one."""
+    """The 4-bit base + adapter, as it was trained, to the base + adapter, both unmerged; None without one."""
     heldout_loss: dict[str, float]
-    """Nats per token of ``base``, ``adapted``, ``merged`` and ``quantised``; empty without held-out rows."""
+    """Nats per token of ``base``, ``adapted``, ``merged`` and ``quantised``."""
+    gain: Interval | None
+    """Loss of the base less that of base + adapter, in nats per token."""
+    lost: Interval | None
+    """Share of that gain that the merged weights lose."""
+    quantised_lost: Interval | None
+    """Share of the gain on this base that the adapter has not on the 4-bit base; None without one."""
+    choice: Choice | None
+    """How the rounding was chosen; None where it was not chosen on rows."""
 
 
-@dataclass(slots=True)
-class _Answers:
-    logits: torch.Tensor
-    loss: float | None
+def compare(inputs: Inputs, merged: Path, questions: Questions, advance: Advance = _silent) -> LogitReport:
+    """Ask base, base + adapter, peft's merge to nearest, the merged folder and the 4-bit base + adapter.
 
+    Args:
+        inputs: what was merged.
+        merged: the weights to judge.
+        questions: the rows.
+        advance: told of each row that a model has read.
 
-def compare(inputs: Inputs, merged: Path, questions: Questions) -> LogitReport:
-    """Ask base, base + adapter, peft's merge, the merged folder and the 4-bit base + adapter the same."""
-    import torch
+    Raises:
+        GainLostError: weights rounded to nearest answer validation rows more like base + adapter.
+        MergeError: float16 cannot hold what the model computes.
+    """
     from peft import PeftModel
 
-    stored = _config(merged).dtype
-    compute = _compute_dtype(merged, stored)
-    model = _load(inputs.base, compute, "auto")
-    places = _places(model)
-    plain = _ask(model, questions)
-    model = PeftModel.from_pretrained(model, inputs.adapter).eval()
-    adapted = _ask(model, questions)
-    model = model.merge_and_unload()
-    for parameter in model.parameters():
-        parameter.data = parameter.data.to(stored).to(compute)
-    in_memory = _ask(model, questions)
+    stored = config_of(merged).dtype
+    compute = compute_dtype(merged, stored)
+    rows = [row for row in questions.rows if any(tokens([row]))]
+    trial = [row for row in questions.choice if any(tokens([row]))]
+    model = load(inputs.base, compute, "auto")
+    places = places_of(model)
+    unmerged = PeftModel.from_pretrained(model, inputs.adapter).eval()
+    plain, adapted = _base_and_adapted(unmerged, rows, advance)
+    rows = rows[: len(adapted.nats)]
+    tried = _both(unmerged, trial, advance)
+    to_nearest = inputs.merging.method(str(stored).removeprefix("torch."), 0).rounding == "nearest"
+    known = rows[:FEWEST] if to_nearest else trial
+    nearest = _to_nearest(unmerged.merge_and_unload(), stored, compute, known, advance) if known else None
+    del model, unmerged
+    model = load(merged, compute, places)
+    with within_float16(model, merged) if str(stored) == "torch.float16" else nullcontext():
+        choice = _choice(*tried, nearest, ask(model, trial, advance), merged) if trial and nearest else None
+        written = ask(model, rows, advance)
     del model
-    written = _ask(_load(merged, compute, places), questions)
     trained = None
     if inputs.trained_on is not None:
-        packed = _load(inputs.trained_on, None, "auto")
-        trained = _ask(PeftModel.from_pretrained(packed, inputs.adapter).eval(), questions)
-    effect = float(torch.linalg.norm(adapted.logits - plain.logits))
-    merged_effect = float(torch.linalg.norm(in_memory.logits - plain.logits))
-    losses = {"base": plain, "adapted": adapted, "merged": written, "quantised": trained}
+        packed = load(inputs.trained_on, None, "auto")
+        trained = ask(PeftModel.from_pretrained(packed, inputs.adapter).eval(), rows, advance)
+    models = {"base": plain, "adapted": adapted, "merged": written, "quantised": trained}
+    gains = adapted.less(plain)
     return LogitReport(
         compute_dtype=str(compute).removeprefix("torch."),
         devices=tuple(sorted({f"cuda:{at}" if isinstance(at, int) else str(at) for at in places.values()})),
-        positions=len(written.logits),
-        written=_distance(written, in_memory, merged_effect),
-        rounding=_distance(written, adapted, effect),
-        quantised=_distance(written, trained, effect) if trained else None,
-        heldout_loss={name: found.loss for name, found in losses.items() if found and found.loss is not None},
+        split=questions.split,
+        rows=len(rows),
+        positions=len(written.stacked),
+        written=_distance(written.first(FEWEST), nearest, plain.first(FEWEST))
+        if to_nearest and nearest
+        else None,
+        rounding=_distance(written, adapted, plain),
+        quantised=_distance(trained, adapted, plain) if trained else None,
+        heldout_loss={name: sum(a.nats) / sum(tokens(rows)) for name, a in models.items() if a},
+        gain=ratio(gains, tokens(rows)),
+        lost=ratio(adapted.less(written), gains),
+        quantised_lost=ratio(adapted.less(trained), gains) if trained else None,
+        choice=choice,
     )
 
 
-def _config(folder: Path) -> PretrainedConfig:
-    from transformers import AutoConfig
+def _base_and_adapted(model: PeftModel, rows: Sequence[Row], advance: Advance) -> tuple[Answers, Answers]:
+    """Base and base + adapter on as many rows as it takes to know the gain to ``NARROW`` of itself."""
+    plain, adapted = Answers(), Answers()
+    for asked, row in enumerate(rows, 1):
+        _both(model, [row], advance, plain, adapted)
+        gain = ratio(adapted.less(plain), tokens(rows[:asked]))
+        if asked >= FEWEST and gain and gain.value - gain.low <= NARROW * gain.value:
+            break
+    return plain, adapted
 
-    return AutoConfig.from_pretrained(folder)
+
+def _both(
+    model: PeftModel,
+    rows: Sequence[Row],
+    advance: Advance,
+    plain: Answers | None = None,
+    adapted: Answers | None = None,
+) -> tuple[Answers, Answers]:
+    with model.disable_adapter():
+        plain = ask(model, rows, advance, plain)
+    return plain, ask(model, rows, advance, adapted)
 
 
-def _compute_dtype(merged: Path, stored: torch.dtype) -> torch.dtype:
-    """float32 where the weights fit into memory that way, with a quarter to spare, or else as they are
-    stored."""
-    import psutil
+def _to_nearest(
+    model: PreTrainedModel, stored: torch.dtype, compute: torch.dtype, rows: Sequence[Row], advance: Advance
+) -> Answers:
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(stored).to(compute)
+    return ask(model, rows, advance)
+
+
+def _choice(plain: Answers, adapted: Answers, nearest: Answers, found: Answers, merged: Path) -> Choice:
+    """What validation rows say of weights that were rounded stochastically."""
+    stochastic_kl, nearest_kl = (_distance(one, adapted, plain).kl for one in (found, nearest))
+    lost = ratio(adapted.less(nearest), adapted.less(plain))
+    if nearest_kl < stochastic_kl:
+        raise GainLostError(
+            f"stochastic rounding is further from base + adapter on {len(plain.nats)} validation rows "
+            f"(KL {stochastic_kl:.2g}, to nearest {nearest_kl:.2g})",
+            where=str(merged),
+        )
+    return Choice(len(plain.nats), stochastic_kl, nearest_kl, lost.value if lost else None)
+
+
+def _distance(found: Answers, expected: Answers, plain: Answers) -> LogitDistance:
+    """How far ``found`` is from ``expected``, measured by what sets that apart from ``plain``."""
     import torch
 
-    size = sum(file.stat().st_size for file in merged.glob("*.safetensors")) / stored.itemsize
-    free = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else psutil.virtual_memory().available
-    return torch.float32 if size * 4 * 1.25 < free else stored
-
-
-def _load(folder: Path, compute: torch.dtype | None, places: str | Places) -> PreTrainedModel:
-    """The model in ``folder``; a 4-bit one is dequantised first, unless ``compute`` is None.
-
-    Args:
-        places: which layer goes where, on a machine with a GPU: "auto" fills the GPUs before the processor.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    gc.collect()
-    packed = getattr(_config(folder), "quantization_config", None) is not None
-    place = {}
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()  # what the last model left there would count as taken
-        place = {"device_map": places}
-    dtype = "auto" if packed or compute is None else compute
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **place)
-    if packed and compute is not None:
-        model = model.dequantize().to(compute)
-    return model.eval()
-
-
-def _places(model: PreTrainedModel) -> Places:
-    """Which layer of a model stands where; transformers keeps no map of one that stands in one place."""
-    return getattr(model, "hf_device_map", None) or {"": model.device}
-
-
-def _ask(model: PreTrainedModel, questions: Questions) -> _Answers:
-    import torch
-
-    with torch.inference_mode():
-        logits = [_some_rows(_logits(model, ids), len(questions.prompts)) for ids in questions.prompts]
-        losses = [_loss(_logits(model, ids), labels) for ids, labels in questions.heldout]
-    tokens = sum(count for _, count in losses)
-    loss = sum(nats for nats, _ in losses) / tokens if tokens else None
-    return _Answers(torch.cat(logits), loss)
-
-
-def _logits(model: PreTrainedModel, ids: Sequence[int]) -> torch.Tensor:
-    import torch
-
-    row = torch.tensor([list(ids)], device=model.device)
-    logits: torch.Tensor = model(input_ids=row, use_cache=False).logits[0].float().cpu()
-    return logits
-
-
-def _some_rows(logits: torch.Tensor, prompts: int) -> torch.Tensor:
-    """Positions spread evenly over a prompt, few enough for all prompts' logits to stay in memory."""
-    import torch
-
-    count = max(1, min(len(logits), _KEPT // logits.shape[1] // prompts))
-    return logits[torch.linspace(0, len(logits) - 1, count).long()]
-
-
-def _loss(logits: torch.Tensor, labels: Sequence[int]) -> tuple[float, int]:
-    """Sum of nats over the labelled tokens of a row, and their number."""
-    import torch
-
-    shifted = torch.tensor(list(labels))[1:]
-    nats = torch.nn.functional.cross_entropy(logits[:-1], shifted, ignore_index=IGNORE, reduction="sum")
-    return float(nats), int((shifted != IGNORE).sum())
-
-
-def _distance(found: _Answers, expected: _Answers, effect: float) -> LogitDistance:
-    import torch
-
-    distance = float(torch.linalg.norm(found.logits - expected.logits))
-    agreement = (found.logits.argmax(-1) == expected.logits.argmax(-1)).double().mean()
-    p, q = (answers.logits.log_softmax(-1) for answers in (expected, found))
+    left, right = found.stacked, expected.stacked
+    distance, effect = (float(torch.linalg.norm(right - other)) for other in (left, plain.stacked))
+    agreement = (left.argmax(-1) == right.argmax(-1)).double().mean()
+    p, q = right.log_softmax(-1), left.log_softmax(-1)
     kl = (p.exp() * (p - q)).sum(-1).mean().clamp(min=0)
     return LogitDistance(distance / effect if effect else None, float(agreement), float(kl))

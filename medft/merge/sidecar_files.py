@@ -7,7 +7,7 @@ must be changed in them.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,9 @@ from medft.errors import MergeError
 from medft.files import write_json
 from medft.merge.checkpoint import read_object
 from medft.merge.inputs import Inputs
+from medft.models.tokenizer_files import FILES
 
 CONFIG, GENERATION, SENTENCEPIECE = "config.json", "generation_config.json", "tokenizer.model"
-# What transformers' tokenizers read, over all families.
-TOKENIZER_FILES = (
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "merges.txt",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    SENTENCEPIECE,
-    "tokenizer_config.json",
-    "vocab.json",
-)
 LICENSE_FILES = ("LICENSE*", "NOTICE*", "USE_POLICY*")
 """What licenses ask to be handed on with the weights."""
 # What a base says of its own storage or of where it lay; untrue of the merged weights.
@@ -41,8 +30,10 @@ def merged_config(base: Path, dtype: str) -> dict[str, Any]:
     return config | {"dtype": dtype}
 
 
-def merged_generation(base: Path, stop_ids: Iterable[int]) -> dict[str, Any]:
+def merged_generation(base: Path, adapter: Path, stop_ids: Iterable[int]) -> dict[str, Any]:
     """The base's generation settings, stopping at its own stop ids and at ``stop_ids``.
+
+    A pad id that is one of these, which some bases have, gives way to the pad of the adapter's tokenizer.
 
     Raises:
         MergeError: there is no stop id at all.
@@ -57,6 +48,8 @@ def merged_generation(base: Path, stop_ids: Iterable[int]) -> dict[str, Any]:
     if not stops:
         raise MergeError("no stop id is known: generation would never end", where=str(base / GENERATION))
     settings.pop("_from_model_config", None)
+    if settings.get("pad_token_id") in stops:
+        settings["pad_token_id"] = next((pad for pad in _pad_ids(adapter, base) if pad not in stops), None)
     return settings | {"eos_token_id": stops if len(stops) > 1 else stops[0]}
 
 
@@ -79,16 +72,31 @@ def tokenizer_files(adapter: Path, base: Path) -> dict[str, Path]:
     """
     for folder in (adapter, base):
         if (folder / "tokenizer_config.json").is_file():
-            sources = {name: folder / name for name in TOKENIZER_FILES}
+            sources = {name: folder / name for name in FILES}
             if not sources[SENTENCEPIECE].is_file():
                 sources[SENTENCEPIECE] = base / SENTENCEPIECE
             return {name: path for name, path in sources.items() if path.is_file()}
     raise MergeError("neither the adapter nor the base holds a tokenizer", where=str(adapter))
 
 
+def _pad_ids(*folders: Path) -> Iterator[int]:
+    """The id of the pad token of each tokenizer."""
+    for folder in folders:
+        config, core = folder / "tokenizer_config.json", folder / "tokenizer.json"
+        if config.is_file() and core.is_file():
+            pad = read_object(config).get("pad_token")
+            pad = pad["content"] if isinstance(pad, dict) else pad
+            rules = read_object(core)
+            words = rules["model"].get("vocab")
+            ids = {token["content"]: token["id"] for token in rules.get("added_tokens") or ()}
+            found = ids.get(pad, words.get(pad) if isinstance(words, dict) else None)
+            if found is not None:
+                yield int(found)
+
+
 def write_sidecars(inputs: Inputs, out: Path, dtype: str) -> tuple[int, ...]:
     """Write all of them into ``out``; returns the ids that end a generation."""
-    generation = merged_generation(inputs.base, inputs.stop_ids)
+    generation = merged_generation(inputs.base, inputs.adapter, inputs.stop_ids)
     write_json(out / CONFIG, merged_config(inputs.base, dtype))
     write_json(out / GENERATION, generation)
     for name, source in tokenizer_files(inputs.adapter, inputs.base).items():

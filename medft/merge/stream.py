@@ -1,33 +1,38 @@
 """The writing of merged weights: base + LoRA adapter, tensor by tensor, in a memory of a few blocks of rows.
 
-What is computed: ``round(W + s * B A)``, in float32, rounded once to the merged type. Bit for bit, this is
-peft's ``merge_and_unload`` of a base loaded in float32, cast once at the end. For linear layers it is also
-peft's merge of a base loaded in the 16-bit type it is stored in, since peft keeps a loaded adapter in
-float32 and adds it in place. Peft rounds twice, and so differs in the last bit, for an embedding with LoRA,
-with ``safe_merge=True``, and when the base is cast to another type while it is loaded. A base in 4 bits is
-dequantised to the 16-bit type that its layers compute with, and then treated the same.
+What is computed: ``round(W + s * B A)``, in float32, rounded once to the merged type (``rounding``). Rounded
+to nearest, this is bit for bit peft's ``merge_and_unload`` of a base loaded in float32, cast once at the end.
+For linear layers it is also peft's merge of a base loaded in the 16-bit type it is stored in, since peft
+keeps a loaded adapter in float32 and adds it in place. Peft rounds twice, and so differs in the last bit, for
+an embedding with LoRA, with ``safe_merge=True``, and when the base is cast to another type while it is
+loaded. A base in 4 bits is dequantised to the 16-bit type that its layers compute with, and then treated the
+same.
 """
 
 from __future__ import annotations
 
 import errno
+import math
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medft.errors import MergeError
-from medft.machine import one_thread
+from medft.machine import one_thread, probe
 from medft.merge.adapter import Adapter, Change
 from medft.merge.base import BaseKind, BaseWeights
 from medft.merge.checkpoint import Spec
 from medft.merge.inputs import Inputs
+from medft.merge.rounding import Method, Rounding, rounded
 from medft.merge.shards import Shards, plan_shards, size, sync, write_index, write_shard
 from medft.merge.sidecar_files import write_sidecars
-from medft.merge.tensors import blocks, check_fit, merged_spec, rounded
+from medft.merge.tensors import blocks, check_fit, merged_spec
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +49,10 @@ class MergeReport:
     """Whether the base was at hand in 16 bits or had to be dequantised."""
     dtype: str
     """Type of the merged weights."""
+    rounding: Rounding
+    """How the changed weights were rounded to it."""
+    seed: int
+    """Of stochastic rounding."""
     tensors: int
     """Weights written."""
     adapted: int
@@ -58,10 +67,12 @@ class MergeReport:
     """Where generation ends."""
     seconds: float
     """Wall time, until the bytes are on the disk."""
+    passed_over: tuple[str, ...] = ()
+    """What was tried before this method, and what that lost."""
 
 
 def write(inputs: Inputs, folder: Path, max_shard_bytes: int = SHARD_BYTES) -> MergeReport:
-    """Write base + adapter into an existing folder, in the base's type; bfloat16 for a float32 base.
+    """Write base + adapter into an existing folder.
 
     Args:
         inputs: what is merged.
@@ -74,20 +85,22 @@ def write(inputs: Inputs, folder: Path, max_shard_bytes: int = SHARD_BYTES) -> M
     started = time.monotonic()
     source = BaseWeights(inputs.base)
     changes = Adapter(inputs.adapter, source.specs)
-    dtype = source.dtype if source.dtype in ("bfloat16", "float16") else "bfloat16"
+    method = inputs.merging.method(source.dtype, inputs.seed)
     check_fit(source, changes, inputs.adapter)
-    shards = plan_shards((merged_spec(spec, dtype) for spec in source.specs.values()), max_shard_bytes)
+    shards = plan_shards((merged_spec(spec, method.dtype) for spec in source.specs.values()), max_shard_bytes)
     total = size(shards)
     if shutil.disk_usage(folder).free < total + _BESIDES:
         raise _no_room(folder, total)
     try:
-        _write_shards(folder, shards, source, changes)
-        stops = write_sidecars(inputs, folder, dtype)
+        _write_shards(folder, shards, _Sum(source, changes, method))
+        stops = write_sidecars(inputs, folder, method.dtype)
     except OSError as error:
         raise _no_room(folder, total) if error.errno == errno.ENOSPC else error from None
     return MergeReport(
         base_kind=source.kind,
-        dtype=dtype,
+        dtype=method.dtype,
+        rounding=method.rounding,
+        seed=method.seed,
         tensors=len(source.specs),
         adapted=len(changes),
         left_out=tuple(source.left_out),
@@ -98,35 +111,61 @@ def write(inputs: Inputs, folder: Path, max_shard_bytes: int = SHARD_BYTES) -> M
     )
 
 
-def _write_shards(folder: Path, shards: Shards, source: BaseWeights, changes: Mapping[str, Change]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """Base + adapter, and how the sum is rounded."""
+
+    source: BaseWeights
+    changes: Mapping[str, Change]
+    method: Method
+
+    def pieces(self, specs: Sequence[Spec]) -> Iterator[torch.Tensor]:
+        """The merged weights ``specs``, block by block."""
+
+        def tasks() -> Iterator[Callable[[], torch.Tensor]]:
+            for spec in specs:
+                change = self.changes.get(spec.name)
+                for rows in blocks(spec):
+                    yield partial(self._piece, spec, change, rows)
+
+        return _in_order(tasks())
+
+    def _piece(self, spec: Spec, change: Change | None, rows: slice) -> torch.Tensor:
+        weight = self.source.read(spec.name, rows)
+        if change is None:
+            return rounded(weight, spec.dtype)
+        try:
+            exact = change.apply(weight, rows)
+        except RuntimeError as error:
+            where = str(self.source.folder)
+            raise MergeError(f"the adapter does not fit {spec.name}: {error}", where=where) from None
+        return self.method.round(exact, spec.name, rows.start * math.prod(spec.shape[1:]))
+
+
+def _in_order(tasks: Iterator[Callable[[], torch.Tensor]]) -> Iterator[torch.Tensor]:
+    """The results of ``tasks``, in their order, made by two threads where there are as many cores: rounding
+    stochastically takes the time of the sum again."""
+    workers = min(2, probe().cpu_cores)
+    with ThreadPoolExecutor(workers) as pool:
+        made: deque[Future[torch.Tensor]] = deque()
+        for task in tasks:
+            made.append(pool.submit(task))
+            if len(made) > workers:
+                yield made.popleft().result()
+        for future in made:
+            yield future.result()
+
+
+def _write_shards(folder: Path, shards: Shards, merged: _Sum) -> None:
     with one_thread(), ThreadPoolExecutor(1) as disk:
         synced = []
         for file, specs in shards.items():
-            write_shard(folder / file, specs, _pieces(specs, source, changes))
+            write_shard(folder / file, specs, merged.pieces(specs))
             synced.append(disk.submit(sync, folder / file))
         for future in synced:
             future.result()
     write_index(folder, shards)
     sync(folder)
-
-
-def _pieces(
-    specs: Sequence[Spec], source: BaseWeights, changes: Mapping[str, Change]
-) -> Iterator[torch.Tensor]:
-    """The merged weights ``specs``, block by block."""
-    for spec in specs:
-        change = changes.get(spec.name)
-        for rows in blocks(spec):
-            yield rounded(_exact(source, spec.name, change, rows), spec.dtype)
-
-
-def _exact(source: BaseWeights, name: str, change: Change | None, rows: slice) -> torch.Tensor:
-    """Some rows of a weight with its change, in float32; as they are stored where nothing changes them."""
-    weight = source.read(name, rows)
-    try:
-        return weight if change is None else change.apply(weight, rows)
-    except RuntimeError as error:
-        raise MergeError(f"the adapter does not fit {name}: {error}", where=str(source.folder)) from None
 
 
 def _no_room(folder: Path, total: int) -> MergeError:

@@ -1,19 +1,15 @@
-"""What the writer and the check of merged weights must do alike: fit, types, blocks of rows, and rounding."""
+"""What the writer and the check of merged weights must do alike: fit, types, and blocks of rows."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from medft.errors import MergeError
 from medft.merge.adapter import Change
 from medft.merge.base import EMBEDDING, FLOATS, OUTPUT, BaseWeights
 from medft.merge.checkpoint import Spec
-
-if TYPE_CHECKING:
-    import torch
 
 _BLOCK = 1 << 19  # elements that are computed at a time: 2 MiB of float32
 
@@ -56,15 +52,3 @@ def blocks(spec: Spec) -> Iterator[slice]:
     starts = range(0, max(1, count // step) * step, step)
     for start in starts:
         yield slice(start, count if start == starts[-1] else start + step)
-
-
-def rounded(values: torch.Tensor, dtype: str) -> torch.Tensor:
-    """Exact ``values`` as numbers of the type ``dtype``: the nearest, to even at a tie."""
-    import torch
-
-    return values.to(getattr(torch, dtype))
-
-
-def is_rounded(found: torch.Tensor, lowest: torch.Tensor, highest: torch.Tensor) -> torch.Tensor:
-    """Where ``found`` is what ``rounded`` may have made of some number from ``lowest`` to ``highest``."""
-    return (lowest.to(found.dtype) <= found) & (found <= highest.to(found.dtype))

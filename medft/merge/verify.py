@@ -2,27 +2,14 @@
 
 What must hold, and why it tells good from faulty on short and long runs:
 
-* Every weight is the rounding of ``W + s * B A`` (``check``). Exact, so the length of the run is no matter.
-* The merged folder's logits are those of peft's merge in memory, rounded to the same type: their distance is
-  at most ``TOLERANCE`` of what the merge changes. Both hold the same numbers, so a good merge scores 0
-  however small the change is, and a copy of the base scores 1. The room between is for a GPU's order of sums.
-
-The distance to base + adapter *unmerged* cannot be a threshold, because rounding alone costs more the shorter
-the run. Measured on the tiny twins of four families in bfloat16, relative to the adapter's effect (B drawn at
-the size that so much training gives it; a copy of the base scored 1.00 and an adapter applied twice 0.91 to
-1.21 in every row):
-
-    ===============  =========  =========  =============================
-    size of B        written    rounding   elements changed by the merge
-    ===============  =========  =========  =============================
-    0.02  (long)     0          0.01       98%
-    3e-3             0          0.05       90%
-    2e-4 (one step)  0          0.4 - 0.9  26%
-    4e-5 (warm-up)   0          0.8 - 1.0   5%
-    ===============  =========  =========  =============================
-
-So it is reported (``rounding``), as is the distance to the 4-bit base + adapter that was trained
-(``quantised``).
+* Every weight is the rounding of ``W + s * B A`` by the method of the merge (``check``). Exact, so the length
+  of the run is no matter.
+* The gain is kept: where its interval on held-out rows excludes 0, the share of it that is lost is not shown
+  to be above ``LOST``, unless rounding to nearest was asked for by name. Where no gain is shown, there is
+  none to lose: the distance of the logits is told, with a notice from ``OFF`` of the adapter's effect on.
+* Weights rounded to nearest answer as peft's merge in memory does, rounded alike: their distance is at most
+  ``TOLERANCE`` of what the merge changes. Both hold the same numbers, so a good merge scores 0 however small
+  the change is.
 """
 
 from __future__ import annotations
@@ -32,20 +19,32 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from medft.aliases import Advance
 from medft.errors import MergeError
 from medft.files import read_json, write_json
+from medft.merge.answers import Row
 from medft.merge.check import TensorReport, check_sidecars, check_tensors
 from medft.merge.digests import digests
 from medft.merge.inputs import Inputs
-from medft.merge.logits import LogitDistance, LogitReport, Questions, compare
+from medft.merge.kept import Interval
+from medft.merge.logits import Choice, GainLostError, LogitDistance, LogitReport, Questions, compare
+from medft.merge.rounding import MergingConfig
 
+LOST = 0.01
+"""Share of a shown gain that merged weights may lose."""
+OFF = 0.5
+"""Distance of the logits to base + adapter, as a share of the adapter's effect, from which a person is told:
+halfway to what a copy of the base scores."""
 TOLERANCE = 0.05
-"""Largest distance to peft's merge, as a share of what the merge changes in the logits."""
+"""Largest distance of weights rounded to nearest to peft's merge, as a share of what that changes."""
+_STEP = "medft-step"  # a line of the fresh process that tells of rows read
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +61,19 @@ class VerifyReport:
     """Wall time."""
 
 
-def verify(inputs: Inputs, merged: Path, questions: Questions) -> VerifyReport:
+def verify(
+    inputs: Inputs, merged: Path, questions: Questions, advance: Advance = lambda rows: None
+) -> VerifyReport:
     """Judge the weights in ``merged`` in a fresh process.
 
     Args:
         inputs: what was merged.
         merged: the folder to judge.
-        questions: prompts to compare logits on (at least one), held-out rows to compare the loss on.
+        questions: rows to compare loss and logits on, at least one.
+        advance: told of each row that a model has read.
 
     Raises:
+        GainLostError: they are exact, and lose part of the gain that a finer type or another rounding keeps.
         MergeError: they did not pass, or could not be loaded.
     """
     started = time.monotonic()
@@ -80,77 +83,128 @@ def verify(inputs: Inputs, merged: Path, questions: Questions) -> VerifyReport:
         "merged": str(merged.resolve()),
         "trained_on": str(inputs.trained_on.resolve()) if inputs.trained_on else None,
         "stop_ids": [int(stop) for stop in inputs.stop_ids],
-        "prompts": [[int(token) for token in prompt] for prompt in questions.prompts],
-        "heldout": [[list(map(int, ids)), list(map(int, labels))] for ids, labels in questions.heldout],
+        "merging": asdict(inputs.merging),
+        "seed": inputs.seed,
+        "strict": inputs.strict,
+        "rows": _plain(questions.rows),
+        "split": questions.split,
+        "choice": _plain(questions.choice),
     }
-    found = _in_fresh_process(job)
+    found = _in_fresh_process(job, advance)
     if "error" in found:
-        raise MergeError(**found["error"])
+        raise (GainLostError if found["gain_lost"] else MergeError)(**found["error"])
     tensors = found["tensors"] | {"unchanged": tuple(found["tensors"]["unchanged"])}
     seconds = round(time.monotonic() - started, 2)
     return VerifyReport(TensorReport(**tensors), _logit_report(found["logits"]), found["files"], seconds)
 
 
-def examine(inputs: Inputs, merged: Path, questions: Questions) -> VerifyReport:
+def examine(
+    inputs: Inputs, merged: Path, questions: Questions, advance: Advance = lambda rows: None
+) -> VerifyReport:
     """``verify`` in this process: sees whatever an engine has patched here."""
-    if not questions.prompts:
-        raise MergeError("there is no prompt to compare answers on", remedy="hand over at least one")
+    if not questions.rows:
+        raise MergeError("there is no row to compare answers on", remedy="hand over at least one")
     started = time.monotonic()
     check_sidecars(inputs, merged)
     tensors = check_tensors(inputs, merged)
-    logits = compare(inputs, merged, questions)
-    _judge(logits, merged)
+    logits = compare(inputs, merged, questions, advance)
+    _judge(logits, merged, inputs.strict)
     files = digests(merged)
     return VerifyReport(tensors, logits, files, round(time.monotonic() - started, 2))
 
 
-def _judge(logits: LogitReport, merged: Path) -> None:
-    distance = logits.written.relative
-    if distance is not None and not distance <= TOLERANCE:  # not-a-number must fail, too
+def _judge(logits: LogitReport, merged: Path, strict: bool) -> None:
+    off = logits.written.relative if logits.written else None
+    if off is not None and not off <= TOLERANCE:  # not-a-number must fail, too
         raise MergeError(
-            f"the merged weights answer differently from base + adapter: {distance:.3g} of what the adapter "
+            f"the merged weights answer differently from base + adapter: {off:.3g} of what the adapter "
             f"changes (limit {TOLERANCE})",
             where=str(merged),
             remedy="merge again; if it stays, the adapter and the base do not belong together",
         )
+    if strict and logits.gain and logits.gain.low > 0 and logits.lost and not logits.lost.low <= LOST:
+        raise GainLostError(
+            f"at least {logits.lost.low:.1%} of the gain is lost on {logits.rows} {logits.split} rows "
+            f"(limit {LOST:.0%})",
+            where=str(merged),
+            remedy="merging.dtype=float32 is exact; if it stays, adapter and base do not belong together",
+        )
+
+
+def _plain(rows: Sequence[Row]) -> list[list[list[int]]]:
+    return [[list(map(int, ids)), list(map(int, labels))] for ids, labels in rows]
 
 
 def _logit_report(found: dict[str, Any]) -> LogitReport:
-    names = ("written", "rounding", "quantised")
-    distances = {name: LogitDistance(**found[name]) if found[name] else None for name in names}
-    return LogitReport(**found | distances | {"devices": tuple(found["devices"])})
+    kinds: dict[type[Any], tuple[str, ...]] = {
+        LogitDistance: ("written", "rounding", "quantised"),
+        Interval: ("gain", "lost", "quantised_lost"),
+        Choice: ("choice",),
+    }
+    parts = {
+        name: kind(**found[name]) if found[name] else None for kind, names in kinds.items() for name in names
+    }
+    return LogitReport(**found | parts | {"devices": tuple(found["devices"])})
 
 
-def _in_fresh_process(job: dict[str, Any]) -> dict[str, Any]:
-    """Run this module on ``job``. The process sees no hub and none of the patches that this one carries."""
+def _in_fresh_process(job: dict[str, Any], advance: Advance) -> dict[str, Any]:
+    """Run this module on ``job``. The process sees no hub and none of the patches that this one carries, and
+    ends when this one does, however that ends."""
     with tempfile.TemporaryDirectory(prefix="medft-verify-") as name:
-        path, result = Path(name) / "job.json", Path(name) / "result.json"
+        path, result, errors = (Path(name) / file for file in ("job.json", "result.json", "stderr"))
         write_json(path, job)
         quiet = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TRANSFORMERS_VERBOSITY": "error"}
-        done = subprocess.run(
-            [sys.executable, "-m", "medft.merge.verify", str(path), str(result)],
-            env={**os.environ, **quiet, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode or not result.is_file():
-            last = (done.stderr.strip() or "no message").splitlines()[-1]
+        with (
+            errors.open("w") as stderr,
+            subprocess.Popen(
+                [sys.executable, "-m", "medft.merge.verify", str(path), str(result)],
+                env={**os.environ, **quiet, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                stdin=subprocess.PIPE,  # never written to: it closes when this process ends
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            ) as process,
+        ):
+            for line in process.stdout or ():
+                if line.startswith(_STEP):
+                    advance(int(line.removeprefix(_STEP)))
+            process.wait()
+        if process.returncode or not result.is_file():
+            last = (errors.read_text(errors="replace").strip() or "no message").splitlines()[-1]
             raise MergeError(f"the merged weights could not be loaded: {last}", where=str(job["merged"]))
         found: dict[str, Any] = read_json(result)
         return found
 
 
+def _end_with_parent() -> None:
+    """End this process when its standard input is closed."""
+
+    def watch() -> None:
+        sys.stdin.read()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _tell(rows: int) -> None:
+    sys.stdout.write(f"{_STEP} {rows}\n")
+    sys.stdout.flush()
+
+
 def _work(job: dict[str, Any]) -> dict[str, Any]:
     trained_on = Path(job["trained_on"]) if job["trained_on"] else None
-    questions = Questions(job["prompts"], [(ids, labels) for ids, labels in job["heldout"]])
+    rows, choice = ([(ids, labels) for ids, labels in job[name]] for name in ("rows", "choice"))
     base, adapter, merged = (Path(job[name]) for name in ("base", "adapter", "merged"))
+    merging = MergingConfig(**job["merging"])
+    stops = tuple(job["stop_ids"])
     try:
-        inputs = Inputs(base, adapter, tuple(job["stop_ids"]), trained_on)
-        return asdict(examine(inputs, merged, questions))
+        inputs = Inputs(base, adapter, stops, trained_on, merging, job["seed"], job["strict"])
+        return asdict(examine(inputs, merged, Questions(rows, job["split"], choice), _tell))
     except MergeError as error:
-        return {"error": {"what": error.what, "where": error.where, "remedy": error.remedy}}
+        told = {"what": error.what, "where": error.where, "remedy": error.remedy}
+        return {"error": told, "gain_lost": isinstance(error, GainLostError)}
 
 
 if __name__ == "__main__":
+    _end_with_parent()
     write_json(Path(sys.argv[2]), _work(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))

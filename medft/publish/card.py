@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from medft.errors import ConfigError
+from medft.merge.kept import kept
 from medft.publish.card_sections import DataSource
 from medft.publish.facts import Facts
 from medft.publish.license import PERMISSIVE, narrows, restrictions
@@ -121,14 +122,20 @@ def merge_sentence(facts: Facts) -> str:
         return told + "There is no record that the merged weights were checked."
     told += "The merged weights were loaded from disk, compared with base + adapter, and passed."
     logits = mapping(facts.merge, "logits")
-    for key, what in (("rounding", "unmerged 16-bit base + adapter"), ("quantised", "4-bit base + adapter")):
+    for key, what in (
+        ("rounding", "To the unmerged base + adapter their logits differ"),
+        ("quantised", "On the 4-bit base the unmerged adapter's logits differ from those on this base"),
+    ):
         found = mapping(logits, key)
         relative, agreement = number(found, "relative"), number(found, "top1_agreement")
         if relative is not None and agreement is not None:
             told += (
-                f" To the {what} their logits differ by {relative:.2%} of what the adapter changes, and the"
-                f" likeliest token is the same in {agreement:.1%} of positions."
+                f" {what} by {relative:.2%} of what the adapter changes, and the likeliest token is the same"
+                f" in {agreement:.1%} of positions."
             )
+    if "lost" in logits:
+        sentence = kept(facts.merge)
+        told += f" {sentence[0].upper()}{sentence[1:]}."
     losses = {words: number(mapping(logits, "heldout_loss"), key) for key, words in _LOSSES.items()}
     shown = [f"{loss:.4f} {words}" for words, loss in losses.items() if loss is not None]
     if shown:

@@ -9,6 +9,8 @@ from medft.engine.compat import outside_tested
 from medft.errors import EngineError
 from medft.files import folder_size
 from medft.format import decimal, size
+from medft.merge.kept import kept
+from medft.merge.verify import LOST, OFF
 from medft.models import gguf
 from medft.models.base_models import Base
 from medft.models.registry import ModelConfig
@@ -78,14 +80,17 @@ def say_merged(screen: Screen, folder: RunDir, report: dict[str, Any]) -> None:
     """The merged weights, what they were merged into, and what their judgement from disk came to."""
     base = {"16-bit": "16-bit base", "dequantised-nf4": "4-bit base, dequantised"}[report["base_kind"]]
     screen.line("saved", f"merged/ {size(folder_size(folder.merged))}, from the {base}")
-    screen.line("checked", _judgement(report))
-    losses = report["logits"]["heldout_loss"]
-    if losses:
-        screen.line(
-            "", "loss on held-out rows: " + ", ".join(f"{v:.4f} {_MODELS[k]}" for k, v in losses.items())
-        )
-    if lost := _lost_by_rounding(report):
-        screen.line("notice", lost)
+    screen.line(
+        "checked", f"from disk: all {report['tensors']['tensors']} weights exact; {_judgement(report)}"
+    )
+    logits = report["logits"]
+    screen.line("", kept(report))
+    for other in report["passed_over"]:
+        screen.line("", f"not {other}")
+    losses = ", ".join(f"{v:.4f} {_MODELS[k]}" for k, v in logits["heldout_loss"].items())
+    screen.line("", f"loss on {logits['rows']} {logits['split']} rows: {losses}")
+    if unheld := _swallowed(report):
+        screen.line("notice", unheld)
 
 
 _MODELS = {
@@ -97,27 +102,31 @@ _MODELS = {
 
 
 def _judgement(report: dict[str, Any]) -> str:
-    """The judgement of merged weights in a few words."""
-    found = {"16-bit": report["logits"]["rounding"], "4-bit": report["logits"]["quantised"]}
-    distances = [
-        f"{f['relative']:.1%} ({name} base)" for name, f in found.items() if f and f["relative"] is not None
-    ]
-    words = f"from disk: all {report['tensors']['tensors']} weights exact"
-    if not distances:
-        return words
-    return f"{words}; logits differ from base + adapter by {' and '.join(distances)} of the adapter's effect"
+    """The distance of the answers in a few words."""
+    relative = report["logits"]["rounding"]["relative"]
+    if relative is None:
+        return "the adapter changes no answer"
+    words = f"logits differ from base + adapter by {relative:.1%} of the adapter's effect"
+    other = report["logits"]["quantised"]
+    if other and other["relative"] is not None:
+        words += f" (16-bit from 4-bit base, unmerged: {other['relative']:.1%})"
+    return words
 
 
-def _lost_by_rounding(report: dict[str, Any]) -> str:
+def _swallowed(report: dict[str, Any]) -> str:
     """Says so when the merged type is too coarse for what was learnt; empty when it is not."""
-    distance, unchanged = report["logits"]["rounding"]["relative"], len(report["tensors"]["unchanged"])
-    if not unchanged and (distance is None or distance <= 0.5):
+    if report["dtype"] == "float32":
         return ""
-    lost = [f"{distance:.0%} of its effect"] if distance is not None else []
-    lost += [f"all of it in {unchanged} of {report['adapted']} weights"] if unchanged else []
+    unchanged, lost = len(report["tensors"]["unchanged"]), report["logits"]["lost"]
+    gain, distance = report["logits"]["gain"], report["logits"]["rounding"]["relative"]
+    shown = bool(gain and lost and gain["low"] > 0)
+    if not unchanged and not (lost["low"] > LOST if shown else (distance or 0) > OFF):
+        return ""
+    words = [f"{lost['value']:.0%} of its gain" if shown else f"{distance or 0:.0%} of its effect"]
+    words += [f"all of it in {unchanged} of {report['adapted']} weights"] if unchanged else []
     return (
-        f"{report['dtype']} rounding loses part of the adapter ({', '.join(lost)}); normal after a very "
-        "short run: use adapter/, or train longer"
+        f"{report['dtype']} {report['rounding']} rounding loses part of the adapter ({', '.join(words)}); "
+        "normal after a very short run: use adapter/, train longer, or merging.dtype=float32"
     )
 
 

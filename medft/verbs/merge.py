@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medft.checked import Positive
 from medft.data.prepare import prepare
 from medft.errors import RunError
 from medft.files import read_json, write_json
+from medft.merge.rounding import MergingConfig
 from medft.models.base_models import training_base
 from medft.runs import find_run
 from medft.runs.record import RunRecord
@@ -19,6 +20,7 @@ from medft.verbs.train_config import TrainConfig
 EXAMPLES = (
     "medft merge run=latest",
     "medft merge run=mistral-medquad max_shard_gb=2",
+    "medft merge run=latest merging.dtype=float32",
 )
 
 
@@ -30,6 +32,8 @@ class MergeConfig:
     """The run: a folder, `latest`, or part of a run's name."""
     max_shard_gb: Positive = 5.0
     """Size of the files, in GB."""
+    merging: MergingConfig = field(default_factory=MergingConfig)
+    """How the weights are stored."""
     artifacts: Path = Path("artifacts")
     """Where runs stand."""
 
@@ -48,7 +52,7 @@ def run(config: MergeConfig) -> None:
         )
     record = RunRecord(run)
     scale, settings = record.scale, record.built(TrainConfig)
-    settings = replace(settings, max_shard_gb=config.max_shard_gb)
+    settings = replace(settings, max_shard_gb=config.max_shard_gb, merging=config.merging)
     screen.title("merge", str(run.root))
     with screen.chatter_to(run.log):
         prepared = prepare(settings.dataset, seed=settings.seed, processed=settings.processed)

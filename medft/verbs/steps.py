@@ -13,6 +13,7 @@ from medft.data.prepare import Prepared
 from medft.data.record import SPLITS
 from medft.errors import HubError
 from medft.machine import probe
+from medft.merge.inputs import Inputs
 from medft.merge.run import merge_run
 from medft.models.base_models import Base, merging_base, settled
 from medft.models.chat_templates import text_of
@@ -94,14 +95,17 @@ def merge(
     Raises:
         MergeError: it could not be written, or is not what base + adapter are.
     """
-    report = merge_run(
-        folder,
+    inputs = Inputs(
         _merging_base(config, scale, base, screen).folder,
+        folder.adapter,
+        tokens.stop_ids,
         base.folder if config.engine.load_in_4bit else None,
-        [tokens.splits[name].path for name in reversed(SPLITS)],
-        stop_ids=tokens.stop_ids,
-        max_shard_bytes=int(config.max_shard_gb * 1e9),
+        config.merging,
+        config.seed,
     )
+    splits = {name: tokens.splits[name].path for name in reversed(SPLITS)}
+    with screen.bar(None, "checking merged/, reading held-out") as advance:
+        report = merge_run(folder, inputs, splits, int(config.max_shard_gb * 1e9), advance)
     say_merged(screen, folder, report)
     return report
 

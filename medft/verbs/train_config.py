@@ -10,6 +10,7 @@ from medft.config import plain
 from medft.data.config import DatasetConfig
 from medft.engine.base import EngineConfig, LoraConfig
 from medft.errors import ConfigError
+from medft.merge.rounding import MergingConfig
 from medft.models.registry import ModelConfig
 from medft.overrides import Idle
 from medft.plan.resolve import Scale
@@ -22,6 +23,7 @@ from medft.training.config import LoggerConfig, TrainerConfig
 IDLE = (
     Idle("sweep.resume", lambda config: False, "-m"),
     Idle("max_shard_gb", lambda config: config.merge, "merge=true"),
+    Idle("merging.", lambda config: config.merge, "merge=true"),
     Idle("upload.", lambda config: config.upload.repo, "upload.repo=owner/name", but=("upload.repo",)),
     Idle("logger.", lambda config: config.logger.wandb != "off", "W&B", but=("logger.wandb",)),
     Idle("trainer.sweep_metric", lambda config: config.sweep.folder, "a search: -m hydra/sweeper=optuna"),
@@ -96,6 +98,8 @@ class TrainConfig:
     """Size of the files of merged weights, in GB."""
     merge: bool = True
     """Write merged/ besides adapter/."""
+    merging: MergingConfig = field(default_factory=MergingConfig)
+    """How merged weights are stored."""
     preflight: bool = True
     """Before step 1, check access, memory, disk and the upload's target, run the largest batches once, and
     refuse what cannot succeed."""
@@ -107,6 +111,12 @@ class TrainConfig:
     """The command line that the settings came from."""
 
     def __post_init__(self) -> None:
+        if self.merging.dtype == "float16" and self.model.forbids_float16:
+            raise ConfigError(
+                f"model '{self.model.name}' overflows in float16",
+                where="merging.dtype=float16",
+                remedy="merging.dtype=bfloat16 or float32",
+            )
         if self.upload.repo and self.sweep.folder:
             raise ConfigError(
                 "the jobs of a sweep would all go to one repository",

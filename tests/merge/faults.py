@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors.torch import load_file, save_file
 
+from medft.merge import rounding
 from medft.merge.checkpoint import Checkpoint
 from medft.merge.inputs import Inputs
+from medft.merge.rounding import MergingConfig
 from tests.merge.small import write_merge
 
 LONG, ONE_STEP = 0.02, 2e-4
@@ -28,16 +31,17 @@ class Merged:
     base: Path
     adapter: Path
     out: Path
+    merging: MergingConfig
 
     @property
     def inputs(self) -> Inputs:
-        return Inputs(self.base, self.adapter, STOPS)
+        return Inputs(self.base, self.adapter, STOPS, merging=self.merging, strict=False)
 
 
-def merged(base: Path, adapter: Path, out: Path) -> Merged:
+def merged(base: Path, adapter: Path, out: Path, merging: MergingConfig) -> Merged:
     """A good merge."""
-    write_merge(base, adapter, out, STOPS, max_shard_bytes=60_000)
-    return Merged(base, adapter, out)
+    write_merge(base, adapter, out, STOPS, max_shard_bytes=60_000, merging=merging)
+    return Merged(base, adapter, out, merging)
 
 
 @dataclass
@@ -127,7 +131,7 @@ def weights_of(make: Callable[[Merged, Path], Path]) -> Callable[[Merged], None]
 
 
 def twice(given: Merged, folder: Path) -> Path:
-    write_merge(given.out, given.adapter, folder)
+    write_merge(given.out, given.adapter, folder, merging=given.merging)
     return folder
 
 
@@ -138,7 +142,7 @@ def rescaled(factor: float) -> Callable[[Merged, Path], Path]:
         shutil.copytree(given.adapter, folder / "adapter")
         path = folder / "adapter" / "adapter_config.json"
         edit_json(path, {"lora_alpha": factor * json.loads(path.read_text())["lora_alpha"]})
-        write_merge(given.base, folder / "adapter", folder / "merged")
+        write_merge(given.base, folder / "adapter", folder / "merged", merging=given.merging)
         return folder / "merged"
 
     return make
@@ -167,6 +171,49 @@ def remove(file: str) -> Callable[[Merged], None]:
     return lambda given: (given.out / file).unlink()
 
 
+def rounded_as(noise: Callable[[int, str, int, int], Any]) -> Callable[[Merged], None]:
+    """The same merge with other random numbers, which are a function of seed, weight, position and count."""
+
+    def plant(given: Merged) -> None:
+        own = rounding.noise
+        rounding.noise = noise
+        try:
+            weights_of(_again)(given)
+        finally:
+            rounding.noise = own
+
+    return plant
+
+
+def _again(given: Merged, folder: Path) -> Path:
+    write_merge(given.base, given.adapter, folder, STOPS, merging=given.merging)
+    return folder
+
+
+def half(seed: int, name: str, start: int, count: int) -> Any:
+    """Half of all numbers there are: what is rounded by it goes to the nearest."""
+    return np.full(count, 1 << 15, dtype=np.uint16)
+
+
+def low(seed: int, name: str, start: int, count: int) -> Any:
+    """Numbers that are too small by a third."""
+    return (drawn(seed, name, start, count).astype(np.uint32) * 2 // 3).astype(np.uint16)
+
+
+def nf4_embedding(given: Merged) -> None:
+    """The embedding, which no adapter changes, through 4 bits and back, as one peer does to every matrix."""
+    from bitsandbytes.functional import dequantize_4bit, quantize_4bit
+
+    name = "model.embed_tokens.weight"
+
+    def edit(tensors: dict[str, Any]) -> None:
+        if name in tensors:
+            tensors[name] = dequantize_4bit(*quantize_4bit(tensors[name], quant_type="nf4"))
+
+    change(edit)(given)
+
+
+drawn = rounding.noise
 CONFIG, GENERATION = "config.json", "generation_config.json"
 DEFAULT_ROPE = {"rope_type": "default", "rope_theta": 5e5}
 NOT_THE_SUM = r"is not base \+ adapter"
@@ -185,7 +232,25 @@ WEIGHTS = [
     Fault("a plain copy of the base", weights_of(lambda given, _: given.base), NOT_THE_SUM),
     Fault("the adapter applied twice", weights_of(twice), NOT_THE_SUM),
     Fault("the adapter at half its scale", weights_of(rescaled(0.5)), NOT_THE_SUM),
+    Fault("an untouched weight through NF4", nf4_embedding, "embed_tokens.weight differs from the base"),
     Fault("the adapter subtracted", weights_of(rescaled(-1)), NOT_THE_SUM),
+]
+ROUNDING = [
+    Fault(
+        "one stream of random numbers for all weights",
+        rounded_as(lambda seed, name, start, count: drawn(seed, QUERY.format(0), start, count)),
+        NOT_THE_SUM,
+    ),
+    Fault(
+        "the same random numbers in every block",
+        rounded_as(lambda seed, name, start, count: drawn(seed, name, 7, count)),
+        NOT_THE_SUM,
+    ),
+    Fault("another seed", rounded_as(lambda seed, *rest: drawn(seed + 1, *rest)), NOT_THE_SUM),
+    Fault("a biased rounding", rounded_as(low), NOT_THE_SUM),
+    Fault(
+        "nearest where stochastic was promised", rounded_as(half), "rounded stochastically with the seed 0"
+    ),
 ]
 FILES = [
     Fault(
@@ -200,6 +265,7 @@ FILES = [
     Fault("a stop id lost", settings(GENERATION, eos_token_id=2), r"would not stop at the ids \[3\]"),
     Fault("another temperature", settings(GENERATION, temperature=0.1), "in: temperature"),
     Fault("another pad id", settings(GENERATION, pad_token_id=2), "in: pad_token_id"),
+    Fault("a pad that ends", settings(GENERATION, pad_token_id=3), "in: pad_token_id"),
     Fault("another rope", settings(CONFIG, rope_parameters=DEFAULT_ROPE), "in: rope_parameters"),
     Fault("no rope", settings(CONFIG, rope_parameters=None), "in: rope_parameters"),
     Fault("another vocabulary size", settings(CONFIG, vocab_size=319), "in: vocab_size"),

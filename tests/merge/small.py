@@ -9,6 +9,7 @@ from typing import Any
 
 from medft.merge.inputs import Inputs
 from medft.merge.logits import Questions
+from medft.merge.rounding import MergingConfig
 from medft.merge.stream import SHARD_BYTES, MergeReport, write
 
 FAMILIES = ("gemma", "llama2", "mistral", "llama3_1")
@@ -35,9 +36,9 @@ LLAMA3_ROPE = {
     "original_max_position_embeddings": 8192,
 }
 QUESTIONS = Questions(
-    prompts=[[1, *range(10, 30)], [1, 50, 51, 52]],
-    heldout=[([1, 60, 61, 62, 2], [-100, -100, 61, 62, 2])],
+    [([1, *range(10 + row, 30 + row)], [-100] * 4 + list(range(13 + row, 30 + row))) for row in range(9)]
 )
+NEAREST = MergingConfig(rounding="nearest")
 
 
 def small_model(family: str, dtype: str = "bfloat16", seed: int = 0) -> Any:
@@ -99,12 +100,17 @@ def lora(model: Any, folder: Path, *, size: float = 0.02, seed: int = 1, **setti
 
 
 def write_merge(
-    base: Path, adapter: Path, out: Path, stop_ids: tuple[int, ...] = (), max_shard_bytes: int = SHARD_BYTES
+    base: Path,
+    adapter: Path,
+    out: Path,
+    stop_ids: tuple[int, ...] = (),
+    max_shard_bytes: int = SHARD_BYTES,
+    merging: MergingConfig = NEAREST,
 ) -> MergeReport:
     """The streaming merge in a folder of its own, not checked."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    return write(Inputs(base, adapter, stop_ids), out, max_shard_bytes)
+    return write(Inputs(base, adapter, stop_ids, merging=merging), out, max_shard_bytes)
 
 
 def peft_merge(

@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from medft.errors import MergeError
@@ -26,8 +30,11 @@ def test_a_fresh_process_judges_and_only_then_the_folder_appears(
 ) -> None:
     base, out = bases("gemma"), tmp_path / "out"
     inputs = Inputs(base, adapters(base), STOPS, quantise(base, tmp_path / "nf4"))
-    report, verdict = merge(inputs, out, QUESTIONS)
-    assert json.loads(json.dumps(dataclasses.asdict(verdict)))["logits"]["written"]["relative"] == 0
+    read: list[int] = []
+    report, verdict = merge(inputs, out, QUESTIONS, advance=read.append)
+    told = json.loads(json.dumps(dataclasses.asdict(verdict)))["logits"]
+    assert told["split"] == "test" and 4 <= told["rows"] <= 9
+    assert read == [1] * (4 * told["rows"])
     assert verdict.logits.quantised is not None
     assert verdict.logits.rounding.relative is not None and verdict.logits.quantised.relative is not None
     assert verdict.logits.rounding.relative < verdict.logits.quantised.relative
@@ -76,3 +83,33 @@ def test_an_interrupted_merge_leaves_the_old_folder_and_nothing_else(
         merge(Inputs(base, adapter), out, QUESTIONS)
     assert (out / "model.safetensors").stat().st_ino == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapter", "out"]
+
+
+OUTLIVED = """
+import sys, threading
+from pathlib import Path
+from medft.merge.logits import Questions
+from medft.merge.inputs import Inputs
+from medft.merge import verify
+job = [Path(word) for word in sys.argv[1:]]
+threading.Timer(2, lambda: __import__("os").kill(__import__("os").getpid(), 9)).start()
+verify.verify(Inputs(job[0], job[1]), job[2], Questions([([1, 5, 6] * 4, [-100, 5, 6] * 4)] * 20000))
+"""
+
+
+def test_a_judgement_does_not_outlive_who_asked_for_it(
+    bases: Bases, adapters: Adapters, tmp_path: Path
+) -> None:
+    base = bases("mistral")
+    adapter = adapters(base)
+    write_merge(base, adapter, tmp_path / "out")
+    words = [sys.executable, "-c", OUTLIVED, str(base), str(adapter), str(tmp_path / "out")]
+    asked = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    child = None
+    while child is None and asked.poll() is None:
+        child = next(iter(psutil.Process(asked.pid).children()), None)
+        time.sleep(0.02)
+    assert child is not None and "medft.merge.verify" in child.cmdline()
+    assert asked.wait() == -9
+    psutil.wait_procs([child], timeout=5)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE

@@ -17,7 +17,7 @@ from medft.merge.checkpoint import Checkpoint
 from medft.merge.inputs import Inputs
 from medft.merge.logits import Questions
 from medft.merge.verify import examine
-from tests.merge.small import FAMILIES, PROJECTIONS, peft_merge, quantise, write_merge
+from tests.merge.small import FAMILIES, NEAREST, PROJECTIONS, peft_merge, quantise, write_merge
 
 Bases = Callable[..., Path]
 Adapters = Callable[..., Path]
@@ -97,9 +97,9 @@ def test_a_4bit_base_is_dequantised_as_transformers_does(
     assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
     assert report.base_kind == "dequantised-nf4"
     assert "quantization_config" not in read_json(tmp_path / "ours" / "config.json")
-    inputs = Inputs(nf4, adapter, trained_on=nf4)
-    examined = examine(inputs, tmp_path / "ours", Questions([[1, 5, 6]], []))
-    assert examined.logits.written.relative == 0
+    inputs = Inputs(nf4, adapter, trained_on=nf4, merging=NEAREST)
+    examined = examine(inputs, tmp_path / "ours", Questions([([1, 5, 6], [-100, 5, 6])]))
+    assert examined.logits.written is not None and examined.logits.written.relative == 0
 
 
 def test_a_float32_base_is_rounded_once_to_bfloat16(bases: Bases, adapters: Adapters, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the writer and the check do alike: blocks of rows, and rounding."""
+"""What the writer and the check do alike: blocks of rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 
 from medft.merge.adapter import LowRank
 from medft.merge.checkpoint import Spec
-from medft.merge.tensors import blocks, is_rounded, rounded
+from medft.merge.tensors import blocks
 
 
 @pytest.mark.parametrize("rank", [1, 16, 256])
@@ -20,17 +20,3 @@ def test_blocks_change_no_bit(shape: tuple[int, int], rank: int) -> None:
     assert [row for part in rows for row in range(part.start, part.stop)] == list(range(shape[0]))
     whole = (change.b @ change.a) * change.scaling
     assert torch.equal(torch.cat([change.delta(part) for part in rows]), whole)
-
-
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_a_number_is_rounded_to_its_neighbour_and_not_further(dtype: str) -> None:
-    torch.manual_seed(0)
-    exact = torch.randn(1000)
-    stored = rounded(exact, dtype)
-    up = torch.nextafter(stored, torch.full_like(stored, float("inf")))
-    assert is_rounded(stored, exact, exact).all()
-    assert not is_rounded(up, exact, exact).any()
-    tie = (stored.double() + up.double()) / 2
-    lowest, highest = tie - 1e-7 * tie.abs(), tie + 1e-7 * tie.abs()
-    assert is_rounded(stored, lowest, highest).all() and is_rounded(up, lowest, highest).all()
-    assert not is_rounded(torch.full_like(stored, float("nan")), exact, exact).any()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from medft.report.subject import Subject
 
 PLACES = (
-    "resume", "artifacts", "processed", "run_dir", "sweep", "merge", "max_shard_gb", "logger", "overrides",
-    "preflight", "dataset.path", "dataset.obtain", "dataset.homepage", "dataset.license",
+    "resume", "artifacts", "processed", "run_dir", "sweep", "merge", "merging", "max_shard_gb", "logger",
+    "overrides", "preflight", "dataset.path", "dataset.obtain", "dataset.homepage", "dataset.license",
     "dataset.license_note",
 )  # fmt: skip
 """Settings that say where and with what by-products a run was made, not what was trained: other rows in a

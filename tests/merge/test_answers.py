@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from medft.merge.logits import _places
+from medft.merge.answers import places_of
 
 
 def test_a_model_in_one_place_is_followed_there(tmp_path: Path) -> None:
@@ -17,6 +17,6 @@ def test_a_model_in_one_place_is_followed_there(tmp_path: Path) -> None:
     LlamaForCausalLM(LlamaConfig(vocab_size=32, **sizes)).save_pretrained(tmp_path)
     place = {"": torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")}
     model = AutoModelForCausalLM.from_pretrained(tmp_path, device_map="auto")
-    assert _places(model) == place
-    again = AutoModelForCausalLM.from_pretrained(tmp_path, device_map=_places(model))
+    assert places_of(model) == place
+    again = AutoModelForCausalLM.from_pretrained(tmp_path, device_map=places_of(model))
     assert again.device == model.device

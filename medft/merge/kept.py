@@ -1,0 +1,62 @@
+"""What a merge keeps of an adapter's gain: ratios of sums over held-out rows, with paired 95% intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A ratio with its 95% interval over rows."""
+
+    value: float
+    """The ratio of the sums."""
+    low: float
+    """Lower end."""
+    high: float
+    """Upper end."""
+
+
+def ratio(parts: Sequence[float], wholes: Sequence[float]) -> Interval | None:
+    """Sum of ``parts`` by sum of ``wholes``, which belong together row by row: the linearized variance of a
+    ratio estimate (Cochran, Sampling Techniques, section 6.4) with Student's t; None under two rows, or where
+    the wholes sum up to nothing."""
+    import numpy as np
+    from scipy.stats import t
+
+    above, below = np.asarray(parts, dtype=float), np.asarray(wholes, dtype=float)
+    rows = len(above)
+    if rows < 2 or not below.sum():
+        return None
+    value = float(above.sum() / below.sum())
+    spread = float(np.std(above - value * below, ddof=1) / np.sqrt(rows) / abs(below.mean()))
+    half = spread * float(t.ppf(0.975, rows - 1))
+    return Interval(value, value - half, value + half)
+
+
+def kept(report: Mapping[str, Any]) -> str:
+    """What the record of a merge says of the gain, in one sentence."""
+    logits = report["logits"]
+    gain, lost = logits["gain"], logits["lost"]
+    where = f"on {logits['rows']} {logits['split']} rows"
+    if not gain or not lost or gain["low"] <= 0:
+        words = f"no gain of the adapter is shown {where}, so none that merging could lose"
+    else:
+        low, high = 1 - lost["high"], 1 - lost["low"]
+        words = f"merged keeps {1 - lost['value']:.1%} of the gain [{low:.1%}, {high:.1%}] {where}"
+    words += f" ({_method(report)})"
+    if trained := logits["quantised_lost"]:
+        words += f"; on the 4-bit base the adapter has {1 - trained['value']:.1%} of it"
+    return words
+
+
+def _method(report: Mapping[str, Any]) -> str:
+    how = "stochastic rounding" if report["rounding"] == "stochastic" else "rounded to nearest"
+    words = f"{report['dtype']}, {how}"
+    if choice := report["logits"]["choice"]:
+        other = choice["lost_to_nearest"]
+        words += f", nearer than to nearest on {choice['rows']} validation rows"
+        words += f", which loses {other:.1%} there" if other is not None else ""
+    return words
