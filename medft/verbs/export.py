@@ -1,19 +1,33 @@
-"""medft export: merged weights for llama.cpp and Ollama, in a folder of their own."""
+"""medft export: what was trained, for llama.cpp and Ollama, in a folder of its own."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from medft.errors import MedftError, MergeError
 from medft.format import size
+from medft.merge.check import check_tensors
+from medft.merge.checkpoint import read_object
+from medft.merge.inputs import Inputs
+from medft.merge.rounding import MergingConfig
+from medft.merge.sidecar_files import CONFIG, GENERATION, as_ids
+from medft.merge.stream import write
+from medft.models.base_models import merging_base
 from medft.overrides import Idle
 from medft.publish.export import export_gguf, export_ollama, find_tools
 from medft.publish.facts import read_facts
 from medft.publish.preflight import check_merged
 from medft.publish.prompts import Prompt, system_of
-from medft.runs import find_run
+from medft.runs import RunDir, find_run
+from medft.runs.record import RunRecord
+from medft.runs.values import mapping
 from medft.screen import Screen
+from medft.verbs.train_config import TrainConfig
 
 EXAMPLES = (
     "medft export quant=q4_k_m llama_cpp=~/llama.cpp",
@@ -59,11 +73,54 @@ def run(config: ExportConfig) -> None:
         return
     tools = find_tools(config.quant, config.llama_cpp)
     folder = found.root / "export" / config.quant
-    written = export_gguf(
-        found.merged, folder, name, config.quant, tools, lambda command: screen.line("runs", command), system
-    )
+    with _weights(found, config.quant, screen) as weights:
+        written = export_gguf(
+            weights, folder, name, config.quant, tools, lambda command: screen.line("runs", command), system
+        )
     screen.line("wrote", f"{written} ({size(written.stat().st_size)}) and {folder / 'Modelfile'}")
     screen.line("next", f"llama-cli -m {written}")
+
+
+@contextmanager
+def _weights(run: RunDir, quant: str, screen: Screen) -> Iterator[Path]:
+    """Base + adapter in float32, for as long as they are converted, so that they are rounded once; merged/
+    for its own type, and where its base is not at hand."""
+    dtype = read_object(run.merged / CONFIG).get("dtype")
+    if quant == "bf16" and dtype == "bfloat16":
+        yield run.merged
+        return
+    try:
+        inputs = _exact(run)
+    except MedftError as error:
+        screen.line("note", f"{error.what}: quantised from merged/, which is rounded to {dtype}")
+        yield run.merged
+        return
+    folder = run.root / "export"
+    folder.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="float32-") as name:
+        exact = Path(name) / run.root.parent.name
+        exact.mkdir()
+        write(inputs, exact)
+        check_tensors(inputs, exact)
+        screen.line("from", "base + adapter in float32, not from the rounded weights of merged/")
+        yield exact
+
+
+def _exact(run: RunDir) -> Inputs:
+    """What merged/ was made of, to be written in float32.
+
+    Raises:
+        MedftError: the adapter or the 16-bit base is not at hand, or merged/ rests on another base.
+    """
+    record = RunRecord(run)
+    if mapping(record.summary, "merge").get("base_kind") != "16-bit":
+        raise MergeError("merged/ does not rest on a 16-bit base")
+    if not run.adapter.is_dir():
+        raise MergeError("the adapter is not there")
+    settings = record.built(TrainConfig)
+    base = merging_base(settings.model, record.scale, settings.artifacts).folder
+    stops = tuple(as_ids(read_object(run.merged / GENERATION).get("eos_token_id")))
+    return Inputs(base, run.adapter, stops, merging=MergingConfig("nearest", "float32"))
 
 
 def _show_prompts(prompts: tuple[Prompt, ...], system: str, screen: Screen) -> None:

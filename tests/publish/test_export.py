@@ -75,8 +75,8 @@ def test_commands() -> None:
         ["python", "c.py", "m", "--outfile", "o/x.gguf", "--outtype", "q8_0"]
     ]
     assert commands(Tools(("c.py",), "quantize"), Path("m"), Path("o/x.gguf"), "q4_k_m") == [
-        ["c.py", "m", "--outfile", "o/bf16-x.gguf", "--outtype", "bf16"],
-        ["quantize", "o/bf16-x.gguf", "o/x.gguf", "Q4_K_M"],
+        ["c.py", "m", "--outfile", "o/f32-x.gguf", "--outtype", "f32"],
+        ["quantize", "o/f32-x.gguf", "o/x.gguf", "Q4_K_M"],
     ]
 
 
@@ -97,7 +97,7 @@ def test_tools_are_found_in_order(llama_cpp: Path, tmp_path: Path) -> None:
 def test_missing_tools(llama_cpp: Path, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"convert_hf_to_gguf\.py was not found") as caught:
         find_tools("q8_0", None, {"PATH": str(tmp_path)})
-    assert "format=ollama" in caught.value.remedy
+    assert "format=ollama" in caught.value.remedy and "convert-hf-to-gguf" in caught.value.remedy
     (llama_cpp / "build" / "bin" / "llama-quantize").unlink()
     assert find_tools("q8_0", llama_cpp, {}).quantiser is None
     with pytest.raises(EngineError, match="llama-quantize was not found"):
@@ -118,14 +118,14 @@ def test_gguf_stands_in_a_folder_of_its_own(
     folder = run.root / "export" / "q4_k_m"
     name = f"{run.root.parent.name}-q4_k_m.gguf"
     assert {path.name for path in folder.iterdir()} == {name, "Modelfile"}
-    assert (folder / name).read_text() == f"GGUF bf16 of {run.merged} as Q4_K_M\n"
+    assert (folder / name).read_text() == f"GGUF f32 of {run.merged} as Q4_K_M\n"
     assert (folder / "Modelfile").read_text().startswith(f"FROM ./{name}\nTEMPLATE")
     assert 'PARAMETER stop "<end_of_turn>"' in (folder / "Modelfile").read_text()
     assert {path.name for path in run.merged.iterdir()} == before
     shown = capsys.readouterr().out
     assert "convert_hf_to_gguf.py" in shown
     assert "llama-quantize" in shown
-    assert "--outtype bf16" in shown
+    assert "--outtype f32" in shown
 
 
 def test_a_failing_tool_leaves_nothing_half_written(run: RunDir, llama_cpp: Path) -> None:
