@@ -14,27 +14,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medft.errors import MergeError
-from medft.machine import one_thread
+from medft.machine import one_thread, probe
 from medft.merge.adapter import Adapter, Change, LowRank, Replacement
 from medft.merge.base import BaseWeights
 from medft.merge.checkpoint import Checkpoint, Spec, read_object
 from medft.merge.inputs import Inputs
 from medft.merge.rounding import Bias, Method, rounded, stream_key
-from medft.merge.sidecar_files import (
-    CONFIG,
-    GENERATION,
-    as_ids,
-    merged_config,
-    merged_generation,
-    tokenizer_files,
-)
+from medft.merge.sidecar_files import CONFIG
 from medft.merge.tensors import blocks, check_fit, merged_spec
-from medft.models.tokenizer_files import FILES
 
 if TYPE_CHECKING:
     import torch
@@ -74,7 +67,8 @@ def check_tensors(inputs: Inputs, merged: Path) -> TensorReport:
     _check_names(source.specs, result)
     method = inputs.merging.method(source.dtype, inputs.seed)
     dtype = str(read_object(merged / CONFIG).get("dtype"))
-    for spec in source.specs.values():
+    specs = tuple(source.specs.values())
+    for spec in specs:
         _check_form(spec, result, dtype)
     if dtype != method.dtype:
         raise MergeError(f"the merged weights are {dtype} and should be {method.dtype}", where=str(merged))
@@ -82,15 +76,12 @@ def check_tensors(inputs: Inputs, merged: Path) -> TensorReport:
         raise MergeError("two weights would be rounded by the same random numbers", where=str(merged))
     comparison = _Comparison(source, result, method)
     differing, elements, unchanged, bias = 0, 0, [], 0.0
-    with one_thread():
-        for name, spec in source.specs.items():
-            if name not in changes:
-                comparison.untouched(spec)
-                continue
-            different, sigmas = comparison.adapted(spec, changes[name])
-            differing, elements = differing + different, elements + math.prod(spec.shape)
-            unchanged += [] if different else [name]
-            bias = max(bias, sigmas)
+    with one_thread(), ThreadPoolExecutor(min(2, probe().cpu_cores)) as pool:
+        for name, different, sigmas in pool.map(lambda spec: comparison.weight(spec, changes), specs):
+            if name in changes:
+                differing, elements = differing + different, elements + math.prod(source.specs[name].shape)
+                unchanged += [] if different else [name]
+                bias = max(bias, sigmas)
     share = differing / elements if elements else 0.0
     return TensorReport(len(source.specs), len(changes), share, tuple(unchanged), bias)
 
@@ -118,6 +109,13 @@ class _Comparison:
     source: BaseWeights
     result: Checkpoint
     method: Method
+
+    def weight(self, spec: Spec, changes: Mapping[str, Change]) -> tuple[str, int, float]:
+        """Check one weight; returns its name and what ``adapted`` finds."""
+        if change := changes.get(spec.name):
+            return spec.name, *self.adapted(spec, change)
+        self.untouched(spec)
+        return spec.name, 0, 0.0
 
     def untouched(self, spec: Spec) -> None:
         """Check a weight that the adapter does not change."""
@@ -190,54 +188,3 @@ def _exact(change: LowRank, weight: torch.Tensor, rows: slice) -> tuple[torch.Te
     factor = change.magnitude[rows].double().view(-1, 1) / lengths
     relative = error.norm(dim=1, keepdim=True) / lengths + 64 * _UNIT
     return factor * exact, factor.abs() * (error + relative * exact.abs())
-
-
-def check_sidecars(inputs: Inputs, merged: Path) -> None:
-    """Check config.json, generation_config.json and the tokenizer beside the merged weights.
-
-    Raises:
-        MergeError: a setting that is not the base's, a trace of quantisation, a stop id missing, another
-            tokenizer than the adapter's, no chat template, or a left-over adapter.
-    """
-    config, generation = read_object(merged / CONFIG), read_object(merged / GENERATION)
-    _check_settings(config, merged_config(inputs.base, str(config.get("dtype"))), merged / CONFIG)
-    expected = merged_generation(inputs.base, inputs.adapter, inputs.stop_ids)
-    stops = set(as_ids(generation.get("eos_token_id")))
-    missing = sorted(set(as_ids(expected["eos_token_id"])) - stops)
-    if missing:
-        raise MergeError(f"generation would not stop at the ids {missing}", where=str(merged / GENERATION))
-    _check_settings(generation, expected, merged / GENERATION)
-    if generation.get("pad_token_id") in stops:
-        raise MergeError("the pad id also ends a generation", where=str(merged / GENERATION))
-    _check_tokenizer(tokenizer_files(inputs.adapter, inputs.base), merged)
-    stray = merged / "adapter_config.json"
-    if stray.exists():
-        raise MergeError("an adapter lies among the merged weights", where=str(stray))
-
-
-def _check_settings(found: Mapping[str, object], expected: Mapping[str, object], where: Path) -> None:
-    nothing = object()
-    wrong = sorted(
-        key for key in found.keys() | expected if found.get(key, nothing) != expected.get(key, nothing)
-    )
-    if wrong:
-        raise MergeError(f"{where.name} is not the base's in: {', '.join(wrong)}", where=str(where))
-
-
-def _check_tokenizer(expected: Mapping[str, Path], merged: Path) -> None:
-    for name in FILES:
-        if _content(expected.get(name)) != _content(merged / name):
-            raise MergeError(
-                f"the tokenizer is not the one that was trained with: {name} differs", where=str(merged)
-            )
-    if not _has_chat_template(merged):
-        raise MergeError("the tokenizer has no chat template", where=str(merged))
-
-
-def _content(path: Path | None) -> bytes | None:
-    return path.read_bytes() if path and path.is_file() else None
-
-
-def _has_chat_template(folder: Path) -> bool:
-    files = any((folder / name).is_file() for name in ("chat_template.jinja", "chat_template.json"))
-    return files or bool(read_object(folder / "tokenizer_config.json").get("chat_template"))

@@ -7,7 +7,7 @@ must be changed in them.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,32 +24,51 @@ LICENSE_FILES = ("LICENSE*", "NOTICE*", "USE_POLICY*")
 _NOT_OURS = ("quantization_config", "torch_dtype", "_name_or_path", "_pre_quantization_dtype")
 
 
-def merged_config(base: Path, dtype: str) -> dict[str, Any]:
-    """The base's config.json with the merged weights' ``dtype`` and without a trace of quantisation."""
-    config = {key: value for key, value in read_object(base / CONFIG).items() if key not in _NOT_OURS}
-    return config | {"dtype": dtype}
+def merged_config(inputs: Inputs, dtype: str) -> dict[str, Any]:
+    """The base's config.json with the merged weights' ``dtype`` and without a trace of quantisation.
+
+    A pad id that also ends answers gives way to that of ``merged_generation``; and what transformers 5 alone
+    writes of rotary embeddings is said in the words of transformers 4, too, which would else take a default.
+    """
+    config = {key: value for key, value in read_object(inputs.base / CONFIG).items() if key not in _NOT_OURS}
+    generation = merged_generation(inputs)
+    if config.get("pad_token_id") in as_ids(generation["eos_token_id"]):
+        config["pad_token_id"] = generation.get("pad_token_id")
+    return _rope_of_transformers_4(config) | config | {"dtype": dtype}
 
 
-def merged_generation(base: Path, adapter: Path, stop_ids: Iterable[int]) -> dict[str, Any]:
-    """The base's generation settings, stopping at its own stop ids and at ``stop_ids``.
+def _rope_of_transformers_4(config: Mapping[str, Any]) -> dict[str, Any]:
+    rope = config.get("rope_parameters")
+    if not isinstance(rope, dict) or "rope_theta" not in rope:
+        return {}
+    scaling = {key: value for key, value in rope.items() if key != "rope_theta"}
+    scaled = scaling.get("rope_type", "default") != "default"
+    return {"rope_theta": rope["rope_theta"]} | ({"rope_scaling": scaling} if scaled else {})
+
+
+def merged_generation(inputs: Inputs) -> dict[str, Any]:
+    """The base's generation settings, stopping at its own stop ids and at those of ``inputs``.
 
     A pad id that is one of these, which some bases have, gives way to the pad of the adapter's tokenizer.
 
     Raises:
         MergeError: there is no stop id at all.
     """
+    base = inputs.base
     settings = read_object(base / GENERATION) if (base / GENERATION).is_file() else {}
     config = read_object(base / CONFIG)
     for key in ("bos_token_id", "pad_token_id"):
         if settings.get(key) is None and config.get(key) is not None:
             settings[key] = config[key]
     own = settings.get("eos_token_id", config.get("eos_token_id"))
-    stops = list(dict.fromkeys([*as_ids(own), *stop_ids]))
+    stops = list(dict.fromkeys([*as_ids(own), *inputs.stop_ids]))
     if not stops:
         raise MergeError("no stop id is known: generation would never end", where=str(base / GENERATION))
     settings.pop("_from_model_config", None)
     if settings.get("pad_token_id") in stops:
-        settings["pad_token_id"] = next((pad for pad in _pad_ids(adapter, base) if pad not in stops), None)
+        settings["pad_token_id"] = next(
+            (pad for pad in _pad_ids(inputs.adapter, base) if pad not in stops), None
+        )
     return settings | {"eos_token_id": stops if len(stops) > 1 else stops[0]}
 
 
@@ -96,8 +115,8 @@ def _pad_ids(*folders: Path) -> Iterator[int]:
 
 def write_sidecars(inputs: Inputs, out: Path, dtype: str) -> tuple[int, ...]:
     """Write all of them into ``out``; returns the ids that end a generation."""
-    generation = merged_generation(inputs.base, inputs.adapter, inputs.stop_ids)
-    write_json(out / CONFIG, merged_config(inputs.base, dtype))
+    generation = merged_generation(inputs)
+    write_json(out / CONFIG, merged_config(inputs, dtype))
     write_json(out / GENERATION, generation)
     for name, source in tokenizer_files(inputs.adapter, inputs.base).items():
         shutil.copyfile(source, out / name)

@@ -30,12 +30,13 @@ from medft.aliases import Advance
 from medft.errors import MergeError
 from medft.files import read_json, write_json
 from medft.merge.answers import Row
-from medft.merge.check import TensorReport, check_sidecars, check_tensors
+from medft.merge.check import TensorReport, check_tensors
 from medft.merge.digests import digests
 from medft.merge.inputs import Inputs
 from medft.merge.kept import Interval
 from medft.merge.logits import Choice, GainLostError, LogitDistance, LogitReport, Questions, compare
 from medft.merge.rounding import MergingConfig
+from medft.merge.sidecar_check import check_sidecars
 
 LOST = 0.01
 """Share of a shown gain that merged weights may lose."""

@@ -23,10 +23,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medft.errors import MergeError
-from medft.merge.check import check_sidecars, check_tensors
+from medft.merge.check import check_tensors
 from medft.merge.checkpoint import Checkpoint
 from medft.merge.inputs import Inputs
 from medft.merge.logits import Questions, compare
+from medft.merge.sidecar_check import check_sidecars
 from medft.merge.verify import TOLERANCE, examine
 from medft.models.tiny import Twin, twin
 from tests.merge import small

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 import pytest
 
 from medft.models import tokenizer as tokenizers
+from medft.models import tokenizer_files
 from medft.models.tiny import Twin
 from tests.merge.small import FAMILIES, lora, write_merge
 
@@ -50,7 +54,7 @@ def handed(twins: Callable[[str], Twin], tmp_path_factory: pytest.TempPathFactor
             model = AutoModelForCausalLM.from_pretrained(base, dtype="float32")
             lora(model, folder / "adapter", size=0.05)
             tokenizer = tokenizers.load(base)
-            tokenizer.save_pretrained(folder / "adapter")
+            tokenizer_files.save(tokenizer, base, folder / "adapter")
             stops = tokenizers.stop_ids(tokenizer, base)
             write_merge(base, folder / "adapter", folder / "merged", stops, max_shard_bytes=300_000)
             made[family] = Handed(base, folder / "adapter", folder / "merged", stops)
@@ -115,6 +119,48 @@ def test_plain_peft_loads_the_adapter(handed: Callable[[str], Handed], family: s
     effect, rounding = torch.linalg.norm(theirs - base), torch.linalg.norm(theirs - ours)
     assert 0 < rounding < 0.02 * effect
     assert len(list(given.merged.glob("model-*.safetensors"))) > 1
+
+
+ASKED_OF_EITHER = """
+import json, sys
+import torch, transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer
+model = AutoModelForCausalLM.from_pretrained(sys.argv[1], torch_dtype=torch.float32).eval()
+told = {"version": int(transformers.__version__.split(".")[0])}
+for folder in sys.argv[1:]:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    asked = json.loads(sys.stdin.readline())
+    text = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    with torch.no_grad():
+        told[folder] = [text, ids, tokenizer.pad_token_id, tokenizer.eos_token_id,
+                        model(torch.tensor([ids * 3])).logits[0, -1].tolist()]
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.skipif(
+    "TRANSFORMERS_4" not in os.environ, reason="TRANSFORMERS_4 names no folder of it: NOT TESTED"
+)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_transformers_4_answers_the_same(handed: Callable[[str], Handed], family: str) -> None:
+    """pip install --no-deps --target FOLDER 'transformers==4.57.*' 'huggingface-hub<1' 'tokenizers<0.23'"""
+    given = handed(family)
+    folders = [str(given.merged), str(given.adapter)]
+    answers = []
+    for path in ([], [os.environ["TRANSFORMERS_4"]]):
+        asked = subprocess.run(
+            [sys.executable, "-c", ASKED_OF_EITHER, *folders],
+            input=f"{json.dumps(QUESTION)}\n" * 2, env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert asked.returncode == 0, asked.stderr[-2000:]
+        answers.append(json.loads(asked.stdout.splitlines()[-1]))
+    assert [told.pop("version") for told in answers] == [5, 4]
+    for folder in folders:
+        (*words, logits), (*words_4, logits_4) = (told[folder] for told in answers)
+        assert words == words_4
+        assert logits == pytest.approx(logits_4, abs=1e-4)
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from medft.errors import MergeError
-from medft.merge.check import check_sidecars, check_tensors
+from medft.merge.check import check_tensors
 from medft.merge.inputs import Inputs
 from medft.merge.logits import compare
 from medft.merge.rounding import MergingConfig
+from medft.merge.sidecar_check import check_sidecars
 from medft.merge.verify import TOLERANCE, examine
 from tests.merge.faults import (
     FILES,
@@ -132,9 +133,21 @@ def test_a_pad_of_the_base_that_ends_answers_gives_way(good: Merged, tmp_path: P
     base = tmp_path / "base"
     shutil.copytree(good.base, base)
     (base / "generation_config.json").write_text(json.dumps({"eos_token_id": [2, 3], "pad_token_id": 2}))
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps({**config, "pad_token_id": 2}))
     write_merge(base, good.adapter, good.out, STOPS)
-    assert json.loads((good.out / "generation_config.json").read_text())["pad_token_id"] == 0
+    for name in ("generation_config.json", "config.json"):
+        assert json.loads((good.out / name).read_text())["pad_token_id"] == 0
     check_sidecars(Inputs(base, good.adapter, STOPS), good.out)
+
+
+def test_rotary_embeddings_are_told_in_the_words_of_transformers_4(good: Merged) -> None:
+    """It reads no rope_parameters, and would take a theta of 10,000."""
+    told = json.loads((good.out / "config.json").read_text())
+    rope = told["rope_parameters"]
+    assert told["rope_theta"] == rope["rope_theta"] == 5e5
+    assert told["rope_scaling"] == {key: rope[key] for key in rope.keys() - {"rope_theta"}}
+    assert told["rope_scaling"]["rope_type"] == "llama3"
 
 
 def test_the_bases_sentencepiece_model_travels(good: Merged, tmp_path: Path) -> None:
