@@ -15,7 +15,6 @@ from pathlib import Path
 from medft.errors import RunError
 from medft.files import atomic_folder, read_json, write_json, write_text
 from medft.merge.sidecar_files import LICENSE_FILES
-from medft.models.tokenizer_files import FILES as TOKENIZER_FILES
 from medft.publish.card import Content, is_hub_id, write_card
 from medft.publish.facts import Facts
 from medft.publish.license import KNOWN, forbids_sharing, grants_nothing, text_of
@@ -25,7 +24,7 @@ from medft.runs import RunDir
 PUBLISHED = (
     "adapter_config.json", "adapter_model*.safetensors", "model*.safetensors", "model.safetensors.index.json",
     "config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
-    *TOKENIZER_FILES, *LICENSE_FILES,
+    *FILES, *LICENSE_FILES,
 )  # fmt: skip
 """What a repository may receive of adapter/ and merged/; whatever else lies there stays."""
 # Keys of configuration files in which libraries write down where a model lay on this machine.

@@ -80,15 +80,12 @@ def say_merged(screen: Screen, folder: RunDir, report: dict[str, Any]) -> None:
     """The merged weights, what they were merged into, and what their judgement from disk came to."""
     base = {"16-bit": "16-bit base", "dequantised-nf4": "4-bit base, dequantised"}[report["base_kind"]]
     screen.line("saved", f"merged/ {size(folder_size(folder.merged))}, from the {base}")
-    screen.line(
-        "checked", f"from disk: all {report['tensors']['tensors']} weights exact; {_judgement(report)}"
-    )
+    others = "".join(f"; not {other}" for other in report["passed_over"])
+    weights = f"from disk: all {report['tensors']['tensors']} weights exact"
+    screen.line("checked", f"{weights}; {kept(report)}{others}")
     logits = report["logits"]
-    screen.line("", kept(report))
-    for other in report["passed_over"]:
-        screen.line("", f"not {other}")
     losses = ", ".join(f"{v:.4f} {_MODELS[k]}" for k, v in logits["heldout_loss"].items())
-    screen.line("", f"loss on {logits['rows']} {logits['split']} rows: {losses}")
+    screen.line("", f"loss on {logits['rows']} {logits['split']} rows: {losses}; {_judgement(report)}")
     if unheld := _swallowed(report):
         screen.line("notice", unheld)
 
