@@ -15,6 +15,7 @@ from pathlib import Path
 from medft.errors import RunError
 from medft.files import atomic_folder, read_json, write_json, write_text
 from medft.merge.sidecar_files import LICENSE_FILES
+from medft.models.tokenizer_files import FILES
 from medft.publish.card import Content, is_hub_id, write_card
 from medft.publish.facts import Facts
 from medft.publish.license import KNOWN, forbids_sharing, grants_nothing, text_of
