@@ -1,7 +1,4 @@
-"""The one family of errors a user of medft meets: what happened, where, and what to do next.
-
-Owns the shape of a message. Knows nothing of how the command line prints it or of what raised it.
-"""
+"""The errors that a user of medft meets: what happened, where, and what to do next."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""A hub id or a local folder -> a checked local folder; every way a hub can refuse -> one clear error.
+"""A hub id or a local folder -> a checked local folder; every refusal of a hub -> one clear error.
 
-Owns which files of a checkpoint are taken (safetensors, json, tokenizer files: never a pickle) and the words
-for what a hub refuses. Knows nothing of model families, of engines, or of what is done with the files. No
-message ever contains a token or the text of a server's answer.
+Only safetensors, json, tokenizer and license files are taken, never a pickle. No message contains a token or
+the text of a server's answer.
 """
 
 from __future__ import annotations

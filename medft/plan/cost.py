@@ -1,6 +1,4 @@
-"""What a step costs on one device, in tokens: so that ways to compute the same step can be compared.
-
-Owns that price. Knows nothing of memory.
+"""The price of a step on one device, in tokens, so that ways to compute the same step can be compared.
 
 The tokens of a step go through the frozen base twice (forward, and the gradient of activations), with
 checkpointing three times; every pass has a price per micro-batch, and attention one that grows with what a

@@ -1,7 +1,4 @@
-"""How much disk a run takes, and how much there is.
-
-Owns the count of what a run folder will hold and of what is still to be downloaded. Knows nothing of memory.
-"""
+"""How much disk a run takes, downloads included, and how much there is."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What a run stood on: versions, commit, hardware, decisions.
-
-Owns environment.json. Imports none of what it names the versions of.
-"""
+"""environment.json: versions, commit, hardware and decisions of a run; imports none of what it names."""
 
 from __future__ import annotations
 

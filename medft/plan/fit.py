@@ -1,7 +1,4 @@
-"""Which batches suit a memory: those that cost least among those that fit.
-
-Owns that choice. Compares recipes by two functions that it is given, and knows neither formulas nor machines.
-"""
+"""Chooses the batch layout that costs least among those that fit a memory."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""How long the rows are, and what batches of them look like.
-
-Owns the lengths of every split and the statistics of batches drawn from them. Knows nothing of memory or
-time.
-"""
+"""Row lengths of every split, and statistics of the batches that are drawn from them."""
 
 from __future__ import annotations
 

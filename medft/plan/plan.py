@@ -1,7 +1,5 @@
-"""What a training will do on this machine, whether it fits, and what to change where it does not.
-
-Owns the plan: the recipe as it will run, its steps, tokens, memory, disk and time. Loads no model and decides
-nothing about engines (`resolve` has).
+"""What a run will do on this machine, whether it fits, and what to change where it does not: the recipe as it
+will run, its steps, tokens, memory, disk and time. No model is loaded.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What to change where a run does not fit its memory, in the order to try it.
-
-Owns that order. Knows neither formulas nor machines.
-"""
+"""What to change where a run does not fit its memory, in the order to try it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What is to be planned, and what its recipes would take of memory and disk.
-
-Owns the step from settings and row lengths to the plain numbers that `memory` and `disk` count with.
-"""
+"""What is to be planned: settings and row lengths as the numbers that memory and disk are estimated from."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The sweep's own process while jobs run: it shows what they say, and asks them to save when it is stopped.
-
-Owns the signals of that process. Knows nothing of how jobs were started.
-"""
+"""The process of a sweep while its jobs run: shows their output, tells them to save when it is stopped."""
 
 from __future__ import annotations
 
