@@ -89,7 +89,8 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
         """
         batches = list(itertools.islice(epoch_iterator, num_batches))
         if batches:
-            batches[-1] = self._without_repeats(batches[-1])
+            dealt = self.args.per_device_train_batch_size * self.accelerator.num_processes
+            batches[-1] = self._without_repeats(batches[-1], len(self.train_dataset) % dealt)
         samples: StepBatches = super().get_batch_samples(iter(batches), num_batches, *device)
         trained = samples[1]
         if trained is None:
@@ -103,19 +104,21 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
 
     def prediction_step(self, model: CausalLM, inputs: Batch, *args: object, **kwargs: object) -> object:
         """As in ``transformers.Trainer``, without repeated rows."""
-        return super().prediction_step(model, self._without_repeats(inputs), *args, **kwargs)
+        real = self._without_repeats(inputs, self.accelerator.gradient_state.remainder)
+        return super().prediction_step(model, real, *args, **kwargs)
 
-    def _without_repeats(self, batch: Batch) -> Batch:
+    def _without_repeats(self, batch: Batch, remainder: int) -> Batch:
         """Take the loss from rows that only fill up the last batch of several devices.
 
         accelerate deals every device a whole batch and begins again with the first rows where they run out;
-        ``remainder`` rows of all devices' last batches, in their order, are real.
+        ``remainder`` rows of all devices' last batches, in their order, are real; 0 or less: all. (Its own
+        count of them is lost where a resumed epoch begins in its middle.)
         """
-        state, devices = self.accelerator.gradient_state, self.accelerator.num_processes
-        if devices == 1 or not state.end_of_dataloader or state.remainder <= 0:
+        devices = self.accelerator.num_processes
+        if devices == 1 or not self.accelerator.gradient_state.end_of_dataloader or remainder <= 0:
             return batch
         rows = int(batch["row"].max()) + 1
-        repeated = batch["row"] >= state.remainder - self.accelerator.process_index * rows
+        repeated = batch["row"] >= remainder - self.accelerator.process_index * rows
         return batch | {
             "labels": batch["labels"].masked_fill(repeated, IGNORE),
             "answer_bytes": batch["answer_bytes"].masked_fill(repeated, 0),

@@ -36,10 +36,10 @@ def test_a_row_that_fills_up_the_last_batch_is_not_counted_twice(
 ) -> None:
     from medft.training.sft.trainer import AnswerTrainer
 
-    state = SimpleNamespace(end_of_dataloader=True, remainder=remainder)
+    state = SimpleNamespace(end_of_dataloader=True)
     accelerator = SimpleNamespace(gradient_state=state, num_processes=2, process_index=index)
     trainer: Any = SimpleNamespace(accelerator=accelerator)
-    found = AnswerTrainer._without_repeats(trainer, batch(joined))
+    found = AnswerTrainer._without_repeats(trainer, batch(joined), remainder)
     assert int((found["labels"] != -100).sum()) == 2 * counted
     assert int((found["row"] >= 0).sum()) == 2 * counted
     assert int(found["answer_bytes"].clamp(min=0).sum()) == 2 * counted
