@@ -205,7 +205,8 @@ def _explain(cls: type, wrong: ErrorDetails, key: str) -> ConfigError:
             remedy="; ".join(filter(None, (instead, f"choose one of: {', '.join(choices)}"))),
         )
     if kind.startswith(("greater_than", "less_than", "string_")):
-        return ConfigError(f"'{name}' must be {_range(wrong)}, not {_shown(value)}")
+        wanted = _range(wrong)
+        return ConfigError(f"'{name}' must be {wanted}, not {_shown(value)}", remedy=f"{name}=<{wanted}>")
     wanted = _WANTED.get(kind.partition("_")[0], wrong["msg"])
     return ConfigError(f"'{name}' must be {wanted}, not {_shown(value)}")
 

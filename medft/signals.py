@@ -44,9 +44,14 @@ def answered(handler: Handler) -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Hold such signals back until the block has ended, however often they come."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    """Hold such signals back until the block has ended; each kind then comes once, however often it came.
+
+    A signal mask would not do: it holds for one thread, and a process with others is reached through them.
+    """
+    came: list[int] = []
     try:
-        yield
+        with answered(lambda number, frame: came.append(number)):
+            yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)

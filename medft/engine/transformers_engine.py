@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medft.engine import checkpoint, compat, device, isolation, modules, row_attention, toolchain
+from medft.engine import checkpoint, compat, device, isolation, modules, toolchain
 from medft.engine.base import EngineName, LoadSpec, LoraConfig, LossType
 from medft.engine.trainer import Trainer
 from medft.errors import EngineError
@@ -45,6 +45,8 @@ class TransformersEngine:
                 "the transformers engine has no 'unsloth' gradient checkpointing",
                 remedy="set engine.gradient_checkpointing=standard",
             )
+        from medft.engine import row_attention
+
         device.give_back_freed_tensors()
         base = _load(spec)
         modules.check_tokenizer(base, tokenizer)

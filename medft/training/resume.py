@@ -16,8 +16,12 @@ from medft.runs.values import flatten, mapping, strings
 
 FIXED = ("model", "dataset", "template", "lora", "seed", "scale")
 """Sections of the configuration that shape every step; the rest may change between the halves."""
-_ROWS = ("max_length", "too_long", "packing", "group_by_length")
-"""Settings of the trainer that decide which tokens meet in which step."""
+_STEPS = (
+    "max_length", "too_long", "packing", "group_by_length",  # which tokens meet in which step
+    "epochs", "max_steps", "learning_rate", "lr_scheduler", "warmup_steps", "optimizer", "weight_decay",
+    "max_grad_norm", "neftune_noise_alpha",  # what a step does, and how the rate falls
+)  # fmt: skip
+"""Settings of the trainer that shape every step; a checkpoint restores some whatever the settings say."""
 _PLACES = re.compile(
     r"dataset\.(sources\.[^.]+\.)?(path|revision|decontaminate|obtain|homepage|license_note)"
 )  # where rows are found, and words for people: the rows themselves are compared instead
@@ -34,13 +38,20 @@ def expand(overrides: Sequence[str]) -> tuple[list[str], dict[str, object]]:
     own = [o for o in overrides if not o.startswith("resume=")]
     names = [o.partition("=")[2].strip("'\"") for o in overrides if o.startswith("resume=")]
     if not names or names[-1] in ("", "null"):
-        return own, {"overrides": own}
+        return _epochs_asked_for(own), {"overrides": own}
     artifacts = next((o.partition("=")[2] for o in own if o.startswith("artifacts=")), "artifacts")
     run = find_run(names[-1], Path(artifacts), latest="unfinished")
     _demand_resumable(run)
     before = RunRecord(run).demand(dict, "settings")
     whole = [*strings(before.get("overrides")), *_found_out(before), *own]
-    return whole, {"overrides": whole, "resume": str(run.root), "run_dir": str(run.root)}
+    return _epochs_asked_for(whole), {"overrides": whole, "resume": str(run.root), "run_dir": str(run.root)}
+
+
+def _epochs_asked_for(words: list[str]) -> list[str]:
+    """``trainer.epochs`` on the command line lifts the number of steps that a recipe sets."""
+    keys = {word.partition("=")[0].lstrip("+") for word in words}
+    lifted = "trainer.epochs" in keys and "trainer.max_steps" not in keys
+    return [*words, "trainer.max_steps=null"] if lifted else words
 
 
 def _found_out(before: Mapping[str, Any]) -> list[str]:
@@ -82,7 +93,7 @@ def _shaping(values: Json) -> dict[str, object]:
     """What every step rests on, as dotted keys; how a step's rows are dealt to batches may change."""
     trainer: Mapping[str, Any] = mapping(values, "trainer")
     fixed = flatten({name: values[name] for name in FIXED if name in values})
-    rows = {f"trainer.{name}": trainer[name] for name in _ROWS if name in trainer}
+    rows = {f"trainer.{name}": trainer[name] for name in _STEPS if name in trainer}
     if "per_device_batch_size" in trainer:
         batch, times = trainer["per_device_batch_size"], trainer["gradient_accumulation_steps"]
         rows["rows per step"] = batch * times

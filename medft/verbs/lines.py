@@ -145,7 +145,7 @@ def say_stopped(screen: Screen, folder: RunDir, outcome: Outcome) -> int:
 
 def say_end(screen: Screen, summary: dict[str, Any], stages: Stages) -> None:
     """The metrics, where the time went, and what can be done with the run."""
-    if summary["stopped_by"]:
+    if summary.get("stopped_by"):
         screen.line("notice", f"ended early: {summary['stopped_by']}")
     rows, bits = summary["loss_rows"], summary["bits_per_byte"]
     mean, tail = summary["train_loss"], summary["train_loss_last_fifth"]
@@ -156,16 +156,13 @@ def say_end(screen: Screen, summary: dict[str, Any], stages: Stages) -> None:
     for split, more in figures.items():
         if (loss := summary[f"{split}_loss"]) is not None:
             screen.line("", f"{split} loss {loss:.3f}{more}{of_rows(rows, split)}")
-    if found := summary["test_gain"]:
-        before, after = summary["base_test_bits_per_byte"], summary["test_bits_per_byte"]
-        screen.line("", f"{found['rows']} test rows: {before:.3f} -> {after:.3f} bits/byte, {found['words']}")
     screen.line("time", stages.summary())
     screen.line("next", "medft chat run=latest | medft evaluate run=latest | medft compare")
 
 
 def _gain(summary: dict[str, Any]) -> str:
     """Bits per byte of base and tuned model on the test rows, and whether the difference is certain."""
-    if (found := summary["test_gain"]) is None:
+    if (found := summary.get("test_gain")) is None:
         return ""
     before, after = (decimal(summary[f"{who}test_bits_per_byte"]) for who in ("base_", ""))
     return f", {before} -> {after} bits/byte, {found['words']}"

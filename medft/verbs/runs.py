@@ -27,6 +27,9 @@ EXAMPLES = (
     "medft runs 'datasets=med*' format=json",
 )
 
+_WIDE = 90
+"""Columns of a terminal that takes the whole table."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunsConfig:
@@ -91,8 +94,12 @@ def run(config: RunsConfig) -> None:
     if not shown:
         print(_nothing(len(runs), config.artifacts))
         return
-    table = _table(shown)
-    Screen().table(table.columns, table.rows, wrap=("model", "data", "template"))
+    screen, table = Screen(), _table(shown)
+    narrow = screen.width is not None and screen.width < _WIDE
+    shown_columns = table.only([name for name in table.columns if name != "time"]) if narrow else table
+    screen.table(shown_columns.columns, shown_columns.rows, wrap=("model", "data", "template"))
+    if narrow:
+        print(f"\n  times are shown from {_WIDE} columns on, and by format=json")
     for row in shown:
         if row.problem:
             print(f"\n  {row.run}: {row.problem}")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from medft.compose import settings
 from medft.errors import RunError
 from medft.files import write_json
 from medft.runs import RunDir
@@ -40,6 +41,14 @@ def test_a_fresh_run_keeps_its_command_line() -> None:
     assert expand(["model=gemma", "resume=null"]) == (["model=gemma"], {"overrides": ["model=gemma"]})
 
 
+def test_epochs_asked_for_win_over_the_steps_of_a_recipe() -> None:
+    assert expand(["trainer.epochs=2"])[0] == ["trainer.epochs=2", "trainer.max_steps=null"]
+    both = ["trainer.epochs=2", "trainer.max_steps=5"]
+    assert expand(both)[0] == both
+    config = settings("train", ["model=mistral", "scale=tiny", "trainer.epochs=2"])
+    assert (config.trainer.epochs, config.trainer.max_steps) == (2, None)
+
+
 @pytest.mark.parametrize(
     ("section", "value", "named"),
     [
@@ -49,6 +58,8 @@ def test_a_fresh_run_keeps_its_command_line() -> None:
         ("template", {"name": "alpaca"}, "template.name"),
         ("trainer", {**BEFORE["trainer"], "max_length": 256}, "trainer.max_length: 512 -> 256"),  # type: ignore[dict-item]
         ("trainer", {**BEFORE["trainer"], "per_device_batch_size": 4}, "rows per step: 8 -> 16"),  # type: ignore[dict-item]
+        ("trainer", {**BEFORE["trainer"], "learning_rate": 1e-6}, "trainer.learning_rate: None -> 1e-06"),  # type: ignore[dict-item]
+        ("trainer", {**BEFORE["trainer"], "optimizer": "adamw_torch"}, "trainer.optimizer: None"),  # type: ignore[dict-item]
     ],
 )
 def test_changed_settings_are_refused_by_name(
@@ -63,7 +74,7 @@ def test_other_trainer_settings_and_places_may_change(interrupted: RunDir) -> No
     dealt = {"per_device_batch_size": 1, "gradient_accumulation_steps": 8}  # the remedy for a full GPU
     now = {
         **BEFORE,
-        "trainer": {"epochs": 2.0, "max_length": 512, **dealt},
+        "trainer": {**BEFORE["trainer"], "save_steps": 9, **dealt},
         "dataset": {"name": "sample", "path": "b.csv"},
     }
     assert demand_same(interrupted, now) is None
@@ -113,7 +124,7 @@ def test_a_finished_or_running_run_is_not_resumed(interrupted: RunDir) -> None:
     with interrupted.held():
         with pytest.raises(RunError, match="still running"):
             expand([f"resume={interrupted.root}"])
-        with pytest.raises(RunError, match="still running"), interrupted.held():
+        with pytest.raises(RunError, match="another process is at work"), interrupted.held():
             pass
     assert interrupted.state() == "killed"  # its process id lives, but holds the folder no more
     expand([f"resume={interrupted.root}"])

@@ -61,8 +61,9 @@ def test_the_table_fits(
     assert max(map(len, lines)) <= width
     second = [line for line in lines[1:] if line.startswith("2026")][1]  # a long name takes two lines
     assert "20261121-090000/10" in second and "killed" in second
-    for word in ("state", "model", "data", "steps", "val loss", "bits/byte", "time"):
+    for word in ("state", "model", "data", "steps", "val loss", "bits/byte", "disk"):
         assert word in lines[0]
+    assert ("time" in lines[0]) is (width == 120) and ("format=json" in lines[-1]) is (width == 80)
 
 
 def test_a_damaged_folder_does_not_hide_the_others(
