@@ -32,6 +32,11 @@ _PEAKS = (
     ("RTX 3090 Ti", 80), ("RTX 3090", 71), ("RTX 3080 Ti", 68), ("RTX 3080", 60), ("RTX 3070 Ti", 43),
     ("RTX 3070", 41), ("RTX 3060 Ti", 32), ("RTX 3060", 25), ("RTX 2080 Ti", 54),
 )  # fmt: skip
+# Plain 32-bit rates of the cards before Ampere, which compute what overflows in float16 so: same sources.
+_PLAIN = (
+    ("T4", 8.1), ("V100S", 16.4), ("V100-PCIE", 14), ("V100", 15.7), ("Quadro RTX 8000", 16.3),
+    ("Quadro RTX 6000", 16.3), ("TITAN RTX", 16.3), ("RTX 2080 Ti", 13.4),
+)  # fmt: skip
 _OTHER_CHIP = re.compile(r"\b(Laptop|Max-Q|Mobile)\b|\d D\b")  # less than the card of the same number
 _SLICE = re.compile(r"\bMIG (\d)(?:c\.\dg|g)\.")
 _SLICES = {"A30": 4}  # of the others 7
@@ -53,10 +58,11 @@ def flops_per_token(shape: ShapeConfig, adapter: int, attended: float) -> float:
 
 def peak_flops(gpu: str, dtype: Dtype) -> float | None:
     """Operations per second that a GPU of that name could do at most, of a slice (MIG) its share; None for
-    one that is not listed, and for float32, which its tensor cores do not compute."""
-    if dtype == "float32" or _OTHER_CHIP.search(gpu):
+    one that is not listed, and for float32 on Ampere and later, where nothing needs it."""
+    if _OTHER_CHIP.search(gpu):
         return None
-    name, peak = next(((name, peak) for name, peak in _PEAKS if re.search(rf"\b{name}\b", gpu)), ("", None))
+    peaks = _PLAIN if dtype == "float32" else _PEAKS
+    name, peak = next(((name, peak) for name, peak in peaks if re.search(rf"\b{name}\b", gpu)), ("", None))
     if peak is None:
         return None
     part = _SLICE.search(gpu)

@@ -20,7 +20,7 @@ from medft.plan.fit import Memory, Recipe
 from medft.plan.flops import flops_per_token, peak_flops, utilisation
 from medft.plan.lengths import Lengths
 from medft.plan.problems import Problem
-from medft.plan.rate import Rate, last_rate, reckoned
+from medft.plan.rate import Rate, last_rate, on_cpu, on_gpus
 from medft.plan.request import Request, disk_of, memory_of
 from medft.plan.resolve import Resolved, is_small
 from medft.plan.speed import Speed, measure
@@ -63,7 +63,7 @@ class Plan:
     disk_free: int
     """Bytes free where runs are written."""
     seconds: float | None
-    """Expected time; None before the first run of this model here."""
+    """Expected time; None where no run and no listed arithmetic tells it."""
     rate: Rate | None
     """What the time was told from."""
     problems: tuple[Problem, ...]
@@ -135,8 +135,8 @@ def make(
     free = min((gpu.usable_bytes for gpu in used), default=machine.ram_available)
     recipe = _recipe(request, resolved, machine, free, memory, of_step, reasons)
     rate = last_rate(request.artifacts, machine, _like(request, resolved))
-    if rate is None and _on_cpu(resolved, machine):
-        rate = _reckoned(request, recipe, of_step, speed().of(resolved.dtype))
+    if rate is None and resolved.scale == "full":
+        rate = _reckoned(request, resolved, machine, recipe, of_step, speed)
     work = Work(recipe.trainer, request.lengths, request.devices, recipe.checkpointing)
     if recipe.trainer.minutes is not None:
         work = _within_minutes(work, recipe.trainer.minutes, rate, reasons)
@@ -218,15 +218,19 @@ def _on_cpu(resolved: Resolved, machine: Machine) -> bool:
 
 
 def _reckoned(
-    request: Request, recipe: Recipe, of_step: Callable[[Recipe], float], speed: float
-) -> Rate | None:
-    """How fast a processor of that speed trains; None where sizes are not known."""
+    request: Request, resolved: Resolved, machine: Machine, recipe: Recipe,
+    of_step: Callable[[Recipe], float], speed: Callable[[], Speed],
+) -> Rate | None:  # fmt: skip
+    """How fast the machine should train a real model; None where sizes or arithmetic are not known."""
     rows, trainer = request.lengths.train, recipe.trainer
     if request.shape is None or request.adapter is None or not sum(rows):
         return None
     per_step = trainer.per_device_batch_size * trainer.gradient_accumulation_steps
     work = of_step(recipe) / (per_step * sum(rows) / len(rows))
-    return reckoned(speed, flops_per_token(request.shape, request.adapter, 0) / 2, work)
+    per_pass = flops_per_token(request.shape, request.adapter, 0) / 2
+    if machine.gpus:
+        return on_gpus(machine, resolved.dtype, request.devices, per_pass, work)
+    return on_cpu(speed().of(resolved.dtype), per_pass, work)
 
 
 def _recomputed_if_needed(recipe: Recipe, free: int, memory: Memory, reasons: dict[str, str]) -> Recipe:

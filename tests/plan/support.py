@@ -14,6 +14,7 @@ from medft.plan.resolve import Resolved
 CPU = Machine(gpus=(), cpu_cores=2, ram_total=16 * 10**9, ram_available=12 * 10**9)
 T4 = Gpu("Tesla T4", 15_800_000_000, 15_300_000_000, (7, 5))
 H200 = Gpu("NVIDIA H200", 150_000_000_000, 149_000_000_000, (9, 0))
+A100 = Gpu("NVIDIA A100-SXM4-40GB", 42_500_000_000, 42_000_000_000, (8, 0))
 P100 = Gpu("Tesla P100", 17_000_000_000, 16_000_000_000, (6, 0))
 
 

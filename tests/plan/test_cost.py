@@ -46,5 +46,5 @@ def test_grouped_rows_are_not_padded() -> None:
 def test_a_micro_batch_costs_more_tokens_the_faster_the_gpu() -> None:
     t4, h200 = (batch_price(SHAPE, "bfloat16", machine(gpu)) for gpu in (T4, H200))
     assert 100 < t4 < 150 < h200 < 1000
-    assert batch_price(SHAPE, "float32", machine(T4)) == 100
+    assert batch_price(SHAPE, "float32", machine(T4)) == pytest.approx(103.6, abs=0.1)
     assert batch_price(SHAPE, "bfloat16", CPU) > t4

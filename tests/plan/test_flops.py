@@ -36,7 +36,12 @@ def test_a_frozen_base_costs_two_thirds_of_full_training() -> None:
 )  # fmt: skip
 def test_peaks_by_name(gpu: str, peak: float | None) -> None:
     assert peak_flops(gpu, "bfloat16") == (peak and pytest.approx(peak))
-    assert peak_flops(gpu, "float32") is None
+
+
+def test_float32_is_known_of_the_cards_that_need_it() -> None:
+    assert peak_flops("Tesla T4", "float32") == 8.1e12
+    assert peak_flops("Tesla V100-PCIE-16GB", "float32") == 14e12
+    assert peak_flops("NVIDIA A100-SXM4-80GB", "float32") is None
 
 
 def test_utilisation() -> None:
