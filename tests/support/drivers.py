@@ -135,6 +135,8 @@ MACHINES = {
     "old driver": Recorded((_A100,), driver=11040),
     "no nvml": Recorded((_T4,), nvml=False),
     "not told": Recorded((Device("Orin", 65_000_000_000, None, (8, 7)),)),
+    "40 GB": Recorded((Device("NVIDIA A100-SXM4-40GB", 42_505_273_344, 42_000_000_000, (8, 0)),)),
+    "80 GB": Recorded((_A100,)),
     "eight": Recorded((_H200,) * 8, driver=13000),
     "no device": Recorded((), init=NO_DEVICE),
 }
