@@ -158,6 +158,7 @@ def make(
             ),
             *problems.slow(seconds, work.schedule.steps, is_small(request.shape), machine),
             *problems.of_devices(used),
+            *problems.of_type(resolved.dtype, used),
             *problems.of_disk(room, there, request.artifacts),
             *problems.of_memory(recipe, memory, resolved.engine == "unsloth", free, machine),
         ),
@@ -203,7 +204,10 @@ def _recipe(
     recipe = Recipe(trainer, resolved.gradient_checkpointing, resolved.load_in_4bit)
     if memory is not None:
         if trainer.fit == "auto":
-            return _fit(recipe, request, resolved, free, memory, of_step, reasons)
+            chosen = _fit(recipe, request, resolved, free, memory, of_step, reasons)
+            if machine.gpus:
+                reasons["batch"] += " (experimental: by arithmetic, measured on no GPU yet)"
+            return chosen
         if _on_cpu(resolved, machine) and request.engine.gradient_checkpointing == "auto":
             return _recomputed_if_needed(recipe, free, memory, reasons)
     elif trainer.padding_free is None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from medft.format import size
 from medft.machine import Gpu, Machine
+from medft.models.registry import Dtype
 from medft.plan.disk import Disk
 from medft.plan.fit import Memory, Recipe
+from medft.plan.flops import peak_flops
 from medft.plan.remedies import remedies
 from medft.training.memory import Estimate
 
@@ -102,6 +104,24 @@ def of_devices(used: Sequence[Gpu]) -> list[Problem]:
         what = f"the GPUs differ ({', '.join(kinds)}): every step waits for the slowest"
         found.append(Problem(what, "CUDA_VISIBLE_DEVICES=<those of one kind>", certain=False))
     return found
+
+
+def of_type(dtype: Dtype, used: Sequence[Gpu]) -> list[Problem]:
+    """Arithmetic in float32, which the tensor cores of a card do not do.
+
+    Args:
+        dtype: compute type.
+        used: GPUs that will train.
+    """
+    if dtype != "float32" or not used:
+        return []
+    name = used[0].name
+    plain, fast = peak_flops(name, "float32"), peak_flops(name, "float16")
+    factor = f"about {fast / plain:.0f} times slower" if plain and fast else "several times slower"
+    what = f"{name} computes {factor} in float32 than in 16 bits (an estimate, from data sheets)"
+    return [
+        Problem(what, "a model that stands float16 (model=llama3_1), or a GPU with bfloat16", certain=False)
+    ]
 
 
 def slow(seconds: float | None, steps: int, small: bool, machine: Machine) -> list[Problem]:

@@ -38,7 +38,7 @@ def rehearse(trainer: Trainer, judged: Sequence[Rows]) -> None:
         torch.OutOfMemoryError: marked with its phase.
     """
     args, model = trainer.args, trainer.model_wrapped
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=_devices()):
         model.eval()
         for rows in judged:
             batch = _largest(trainer, rows, args.per_device_eval_batch_size)
@@ -52,6 +52,11 @@ def rehearse(trainer: Trainer, judged: Sequence[Rows]) -> None:
     trainer.forget()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def _devices() -> list[int]:
+    """The GPU whose random state a rehearsal moves; torch warns of keeping that of all."""
+    return [torch.cuda.current_device()] if torch.cuda.is_available() else []
 
 
 def _largest(trainer: Trainer, rows: Rows, count: int) -> Batch:

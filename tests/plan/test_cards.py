@@ -63,7 +63,9 @@ def test_a_recipe_fits_its_cards_and_says_the_plans_figures(
         wanted.append(f"# {gpu.name}, {size(gpu.free_bytes)} free:")
         for family in FAMILIES:
             found = planned(tmp_path, recipe, family, recorded)
-            assert found.problems == (), (family, recorded)
+            said = [problem.what.split(" (")[0] for problem in found.problems]
+            slow = ["Tesla T4 computes about 8 times slower in float32 than in 16 bits"]
+            assert said == (slow if (family, recorded) == ("gemma", "t4") else []), (family, recorded)
             assert found.schedule.rows_per_step == 8 and found.schedule.steps == 250
             assert found.memory is not None and found.memory.needed <= 0.9 * found.memory_free
             wanted.append(line(family, found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,6 +49,29 @@ def test_training_after_a_rehearsal_is_the_same_training(base: Path, tmp_path: P
         trainer.train()
         found.append((sft.losses(trainer), trainer.measured().tokens))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("gpu", [None, 3])
+def test_random_state_is_kept_of_the_gpu_that_is_used_and_of_no_other(
+    monkeypatch: pytest.MonkeyPatch, gpu: int | None
+) -> None:
+    """Of all of them torch keeps it with a warning, and opens a context on each."""
+    import torch
+
+    from medft.training import rehearsal
+
+    class KeptError(Exception):
+        pass
+
+    def fork_rng(devices: list[int] | None = None) -> None:
+        raise KeptError(devices)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: gpu)
+    monkeypatch.setattr(torch.random, "fork_rng", fork_rng)
+    with pytest.raises(KeptError) as kept:
+        rehearsal.rehearse(SimpleNamespace(args=None, model_wrapped=None), [])  # type: ignore[arg-type]
+    assert kept.value.args == ([] if gpu is None else [gpu],)
 
 
 @pytest.mark.parametrize("failing", ["validation", "training"])
