@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from medft.aliases import Advance
 from medft.errors import MergeError
+from medft.format import size
 from medft.prompt.encoded import IGNORE
 
 if TYPE_CHECKING:
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PretrainedConfig, PreTrainedModel
 
-    Places = dict[str, int | str | torch.device]
-    """Which layer of a model stands on which device."""
+
+class NoRoomError(MergeError):
+    """No device has the memory for the models that would be asked."""
+
 
 Row = tuple[Sequence[int], Sequence[int]]
 """Token ids and labels; label -100 has no loss."""
 
 _KEPT = 1 << 20  # logits that are kept per model and row: 4 MiB in float32
 _FLOAT16_MAX = 65504.0
+_SPARE = 1.25  # of the weights, for activations and what is kept of answers
 
 
 @dataclass(slots=True)
@@ -69,44 +73,62 @@ def config_of(folder: Path) -> PretrainedConfig:
     return AutoConfig.from_pretrained(folder)
 
 
-def compute_dtype(merged: Path, stored: torch.dtype) -> torch.dtype:
-    """float32 where the weights fit into memory that way, with a quarter to spare, or else as they are
-    stored."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where every model of a comparison is run, and in which type."""
+
+    device: str
+    """One device: a GPU and a processor round differently, and a short run changes less than that."""
+    dtype: torch.dtype
+    """float32, or the type of the merged weights."""
+
+
+def place_for(merged: Path, stored: torch.dtype) -> Place:
+    """The GPU where the weights fit there with a quarter to spare, else the processor; in float32 where that
+    fits too. A model is never spread: peft would plan anew where the adapter's layers go.
+
+    Raises:
+        NoRoomError: they fit nowhere.
+    """
+    import torch
+
+    weights = sum(file.stat().st_size for file in merged.glob("*.safetensors")) / stored.itemsize
+    there = _free()
+    for device, free in there.items():
+        for dtype in (torch.float32, stored):
+            if weights * dtype.itemsize * _SPARE < free:
+                return Place(device, dtype)
+    needed = size(weights * stored.itemsize * _SPARE)
+    has = " and ".join(f"{device} has {size(free)}" for device, free in there.items())
+    raise NoRoomError(f"that needs {needed} of memory, and {has} free", where=str(merged))
+
+
+def _free() -> dict[str, int]:
+    """Bytes free on the GPU that this process uses, where there is one, and on the host."""
     import psutil
     import torch
 
-    size = sum(file.stat().st_size for file in merged.glob("*.safetensors")) / stored.itemsize
-    free = torch.cuda.mem_get_info()[0] if torch.cuda.is_available() else psutil.virtual_memory().available
-    return torch.float32 if size * 4 * 1.25 < free else stored
+    gpu = {"cuda:0": torch.cuda.mem_get_info(0)[0]} if torch.cuda.is_available() else {}
+    return {**gpu, "cpu": psutil.virtual_memory().available}
 
 
-def load(folder: Path, compute: torch.dtype | None, places: str | Places) -> PreTrainedModel:
-    """The model in ``folder``; a 4-bit one is dequantised first, unless ``compute`` is None.
-
-    Args:
-        folder: weights and config.json.
-        compute: type that it is run in.
-        places: which layer goes where, on a machine with a GPU: "auto" fills the GPUs before the processor.
-    """
+def load(folder: Path, place: Place, as_stored: bool = False) -> PreTrainedModel:
+    """The model in ``folder``, whole and in its place; a 4-bit one dequantised, unless ``as_stored``."""
     import torch
     from transformers import AutoModelForCausalLM
 
     gc.collect()
     packed = getattr(config_of(folder), "quantization_config", None) is not None
-    place = {}
+    where = {}
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # what the last model left there would count as taken
-        place = {"device_map": places}
-    dtype = "auto" if packed or compute is None else compute
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **place)
-    if packed and compute is not None:
-        model = model.dequantize().to(compute)
+        where = {"device_map": {"": place.device}}
+    dtype = "auto" if packed or as_stored else place.dtype
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **where)
+    vars(model).pop("hf_device_map", None)  # peft would move what is mapped to a processor to a GPU
+    if packed and not as_stored:
+        model = model.dequantize().to(place.dtype)
     return model.eval()
-
-
-def places_of(model: PreTrainedModel) -> Places:
-    """Which layer of a model stands where; transformers keeps no map of one that stands in one place."""
-    return getattr(model, "hf_device_map", None) or {"": model.device}
 
 
 def ask(

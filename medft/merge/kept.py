@@ -39,6 +39,8 @@ def ratio(parts: Sequence[float], wholes: Sequence[float]) -> Interval | None:
 def kept(report: Mapping[str, Any]) -> str:
     """What the record of a merge says of the gain, in one sentence."""
     logits = report["logits"]
+    if logits is None:
+        return f"answers not compared, {report['not_compared']} ({_method(report)})"
     gain, lost = logits["gain"], logits["lost"]
     where = f"on {logits['rows']} {logits['split']} rows"
     if not gain or not lost or gain["low"] <= 0:
@@ -55,7 +57,7 @@ def kept(report: Mapping[str, Any]) -> str:
 def _method(report: Mapping[str, Any]) -> str:
     how = "stochastic rounding" if report["rounding"] == "stochastic" else "rounded to nearest"
     words = f"{report['dtype']}, {how}"
-    if choice := report["logits"]["choice"]:
+    if choice := (report["logits"] or {}).get("choice"):
         other = choice["lost_to_nearest"]
         words += f", nearer than to nearest on {choice['rows']} validation rows"
         words += f", which loses {other:.1%} there" if other is not None else ""

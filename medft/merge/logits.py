@@ -18,10 +18,9 @@ from medft.merge.answers import (
     Answers,
     Row,
     ask,
-    compute_dtype,
     config_of,
     load,
-    places_of,
+    place_for,
     tokens,
     within_float16,
 )
@@ -93,7 +92,7 @@ class LogitReport:
     compute_dtype: str
     """Type that the models were run in."""
     devices: tuple[str, ...]
-    """Where they were run: base and merged weights at the same places, layer by layer."""
+    """Where they were run: all of them on the same one."""
     split: str
     """Which split was asked."""
     rows: int
@@ -131,37 +130,37 @@ def compare(inputs: Inputs, merged: Path, questions: Questions, advance: Advance
     Raises:
         GainLostError: weights rounded to nearest answer validation rows more like base + adapter.
         MergeError: float16 cannot hold what the model computes.
+        NoRoomError: no device has the memory for them.
     """
     from peft import PeftModel
 
     stored = config_of(merged).dtype
-    compute = compute_dtype(merged, stored)
+    place = place_for(merged, stored)
     rows = [row for row in questions.rows if any(tokens([row]))]
     trial = [row for row in questions.choice if any(tokens([row]))]
-    model = load(inputs.base, compute, "auto")
-    places = places_of(model)
+    model = load(inputs.base, place)
     unmerged = PeftModel.from_pretrained(model, inputs.adapter).eval()
     plain, adapted = _base_and_adapted(unmerged, rows, advance)
     rows = rows[: len(adapted.nats)]
     tried = _both(unmerged, trial, advance)
     to_nearest = inputs.merging.method(str(stored).removeprefix("torch."), 0).rounding == "nearest"
     known = rows[:FEWEST] if to_nearest else trial
-    nearest = _to_nearest(unmerged.merge_and_unload(), stored, compute, known, advance) if known else None
+    nearest = _to_nearest(unmerged.merge_and_unload(), stored, place.dtype, known, advance) if known else None
     del model, unmerged
-    model = load(merged, compute, places)
+    model = load(merged, place)
     with within_float16(model, merged) if str(stored) == "torch.float16" else nullcontext():
         choice = _choice(*tried, nearest, ask(model, trial, advance), merged) if trial and nearest else None
         written = ask(model, rows, advance)
     del model
     trained = None
     if inputs.trained_on is not None:
-        packed = load(inputs.trained_on, None, "auto")
+        packed = load(inputs.trained_on, place, as_stored=True)
         trained = ask(PeftModel.from_pretrained(packed, inputs.adapter).eval(), rows, advance)
     models = {"base": plain, "adapted": adapted, "merged": written, "quantised": trained}
     gains = adapted.less(plain)
     return LogitReport(
-        compute_dtype=str(compute).removeprefix("torch."),
-        devices=tuple(sorted({f"cuda:{at}" if isinstance(at, int) else str(at) for at in places.values()})),
+        compute_dtype=str(place.dtype).removeprefix("torch."),
+        devices=(place.device,),
         split=questions.split,
         rows=len(rows),
         positions=len(written.stacked),

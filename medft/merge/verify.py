@@ -10,6 +10,8 @@ What must hold, and why it tells good from faulty on short and long runs:
 * Weights rounded to nearest answer as peft's merge in memory does, rounded alike: their distance is at most
   ``TOLERANCE`` of what the merge changes. Both hold the same numbers, so a good merge scores 0 however small
   the change is.
+
+Where no device has the memory for the models, only the first is judged, and the report says so.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from typing import Any
 from medft.aliases import Advance
 from medft.errors import MergeError
 from medft.files import read_json, write_json
-from medft.merge.answers import Row
+from medft.merge.answers import NoRoomError, Row
 from medft.merge.check import TensorReport, check_tensors
 from medft.merge.digests import digests
 from medft.merge.inputs import Inputs
@@ -54,8 +56,10 @@ class VerifyReport:
 
     tensors: TensorReport
     """The exact comparison of every weight."""
-    logits: LogitReport
-    """The comparison of answers."""
+    logits: LogitReport | None
+    """The comparison of answers; None where no device has the memory for it."""
+    not_compared: str
+    """Why answers were not compared; empty where they were."""
     files: dict[str, str]
     """SHA-256 of each file as it was when it passed."""
     seconds: float
@@ -96,7 +100,8 @@ def verify(
         raise (GainLostError if found["gain_lost"] else MergeError)(**found["error"])
     tensors = found["tensors"] | {"unchanged": tuple(found["tensors"]["unchanged"])}
     seconds = round(time.monotonic() - started, 2)
-    return VerifyReport(TensorReport(**tensors), _logit_report(found["logits"]), found["files"], seconds)
+    logits = _logit_report(found["logits"]) if found["logits"] else None
+    return VerifyReport(TensorReport(**tensors), logits, found["not_compared"], found["files"], seconds)
 
 
 def examine(
@@ -108,10 +113,15 @@ def examine(
     started = time.monotonic()
     check_sidecars(inputs, merged)
     tensors = check_tensors(inputs, merged)
-    logits = compare(inputs, merged, questions, advance)
-    _judge(logits, merged, inputs.strict)
+    logits, why_not = None, ""
+    try:
+        logits = compare(inputs, merged, questions, advance)
+    except NoRoomError as error:
+        why_not = error.what
+    else:
+        _judge(logits, merged, inputs.strict)
     files = digests(merged)
-    return VerifyReport(tensors, logits, files, round(time.monotonic() - started, 2))
+    return VerifyReport(tensors, logits, why_not, files, round(time.monotonic() - started, 2))
 
 
 def _judge(logits: LogitReport, merged: Path, strict: bool) -> None:

@@ -84,6 +84,8 @@ def say_merged(screen: Screen, folder: RunDir, report: dict[str, Any]) -> None:
     weights = f"from disk: all {report['tensors']['tensors']} weights exact"
     screen.line("checked", f"{weights}; {kept(report)}{others}")
     logits = report["logits"]
+    if logits is None:
+        return
     losses = ", ".join(f"{v:.4f} {_MODELS[k]}" for k, v in logits["heldout_loss"].items())
     screen.line("", f"loss on {logits['rows']} {logits['split']} rows: {losses}; {_judgement(report)}")
     if unheld := _swallowed(report):

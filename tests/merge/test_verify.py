@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from medft.errors import MergeError
 from medft.merge.check import check_tensors
 from medft.merge.inputs import Inputs
+from medft.merge.kept import kept
 from medft.merge.logits import compare
 from medft.merge.rounding import MergingConfig
 from medft.merge.sidecar_check import check_sidecars
@@ -161,3 +162,14 @@ def test_the_bases_sentencepiece_model_travels(good: Merged, tmp_path: Path) -> 
     write_merge(base, good.adapter, good.out, STOPS)
     check_sidecars(inputs, good.out)
     assert (good.out / "tokenizer.model").read_bytes() == b"pieces and scores"
+
+
+def test_without_memory_for_the_models_every_weight_is_compared_and_the_reason_is_told(
+    good: Merged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("medft.merge.answers._free", lambda: {"cuda:0": 1000, "cpu": 500})
+    report = examine(good.inputs, good.out, QUESTIONS)
+    assert report.logits is None and report.tensors.adapted > 0 and report.files
+    assert report.not_compared.endswith("of memory, and cuda:0 has 1.0 kB and cpu has 500 B free")
+    told = kept({**asdict(report), "rounding": "nearest", "dtype": "bfloat16"})
+    assert told == f"answers not compared, {report.not_compared} (bfloat16, rounded to nearest)"

@@ -153,6 +153,19 @@ def test_unverified_merge_is_said(tmp_path: Path) -> None:
     assert "no record that the merged weights were checked" in card_of(tmp_path, summary=failed)
 
 
+def test_a_merge_whose_answers_were_not_compared_is_said_to_be_so(tmp_path: Path) -> None:
+    why = "that needs 20.1 GB of memory, and cpu has 11.0 GB free"
+    merge = {
+        **SUMMARY["merge"],
+        "logits": None,
+        "not_compared": why,
+        "files": {"model.safetensors": "ab" * 32},
+    }
+    card = card_of(tmp_path, summary={**SUMMARY, "merge": merge})
+    assert f"read from disk and is exact; answers not compared, {why} (" in card
+    assert "no record that the merged" not in card and "logits differ" not in card
+
+
 def test_decontamination_is_reported_when_it_was_done(tmp_path: Path) -> None:
     source = {"name": "medquad", "rows_in": 9, "dropped": {CONTAMINATED: 7}}
     config = {"model": MODELS["mistral"], "dataset": {**MEDQUAD, "decontaminate": "/home/ward/held.txt"}}

@@ -8,8 +8,9 @@ import pytest
 
 from medft.compose import settings
 from medft.engine import compat
+from medft.runs import RunDir
 from medft.screen import Screen
-from medft.verbs.lines import announce, say_end
+from medft.verbs.lines import announce, say_end, say_merged
 from medft.verbs.stages import Stages
 from tests.data.support import dataset, jsonl, prepared, qa
 from tests.plan.support import resolved
@@ -42,3 +43,18 @@ def test_the_end_names_every_loss_with_its_rows(capsys: pytest.CaptureFixture[st
         assert words in said
     say_end(screen, {**summary, "validation_loss": None, "test_loss": None}, Stages(screen))
     assert "validation" not in capsys.readouterr().out
+
+
+def test_a_merge_whose_answers_were_not_compared_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = {
+        "base_kind": "16-bit", "passed_over": [], "tensors": {"tensors": 291, "unchanged": []},
+        "logits": None,
+        "not_compared": "that needs 20.1 GB of memory, and cpu has 11.0 GB free", "dtype": "bfloat16",
+        "rounding": "stochastic",
+    }  # fmt: skip
+    say_merged(Screen(), RunDir(tmp_path), report)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "all 291 weights exact; answers not compared, that needs 20.1 GB of memory" in said
+    assert "loss on" not in said
