@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from medft.aliases import Advance
 from medft.errors import MergeError
 from medft.format import size
+from medft.plan.merge_check import SPARE
 from medft.prompt.encoded import IGNORE
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ Row = tuple[Sequence[int], Sequence[int]]
 
 _KEPT = 1 << 20  # logits that are kept per model and row: 4 MiB in float32
 _FLOAT16_MAX = 65504.0
-_SPARE = 1.25  # of the weights, for activations and what is kept of answers
 
 
 @dataclass(slots=True)
@@ -96,9 +96,9 @@ def place_for(merged: Path, stored: torch.dtype) -> Place:
     there = _free()
     for device, free in there.items():
         for dtype in (torch.float32, stored):
-            if weights * dtype.itemsize * _SPARE < free:
+            if weights * dtype.itemsize * SPARE < free:
                 return Place(device, dtype)
-    needed = size(weights * stored.itemsize * _SPARE)
+    needed = size(weights * stored.itemsize * SPARE)
     has = " and ".join(f"{device} has {size(free)}" for device, free in there.items())
     raise NoRoomError(f"that needs {needed} of memory, and {has} free", where=str(merged))
 

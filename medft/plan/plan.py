@@ -19,6 +19,7 @@ from medft.plan.disk import Disk, free_bytes
 from medft.plan.fit import Memory, Recipe
 from medft.plan.flops import flops_per_token, peak_flops, utilisation
 from medft.plan.lengths import Lengths
+from medft.plan.merge_check import not_on_the_gpu
 from medft.plan.problems import Problem
 from medft.plan.rate import Rate, last_rate, on_cpu, on_gpus
 from medft.plan.request import Request, disk_of, memory_of
@@ -29,7 +30,7 @@ from medft.training.memory import Estimate
 from medft.training.schedule import Schedule
 
 _MEMORY_FOR_AUTO = 0.9
-_DECIDED = ("optimizer", "batch", "steps")
+_DECIDED = ("optimizer", "batch", "steps", "merge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,9 @@ def make(
     used = machine.gpus[: request.devices]
     free = min((gpu.usable_bytes for gpu in used), default=machine.ram_available)
     recipe = _recipe(request, resolved, machine, free, memory, of_step, reasons)
+    checked = request.merge and resolved.scale == "full" and machine.gpus
+    if checked and request.shape and (why := not_on_the_gpu(request.shape, free, machine)):
+        reasons["merge"] = why
     rate = last_rate(request.artifacts, machine, _like(request, resolved))
     if rate is None and resolved.scale == "full":
         rate = _reckoned(request, resolved, machine, recipe, of_step, speed)
