@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from medft.errors import MergeError
+from medft.merge import verify
 from medft.merge.check import check_tensors
 from medft.merge.inputs import Inputs
 from medft.merge.kept import kept
@@ -168,7 +169,9 @@ def test_without_memory_for_the_models_every_weight_is_compared_and_the_reason_i
     good: Merged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("medft.merge.answers._free", lambda: {"cuda:0": 1000, "cpu": 500})
-    report = examine(good.inputs, good.out, QUESTIONS)
+    here = lambda job, advance: json.loads(json.dumps(verify._work(job)))  # noqa: E731
+    monkeypatch.setattr(verify, "_in_fresh_process", here)
+    report = verify.verify(good.inputs, good.out, QUESTIONS)
     assert report.logits is None and report.tensors.adapted > 0 and report.files
     assert report.not_compared.endswith("of memory, and cuda:0 has 1.0 kB and cpu has 500 B free")
     told = kept({**asdict(report), "rounding": "nearest", "dtype": "bfloat16"})
