@@ -40,6 +40,7 @@ LOOKING = {  # recipes to look for mistakes, as they are but for what takes time
     "ten_steps": ["merge=false"],
     "overfit_one_batch": ["trainer.max_length=128"],
 }
+CARDS = ("gpu_16gb", "gpu_24gb", "gpu_40gb")  # planned in tests/plan/test_cards.py
 
 
 def command(experiment: str) -> list[str]:
@@ -77,7 +78,7 @@ def finished(
 
 
 def test_there_is_one_for_every_recipe() -> None:
-    assert sorted([*RUNS, *LOOKING]) == group_options()["experiment"]
+    assert sorted([*RUNS, *LOOKING, *CARDS]) == group_options()["experiment"]
 
 
 @pytest.mark.parametrize("experiment", RUNS)
