@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +48,12 @@ class AnswerFile:
             file.flush()
         self._rows |= rows
 
-    def keep(self, about: Mapping[str, AnswerRow]) -> None:
+    def keep(self, about: Iterable[tuple[str, AnswerRow]]) -> None:
         """Rewrite the file with the rows whose keys are in ``about`` alone, each with what stands there of
-        it: what a finished suite was scored from."""
-        known = {key: row for key in about if (row := self.get(key)) is not None}
-        self._rows = {key: {**row, **about[key]} for key, row in known.items()}
-        write_text(self.path, "".join(_line(key, row) for key, row in self._rows.items()))
+        it: what a finished suite was scored from. A key that stands there twice gets two lines."""
+        known = [(key, {**row, **said}) for key, said in about if (row := self.get(key)) is not None]
+        self._rows = dict(known)
+        write_text(self.path, "".join(_line(key, row) for key, row in known))
 
     def _clean_end(self) -> bool:
         with self.path.open("rb") as file:

@@ -64,7 +64,7 @@ def generated(path: Path) -> Iterator[Line]:
     """The generated answers of a finished suite, with their questions."""
     if not path.is_file():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in filter(None, path.read_text(encoding="utf-8").split("\n")):
         row = json.loads(line)
         if row.get("kind") == "generated" and "question" in row:
             yield row

@@ -45,8 +45,8 @@ class Answers:
     """The likelihood of every candidate answer to a question."""
     not_asked: dict[str, str] = field(default_factory=dict)
     """Why a question was left out: it does not fit the model's context."""
-    keys: dict[str, str] = field(default_factory=dict)
-    """The keys of the lines used, with their questions."""
+    keys: list[tuple[str, str]] = field(default_factory=list)
+    """The keys of the lines used, each with its question; questions with the same prompt share a line."""
     probabilities: bool = True
     """Whether the likelihoods are a model's own, and not just the mark of the candidate that it chose."""
 
@@ -140,11 +140,11 @@ def _collect(
 ) -> None:
     for prompt in generate:
         answers.replies[prompt.question] = _value(Reply, file, prompt)
-        answers.keys[prompt.key] = prompt.question
+        answers.keys.append((prompt.key, prompt.question))
     for query in score:
         before = answers.likelihoods.get(query.question, ())
         answers.likelihoods[query.question] = (*before, _value(Likelihood, file, query))
-        answers.keys[query.key] = query.question
+        answers.keys.append((query.key, query.question))
 
 
 def _row(system: System, query: _Query[Ids], kind: AnswerKind, value: Json) -> Json:

@@ -60,8 +60,8 @@ class Contender:
         return found
 
     @cached_property
-    def items(self) -> dict[Place, dict[str, Scored]]:
-        """What each item scored, where all runs were asked it."""
+    def _rows(self) -> dict[Place, dict[str, list[Mapping[str, str]]]]:
+        """The lines of each item, one for every run that was asked it."""
         rows: dict[Place, dict[str, list[Mapping[str, str]]]] = {}
         for run in self.runs:
             for name in run.suites:
@@ -70,11 +70,20 @@ class Contender:
                         rows.setdefault((name, row["part"], row["metric"]), {}).setdefault(
                             row["item"], []
                         ).append(row)
-        asked = {place: max(map(len, of.values())) for place, of in rows.items()}
+        return rows
+
+    @cached_property
+    def items(self) -> dict[Place, dict[str, Scored]]:
+        """What each item scored, where all runs that have the metric were asked it."""
+        asked = {place: max(map(len, of.values())) for place, of in self._rows.items()}
         return {
             place: {item: self._scored(each) for item, each in of.items() if len(each) == asked[place]}
-            for place, of in rows.items()
+            for place, of in self._rows.items()
         }
+
+    def partly_asked(self, place: Place) -> int:
+        """Items that some of its runs were asked and others not, which count for nothing."""
+        return len(self._rows[place]) - len(self.items[place])
 
     def _scored(self, rows: Sequence[Mapping[str, str]]) -> Scored:
         value = sum(float(row[self.system]) for row in rows) / len(rows)
@@ -185,6 +194,9 @@ def _pair(
 def _of_items(place: Place, first: Contender, second: Contender, both: int, same: int) -> Iterator[str]:
     pair = f"{first.label} and {second.label}"
     asked = len(first.items[place]), len(second.items[place])
+    for each in (first, second):
+        if partly := each.partly_asked(place):
+            yield f"{place[0]}: items of {each.label} left out, not asked of all its seeds: {partly:,}."
     if (both, both) != asked:
         yield f"{place[0]}: {pair} were not asked the same items; the {both:,} that both were asked count."
     if same < both:

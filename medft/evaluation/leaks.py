@@ -54,9 +54,13 @@ class TrainingAnswers:
         said = np.array([self._known.get(word, -2) for word in words(text)] + [-3], dtype=np.int64)
         best = 0
         for start, digest in enumerate(_hashes(said)):
+            if best >= len(said) - 1 - start:
+                break  # fewer words are left than were found
             low = np.searchsorted(self._hashes, digest, "left")
             high = np.searchsorted(self._hashes, digest, "right")
             at, length = self._order[low:high], 0
+            if start:  # where the word before agrees too, the run was followed from there
+                at = at[self._ids[at - 1] != said[start - 1]]
             while len(at) and said[start + length] >= 0:
                 at = at[self._ids[at + length] == said[start + length]]
                 length += bool(len(at))

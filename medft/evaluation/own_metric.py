@@ -7,6 +7,7 @@ import importlib.util
 import math
 from collections.abc import Callable
 from importlib.metadata import entry_points
+from numbers import Real
 from pathlib import Path
 from types import ModuleType
 
@@ -39,7 +40,7 @@ def load(name: str, function: str) -> Function:
 
     def of(answer: str, reference: str) -> float:
         value = found(answer, reference)
-        if not isinstance(value, int | float) or not math.isfinite(value):
+        if not isinstance(value, Real) or not math.isfinite(value):
             raise _wrong(name, function, f"it returned {value!r}, which is no finite number")
         return float(value)
 

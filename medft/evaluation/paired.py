@@ -5,14 +5,9 @@ Their rates of false alarms, simulated, stand in docs/evaluation.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from medft.evaluation import intervals
 from medft.evaluation.intervals import ALPHA
 from medft.evaluation.units import Floats, Units
-
-if TYPE_CHECKING:
-    pass
 
 DRAWS = 9_999
 POWER = 0.8

@@ -127,7 +127,7 @@ class QuestionSuite:
             )
         rows = [self._file.get(key) or {} for key in keys]
         answers = encoder.as_answers(questions, [row["text"] for row in rows], baseline.labels)
-        answers.keys = {key: question.id for key, question in zip(keys, questions, strict=True)}
+        answers.keys = [(key, question.id) for key, question in zip(keys, questions, strict=True)]
         return answers, rows[0]["training"]
 
     def _cut_answers(self) -> list[str]:
@@ -146,20 +146,23 @@ class QuestionSuite:
             reasons |= each.not_asked
         return dict(Counter(reasons.values()))
 
-    def _about_answers(self, result: Result) -> dict[str, Json]:
-        """Per line of the answers file, the question and the gold answer that it belongs to, and what the
-        answer scored."""
+    def _about_answers(self, result: Result) -> list[tuple[str, Json]]:
+        """Per key and line of the answers file, the question and the gold answer that it belongs to, and what
+        the answer scored."""
         questions = {question.id: _about(question) for question in self.asked.questions}
         scores = _scores(result)
-        return {
-            key: {
-                **questions[item],
-                "scores": scores.get((system, item), {}),
-                "read": result.read.get(system, {}).get(item, ""),
-            }
+        return [
+            (
+                key,
+                {
+                    **questions[item],
+                    "scores": scores.get((system, item), {}),
+                    "read": result.read.get(system, {}).get(item, ""),
+                },
+            )
             for system, each in self.answers.items()
-            for key, item in each.keys.items()
-        }
+            for key, item in each.keys
+        ]
 
 
 class HarnessSuite:
@@ -186,7 +189,7 @@ class HarnessSuite:
     def finish(self, progress: NamedProgress) -> Json:
         """See ``Suite``."""
         metrics = harness.task_metrics(self._results, self.context.seed)
-        self._file.keep({key: line for each in self._results.values() for key, line in each.lines.items()})
+        self._file.keep([pair for each in self._results.values() for pair in each.lines.items()])
         notes = harness.described(self._harness)
         if self.config.limit:
             notes.append(f"The first {self.config.limit} items of each task.")

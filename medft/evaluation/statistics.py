@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from medft.evaluation import intervals, paired
 from medft.evaluation.units import Floats, Rows, Units, gather, members
-
-if TYPE_CHECKING:
-    pass
 
 OfItems: TypeAlias = "Callable[[Rows], float]"
 """A metric as a function of the indices of the items that count."""

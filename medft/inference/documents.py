@@ -123,7 +123,7 @@ def _read(file: Path) -> str:
 
 
 def _rows(text: str, file: Path, name: str) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:

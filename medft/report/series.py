@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,7 +86,13 @@ def read_curve(path: Path) -> Curve:
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(f"{path.name} is not a csv table: {error}", where=str(path)) from None
     table.columns = [str(name).strip().lower() for name in table.columns]
-    return Curve(_typed(table, path), path, notes)
+    rows = _typed(table, path)
+    infinite = rows[list(NUMBERS)].isin([math.inf, -math.inf])
+    if count := int(infinite.to_numpy().sum()):
+        names = ", ".join(infinite.columns[infinite.any()])
+        notes += (f"{count:,} infinite value{'s are' if count > 1 else ' is'} left out ({names})",)
+        rows = rows.mask(infinite.reindex(columns=rows.columns, fill_value=False))
+    return Curve(rows, path, notes)
 
 
 def _text(path: Path) -> str:

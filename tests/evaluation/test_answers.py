@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from medft.evaluation.answers import AnswerFile, digest
@@ -29,10 +30,18 @@ def test_a_line_cut_by_a_kill_is_asked_again_and_harms_no_other(tmp_path: Path) 
 def test_a_finished_file_holds_what_was_used(tmp_path: Path) -> None:
     file = AnswerFile(tmp_path / "s.answers.jsonl")
     file.add({"old": {"text": "x"}, "new": {"text": "y"}})
-    file.keep({"new": {"gold": "z"}})
+    file.keep([("new", {"gold": "z"})])
     again = AnswerFile(file.path)
     assert again.get("old") is None
     assert again.get("new") == {"text": "y", "gold": "z"}
+
+
+def test_questions_that_share_an_answer_have_a_line_each(tmp_path: Path) -> None:
+    file = AnswerFile(tmp_path / "s.answers.jsonl")
+    file.add({"k": {"text": "y"}})
+    file.keep([("k", {"item": "q1"}), ("k", {"item": "q2"})])
+    lines = [json.loads(line) for line in file.path.read_text().splitlines()]
+    assert [(line["item"], line["text"]) for line in lines] == [("q1", "y"), ("q2", "y")]
 
 
 def test_a_key_depends_on_every_part() -> None:
@@ -47,6 +56,6 @@ def test_the_answers_of_another_run_are_taken_over_and_kept(tmp_path: Path) -> N
     file.add({"c": {"text": "3"}})
     assert [row and row["text"] for row in map(file.get, "abcd")] == ["1", "2", "3", None]
     assert not AnswerFile(tmp_path / "two.jsonl").get("a"), "nothing is copied before it was needed"
-    file.keep({"a": {"gold": "x"}, "c": {}, "d": {}})
+    file.keep([("a", {"gold": "x"}), ("c", {}), ("d", {})])
     kept = AnswerFile(tmp_path / "two.jsonl")
     assert [kept.get(key) for key in "abcd"] == [{"text": "1", "gold": "x"}, None, {"text": "3"}, None]

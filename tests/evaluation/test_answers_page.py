@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from medft.evaluation import report
+from medft.evaluation import answers_page, report
 from medft.evaluation.measures import Measure, summarize
 from medft.files import write_json, write_text
 from medft.runs import RunDir
@@ -130,3 +130,9 @@ def test_the_report_draws_its_figures(browser: Any, run: RunDir) -> None:
     assert page.outside == []
     page.close()
     assert "drawn on the HTML page" in (run.evaluation / "report.md").read_text()
+
+
+def test_line_separators_in_an_answer_end_no_line(tmp_path: Path) -> None:
+    row = {"kind": "generated", "item": "q", "question": "a\u0085b", "text": "c\u2028d"}
+    write_text(tmp_path / "s.answers.jsonl", json.dumps(row, ensure_ascii=False) + "\n\n")
+    assert list(answers_page.generated(tmp_path / "s.answers.jsonl")) == [row]

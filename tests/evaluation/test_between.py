@@ -110,6 +110,16 @@ def test_models_are_compared_on_the_items_that_both_were_asked(runs: list[RunDir
     assert any("5 items are left out" in note for note in notes)
 
 
+def test_items_that_one_seed_was_not_asked_are_left_out_and_said(runs: list[RunDir]) -> None:
+    path = runs[1].evaluation / "wards.items.csv"
+    kept = [line for line in path.read_text().splitlines(keepends=True) if ",q7," not in line]
+    path.write_text("".join(kept))
+    first, second = _contenders(runs)
+    assert "q7" not in first.items["wards", "", "accuracy"]
+    notes = between.differences([first, second], 0)[1]
+    assert "wards: items of mistral left out, not asked of all its seeds: 1." in notes
+
+
 def test_all_pairs_and_metrics_are_corrected_together(runs: list[RunDir]) -> None:
     seeds = [between.Contender(f"seed {i}", (RunRecord(run),)) for i, run in enumerate(runs)]
     found, _ = between.differences(seeds, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 from medft.evaluation import leaks
 from medft.evaluation.asking import Answers
@@ -45,3 +46,11 @@ def test_case_and_punctuation_do_not_hide_a_copy() -> None:
 def test_identifiers_in_answers_are_counted() -> None:
     answers = Answers(replies={"q": Reply("Seen on 12 May 2024, write to a@b.org.", 9, True)})
     assert leaks.identifiers({"base": Answers(), "tuned": answers}) == {"base": 0, "tuned": 2}
+
+
+def test_repeating_text_takes_no_longer_than_its_length_explains() -> None:
+    text = "take one tablet twice a day with water " * 200
+    index = TrainingAnswers([text] * 3)
+    started = time.process_time()
+    assert index.longest_run(text) == 1600
+    assert time.process_time() - started < 2

@@ -12,6 +12,7 @@ from medft.compose import compose
 from medft.config import build
 from medft.data.record import Message, Record
 from medft.errors import ConfigError, DataError
+from medft.evaluation.answers_page import generated
 from medft.evaluation.asking import Answers, System
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.context import Context
@@ -251,6 +252,19 @@ def test_a_killed_suite_asks_nothing_twice(tmp_path: Path, systems: list[System]
     lines = (tmp_path / "killed" / "heldout.answers.jsonl").read_text().splitlines()
     assert len(lines) == 8 * 2 * 2
     assert '"question": "Is 0 high?"' in lines[0]
+
+
+def test_questions_with_the_same_prompt_are_answered_once_and_all_kept(
+    tmp_path: Path, systems: list[System]
+) -> None:
+    first, second = _own(2)
+    own, asked = (first, replace(second, question=first.question)), []
+    suite = QuestionSuite("heldout", _suite("heldout", max_new_tokens=4), _context(tmp_path, own))
+    suite.ask(systems[0], lambda what, done, total: asked.append((what, total)) if not done else None)
+    suite.finish(lambda *_: None)
+    assert asked == [("heldout: base scores", 2), ("heldout: base answers", 1)]
+    rows = list(generated(tmp_path / "heldout.answers.jsonl"))
+    assert [(row["item"], row["gold"]) for row in rows] == [("q0", first.answer), ("q1", second.answer)]
 
 
 def test_other_weights_or_settings_are_asked_again(tmp_path: Path, systems: list[System]) -> None:

@@ -128,3 +128,9 @@ def test_the_real_pubmedqa_questions_find_their_abstract() -> None:
     print(f"recall@1 {first:.3f}, recall@5 {fifth:.3f}")
     assert first > 0.93
     assert fifth > 0.97
+
+
+def test_a_line_separator_in_a_document_ends_no_row(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "Rest\u2028and drink."}\n', encoding="utf-8")
+    [passage] = read_passages(tmp_path / "a.jsonl")
+    assert passage.text.split() == ["Rest", "and", "drink."]

@@ -64,6 +64,14 @@ def test_the_line_of_a_bad_number_is_given(tmp_path: Path) -> None:
     assert caught.value.where.endswith("line 3")
 
 
+def test_infinite_values_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "loss.csv"
+    path.write_text(HEADER + "1,0.5,train,inf,1.2,2e-4,-inf,520,0.4\n2,1,train,2.5,1.3,2e-4,1.0,520,0.4\n")
+    curve = read_curve(path)
+    assert curve.points("train", "step", "loss")[1].tolist() == [2.5]
+    assert curve.notes == ("2 infinite values are left out (loss, grad_norm)",)
+
+
 def test_missing_and_binary_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no"):
         read_curve(tmp_path / "none.csv")

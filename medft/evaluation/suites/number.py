@@ -6,6 +6,7 @@ the rounded number has to be the gold one, as there for scores; dates and durati
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -21,7 +22,11 @@ from medft.prompt.config import TemplateConfig
 ALL = "all"
 """The tolerance of groups that have none of their own."""
 _DATE = r"\d{1,2}/\d{1,2}/(?:\d{4}|\d\d)(?!\d)"
-_WEEKS = r"\(?['\"]?\d+(?: ?weeks?)?['\"]?,? (?:and )?['\"]?\d+ ?days?['\"]?\)?|\(\d+, ?\d+\)"
+_COUNT = r"\d{1,15}"
+_WEEKS = (
+    rf"\(?['\"]?{_COUNT}(?: ?weeks?)?['\"]?,? (?:and )?['\"]?{_COUNT} ?days?['\"]?\)?"
+    rf"|\({_COUNT}, ?{_COUNT}\)"
+)
 _NUMBER = r"(?<![\w.])[-+−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
 _VALUE = re.compile(f"{_DATE}|{_WEEKS}|{_NUMBER}", re.IGNORECASE)
 _SAID = re.compile(r"answer(?: is| would be)?[^\w(+−-]{0,6}", re.IGNORECASE)
@@ -83,10 +88,12 @@ def said_value(text: str) -> str:
 
 
 def value_of(text: str) -> Value | None:
-    """What a text means: a number, or the numbers of a date (month, day, year) or a duration."""
+    """What a text means: a number, or the numbers of a date (month, day, year) or a duration; None for
+    neither, and for a number too large to compute with."""
     text = text.strip()
     if re.fullmatch(_NUMBER, text, re.IGNORECASE):
-        return float(text.replace(",", "").replace("−", "-"))
+        value = float(text.replace(",", "").replace("−", "-"))
+        return value if math.isfinite(value) else None
     if re.fullmatch(f"{_DATE}|{_WEEKS}", text, re.IGNORECASE):
         *before, last = (int(digits) for digits in re.findall(r"\d+", text))
         return (*before, last + 2000 if "/" in text and last < 100 else last)

@@ -51,6 +51,8 @@ def test_the_value_of_an_answer(text: str, value: str) -> None:
         ("34 weeks and 2 days", "('34 weeks', '2 days')", 0, True),
         ("(34, 3)", "(34 weeks, 2 days)", 0, False),
         ("unparsable", "3", 0.05, False), ("0.001", "0", 0.05, False),
+        ("1e999", "3", 0, False), ("9" * 400, "3", 0, False), ("1e999", "3", 0.05, False),
+        ("9" * 5000 + " weeks 2 days", "(34 weeks, 2 days)", 0, False),
     ],
 )  # fmt: skip
 def test_within_the_rule(said: str, gold: str, tolerance: float, right: bool) -> None:
