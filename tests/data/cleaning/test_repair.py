@@ -1,5 +1,7 @@
 """Repairs of one record, each under its own name."""
 
+import time
+
 import pytest
 
 from medft.data.cleaning.repair import repair
@@ -42,6 +44,13 @@ def test_question_marks_are_tidied_in_questions_only(ending):
     assert done.question == "What is asthma?"
     assert done.answer == f"Is it{ending}"
     assert repairs == ("question_mark",)
+
+
+def test_many_question_marks_take_no_longer_than_they_are_long():
+    text = "???? ?? ??? " * 2000 + "COVID?"
+    started = time.perf_counter()
+    assert repaired(record(question=text))[0].question == text
+    assert time.perf_counter() - started < 1
 
 
 def test_a_clean_record_is_left_as_it_is():
