@@ -21,9 +21,11 @@ def read(path: Path) -> SourceRows:
     lines = read_lines(path)
     first = next(lines, "")
     marks = "\t,;|" if ".tsv" in path.name.lower() else ",;\t|"
-    reader = csv.reader(chain([first], lines), delimiter=max(marks, key=first.count), strict=True)
+    mark = max(marks, key=first.count)
+    apart = f"{mark} " in first  # the blank is no part of a field, and may stand before a quote
+    reader = csv.reader(chain([first], lines), delimiter=mark, strict=True, skipinitialspace=apart)
     try:
-        header = next(reader)
+        header = [name.strip() for name in next(reader)]
     except (csv.Error, StopIteration):
         raise DataError("the first line is not a csv header", where=f"{path}:1") from None
     check_names([name for name in header if name], f"{path}:1")
