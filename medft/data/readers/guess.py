@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
@@ -19,6 +20,8 @@ from medft.errors import DataError
 
 HEAD = 100
 """Rows that are looked at."""
+_MOST = 0.9
+"""The share of them that must be alike: what is odd about the others is said by their lines."""
 Columns = Mapping[str, str | tuple[str, ...]]
 """Column or columns by meaning, as ``dataset.columns`` has them."""
 NAMES = {
@@ -85,9 +88,7 @@ def guess(path: Path, given: Columns) -> Guess:
     columns, first = _columns(names, head, {**_offered(names, head), **given}), 0
     if "options" in columns:
         choice = _multiple_choice(columns, head, "answer" in given)
-        columns, first = choice or (_columns(names, head, dict(given)), 0)
-        if choice is None:
-            columns = {meaning: column for meaning, column in columns.items() if meaning != "options"}
+        columns, first = choice or (_without_options(columns, names, head, given), 0)
     if "turns" not in columns and not {"question"} < {*columns}:
         listed = ", ".join(f"'{name}'" for name in names[:20])
         raise DataError(
@@ -165,39 +166,62 @@ def _columns(
 
 def _multiple_choice(columns: Columns, head: Sequence[SourceRow], fixed: bool) -> tuple[Columns, int] | None:
     """The columns with the gold option for the label and the explanation for the answer, and the number of
-    the first option; None where no column names an option in every row."""
-    named = dict(columns)
+    the first option; None where there seem to be no options.
+
+    Raises:
+        DataError: there seem to be, but too many rows do not say which is right.
+    """
+    named, best = dict(columns), 0.0
     explanation = named.pop("explanation", None)
     for gold in (named.get("label"), named.get("answer")):
         for first in (0, 1):
-            if isinstance(gold, str) and _all_name_options(named["options"], gold, first, head):
+            share = _naming(named["options"], gold, first, head) if isinstance(gold, str) else 0.0
+            best = max(best, share)
+            if share >= _MOST and isinstance(gold, str):
                 named["label"] = gold
                 if not fixed:
                     named.pop("answer", None)
                     named.update({"answer": explanation} if explanation else {})
                 return named, first
+    unanswered = "label" in columns and "answer" not in columns and not isinstance(columns["options"], str)
+    if not fixed and (best >= 1 - _MOST or unanswered):
+        raise DataError(
+            "which option is the right one cannot be told",
+            where=f"{head[0].place} and after: {best:.0%} of the rows name one of {columns['options']}",
+            remedy="repair the rows, or say it: dataset.columns.label=<column of the right option>; "
+            "dataset.columns.answer=... where these are no options",
+        )
     return None
 
 
-def _all_name_options(
-    options: str | tuple[str, ...], gold: str, first: int, head: Sequence[SourceRow]
-) -> bool:
-    """Whether ``gold`` names an option in every row, and the last option's number is not left over."""
+def _without_options(
+    columns: Columns, names: Sequence[str], head: Sequence[SourceRow], given: Columns
+) -> Columns:
+    """Meanings where there are no options; none of what looked like one is the answer to another column."""
+    apart = columns["options"] if "question" in columns and not isinstance(columns["options"], str) else ()
+    found = _columns([name for name in names if name not in apart], head, dict(given))
+    return {meaning: column for meaning, column in found.items() if meaning != "options"}
+
+
+def _naming(options: str | tuple[str, ...], gold: str, first: int, head: Sequence[SourceRow]) -> float:
+    """The share of rows in which ``gold`` names an option; 0 where the last option's number is left over."""
     columns = (options,) if isinstance(options, str) else options
-    numbers = [row.values.get(gold) for row in head]
-    if first == 0 and _numbers(numbers) and min(_numbers(numbers)) == 1 and max(_numbers(numbers)) >= 3:
-        return False  # numbers that begin at 1
-    try:
-        for row in head:
+    numbers = _numbers([row.values.get(gold) for row in head])
+    if first == 0 and numbers and min(numbers) == 1 and max(numbers) >= 3:
+        return 0.0  # numbers that begin at 1
+    fitting = 0
+    for row in head:
+        with suppress(RowError):
             read_choice([row.values.get(name) for name in columns], row.values.get(gold), first, row.place)
-    except RowError:
-        return False
-    return True
+            fitting += 1
+    return fitting / len(head)
 
 
 def _numbers(values: Sequence[object]) -> list[int]:
-    said = [str(value) for value in values]
-    return [int(text) for text in said] if all(text.isdigit() for text in said) else []
+    """The values, if most are whole numbers; a column with a blank may have them as "1.0"."""
+    said = [str(value).removesuffix(".0") for value in values]
+    numbers = [int(text) for text in said if text.isdecimal()]
+    return numbers if len(numbers) >= _MOST * len(said) else []
 
 
 def _offered(names: Sequence[str], head: Sequence[SourceRow]) -> dict[str, str | tuple[str, ...]]:
@@ -211,7 +235,9 @@ def _offered(names: Sequence[str], head: Sequence[SourceRow]) -> dict[str, str |
         marks = [mark for mark, _ in members]
         if len(marks) >= 3 and marks[0] in "a01" and all(ord(b) - ord(a) == 1 for a, b in pairwise(marks)):
             return {"options": tuple(name for _, name in members)}
-    lists = (name for name in names if all(_several(row.values.get(name)) for row in head))
+    lists = (
+        name for name in names if sum(_several(row.values.get(name)) for row in head) >= _MOST * len(head)
+    )
     first = next(lists, None)
     return {"options": first} if first else {}
 
@@ -219,7 +245,8 @@ def _offered(names: Sequence[str], head: Sequence[SourceRow]) -> dict[str, str |
 def _several(value: object) -> bool:
     if isinstance(value, Mapping):
         return len(value) > 1 and all(len(str(key)) == 1 for key in value)
-    return isinstance(value, list) and len(value) > 1 and not any("role" in v or "from" in v for v in value)
+    turns = isinstance(value, list) and any(isinstance(v, Mapping) and {"role", "from"} & {*v} for v in value)
+    return isinstance(value, list) and len(value) > 1 and not turns
 
 
 def _plain(name: str) -> str:
