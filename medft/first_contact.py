@@ -63,7 +63,8 @@ def first_contact(verb: str, overrides: Sequence[str], data_sets: Collection[str
             "dataset.reader=hub dataset.repo=<owner/name>",
         )
     given = {key: value for key, value in map(_given, words) if key}
-    found = guess(path, given)
+    reader = dict(word.partition("=")[::2] for word in words).get("dataset.reader", "")
+    found = guess(path, given, reader if reader in READERS else "")
     spelled = list(_spelled_out(path, found, given))
     rest = [*words[:place], *words[place + 1 :]]
     command = " ".join(["medft", verb, *map(_for_shell, [*spelled, *rest])])

@@ -67,6 +67,16 @@ def test_odd_names_of_files_and_columns_are_read_back_as_they_are(tmp_path, name
         assert config.dataset.name == name.removesuffix(".csv")[:64]
 
 
+def test_a_reader_that_was_named_is_the_one(tmp_path):
+    path = tmp_path / "x.json"
+    rows = ", ".join(f'{{"question": "What is {n}?", "answer": "It is {n} alone."}}' for n in range(9))
+    path.write_text(
+        f'[{{"question": "a?", "answer": "\\"data\\"", "data": [{{"paragraphs": [1]}}]}}, {rows}]'
+    )
+    met = first_contact("prepare", [str(path), "dataset.reader=jsonl"], DATA_SETS)
+    assert "answer = answer" in dict(met.said)["guess"]
+
+
 def test_what_the_command_line_says_is_no_guess(odd):
     words = [f"dataset={odd}", "dataset.columns.question=Nr", "dataset.name=mine"]
     config = settings("prepare", readable(first_contact("prepare", words, DATA_SETS).overrides))

@@ -8,12 +8,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
 
 from medft.data.readers.options import read_choice
-from medft.data.readers.registry import READERS
+from medft.data.readers.registry import READERS, files_in
 from medft.data.readers.rows import RowError, SourceRow
 from medft.data.readers.utf8 import PACKED, check_text, open_text
 from medft.errors import DataError
@@ -40,6 +40,7 @@ NAMES = {
     "split": "split",
 }
 """Names of columns by meaning, the most telling first; without case and accents."""
+_SQUAD = re.compile(r'"data"\s*:\s*\[\s*\{.{0,4000}?"paragraphs"\s*:\s*\[', re.DOTALL)
 _LETTERED = re.compile(r"(.*?)[ _.-]?([a-h]|[0-9])", re.IGNORECASE)
 
 
@@ -64,23 +65,26 @@ class Guess:
         return "mcq" if "options" in self.columns else "conversation" if "turns" in self.columns else "qa"
 
 
-def guess(path: Path, given: Columns) -> Guess:
+def guess(path: Path, given: Columns, reader: str = "") -> Guess:
     """What the file or folder ``path`` seems to hold.
 
     Args:
         path: where it is.
         given: meanings that are known already.
+        reader: the reader, if it is known already.
 
     Raises:
         DataError: its format is none that can be read, or no question and answer can be told in it.
     """
-    reader = reader_of(path)
-    file = (
-        path if path.is_file() else next(p for p in sorted(path.rglob("*")) if READERS[reader].takes(p.name))
-    )
-    head = [row for row in islice(READERS[reader].read(file), HEAD) if isinstance(row, SourceRow)]
+    reader = reader or reader_of(path)
+    file = path if path.is_file() else next(p for p in files_in(path) if READERS[reader].takes(p.name))
+    items = list(islice(READERS[reader].read(file), HEAD))
+    head = [replace(row, values=_flat(row.values)) for row in items if isinstance(row, SourceRow)]
     if not head:
-        raise DataError("the file has no row that can be read", where=str(file))
+        raise next(
+            (item for item in items if isinstance(item, RowError)),
+            DataError("the file has no row that can be read", where=str(file)),
+        )
     for row in head:
         for value in row.values.values():
             check_text(str(value)[:1000], row.place)
@@ -106,11 +110,11 @@ def reader_of(path: Path) -> str:
         DataError: there is none for it, or no file in the folder.
     """
     if path.is_dir():
-        found = Counter(_by_ending(file.name) for file in path.rglob("*") if file.is_file())
+        found = Counter(_by_ending(file.name) for file in files_in(path))
         del found[""]
         if not found:
             raise DataError("the folder has no file that can be read", where=str(path), remedy=_formats())
-        first = next(p for p in sorted(path.rglob("*")) if _by_ending(p.name) == found.most_common(1)[0][0])
+        first = next(p for p in files_in(path) if _by_ending(p.name) == found.most_common(1)[0][0])
         return reader_of(first)
     reader = _by_ending(path.name)
     if reader in ("jsonl", "medquad_xml"):
@@ -131,7 +135,7 @@ def _by_ending(name: str) -> str:
 def _by_content(start: str, reader: str) -> str:
     if reader == "medquad_xml":
         return "trec_xml" if re.search(r"<nlm-question", start, re.IGNORECASE) else reader
-    return "squad_json" if re.search(r'"(?:data|paragraphs)"\s*:\s*\[', start.lstrip("[")) else reader
+    return "squad_json" if _SQUAD.search(start) else reader
 
 
 def _formats() -> str:
@@ -247,6 +251,17 @@ def _several(value: object) -> bool:
         return len(value) > 1 and all(len(str(key)) == 1 for key in value)
     turns = isinstance(value, list) and any(isinstance(v, Mapping) and {"role", "from"} & {*v} for v in value)
     return isinstance(value, list) and len(value) > 1 and not turns
+
+
+def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Columns, with the texts in those that hold nested values by their dotted names."""
+    flat: dict[str, object] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and not _several(value):
+            flat |= _flat(value, f"{prefix}{name}.")
+        elif not prefix or isinstance(value[0] if isinstance(value, list) and value else value, str):
+            flat[prefix + name] = value
+    return flat
 
 
 def _plain(name: str) -> str:
