@@ -44,7 +44,8 @@ _ODD_BLANK = re.compile(r"[^\S\n\t ]")
 _RUN = re.compile(r" {2,}")
 _EMPTY_LINES = re.compile(r"\n{4,}")
 _OFFER = re.compile(
-    r"[^\S\n]*(?:(?<=[.!?\n])|^|(?<=[.!?] ))[^.!?\n]{0,200}\b(?:online|chat|here)\s*-{1,3}>"
+    r"[^\S\n]*(?:(?<=[.!?\n])|^|(?<=[.!?] ))(?=[^.!?\n]*\b(?:consult|ask|click|visit|chat)\b)"
+    r"[^.!?\n]{0,200}\b(?:online|chat|here)\s*-{2,3}>"
     r"[^\S\n]*(?:<?(?:https?://|www\.)\S+)?[^\S\n]*",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -101,7 +102,12 @@ def _question_mark(text: str) -> str:
 
 
 def _offer(text: str) -> str:
-    return _OFFER.sub("", text).rstrip() if "->" in text else text
+    return _OFFER.sub(_blank, text).rstrip() if "-->" in text else text
+
+
+def _blank(offer: re.Match[str]) -> str:
+    """What stands between the sentences before and after it."""
+    return " " if offer[0].startswith(" ") else ""
 
 
 TEXT_FAULTS = (

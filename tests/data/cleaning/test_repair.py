@@ -38,6 +38,25 @@ def test_texts_are_repaired_and_counted_once_a_row(before, after, repair):
     assert repairs == (repair,)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Give 5 mg now. If the lesion is here -> biopsy it. Stop if pain.",
+        "Give 5 mg now. If the lesion is here --> biopsy it.",
+        "A <style> of eating matters. Stop smoking. <script",
+    ],
+)
+def test_what_is_no_fault_stays(text):
+    assert repaired(record(answer=text)) == (record(answer=text), ())
+
+
+def test_what_is_cut_leaves_the_rest_apart():
+    offer = "For more consult a doctor online --> https://x.example/ask"
+    assert repaired(record(answer=f"Rest. {offer} Drink."))[0].answer == "Rest. Drink."
+    styled = "<style>p {}</style><p>Rest</p> and <style> of life"
+    assert repaired(record(answer=styled))[0].answer == "Rest\n and <style> of life"
+
+
 @pytest.mark.parametrize("ending", [" ?", "? ?", "?? ?", "??", " ? ?"])
 def test_question_marks_are_tidied_in_questions_only(ending):
     done, repairs = repaired(record(f"What is asthma{ending}", f"Is it{ending}"))
