@@ -37,7 +37,9 @@ def read(path: Path) -> SourceRows:
             return
         except csv.Error as error:
             reason = "oversized_field" if "field limit" in str(error) else "malformed_csv"
-            yield RowError(reason, f"not a csv row: {error}", where=place)
+            last = f"{reader.line_num:,}"
+            to = "" if place.endswith(f":{last}") else f", to line {last}"
+            yield RowError(reason, f"not a csv row{to}: {error}", where=place)
             continue
         if not fields:
             continue  # an empty line is no row
