@@ -62,13 +62,16 @@ def _read_files(config: DatasetConfig) -> SourceRows:
 
 
 def splits_by_name(files: Sequence[Path]) -> dict[Path, str]:
-    """The splits that names of files say; none unless one of several is train: a blood test is no split."""
-    splits = {}
-    for file in files:
+    """The splits that names of several files say: each as a whole, or by one of its words where all files
+    do or one is train. A blood test beside others is no split."""
+    splits: dict[Path, str] = {}
+    for file in files if len(files) > 1 else ():
         words = re.split(r"[^a-z]+", file.stem.lower())
         if split := next((SPLIT_SYNONYMS[word] for word in words if word in SPLIT_SYNONYMS), ""):
             splits[file] = split
-    return splits if len(files) > 1 and "train" in splits.values() else {}
+    by_word = "train" in splits.values() or len(splits) == len(files)
+    whole = (file for file in splits if file.name.partition(".")[0].lower() in SPLIT_SYNONYMS)
+    return splits if by_word else {file: splits[file] for file in whole}
 
 
 def _resolve(config: DatasetConfig) -> Path:

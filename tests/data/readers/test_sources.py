@@ -15,7 +15,7 @@ from medft.data.readers.columns import check_columns, to_record
 from medft.data.readers.guess import guess
 from medft.data.readers.registry import READERS
 from medft.data.readers.rows import RowError, SourceRow
-from medft.data.readers.sources import read_rows
+from medft.data.readers.sources import read_rows, splits_by_name
 from medft.errors import DataError
 from tests.data.support import FIXTURES, bad, dataset, jsonl, prepared, qa, rows_of, write
 
@@ -46,7 +46,22 @@ def test_files_of_a_folder_keep_the_split_in_their_name():
     assert [splits.count(name) for name in ("train", "validation", "test")] == [18, 6, 6]
 
 
-def test_names_of_files_are_splits_only_where_one_is_train_and_the_ledger_says_so(tmp_path):
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (("diabetes", "blood_test"), {}),
+        (("diabetes", "Test.v2"), {"Test.v2": "test"}),
+        (("med_dev", "med_test"), {"med_dev": "validation", "med_test": "test"}),
+        (("med_train", "med_test", "more"), {"med_train": "train", "med_test": "test"}),
+        (("test",), {}),
+    ],
+)
+def test_a_word_in_a_name_is_a_split_only_among_others(names, found):
+    files = [Path(f"{name}.csv") for name in names]
+    assert splits_by_name(files) == {Path(f"{name}.csv"): split for name, split in found.items()}
+
+
+def test_splits_by_names_of_files_are_said_by_the_ledger(tmp_path):
     for name, start in (("diabetes", 0), ("blood_test", 30)):
         jsonl(tmp_path / f"{name}.jsonl", qa(30, start))
     config = dataset("jsonl", tmp_path)
