@@ -15,13 +15,16 @@ from medft.data.cleaning.identifiers import redact
 from medft.data.readers.guess import Guess, guess
 from medft.data.readers.registry import READERS
 from medft.errors import ConfigError
+from medft.overrides import literal
 from medft.paths import expanded
 
 VERBS = ("prepare", "plan", "train")
 """The commands that read a data set."""
 BASES = {"conversation": "messages", "mcq": "mcq", "qa": "csv"}
 """The data set of conf/ whose settings a guess starts from, by task; of qa the reader's own."""
-_PLAIN = re.compile(r"[A-Za-z0-9_./~:-]+")
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_NO_TEXT = frozenset({"null", "true", "false", "nan", "inf"})
+_LONGEST_NAME = 64
 _SHOWN = 60
 
 
@@ -60,7 +63,8 @@ def first_contact(verb: str, overrides: Sequence[str], data_sets: Collection[str
             "dataset.reader=hub dataset.repo=<owner/name>",
         )
     given = {key: value for key, value in map(_given, words) if key}
-    found = guess(path, given)
+    reader = dict(word.partition("=")[::2] for word in words).get("dataset.reader", "")
+    found = guess(path, given, reader if reader in READERS else "")
     spelled = list(_spelled_out(path, found, given))
     rest = [*words[:place], *words[place + 1 :]]
     command = " ".join(["medft", verb, *map(_for_shell, [*spelled, *rest])])
@@ -96,7 +100,8 @@ def _spelled_out(path: Path, found: Guess, given: Collection[str]) -> Iterator[s
     if found.task == "qa" and found.reader in ("jsonl", "parquet"):
         base = found.reader
     yield f"dataset={base}"
-    yield f"dataset.name={re.sub(r'[^A-Za-z0-9_.-]+', '_', path.name.split('.')[0]) or 'file'}"
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "_", path.name.split(".")[0])[:_LONGEST_NAME]
+    yield f"dataset.name={_word(name or 'file')}"
     yield f"dataset.path={path}"
     if found.reader != ("csv" if base == "csv" else "parquet" if base == "parquet" else "jsonl"):
         yield f"dataset.reader={found.reader}"
@@ -109,13 +114,17 @@ def _spelled_out(path: Path, found: Guess, given: Collection[str]) -> Iterator[s
         if meaning in given or meaning == "explanation":
             continue
         if isinstance(column, str):
-            yield f"dataset.columns.{meaning}={column}"
+            yield f"dataset.columns.{meaning}={_word(column)}"
         else:
-            inner = ",".join(name if _PLAIN.fullmatch(name) else f'"{name}"' for name in column)
-            yield f"dataset.columns.{meaning}=[{inner}]"
+            yield f"dataset.columns.{meaning}=[{','.join(map(_word, column))}]"
     for meaning in needed:
         if meaning not in found.columns:
             yield f"dataset.columns.{meaning}=null"
+
+
+def _word(text: str) -> str:
+    """``text`` as a value that is read as text, and as this one."""
+    return text if _PLAIN.fullmatch(text) and text.lower() not in _NO_TEXT else literal(text)
 
 
 def _for_shell(override: str) -> str:

@@ -88,11 +88,9 @@ def _readable(word: str, parse: Callable[[str], object], is_file: bool) -> str:
         raise ConfigError(
             f"'{word}' is no setting", remedy="settings are written key=value, as dataset.path=my.csv"
         )
-    text = re.sub(r"(\\*)'", r"\1\1\\'", value)  # Hydra reads backslashes before a quote, and no others
-    text = re.sub(r"(\\+)$", r"\1\1", text)
     if is_file or value[:1] not in tuple("[{'\""):
         try:
-            parse(quoted := f"{key}='{text}'")
+            parse(quoted := f"{key}={literal(value) if is_file else _quoted(value)}")
         except (HydraException, RecursionError):
             pass
         else:
@@ -102,6 +100,16 @@ def _readable(word: str, parse: Callable[[str], object], is_file: bool) -> str:
         where=word,
         remedy=f"""text with brackets or quotes in it: "{key}='...'"; a list: {key}=[a,b]""",
     )
+
+
+def literal(text: str) -> str:
+    """``text`` as Hydra's grammar and OmegaConf read it back unchanged: quoted, interpolations escaped."""
+    return _quoted(re.sub(r"(\\*)\$\{", r"\1\1\\${", text))
+
+
+def _quoted(text: str) -> str:
+    text = re.sub(r"(\\*)'", r"\1\1\\'", text)  # Hydra reads backslashes before a quote, and no others
+    return "'" + re.sub(r"(\\+)$", r"\1\1", text) + "'"
 
 
 def refuse_ignored(words: Sequence[str], groups: Collection[str]) -> None:

@@ -1,5 +1,6 @@
 """A file in the place of a data set is looked at and said; odd names need the shell's quotes alone."""
 
+import csv
 import shlex
 
 import pytest
@@ -41,6 +42,39 @@ def test_a_file_is_guessed_said_and_the_command_that_confirms_it_means_the_same(
     confirmed = first_contact("prepare", words[2:], DATA_SETS)
     assert not confirmed.said
     assert settings("prepare", readable(confirmed.overrides)) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "answer"),
+    [
+        ("null.csv", "null", "true"), ("true.csv", "1", "2"), ("2024.csv", "1e5", "nan"),
+        ("1e5.csv", "question ${x}", "answer\\"), (f"{'a' * 80}.csv", "Question: what's", "Answer, long"),
+        ("x.csv", "question{x}", "answer[0]"), ("y.csv", "a\\${b}?", "a\\'b"),
+    ],
+)  # fmt: skip
+def test_odd_names_of_files_and_columns_are_read_back_as_they_are(tmp_path, name, question, answer):
+    with (tmp_path / name).open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow([question, answer])
+        table.writerows([f"What is {n}?", f"It is number {n} and no other."] for n in range(20))
+    met = first_contact("prepare", [str(tmp_path / name)], DATA_SETS)
+    command = first_contact("prepare", shlex.split(dict(met.said)["confirm"])[2:], DATA_SETS)
+    for overrides in (met.overrides, command.overrides):
+        config = settings("prepare", readable(overrides))
+        assert isinstance(config, PrepareConfig)
+        columns = config.dataset.columns
+        assert {columns.question, columns.answer} == {question, answer}
+        assert config.dataset.name == name.removesuffix(".csv")[:64]
+
+
+def test_a_reader_that_was_named_is_the_one(tmp_path):
+    path = tmp_path / "x.json"
+    rows = ", ".join(f'{{"question": "What is {n}?", "answer": "It is {n} alone."}}' for n in range(9))
+    path.write_text(
+        f'[{{"question": "a?", "answer": "\\"data\\"", "data": [{{"paragraphs": [1]}}]}}, {rows}]'
+    )
+    met = first_contact("prepare", [str(path), "dataset.reader=jsonl"], DATA_SETS)
+    assert "answer = answer" in dict(met.said)["guess"]
 
 
 def test_what_the_command_line_says_is_no_guess(odd):

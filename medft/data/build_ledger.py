@@ -14,6 +14,8 @@ from medft.data.cleaning.key_index import Mask
 from medft.data.cleaning.select import BENCHMARK
 from medft.data.config import DatasetConfig
 from medft.data.ledger import Ledger, SourceLedger
+from medft.data.readers.registry import HUB
+from medft.data.readers.sources import files_of, splits_by_name
 from medft.data.record import SPLITS
 from medft.data.source import SourceCounts
 from medft.data.splitting.division import Division
@@ -59,7 +61,12 @@ def build_ledger(
                 screened_for=() if _allowed(config, name) else tuple(b.name for b in shipped().covered),
             )
         )
-    notes = (*division.selection.notes, *_benchmark_notes(config, counts, division), *_member_notes(config))
+    notes = (
+        *division.selection.notes,
+        *_benchmark_notes(config, counts, division),
+        *_member_notes(config),
+        *_split_notes(config),
+    )
     return Ledger(
         dataset=config.name,
         seed=seed,
@@ -114,3 +121,13 @@ def _member_notes(config: DatasetConfig) -> Iterator[str]:
         }
         if unused := [key for key, (theirs, ours) in own.items() if theirs != ours]:
             yield f"the mixture's own settings override {', '.join(unused)} of '{name}'"
+
+
+def _split_notes(config: DatasetConfig) -> Iterator[str]:
+    """Splits that nobody has set: those that names of files say."""
+    for name, member in config.members().items():
+        if member.reader != HUB and member.columns.split is None:
+            splits = splits_by_name(files_of(member))
+            said = ", ".join(f"{file.name} is {split}" for file, split in splits.items())
+            if said:
+                yield f"{name}: by their names, {said}"

@@ -1,6 +1,6 @@
 """Which rows were mended, dropped, or have a fault that was left: a line for each in ``rows.jsonl``.
 
-The first ten of each kind have an excerpt of their text.
+The first ten of each kind have an excerpt of their text, unless ``dataset.phi`` is redact or fail.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from medft.data.readers.columns import NOT_SELECTED, check_columns, selected, sp
 from medft.data.readers.rows import RowError, SourceRow
 from medft.data.readers.sources import read_rows
 from medft.data.record import Record
-from medft.data.row_log import RowLog
+from medft.data.row_log import Done, RowLog
 from medft.errors import DataError
 
 
@@ -113,13 +113,13 @@ class Source:
         repaired = repair(record, self.config.cleaning, self.costs)
         cleaned = repaired.record
         if reason := repaired.drop or reason_to_drop(cleaned, self.config.cleaning):
-            self.log.note(row.place, reason, "dropped", shown(record))
+            self._note(row.place, reason, "dropped", shown(record))
             return reason
         with self.costs.of("decontamination"):
             repeated = self._repeated(cleaned, split)
         if repeated:
             self.counts.contaminated.append((cleaned.id, repeated))
-            self.log.note(row.place, CONTAMINATED, "dropped", shown(cleaned))
+            self._note(row.place, CONTAMINATED, "dropped", shown(cleaned))
             return CONTAMINATED
         with self.costs.of("identifiers"):
             screened = self._without_identifiers(cleaned, row)
@@ -130,9 +130,14 @@ class Source:
         self.counts.repaired.update(repaired.mended)
         self.counts.found.update(repaired.found)
         for name in repaired.mended:
-            self.log.note(place, name, "mended", *repaired.excerpts[name])
+            self._note(place, name, "mended", *repaired.excerpts[name])
         for name in repaired.found:
-            self.log.note(place, name, "kept", *repaired.excerpts[name])
+            self._note(place, name, "kept", *repaired.excerpts[name])
+
+    def _note(self, place: str, what: str, done: Done, *texts: str) -> None:
+        """Name a row in the log; without its text where identifiers may not be kept, since what is broken may
+        hide one from ``redact``."""
+        self.log.note(place, what, done, *(texts if self.config.phi == "warn" else ()))
 
     def _repeated(self, record: Record, split: str) -> str:
         """The place of a held-out text that ``record`` repeats, or nothing.

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from medft.data.cleaning import keys
@@ -218,6 +219,21 @@ def test_identifiers_are_counted_redacted_or_refused(tmp_path):
     assert text == "She called from [PHONE] on [DATE]."
     skipped = prepared(dataset(path=path, phi="fail", on_error="skip"), tmp_path)
     assert skipped.ledger.dropped() == {"identifiers": 1}
+
+
+@pytest.mark.parametrize("phi", ["redact", "fail"])
+def test_no_file_of_a_redacted_data_set_holds_an_identifier(tmp_path, phi):
+    number = "555-123-4567"
+    rows = [
+        *qa(20),
+        {"question": f"Dropped {number}?", "answer": ""},
+        {"question": "Mended  twice?", "answer": f"Call 555-\u200b123-4567 or  {number}."},
+    ]
+    settings = {"phi": phi, "on_error": "skip"}
+    done = prepared(dataset(path=jsonl(tmp_path / "x.jsonl", rows), **settings), tmp_path)
+    for file in done.folder.rglob("*"):
+        text = str(pq.read_table(file).to_pylist()) if file.suffix == ".parquet" else file.read_text()
+        assert "123-4567" not in text, file.name
 
 
 def test_a_mixture_accounts_for_each_source_and_finds_duplicates_across_them(tmp_path):

@@ -237,7 +237,7 @@ _ADDRESSES = (
 
 _BETWEEN = r"[ ./()–-]{0,3}"
 WITHOUT_DIGITS = (
-    _exact("email", r"[\w.+-]+@[\w-]+\.[\w.-]*\w", "@"),
+    _exact("email", r"(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]*\w", "@"),
     _any_case("url", r"\b(?:https?://|www\.)[^\s<>\"')\]]+(?<![.,;:!?])", "://|www."),
 )
 """Searched for in the whole of a text."""

@@ -21,7 +21,7 @@ from medft.data.record import Record
 
 NAME = "name"
 
-_HINT = re.compile(r"\d|@|www\.", re.IGNORECASE)
+_HINT = re.compile(r"\d|@|www\.|://", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 _BEFORE, _AFTER = 90, 60
 """Characters around a digit in which all of an identifier lies, with the words that it is told by."""

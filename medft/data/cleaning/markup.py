@@ -33,6 +33,8 @@ _ABOUT_MARKUP = re.compile(
 _EMPTY_LINES = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
 _AND = "\ue002"
 """A private-use character in place of "&", which the parser would take for the start of an entity."""
+_LESS = "\ue003"
+"""The same for a "<" that begins no tag."""
 _RAISED = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 
 
@@ -46,9 +48,18 @@ def without_tags(text: str) -> str:
     if "<" not in text or not _TAG.search(text):
         return text
     parser = _Shown()
-    parser.feed(text.replace("&", _AND))
+    parser.feed(_unclosed_as_text(text).replace("&", _AND))
     parser.close()
-    return _EMPTY_LINES.sub("\n\n", "".join(parser.shown).replace(_AND, "&")).strip("\n")
+    shown = "".join(parser.shown).replace(_AND, "&").replace(_LESS, "<")
+    return _EMPTY_LINES.sub("\n\n", shown).strip("\n")
+
+
+def _unclosed_as_text(text: str) -> str:
+    """Scripts and styles are never shown; one without an end would hide all that follows."""
+    for tag in _SILENT:
+        *_, end = (0, *(match.end() for match in re.finditer(f"</{tag}", text, re.IGNORECASE)))
+        text = text[:end] + re.sub(rf"<(?={tag}\b)", _LESS, text[end:], flags=re.IGNORECASE)
+    return text
 
 
 def without_entities(text: str) -> str:

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
+from string import whitespace
 from typing import Literal
 
 from medft.data.cleaning.markup import without_entities, without_tags
@@ -42,9 +43,9 @@ _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _ODD_BLANK = re.compile(r"[^\S\n\t ]")
 _RUN = re.compile(r" {2,}")
 _EMPTY_LINES = re.compile(r"\n{4,}")
-_QUESTION_MARKS = re.compile(r"(?:\s*\?)*\s+\?(?:\s*\?)*$|\?{2,}$")
 _OFFER = re.compile(
-    r"[^\S\n]*(?:(?<=[.!?\n])|^|(?<=[.!?] ))[^.!?\n]{0,200}\b(?:online|chat|here)\s*-{1,3}>"
+    r"[^\S\n]*(?:(?<=[.!?\n])|^|(?<=[.!?] ))(?=[^.!?\n]*\b(?:consult|ask|click|visit|chat)\b)"
+    r"[^.!?\n]{0,200}\b(?:online|chat|here)\s*-{2,3}>"
     r"[^\S\n]*(?:<?(?:https?://|www\.)\S+)?[^\S\n]*",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -97,11 +98,16 @@ def _whitespace(text: str) -> str:
 
 
 def _question_mark(text: str) -> str:
-    return _QUESTION_MARKS.sub("?", text) if text.endswith("?") else text
+    return text.rstrip("?" + whitespace) + "?" if text.endswith("?") else text
 
 
 def _offer(text: str) -> str:
-    return _OFFER.sub("", text).rstrip() if "->" in text else text
+    return _OFFER.sub(_blank, text).rstrip() if "-->" in text else text
+
+
+def _blank(offer: re.Match[str]) -> str:
+    """What stands between the sentences before and after it."""
+    return " " if offer[0].startswith(" ") else ""
 
 
 TEXT_FAULTS = (

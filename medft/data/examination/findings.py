@@ -90,6 +90,7 @@ def _split_findings(prepared: Prepared) -> Iterator[DatasetFinding]:
     """Splits that are not what was asked for, and the ties that make them so."""
     figures, kept = prepared.ledger.statistics, prepared.ledger.kept()
     largest, rows = figures.get("rows_in_the_largest_group", 0), kept.total()
+    tied = largest > max(1, 0.5 * rows)
     alone = {name: figures.get(f"{_BY}{name}", 0) for name in (*TIES, NEAR)}
     ties = ", ".join(f"by {_WORDS[name]} alone {count:,}" for name, count in alone.items() if count > 1)
     worst = max(alone, key=lambda name: alone[name])
@@ -104,9 +105,9 @@ def _split_findings(prepared: Prepared) -> Iterator[DatasetFinding]:
     for split in ("validation", "test"):
         wanted = getattr(prepared.config.split, split)
         if not kept[split]:
-            why = f": the rows hang together in groups too large ({ties})" if largest > 0.5 * rows else ""
+            why = f": the rows hang together in groups too large ({ties})" if tied else ""
             yield DatasetFinding(
-                "problem" if wanted and largest > 0.5 * rows else "warning",
+                "problem" if wanted and tied else "warning",
                 f"there are no {split} rows{why}",
                 f"{remedy} lets rows part that share it" if why else f"dataset.split.{split}=0.1",
             )

@@ -18,6 +18,17 @@ from medft.data.readers.utf8 import MAX_FIELD
 from medft.data.record import Message, Record
 from medft.errors import DataError
 
+LANGUAGES = {
+    name: code
+    for code, names in {
+        "ar": "arabic العربية", "de": "german deutsch", "en": "english englisch", "es": "spanish español",
+        "fr": "french français", "hi": "hindi हिन्दी", "it": "italian italiano", "ja": "japanese 日本語",
+        "ko": "korean 한국어", "nl": "dutch nederlands", "pl": "polish polski", "pt": "portuguese português",
+        "ru": "russian русский", "tr": "turkish türkçe", "vi": "vietnamese", "zh": "chinese 中文",
+    }.items()
+    for name in names.split()
+}  # fmt: skip
+"""Names by which columns call languages -> their codes of ISO 639-1."""
 PEEK = 100
 """Rows whose keys together are the columns of a source whose rows may leave keys out."""
 
@@ -73,7 +84,7 @@ def to_record(
         id=f"{name}:{text(columns.id).strip() or number}",
         source=name,
         task=text(columns.task).strip() or ("conversation" if turns else config.task),
-        language=_language(text(columns.language)) or config.language,
+        language=_language(text(columns.language), row.place, config) or config.language,
         question="" if turns else field("question"),
         context=field("context"),
         answer="" if turns else field("answer"),
@@ -100,9 +111,15 @@ def listed(column: str | tuple[str, ...] | None) -> tuple[str, ...]:
     return (column,) if isinstance(column, str) else column or ()
 
 
-def _language(text: str) -> str:
-    """``de`` of ``de``, ``DE`` and ``de-AT``."""
-    return re.split(r"[-_]", text.strip().lower(), maxsplit=1)[0]
+def _language(text: str, place: str, config: DatasetConfig) -> str:
+    """``de`` of ``de``, ``DE``, ``de-AT`` and ``German``."""
+    said = text.strip().lower()
+    code = LANGUAGES.get(said) or re.split(r"[-_]", said, maxsplit=1)[0]
+    if code and not re.fullmatch("[a-z]{2,3}", code):
+        what = f"column '{config.columns.language}' says none of the languages by an ISO 639-1 code"
+        remedy = "write de for German; dataset.columns.language=null does without; or dataset.on_error=skip"
+        raise RowError("unknown_language", what, where=place, remedy=remedy)
+    return code
 
 
 def _label(given: str, place: str, config: DatasetConfig) -> str:

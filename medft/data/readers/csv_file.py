@@ -21,9 +21,11 @@ def read(path: Path) -> SourceRows:
     lines = read_lines(path)
     first = next(lines, "")
     marks = "\t,;|" if ".tsv" in path.name.lower() else ",;\t|"
-    reader = csv.reader(chain([first], lines), delimiter=max(marks, key=first.count), strict=True)
+    mark = max(marks, key=first.count)
+    apart = f"{mark} " in first  # the blank is no part of a field, and may stand before a quote
+    reader = csv.reader(chain([first], lines), delimiter=mark, strict=True, skipinitialspace=apart)
     try:
-        header = next(reader)
+        header = [name.strip() for name in next(reader)]
     except (csv.Error, StopIteration):
         raise DataError("the first line is not a csv header", where=f"{path}:1") from None
     check_names([name for name in header if name], f"{path}:1")
@@ -35,7 +37,9 @@ def read(path: Path) -> SourceRows:
             return
         except csv.Error as error:
             reason = "oversized_field" if "field limit" in str(error) else "malformed_csv"
-            yield RowError(reason, f"not a csv row: {error}", where=place)
+            last = f"{reader.line_num:,}"
+            to = "" if place.endswith(f":{last}") else f", to line {last}"
+            yield RowError(reason, f"not a csv row{to}: {error}", where=place)
             continue
         if not fields:
             continue  # an empty line is no row

@@ -7,20 +7,18 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice, pairwise
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
-from medft.data.readers.options import read_choice
-from medft.data.readers.registry import READERS
+from medft.data.readers.guess_choice import Columns, is_several, multiple_choice, offered
+from medft.data.readers.registry import READERS, files_in
 from medft.data.readers.rows import RowError, SourceRow
 from medft.data.readers.utf8 import PACKED, check_text, open_text
 from medft.errors import DataError
 
 HEAD = 100
 """Rows that are looked at."""
-Columns = Mapping[str, str | tuple[str, ...]]
-"""Column or columns by meaning, as ``dataset.columns`` has them."""
 NAMES = {
     "turns": "messages conversations conversation dialogue dialog turns gesprach 대화",
     "question": "question frage pregunta domanda 질문 instruction prompt query anfrage patientenfrage qtext"
@@ -37,7 +35,7 @@ NAMES = {
     "split": "split",
 }
 """Names of columns by meaning, the most telling first; without case and accents."""
-_LETTERED = re.compile(r"(.*?)[ _.-]?([a-h]|[0-9])", re.IGNORECASE)
+_SQUAD = re.compile(r'"data"\s*:\s*\[\s*\{.{0,4000}?"paragraphs"\s*:\s*\[', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,33 +59,34 @@ class Guess:
         return "mcq" if "options" in self.columns else "conversation" if "turns" in self.columns else "qa"
 
 
-def guess(path: Path, given: Columns) -> Guess:
+def guess(path: Path, given: Columns, reader: str = "") -> Guess:
     """What the file or folder ``path`` seems to hold.
 
     Args:
         path: where it is.
         given: meanings that are known already.
+        reader: the reader, if it is known already.
 
     Raises:
         DataError: its format is none that can be read, or no question and answer can be told in it.
     """
-    reader = reader_of(path)
-    file = (
-        path if path.is_file() else next(p for p in sorted(path.rglob("*")) if READERS[reader].takes(p.name))
-    )
-    head = [row for row in islice(READERS[reader].read(file), HEAD) if isinstance(row, SourceRow)]
+    reader = reader or reader_of(path)
+    file = path if path.is_file() else next(p for p in files_in(path) if READERS[reader].takes(p.name))
+    items = list(islice(READERS[reader].read(file), HEAD))
+    head = [replace(row, values=_flat(row.values)) for row in items if isinstance(row, SourceRow)]
     if not head:
-        raise DataError("the file has no row that can be read", where=str(file))
+        raise next(
+            (item for item in items if isinstance(item, RowError)),
+            DataError("the file has no row that can be read", where=str(file)),
+        )
     for row in head:
         for value in row.values.values():
             check_text(str(value)[:1000], row.place)
     names = tuple(dict.fromkeys(name for row in head for name in row.values))
-    columns, first = _columns(names, head, {**_offered(names, head), **given}), 0
+    columns, first = _columns(names, head, {**offered(names, head), **given}), 0
     if "options" in columns:
-        choice = _multiple_choice(columns, head, "answer" in given)
-        columns, first = choice or (_columns(names, head, dict(given)), 0)
-        if choice is None:
-            columns = {meaning: column for meaning, column in columns.items() if meaning != "options"}
+        choice = multiple_choice(columns, head, "answer" in given)
+        columns, first = choice or (_without_options(columns, names, head, given), 0)
     if "turns" not in columns and not {"question"} < {*columns}:
         listed = ", ".join(f"'{name}'" for name in names[:20])
         raise DataError(
@@ -105,11 +104,11 @@ def reader_of(path: Path) -> str:
         DataError: there is none for it, or no file in the folder.
     """
     if path.is_dir():
-        found = Counter(_by_ending(file.name) for file in path.rglob("*") if file.is_file())
+        found = Counter(_by_ending(file.name) for file in files_in(path))
         del found[""]
         if not found:
             raise DataError("the folder has no file that can be read", where=str(path), remedy=_formats())
-        first = next(p for p in sorted(path.rglob("*")) if _by_ending(p.name) == found.most_common(1)[0][0])
+        first = next(p for p in files_in(path) if _by_ending(p.name) == found.most_common(1)[0][0])
         return reader_of(first)
     reader = _by_ending(path.name)
     if reader in ("jsonl", "medquad_xml"):
@@ -130,7 +129,7 @@ def _by_ending(name: str) -> str:
 def _by_content(start: str, reader: str) -> str:
     if reader == "medquad_xml":
         return "trec_xml" if re.search(r"<nlm-question", start, re.IGNORECASE) else reader
-    return "squad_json" if re.search(r'"(?:data|paragraphs)"\s*:\s*\[', start.lstrip("[")) else reader
+    return "squad_json" if _SQUAD.search(start) else reader
 
 
 def _formats() -> str:
@@ -163,63 +162,24 @@ def _columns(
     return {meaning: known[meaning] for meaning in NAMES if meaning in known}
 
 
-def _multiple_choice(columns: Columns, head: Sequence[SourceRow], fixed: bool) -> tuple[Columns, int] | None:
-    """The columns with the gold option for the label and the explanation for the answer, and the number of
-    the first option; None where no column names an option in every row."""
-    named = dict(columns)
-    explanation = named.pop("explanation", None)
-    for gold in (named.get("label"), named.get("answer")):
-        for first in (0, 1):
-            if isinstance(gold, str) and _all_name_options(named["options"], gold, first, head):
-                named["label"] = gold
-                if not fixed:
-                    named.pop("answer", None)
-                    named.update({"answer": explanation} if explanation else {})
-                return named, first
-    return None
+def _without_options(
+    columns: Columns, names: Sequence[str], head: Sequence[SourceRow], given: Columns
+) -> Columns:
+    """Meanings where there are no options; none of what looked like one is the answer to another column."""
+    apart = columns["options"] if "question" in columns and not isinstance(columns["options"], str) else ()
+    found = _columns([name for name in names if name not in apart], head, dict(given))
+    return {meaning: column for meaning, column in found.items() if meaning != "options"}
 
 
-def _all_name_options(
-    options: str | tuple[str, ...], gold: str, first: int, head: Sequence[SourceRow]
-) -> bool:
-    """Whether ``gold`` names an option in every row, and the last option's number is not left over."""
-    columns = (options,) if isinstance(options, str) else options
-    numbers = [row.values.get(gold) for row in head]
-    if first == 0 and _numbers(numbers) and min(_numbers(numbers)) == 1 and max(_numbers(numbers)) >= 3:
-        return False  # numbers that begin at 1
-    try:
-        for row in head:
-            read_choice([row.values.get(name) for name in columns], row.values.get(gold), first, row.place)
-    except RowError:
-        return False
-    return True
-
-
-def _numbers(values: Sequence[object]) -> list[int]:
-    said = [str(value) for value in values]
-    return [int(text) for text in said] if all(text.isdigit() for text in said) else []
-
-
-def _offered(names: Sequence[str], head: Sequence[SourceRow]) -> dict[str, str | tuple[str, ...]]:
-    """What may be options: three or more columns of one name but for a letter or number that counts up, or a
-    column of lists."""
-    series: dict[str, list[tuple[str, str]]] = {}
-    for name in names:
-        if match := _LETTERED.fullmatch(name.strip()):
-            series.setdefault(match[1].lower(), []).append((match[2].lower(), name))
-    for members in series.values():
-        marks = [mark for mark, _ in members]
-        if len(marks) >= 3 and marks[0] in "a01" and all(ord(b) - ord(a) == 1 for a, b in pairwise(marks)):
-            return {"options": tuple(name for _, name in members)}
-    lists = (name for name in names if all(_several(row.values.get(name)) for row in head))
-    first = next(lists, None)
-    return {"options": first} if first else {}
-
-
-def _several(value: object) -> bool:
-    if isinstance(value, Mapping):
-        return len(value) > 1 and all(len(str(key)) == 1 for key in value)
-    return isinstance(value, list) and len(value) > 1 and not any("role" in v or "from" in v for v in value)
+def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Columns, with the texts in those that hold nested values by their dotted names."""
+    flat: dict[str, object] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and not is_several(value):
+            flat |= _flat(value, f"{prefix}{name}.")
+        elif not prefix or isinstance(value[0] if isinstance(value, list) and value else value, str):
+            flat[prefix + name] = value
+    return flat
 
 
 def _plain(name: str) -> str:

@@ -23,6 +23,7 @@ def read(path: Path) -> SourceRows:
 
 
 def _lines(path: Path) -> SourceRows:
+    decoder = _Decoder()
     for number, line in enumerate(read_lines(path), 1):
         place = f"{path}:{number}"
         if not line.strip():
@@ -31,33 +32,28 @@ def _lines(path: Path) -> SourceRows:
             yield RowError("oversized_field", f"the line is longer than {MAX_LINE:,} characters", where=place)
             continue
         try:
-            yield _row(place, json.loads(line, object_pairs_hook=_object))
-        except _RepeatedKeyError as error:
-            yield RowError("duplicate_key", str(error), where=place)
+            yield _row(place, decoder.decode(line), decoder.repeated)
         except (ValueError, RecursionError):
             yield RowError("malformed_json", "the line is not one whole JSON object", where=place)
 
 
 def _array(path: Path) -> SourceRows:
-    number = 0
+    number, decoder = 0, _Decoder()
     with open_text(path) as file:
         try:
-            for number, values in enumerate(_elements(file), 1):
-                yield _row(f"{path} row {number}", values)
-        except _RepeatedKeyError as error:
-            yield RowError("duplicate_key", str(error), where=f"{path} row {number + 1}")
+            for number, values in enumerate(_elements(file, decoder), 1):
+                yield _row(f"{path} row {number}", values, decoder.repeated)
         except (ValueError, RecursionError):
             what = "the JSON array is not whole from here on"
             yield RowError("malformed_json", what, where=f"{path} row {number + 1}")
 
 
-def _elements(file: TextIO) -> Iterator[object]:
+def _elements(file: TextIO, decoder: _Decoder) -> Iterator[object]:
     """The values of an array, one at a time.
 
     Raises:
         ValueError: it breaks off or is not all there is, or a value is longer than ``MAX_LINE`` characters.
     """
-    decoder = json.JSONDecoder(object_pairs_hook=_object)
     text = file.read(CHUNK)
     at = text.index("[") + 1
     while True:
@@ -68,8 +64,6 @@ def _elements(file: TextIO) -> Iterator[object]:
             return
         try:
             value, at = decoder.raw_decode(text, at)
-        except _RepeatedKeyError:
-            raise
         except ValueError:
             more = file.read(max(CHUNK, len(text) - at))
             if not more or len(text) - at > MAX_LINE:
@@ -79,20 +73,30 @@ def _elements(file: TextIO) -> Iterator[object]:
             yield value
 
 
-class _RepeatedKeyError(ValueError):
-    """A key stands twice in one object."""
+class _Decoder(json.JSONDecoder):
+    """Reads on where a key stands twice in an object, and says so."""
+
+    def __init__(self) -> None:
+        super().__init__(object_pairs_hook=self._object)
+        self.repeated = ""
+        """Such a key of the value that was decoded last, in quotes; empty where there is none."""
+
+    def raw_decode(self, s: str, idx: int = 0) -> tuple[object, int]:
+        """As its base has it."""
+        self.repeated = ""
+        return super().raw_decode(s, idx)
+
+    def _object(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            names = [name for name, _ in pairs]
+            self.repeated = repr(next(name for name in names if names.count(name) > 1))
+        return values
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _RepeatedKeyError(f"the key {twice!r} stands twice in one object")
-    return values
-
-
-def _row(place: str, values: object) -> SourceRow | RowError:
+def _row(place: str, values: object, repeated: str) -> SourceRow | RowError:
+    if repeated:
+        return RowError("duplicate_key", f"the key {repeated} stands twice in one object", where=place)
     if isinstance(values, dict):
         return SourceRow(place, values)
     return RowError("malformed_json", "the value is JSON, but not an object {...}", where=place)

@@ -47,3 +47,9 @@ READERS = {
 }
 HUB = "hub"
 """The one reader that is given settings instead of a file."""
+
+
+def files_in(folder: Path) -> list[Path]:
+    """All files in a folder and below it, sorted; without hidden ones, which hold what a system notes."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(p for p in files if not any(part[0] == "." for part in p.relative_to(folder).parts))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from medft import paths
 from medft.data.config import DatasetConfig
-from medft.data.readers.registry import HUB, READERS
+from medft.data.readers.registry import HUB, READERS, files_in
 from medft.data.readers.rows import SPLIT_SYNONYMS, RowError, SourceRow, SourceRows
 from medft.errors import DataError
 
@@ -41,7 +42,7 @@ def files_of(config: DatasetConfig) -> list[Path]:
     files, reader = [path], READERS[config.reader or ""]
     remedy = config.obtain or "check dataset.path"
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if reader.takes(p.name) and p.is_file())
+        files = [file for file in files_in(path) if reader.takes(file.name)]
     if not files or not path.exists():
         where = str(path) + (f" (no {' or '.join(reader.suffixes)} file in it)" if path.is_dir() else "")
         raise DataError(f"there is no data for '{config.name}'", where=where, remedy=remedy)
@@ -53,15 +54,24 @@ def files_of(config: DatasetConfig) -> list[Path]:
 
 def _read_files(config: DatasetConfig) -> SourceRows:
     read, files = READERS[config.reader or ""].read, files_of(config)
+    splits = splits_by_name(files)
     for path in files:
-        split = _split_of(path) if len(files) > 1 else ""
+        split = splits.get(path, "")
         for item in read(path):
             yield replace(item, split=split) if split and isinstance(item, SourceRow) else item
 
 
-def _split_of(path: Path) -> str:
-    parts = re.split(r"[^a-z]+", path.stem.lower())
-    return next((SPLIT_SYNONYMS[part] for part in parts if part in SPLIT_SYNONYMS), "")
+def splits_by_name(files: Sequence[Path]) -> dict[Path, str]:
+    """The splits that names of several files say: each as a whole, or by one of its words where all files
+    do or one is train. A blood test beside others is no split."""
+    splits: dict[Path, str] = {}
+    for file in files if len(files) > 1 else ():
+        words = re.split(r"[^a-z]+", file.stem.lower())
+        if split := next((SPLIT_SYNONYMS[word] for word in words if word in SPLIT_SYNONYMS), ""):
+            splits[file] = split
+    by_word = "train" in splits.values() or len(splits) == len(files)
+    whole = (file for file in splits if file.name.partition(".")[0].lower() in SPLIT_SYNONYMS)
+    return splits if by_word else {file: splits[file] for file in whole}
 
 
 def _resolve(config: DatasetConfig) -> Path:

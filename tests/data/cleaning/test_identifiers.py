@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -120,6 +121,16 @@ def test_a_planted_identifier_is_found_once_and_replaced(kind, text):
 )
 def test_medical_numbers_are_no_identifiers(text):
     assert redact(text) == (text, {})
+
+
+def test_an_address_of_a_page_without_a_digit_is_found():
+    assert redact("see https://hospital.org/jane-doe now") == ("see [URL] now", {"url": 1})
+
+
+def test_a_long_word_takes_no_longer_than_it_is_long():
+    started = time.perf_counter()
+    assert redact(f"{'a' * 200_000} a@b.de")[1] == {"email": 1}
+    assert time.perf_counter() - started < 2
 
 
 def test_several_kinds_in_one_text():

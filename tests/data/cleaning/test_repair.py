@@ -1,5 +1,7 @@
 """Repairs of one record, each under its own name."""
 
+import time
+
 import pytest
 
 from medft.data.cleaning.repair import repair
@@ -36,12 +38,38 @@ def test_texts_are_repaired_and_counted_once_a_row(before, after, repair):
     assert repairs == (repair,)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Give 5 mg now. If the lesion is here -> biopsy it. Stop if pain.",
+        "Give 5 mg now. If the lesion is here --> biopsy it.",
+        "A <style> of eating matters. Stop smoking. <script",
+    ],
+)
+def test_what_is_no_fault_stays(text):
+    assert repaired(record(answer=text)) == (record(answer=text), ())
+
+
+def test_what_is_cut_leaves_the_rest_apart():
+    offer = "For more consult a doctor online --> https://x.example/ask"
+    assert repaired(record(answer=f"Rest. {offer} Drink."))[0].answer == "Rest. Drink."
+    styled = "<style>p {}</style><p>Rest</p> and <style> of life"
+    assert repaired(record(answer=styled))[0].answer == "Rest\n and <style> of life"
+
+
 @pytest.mark.parametrize("ending", [" ?", "? ?", "?? ?", "??", " ? ?"])
 def test_question_marks_are_tidied_in_questions_only(ending):
     done, repairs = repaired(record(f"What is asthma{ending}", f"Is it{ending}"))
     assert done.question == "What is asthma?"
     assert done.answer == f"Is it{ending}"
     assert repairs == ("question_mark",)
+
+
+def test_many_question_marks_take_no_longer_than_they_are_long():
+    text = "???? ?? ??? " * 2000 + "COVID?"
+    started = time.perf_counter()
+    assert repaired(record(question=text))[0].question == text
+    assert time.perf_counter() - started < 1
 
 
 def test_a_clean_record_is_left_as_it_is():

@@ -132,6 +132,12 @@ def test_a_group_too_large_to_hold_out_is_said(tmp_path):
     assert any(finding.what.startswith("12 rows (30.0%) form one group") for finding in report.findings)
 
 
+def test_one_row_is_no_group_that_is_too_large(tmp_path):
+    report = examine(prepared(dataset(path=jsonl(tmp_path / "x.jsonl", qa(1))), tmp_path))
+    assert not any("too large" in finding.what for finding in report.findings)
+    assert any("no test rows" in finding.what for finding in report.findings)
+
+
 def test_a_leak_is_a_problem(tmp_path, monkeypatch):
     done = prepared(dataset(path=jsonl(tmp_path / "x.jsonl", qa(10))), tmp_path)
     monkeypatch.setattr(type(done), "records", lambda self, split: iter([record()]))

@@ -140,9 +140,12 @@ def test_the_language_may_stand_in_a_column():
     columns = {"question": "q", "language": "lang"}
     made = [
         mapped({"q": "x", "lang": lang}, columns=columns, language="fr").language
-        for lang in ("de-AT", "KO", "", None)
+        for lang in ("de-AT", "KO", "", None, "German", " ENGLISH ", "中文")
     ]
-    assert made == ["de", "ko", "fr", "fr"]
+    assert made == ["de", "ko", "fr", "fr", "de", "en", "zh"]
+    with pytest.raises(RowError, match="column 'lang' says none") as error:
+        mapped({"q": "x", "lang": "Elvish"}, columns=columns)
+    assert error.value.reason == "unknown_language"
 
 
 def test_labels_may_be_mapped_to_the_words_of_a_prompt():

@@ -33,6 +33,18 @@ def test_a_bad_csv_row_is_named_by_its_line_and_the_next_is_read(tmp_path, line,
     assert [type(item) for item in read_rows(dataset("csv", path))] == [RowError, SourceRow]
 
 
+def test_a_quote_that_nobody_closes_is_said_with_the_last_line_that_it_takes(tmp_path):
+    path = write(tmp_path / "x.csv", 'question,answer\na,b\nc,"d\ne,f\ng,h\n')
+    error = bad(dataset("csv", path))
+    assert error.where == f"{path}:3"
+    assert "to line 5" in str(error)
+
+
+def test_blanks_around_names_and_behind_commas_are_none_of_theirs(tmp_path):
+    path = write(tmp_path / "x.csv", 'question , answer\n"a, b?", "c, d"\n')
+    assert rows_of(dataset("csv", path)) == [("x.csv:2", {"question": "a, b?", "answer": "c, d"})]
+
+
 @pytest.mark.parametrize("mark", [";", "\t"])
 def test_a_header_without_commas_is_separated_by_semicolons_or_tabs(tmp_path, mark):
     path = write(tmp_path / "x.csv", f'question{mark}answer\na, b?{mark}"c{mark} d"\n')

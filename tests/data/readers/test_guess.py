@@ -87,7 +87,8 @@ def test_conversations_are_told_by_name():
     [
         ("a.csv", b"", "csv"), ("a.TSV", b"", "csv"), ("a.csv.gz", b"", "csv"), ("a.parquet", b"", "parquet"),
         ("a.xlsx", b"", "xlsx"), ("a.json", b"[{}]", "jsonl"), ("a.jsonl.gz", gzip.compress(b"{}"), "jsonl"),
-        ("a.json", json.dumps({"version": 1, "data": [1]}).encode(), "squad_json"),
+        ("a.json", b'{"data": [{"title": "[x]", "paragraphs": []}]}', "squad_json"),
+        ("a.json", b'{"data": [{"question": "a"}]}', "jsonl"), ("a.jsonl", b'{"paragraphs": ["a"]}', "jsonl"),
         ("a.xml", b"<x><NLM-Question/></x>", "trec_xml"), ("a.xml", b"<Document/>", "medquad_xml"),
         ("ori_pqal.json", b"{}", "pubmedqa_json"),
     ],
@@ -115,3 +116,58 @@ def test_what_cannot_be_told_says_what_there_is(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no file"):
         reader_of(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    "odd", [{"opb": ""}, {"cop": ""}, {"cop": "1 and 3"}, {"opb": None, "opd": "tea"}], ids=str
+)
+def test_one_odd_row_of_multiple_choice_is_left_to_be_named_by_its_line(tmp_path, odd):
+    made = choices(20)
+    made[7].update(odd)
+    found = guess(jsonl(tmp_path / "x.jsonl", made), {})
+    assert (found.task, found.columns["label"], found.first_option) == ("mcq", "cop", 1)
+
+
+@pytest.mark.parametrize("gold", ["cop", "Lösung?!", "answer"])
+def test_options_of_which_the_right_one_is_not_said_are_no_answers(tmp_path, gold):
+    made = choices(20)
+    for row in made:
+        right = row.pop("cop")
+        row[gold] = right if right % 2 else "see page 3"
+    with pytest.raises(DataError, match="cannot be told"):
+        guess(jsonl(tmp_path / "x.jsonl", made), {})
+
+
+def choices(count):
+    return [
+        {"question": f"Which {n}?", **{f"op{c}": f"{c} {n} mg" for c in "abcd"}, "cop": n % 4 + 1}
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize("more", [[1, 2, 3], ["a", None], ["the role of x", "from y"], {"one": 1}])
+def test_a_column_of_lists_or_mappings_beside_question_and_answer_is_no_matter(tmp_path, more):
+    made = [{**row, "scores": more} for row in rows("question", "answer")]
+    assert guess(jsonl(tmp_path / "x.jsonl", made), {}).task == "qa"
+
+
+def test_nested_columns_are_offered_by_their_dotted_names(tmp_path):
+    answers = {"answer_start": [3], "text": ["It is a disease of the airways."]}
+    made = [
+        {
+            "question": f"What is {n}?",
+            "context": {"contexts": ["a", "b"], "labels": ["X"]},
+            "answers": answers,
+        }
+        for n in range(9)
+    ]
+    found = guess(jsonl(tmp_path / "x.jsonl", made), {})
+    assert found.columns["answer"] == "answers.text"
+    assert found.columns["context"] == "context.contexts"
+
+
+def test_a_file_without_a_good_row_says_what_is_wrong_with_the_first(tmp_path):
+    path = write(tmp_path / "x.json", json.dumps({"question": "a?", "answer": "b"}, indent=2))
+    with pytest.raises(DataError, match="one whole JSON object") as error:
+        guess(path, {})
+    assert error.value.where == f"{path}:1"

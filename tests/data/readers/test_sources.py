@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from medft.data.readers import csv_file, utf8
 from medft.data.readers.columns import check_columns, to_record
+from medft.data.readers.guess import guess
 from medft.data.readers.registry import READERS
 from medft.data.readers.rows import RowError, SourceRow
-from medft.data.readers.sources import read_rows
+from medft.data.readers.sources import read_rows, splits_by_name
 from medft.errors import DataError
-from tests.data.support import FIXTURES, bad, dataset, jsonl, rows_of, write
+from tests.data.support import FIXTURES, bad, dataset, jsonl, prepared, qa, rows_of, write
 
 
 def test_a_field_of_a_hundred_megabytes_is_refused_in_bounded_memory(tmp_path, monkeypatch):
@@ -43,6 +44,42 @@ def test_text_lines_are_taken_apart_by_a_pattern(tmp_path):
 def test_files_of_a_folder_keep_the_split_in_their_name():
     splits = [item.split for item in read_rows(dataset("jsonl", FIXTURES / "mednli"))]
     assert [splits.count(name) for name in ("train", "validation", "test")] == [18, 6, 6]
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (("diabetes", "blood_test"), {}),
+        (("diabetes", "Test.v2"), {"Test.v2": "test"}),
+        (("med_dev", "med_test"), {"med_dev": "validation", "med_test": "test"}),
+        (("med_train", "med_test", "more"), {"med_train": "train", "med_test": "test"}),
+        (("test",), {}),
+    ],
+)
+def test_a_word_in_a_name_is_a_split_only_among_others(names, found):
+    files = [Path(f"{name}.csv") for name in names]
+    assert splits_by_name(files) == {Path(f"{name}.csv"): split for name, split in found.items()}
+
+
+def test_splits_by_names_of_files_are_said_by_the_ledger(tmp_path):
+    for name, start in (("diabetes", 0), ("blood_test", 30)):
+        jsonl(tmp_path / f"{name}.jsonl", qa(30, start))
+    config = dataset("jsonl", tmp_path)
+    assert {item.split for item in read_rows(config)} == {""}
+    assert not prepared(config, tmp_path.parent).ledger.notes
+    (tmp_path / "diabetes.jsonl").rename(tmp_path / "train.jsonl")
+    assert {item.split for item in read_rows(config)} == {"train", "test"}
+    (note,) = prepared(config, tmp_path.parent).ledger.notes
+    assert note == "test: by their names, blood_test.jsonl is test, train.jsonl is train"
+
+
+def test_hidden_files_and_folders_are_no_data(tmp_path):
+    jsonl(tmp_path / "a.jsonl", qa(2))
+    write(tmp_path / "._a.jsonl", b"\0\5\x16\7")
+    (tmp_path / ".checkpoints").mkdir()
+    jsonl(tmp_path / ".checkpoints" / "a.jsonl", qa(2))
+    assert len(rows_of(dataset("jsonl", tmp_path))) == 2
+    assert guess(tmp_path, {}).task == "qa"
 
 
 @pytest.mark.parametrize("reader", sorted(READERS))
@@ -121,9 +158,15 @@ def test_a_header_that_cannot_be_meant_is_refused(tmp_path, content, what):
 
 
 def test_a_key_that_stands_twice_in_an_object_is_refused_by_its_row(tmp_path):
-    for text, place in (('{"a": 1, "a": 2}\n', "x:1"), ('[{"b": 1}, {"a": 1, "a": 2}]', "x row 2")):
-        error = bad(dataset("jsonl", write(tmp_path / "x", text)))
+    twice = '{"a": 1, "b": {"c": 1, "c": 2}}'
+    for text, place, after in (
+        (f'{twice}\n{{"b": 1}}\n', "x:1", "x:2"),
+        (f'[{{"b": 1}}, {twice}, {{"b": 1}}]', "x row 2", "x row 3"),
+    ):
+        config = dataset("jsonl", write(tmp_path / "x", text))
+        error = bad(config)
         assert (error.reason, error.where.rsplit("/")[-1]) == ("duplicate_key", place)
+        assert rows_of(config)[-1] == (after, {"b": 1})
 
 
 def test_parquet_says_which_row_has_a_value_that_is_no_text_and_refuses_names_that_come_twice(tmp_path):
