@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from medft.cli import main
 from medft.compose import settings
 from medft.errors import ConfigError
-from medft.overrides import readable
+from medft.overrides import readable, value_of, written
 
 TEXTS = (
     "../u1/fragen_antworten_ÄÖ.csv", "Patienten-Frage (dt.)", "a=b.csv", "it's.csv", 'say "x".csv', "C:\\x\\",
@@ -38,6 +38,18 @@ def test_any_text_is_read_as_it_is_or_refused(text: str) -> None:
         return
     if word != f"key={text}":  # quoted by us, so that every letter counts
         assert OverridesParser.create().parse_override(word).value() == text
+
+
+@pytest.mark.parametrize("text", [*TEXTS, "007", "a b", "null"])
+def test_what_is_written_is_what_is_read(text: str) -> None:
+    assert value_of(["key=before", written("key", text), "keys=after"], "key") == text
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("key=007", "007"), ("key=null", None), ("key=", ""), ("k=1", None)]
+)
+def test_the_value_of_a_word_is_its_text(word: str, value: str | None) -> None:
+    assert value_of([word], "key") == value
 
 
 def test_words_that_hydra_reads_stay_as_they_are() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from medft.errors import MedftError, RunError
 from medft.files import clear_left, folder_size
 from medft.format import size
+from medft.paths import expanded
 from medft.runs import RunDir, find_run
 from medft.runs.record import RunRecord, read_mapping
 from medft.runs.values import mapping, text
@@ -37,7 +39,7 @@ class DeleteConfig:
     """Which run goes."""
 
     run: str
-    """The run: a folder, or part of a run's name."""
+    """The run: a folder, or its stamp; without yes=true also another part of its name."""
     yes: bool = False
     """Remove it; without it, only what would be removed is shown."""
     data: bool = False
@@ -54,8 +56,15 @@ def run(config: DeleteConfig) -> None:
     Raises:
         RunError: there is no such run, a process is at work in it, or it holds files that are not medft's.
     """
-    screen, found = Screen(), find_run(config.run, config.artifacts)
+    screen, found = Screen(), RunDir(find_run(config.run, config.artifacts).root.resolve())
     _demand_own(found)
+    whole = f"medft delete run={shlex.quote(str(found.root))}{' data=true' * config.data} yes=true"
+    if config.yes and not _is_whole(config.run, found):
+        raise RunError(
+            f"'{config.run}' is not the whole of a run's name",
+            where=str(found.root),
+            remedy=f"{whole}   removes this one",
+        )
     places = [found.root, *(_prepared(found, config.processed) if config.data else ())]
     screen.title("delete", str(found.root))
     for place in places:
@@ -69,7 +78,13 @@ def run(config: DeleteConfig) -> None:
     for line in left:
         screen.line("left", line)
     if not config.yes:
-        screen.line("next", f"medft delete run={config.run}{' data=true' * config.data} yes=true")
+        screen.line("next", whole)
+
+
+def _is_whole(name: str, found: RunDir) -> bool:
+    """Whether ``name`` can mean no other run: a folder, the stamp, or what stands before it and the stamp."""
+    stamp = "" if found.root.name.isdigit() else found.root.name  # a job of a sweep has a number
+    return (expanded(name) / "config.yaml").is_file() or name in (found.name, stamp)
 
 
 def _demand_own(found: RunDir) -> None:
