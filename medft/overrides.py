@@ -66,11 +66,16 @@ def readable(words: Sequence[str], *, plain: bool = False) -> list[str]:
 
 def written(key: str, text: object) -> str:
     """The override that gives ``key`` the text, whatever letters are in it."""
+    return f"{key}={quoted(text)}"
+
+
+def quoted(text: object) -> str:
+    """The text as Hydra's grammar quotes it."""
     escaped = re.sub(
         r"(\\*)'", r"\1\1\\'", str(text)
     )  # Hydra reads backslashes before a quote, and no others
     escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
-    return f"{key}='{escaped}'"
+    return f"'{escaped}'"
 
 
 def value_of(words: Sequence[str], key: str) -> str | None:

@@ -77,6 +77,10 @@ def test_a_file_with_a_comma_is_one_file_and_choices_of_a_sweep_are_several(
         (["prepare", "my.csv"], "there is no such file"),
         (["plan", "dataset.path=[a"], "the value of 'dataset.path' cannot be read"),
         (["plan", "model=gemma,mistral"], "several values for 'model'"),
+        (["list", "model=mistral"], "unknown setting 'model'"),
+        (["list", "what=models", "family=mistral"], "unknown setting 'family'"),
+        (["evaluate", "~model"], "unknown setting 'model'"),
+        (["train", "family=mistral"], "unknown setting 'family'. Did you mean 'model.family'?"),
         (["plan", "model=[gemma,mistral]"], "'model' is one of conf/model/, not several"),
         (["train", "sweep.resume=nope"], "'sweep.resume' has no effect here"),
         (["train", "hydra/launcher=joblib"], "'hydra/launcher' has no effect without -m"),
@@ -97,3 +101,10 @@ def test_what_would_be_ignored_is_refused(
     assert main(command) == 2
     err = capsys.readouterr().err
     assert err.startswith(f"error: {says}") and "\n  fix:   " in err
+
+
+def test_a_list_is_advised_only_where_one_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["plan", "model=gemma,mistral"])
+    assert "model=[" not in capsys.readouterr().err
+    main(["runs", "tag=a,b"])
+    assert "a list: tag=[a,b]" in capsys.readouterr().err

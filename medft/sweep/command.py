@@ -118,7 +118,7 @@ def _open(own: list[str], launch: list[str], screen: Screen) -> SweepDir:
             advance(1)
     if folder.root.exists():
         raise RunError(
-            "sweep folder already exists", where=str(folder.root), remedy=f"sweep.resume={folder.root}"
+            "sweep folder already exists", where=str(folder.root), remedy=f"sweep.resume={folder.quoted}"
         )
     kept = [o for o in launch if not o.startswith("hydra.sweep.dir=")]
     folder.create([] if search else jobs, grid.varied, kept, [*own, *words] if search else [])
@@ -127,14 +127,14 @@ def _open(own: list[str], launch: list[str], screen: Screen) -> SweepDir:
 
 def _reopen(root: Path, own: list[str], launch: list[str]) -> SweepDir:
     """The folder of a sweep to go on with."""
+    folder = SweepDir(root)
     surplus = [o for o in (*own, *launch) if not o.startswith("sweep.resume=")]
     if surplus:
         raise ConfigError(
             f"a resumed sweep takes no other settings: {surplus[0]}",
             where=str(root),
-            remedy=f"medft train -m sweep.resume={root}   runs what is missing as it was asked for",
+            remedy=f"medft train -m sweep.resume={folder.quoted}   runs what is missing as it was asked for",
         )
-    folder = SweepDir(root)
     folder.jobs()
     return folder
 
@@ -165,7 +165,7 @@ def _launch(folder: SweepDir, jobs: Sequence[int]) -> None:
         raise RunError(
             f"Hydra's launcher failed: {type(error).__name__}, {_first_line(error)}",
             where=str(folder.root),
-            remedy=f"medft train -m sweep.resume={folder.root}",
+            remedy=f"medft train -m sweep.resume={folder.quoted}",
         ) from error
 
 
@@ -203,9 +203,9 @@ def _conclude(folder: SweepDir, screen: Screen) -> int:
     if folder.search():
         _say_best(folder, screen)
     if all(job.state == "finished" for job in jobs) and not folder.stopping:
-        screen.say(f"next    medft compare runs={folder.root}")
+        screen.say(f"next    medft compare runs={folder.quoted}")
         return 0
-    screen.say(f"next    medft train -m sweep.resume={folder.root}")
+    screen.say(f"next    medft train -m sweep.resume={folder.quoted}")
     return 130 if folder.stopping else 1
 
 

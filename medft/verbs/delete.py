@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,7 +57,7 @@ def run(config: DeleteConfig) -> None:
     """
     screen, found = Screen(), RunDir(find_run(config.run, config.artifacts).root.resolve())
     _demand_own(found)
-    whole = f"medft delete run={shlex.quote(str(found.root))}{' data=true' * config.data} yes=true"
+    whole = f"medft delete run={found.quoted}{' data=true' * config.data} yes=true"
     if config.yes and not _is_whole(config.run, found):
         raise RunError(
             f"'{config.run}' is not the whole of a run's name",

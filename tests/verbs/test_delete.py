@@ -12,10 +12,12 @@ from tests.support.runs import make_run
 
 
 def test_it_is_shown_first_and_removed_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = make_run(tmp_path / "runs" / "a-b-c" / "20261120-101500")
+    run = make_run(tmp_path / "my runs" / "runs" / "a-b-c" / "20261120-101500")
+    tmp_path = tmp_path / "my runs"
     assert main(["delete", "run=20261120", f"artifacts={tmp_path}"]) == 0
     out = capsys.readouterr().out
-    assert "would go" in out and "yes=true" in out and run.config.is_file()
+    assert "would go" in out and run.config.is_file()
+    assert f"medft delete run='{run.root}' yes=true" in out
     assert main(["delete", "run=20261120", f"artifacts={tmp_path}", "yes=true"]) == 1
     assert "not the whole of a run's name" in capsys.readouterr().err and run.config.is_file()
     assert main(["delete", "run=20261120-101500", f"artifacts={tmp_path}", "yes=true"]) == 0
