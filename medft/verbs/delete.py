@@ -126,7 +126,7 @@ def _elsewhere(found: RunDir, config: DeleteConfig) -> Iterator[str]:
         ("prepare", "reports on data; with show=..., rows"), ("compare", "reports that may name the run"),
         ("upload", "folders that were staged for a hub"), ("indexes", "texts of docs=..."),
         ("votes.jsonl", "answers that were voted on"), ("chat.log", "what libraries said"),
-        ("serve.log", "what libraries said"),
+        ("serve.log", "what libraries said"), ("plan.log", "what libraries said"),
     ):  # fmt: skip
         if (place := config.artifacts / name).exists():
             yield f"{place}: {what}; rm -r {place}"
