@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from medft import other_tools
-from medft.config import build, nearest
+from medft.config import build, keys, nearest, unknown_key
 from medft.errors import ConfigError
 from medft.machine import probe
 from medft.model_words import spelled_out
 from medft.models.registry import ShapeConfig
-from medft.overrides import SEARCHPATH, refuse_idle, refuse_ignored
+from medft.overrides import SEARCHPATH, quoted, readable, refuse_idle, refuse_ignored
 from medft.paths import conf_dir
 from medft.plan.resolve import Scale, chosen_scale
 
@@ -43,9 +43,14 @@ def settings(verb: str, overrides: Sequence[str]) -> Any:
     if hasattr(module, "expand"):  # a resumed run brings the command line it was started with
         overrides, fixed = module.expand(overrides)
     refuse_ignored(typed, group_options(overrides))
-    built = build(getattr(module, f"{verb.capitalize()}Config"), {**compose(verb, overrides), **fixed})
+    built = build(_config_class(verb), {**compose(verb, overrides), **fixed})
     refuse_idle(typed, built, getattr(module, "IDLE", ()))
     return built
+
+
+def _config_class(verb: str) -> type[Any]:
+    kind: type[Any] = getattr(import_module(f"medft.verbs.{verb}"), f"{verb.capitalize()}Config")
+    return kind
 
 
 def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
@@ -165,12 +170,16 @@ def _translate(error: Exception, verb: str, groups: dict[str, list[str]]) -> Con
         return _unknown_option(group, option, options)
     if match := re.search(r"Ambiguous value for argument '\+*(.+?)=(.+)'", text):
         key, values = match.groups()
+        other = f"""; a list: {key}=[{values}]; one text: "{key}='{values}'\""""
         return ConfigError(
             f"several values for '{key}'",
             where=f"{key}={values}",
-            remedy=f"one run for each: medft train -m ...; a list: {key}=[{values}]; "
-            f"""one text: "{key}='{values}'\"""",
+            remedy=f"one run for each: medft train -m ...{'' if key in groups else other}",
         )
+    if match := re.search(r"Could not (?:override|delete) '(.+?)'|force-add .*?'\++(.+?)=(.*)'", text):
+        known = tuple(keys(_config_class(verb)))
+        here = {name.partition(".")[0] for name in known}
+        return unknown_key(match[1] or match[2], here, known, match[3])
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
     return ConfigError(f"the command cannot be read: {first}", remedy=f"medft {verb} --help   shows examples")
 
@@ -204,7 +213,7 @@ def with_config_dir(arguments: Sequence[str]) -> list[str]:
         known, rest = parser.parse_known_args(list(arguments))
     except argparse.ArgumentError:
         raise ConfigError("'--config-dir' needs a folder", remedy="--config-dir my_conf") from None
-    places = ",".join(f"'file://{folder.absolute()}'" for folder in known.config_dir)
+    places = ",".join(quoted(f"file://{folder.absolute()}") for folder in known.config_dir)
     return [*rest, f"{SEARCHPATH}[{places}]"] if places else rest
 
 
@@ -246,5 +255,12 @@ def _options(conf: Path) -> dict[str, list[str]]:
 
 
 def _own_folders(overrides: Sequence[str]) -> list[Path]:
-    text = next((o for o in reversed(overrides) if o.startswith(SEARCHPATH)), "")
-    return [Path(folder) for folder in re.findall(r"file://([^'\",\]]+)", text)]
+    word = next((o for o in reversed(overrides) if o.startswith(SEARCHPATH)), None)
+    if word is None:
+        return []
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    [word] = readable([word])
+    places: Any = OverridesParser.create().parse_override(word).value()
+    named = places if isinstance(places, list) else [places]
+    return [Path(str(place).removeprefix("file://")) for place in named if str(place).startswith("file://")]

@@ -204,7 +204,7 @@ def _explain(cls: type, wrong: ErrorDetails, key: str) -> ConfigError:
             f"'{name}' cannot be {value!r}." + (f" Did you mean '{near}'?" if near else ""),
             remedy="; ".join(filter(None, (instead, f"choose one of: {', '.join(choices)}"))),
         )
-    if kind.startswith(("greater_than", "less_than", "string_")):
+    if kind.startswith(("greater_than", "less_than", "string_pattern", "string_too")):
         wanted = _range(wrong)
         return ConfigError(f"'{name}' must be {wanted}, not {_shown(value)}", remedy=f"{name}=<{wanted}>")
     wanted = _WANTED.get(kind.partition("_")[0], wrong["msg"])

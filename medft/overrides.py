@@ -64,6 +64,41 @@ def readable(words: Sequence[str], *, plain: bool = False) -> list[str]:
     ]
 
 
+def written(key: str, text: object) -> str:
+    """The override that gives ``key`` the text, whatever letters are in it."""
+    return f"{key}={quoted(text)}"
+
+
+def quoted(text: object) -> str:
+    """The text as Hydra's grammar quotes it."""
+    escaped = re.sub(
+        r"(\\*)'", r"\1\1\\'", str(text)
+    )  # Hydra reads backslashes before a quote, and no others
+    escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
+    return f"'{escaped}'"
+
+
+def value_of(words: Sequence[str], key: str) -> str | None:
+    """The last text that ``words`` give to ``key``, with ~ as the home folder; None where it is not given, or
+    null.
+
+    Raises:
+        ConfigError: the word cannot be read.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    given = [word for word in words if word.partition("=")[0].lstrip("+") == key]
+    if not given:
+        return None
+    [word] = readable(given[-1:])
+    value = OverridesParser.create().parse_override(word).value()
+    if value is None:
+        return None
+    return (
+        str(expanded(text)) if (text := value if isinstance(value, str) else word.partition("=")[2]) else ""
+    )
+
+
 def _is_file(word: str) -> bool:
     """Whether a word names a file that is there, whose commas and brackets are then a name's."""
     key, _, value = word.partition("=")
@@ -90,7 +125,11 @@ def _readable(word: str, parse: Callable[[str], object], is_file: bool) -> str:
         )
     if is_file or value[:1] not in tuple("[{'\""):
         try:
+<<<<<<< HEAD
             parse(quoted := f"{key}={literal(value) if is_file else _quoted(value)}")
+=======
+            parse(quoted := written(key, value))
+>>>>>>> fixcli
         except (HydraException, RecursionError):
             pass
         else:

@@ -18,8 +18,8 @@ from medft.sweep.grid import read_grid
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    """A folder with a space in its name that holds one model of the user's."""
-    folder = tmp_path / "my conf"
+    """A folder with a hard name that holds one model of the user's."""
+    folder = tmp_path / "it's my, conf [1]"
     (folder / "model").mkdir(parents=True)
     text = (conf_dir() / "model" / "mistral.yaml").read_text(encoding="utf-8")
     (folder / "model" / "mine.yaml").write_text(text.replace("name: mistral", "name: mine"), encoding="utf-8")

@@ -24,6 +24,7 @@ class Outer:
     path: Path | None = None
     weights: dict[str, float] = field(default_factory=dict)
     flag: bool = False
+    name: str = ""
 
 
 def test_builds_nested_values_with_their_types() -> None:
@@ -56,6 +57,7 @@ def test_plain_is_the_inverse_of_build() -> None:
         ({"count": 1, "inner": 3}, "'inner' must be a group of settings, not 3"),
         ({"count": 1, "inner": {"names": "a"}}, "'inner.names' must be a list"),
         ({"count": 1, "inner": {"rate": "fast"}}, "'inner.rate' must be a number, not 'fast'"),
+        ({"count": 1, "name": ["a"]}, "'name' must be text, not ['a']"),
     ],
 )
 def test_wrong_values_are_named(values: dict[str, object], expected: str) -> None:

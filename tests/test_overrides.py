@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from medft.cli import main
 from medft.compose import settings
 from medft.errors import ConfigError
-from medft.overrides import readable
+from medft.overrides import readable, value_of, written
 
 TEXTS = (
     "../u1/fragen_antworten_ÄÖ.csv", "Patienten-Frage (dt.)", "a=b.csv", "it's.csv", 'say "x".csv', "C:\\x\\",
@@ -40,6 +40,18 @@ def test_any_text_is_read_as_it_is_or_refused(text: str) -> None:
         assert OverridesParser.create().parse_override(word).value() == text
 
 
+@pytest.mark.parametrize("text", [*TEXTS, "007", "a b", "null"])
+def test_what_is_written_is_what_is_read(text: str) -> None:
+    assert value_of(["key=before", written("key", text), "keys=after"], "key") == text
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("key=007", "007"), ("key=null", None), ("key=", ""), ("k=1", None)]
+)
+def test_the_value_of_a_word_is_its_text(word: str, value: str | None) -> None:
+    assert value_of([word], "key") == value
+
+
 def test_words_that_hydra_reads_stay_as_they_are() -> None:
     words = ["model=gemma", "seed=1,2", "runs=[a,b]", "x='ä b'", "~model", "+a.b=3", "--cfg", "job"]
     assert readable(words) == words
@@ -65,6 +77,10 @@ def test_a_file_with_a_comma_is_one_file_and_choices_of_a_sweep_are_several(
         (["prepare", "my.csv"], "there is no such file"),
         (["plan", "dataset.path=[a"], "the value of 'dataset.path' cannot be read"),
         (["plan", "model=gemma,mistral"], "several values for 'model'"),
+        (["list", "model=mistral"], "unknown setting 'model'"),
+        (["list", "what=models", "family=mistral"], "unknown setting 'family'"),
+        (["evaluate", "~model"], "unknown setting 'model'"),
+        (["train", "family=mistral"], "unknown setting 'family'. Did you mean 'model.family'?"),
         (["plan", "model=[gemma,mistral]"], "'model' is one of conf/model/, not several"),
         (["train", "sweep.resume=nope"], "'sweep.resume' has no effect here"),
         (["train", "hydra/launcher=joblib"], "'hydra/launcher' has no effect without -m"),
@@ -85,3 +101,10 @@ def test_what_would_be_ignored_is_refused(
     assert main(command) == 2
     err = capsys.readouterr().err
     assert err.startswith(f"error: {says}") and "\n  fix:   " in err
+
+
+def test_a_list_is_advised_only_where_one_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["plan", "model=gemma,mistral"])
+    assert "model=[" not in capsys.readouterr().err
+    main(["runs", "tag=a,b"])
+    assert "a list: tag=[a,b]" in capsys.readouterr().err

@@ -185,7 +185,7 @@ def fingerprint(folder: Path) -> str:
 def _way_to(weights: Weights, run: RunDir) -> str:
     if run.state() == "running":
         return "wait until it has finished"
-    return f"medft merge run={run.root}" if weights == "merged" else f"medft train resume={run.root}"
+    return f"medft merge run={run.quoted}" if weights == "merged" else f"medft train resume={run.quoted}"
 
 
 def _base_name(chosen: RunModel) -> str:

@@ -66,7 +66,7 @@ class Guard:
         host, path, reads = headers.get("host", ""), scope["path"], scope["method"] in ("GET", "HEAD")
         if not _is_own(host):
             return 403, "this address is not one of this server's"
-        if (origin := headers.get("origin")) is not None and urlsplit(origin).netloc != host:
+        if (origin := headers.get("origin")) is not None and not _same(origin, host):
             return 403, "another page may not use this one"
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and path != "/":
             return 403, "another page may not use this one"
@@ -77,7 +77,7 @@ class Guard:
         if not reads and not (self._logins if path.startswith("/login") else self._requests).take():
             return 429, "too many requests: wait some seconds"
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > LARGEST:
+        if not length.isdecimal() or len(length) > len(str(LARGEST)) or int(length) > LARGEST:
             return 413, f"more than {LARGEST:,} bytes in one request"
         return None
 
@@ -127,6 +127,16 @@ def _is_own(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _same(origin: str, host: str) -> bool:
+    """Whether a page of ``origin`` is one of ``host``; a port that a scheme implies may be left out."""
+    try:
+        page, server = urlsplit(origin), urlsplit(f"//{host}")
+        implied = {"http": 80, "https": 443}.get(page.scheme)
+        return (page.hostname, page.port or implied) == (server.hostname, server.port or implied)
+    except ValueError:
+        return False
 
 
 async def _refuse(send: Send, status: int, why: str) -> None:

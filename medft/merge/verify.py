@@ -16,6 +16,7 @@ Where no device has the memory for the models, only the first is judged, and the
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -160,22 +161,24 @@ def _logit_report(found: dict[str, Any]) -> LogitReport:
 
 def _in_fresh_process(job: dict[str, Any], advance: Advance) -> dict[str, Any]:
     """Run this module on ``job``. The process sees no hub and none of the patches that this one carries, and
-    ends when this one does, however that ends."""
+    ends when this one does, however that ends. The job goes through a pipe: it holds the ids of rows, which a
+    killed process would leave in a file."""
     with tempfile.TemporaryDirectory(prefix="medft-verify-") as name:
-        path, result, errors = (Path(name) / file for file in ("job.json", "result.json", "stderr"))
-        write_json(path, job)
+        result, errors = (Path(name) / file for file in ("result.json", "stderr"))
         quiet = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TRANSFORMERS_VERBOSITY": "error"}
         with (
             errors.open("w") as stderr,
+            contextlib.suppress(BrokenPipeError),  # it has ended already: its exit code says so
             subprocess.Popen(
-                [sys.executable, "-m", "medft.merge.verify", str(path), str(result)],
+                [sys.executable, "-m", "medft.merge.verify", str(result)],
                 env={**os.environ, **quiet, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                stdin=subprocess.PIPE,  # never written to: it closes when this process ends
+                stdin=subprocess.PIPE,  # stays open after the job: it closes when this process ends
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
             ) as process,
         ):
+            print(json.dumps(job), file=process.stdin, flush=True)
             for line in process.stdout or ():
                 if line.startswith(_STEP):
                     advance(int(line.removeprefix(_STEP)))
@@ -217,5 +220,6 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    asked = json.loads(sys.stdin.readline())
     _end_with_parent()
-    write_json(Path(sys.argv[2]), _work(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))
+    write_json(Path(sys.argv[1]), _work(asked))

@@ -6,6 +6,7 @@ Jinja's sandbox keeps a template from files and code, not from ``'a' * 10**10`` 
 
 from __future__ import annotations
 
+import importlib
 import os
 import resource
 import select
@@ -48,6 +49,7 @@ def rendered(render: Callable[[], str]) -> str:
         TemplateError: with the message of whatever it raises.
         PromptError: it takes too long or too much memory, or writes too much.
     """
+    importlib.import_module("jinja2.sandbox")  # a fork amid its import would wait for that for ever
     out, into = os.pipe()
     if (child := os.fork()) == 0:
         os.close(out)

@@ -135,7 +135,7 @@ def check_weights(run: RunDir, facts: Facts, targets: list[Target]) -> None:
         raise RunError(
             f"this run has not finished (it is {run.state()})",
             where=str(run.root),
-            remedy=f"medft train resume={run.root}",
+            remedy=f"medft train resume={run.quoted}",
         )
     kinds = {kind for _, kind in targets}
     if kinds & {"adapter", "both"}:
@@ -153,7 +153,7 @@ def check_merged(run: RunDir, facts: Facts) -> None:
     """
     if not run.merged.is_dir():
         raise RunError(
-            "this run has no merged weights", where=str(run.root), remedy=f"medft merge run={run.root}"
+            "this run has no merged weights", where=str(run.root), remedy=f"medft merge run={run.quoted}"
         )
     check_checkpoint(run.merged, "model")
     refuse_pickles(run.merged)
@@ -161,6 +161,6 @@ def check_merged(run: RunDir, facts: Facts) -> None:
         raise RunError(
             "there is no record that the merged weights passed their check",
             where=str(run.summary),
-            remedy=f"medft merge run={run.root}",
+            remedy=f"medft merge run={run.quoted}",
         )
     check_digests(run.merged, facts.merged_files)

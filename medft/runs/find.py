@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from medft.errors import RunError
+from medft.paths import expanded
 from medft.runs.folder import RunDir, State
 
 LATEST = "latest"
@@ -40,8 +41,11 @@ def find_run(name: str, artifacts: Path, latest: Latest = "finished") -> RunDir:
     Raises:
         RunError: no such run, or several of that name.
     """
-    if Path(name).is_dir() and (Path(name) / "config.yaml").is_file():
-        return RunDir(Path(name))
+    if not name.strip():
+        raise RunError("the run has no name", remedy="medft runs   lists them")
+    folder = expanded(name)
+    if (folder / "config.yaml").is_file():
+        return RunDir(folder)
     runs = all_runs(artifacts)
     part, _, last = name.rpartition("/")
     if last == LATEST:
@@ -55,13 +59,11 @@ def find_run(name: str, artifacts: Path, latest: Latest = "finished") -> RunDir:
     raise RunError(f"no run is called '{name}'", where=str(artifacts), remedy="medft runs   lists them")
 
 
-def _newest(
-    runs: list[RunDir], part: str, artifacts: Path, which: Literal["finished", "unfinished"]
-) -> RunDir:
+def _newest(runs: list[RunDir], part: str, artifacts: Path, which: Latest) -> RunDir:
     of = f" of '{part}'" if part else ""
     if which == "finished":
         if finished := [run for run in runs if run.summary.is_file()]:
-            return max(finished, key=lambda run: run.summary.stat().st_mtime)
+            return finished[0]
         raise RunError(
             f"there is no finished run{of} yet", where=str(artifacts), remedy="medft train model=mistral"
         )

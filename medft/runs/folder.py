@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import socket
 import time
 from collections.abc import Iterator
@@ -28,6 +29,11 @@ class RunDir:
     def name(self) -> str:
         """``<model>[-tiny]-<dataset>-<template>/<stamp>``, or ``<sweep>/<job>``"""
         return f"{self.root.parent.name}/{self.root.name}"
+
+    @property
+    def quoted(self) -> str:
+        """``root`` as a shell wants it typed."""
+        return shlex.quote(str(self.root))
 
     @property
     def config(self) -> Path:

@@ -17,7 +17,7 @@ from medft import other_tools
 from medft.compose import compose, forced, group_options, primary, register_resolvers, settings
 from medft.errors import ConfigError, RunError
 from medft.files import stamp, unused
-from medft.overrides import SEARCHPATH
+from medft.overrides import SEARCHPATH, value_of, written
 from medft.paths import conf_dir
 from medft.screen import Screen
 from medft.sweep.folder import SweepDir
@@ -83,7 +83,7 @@ def _no_flag(verb: str, flag: str) -> ConfigError:
 def _sweep(overrides: list[str]) -> int:
     own = [o for o in overrides if not o.startswith("hydra") or o.startswith(SEARCHPATH)]
     launch = [o for o in overrides if o not in own]
-    resumed = _value(own, "sweep.resume")
+    resumed = value_of(own, "sweep.resume")
     screen = Screen()
     folder = _reopen(Path(resumed), own, launch) if resumed else _open(own, launch, screen)
     jobs = folder.jobs()
@@ -107,18 +107,18 @@ def _open(own: list[str], launch: list[str], screen: Screen) -> SweepDir:
     search = read_search(words)
     grid = read_grid(own)
     jobs = grid.corners() if search else grid.jobs()
-    sweeps = Path(_value(own, "artifacts") or "artifacts") / "sweeps"
-    folder = SweepDir(Path(_value(launch, "hydra.sweep.dir") or unused(sweeps / stamp())))
+    sweeps = Path(value_of(own, "artifacts") or "artifacts") / "sweeps"
+    folder = SweepDir(Path(value_of(launch, "hydra.sweep.dir") or unused(sweeps / stamp())))
     if not search:
         screen.say(f"{len(jobs):,} runs: {', '.join(grid.varied) or 'nothing'} varies")
     compose("train", launch)
     with screen.bar(len(jobs), "checking settings") as advance:
         for job in jobs:
-            settings("train", [*job, f"sweep.folder='{folder.root}'"])
+            settings("train", [*job, written("sweep.folder", folder.root)])
             advance(1)
     if folder.root.exists():
         raise RunError(
-            "sweep folder already exists", where=str(folder.root), remedy=f"sweep.resume={folder.root}"
+            "sweep folder already exists", where=str(folder.root), remedy=f"sweep.resume={folder.quoted}"
         )
     kept = [o for o in launch if not o.startswith("hydra.sweep.dir=")]
     folder.create([] if search else jobs, grid.varied, kept, [*own, *words] if search else [])
@@ -127,14 +127,14 @@ def _open(own: list[str], launch: list[str], screen: Screen) -> SweepDir:
 
 def _reopen(root: Path, own: list[str], launch: list[str]) -> SweepDir:
     """The folder of a sweep to go on with."""
+    folder = SweepDir(root)
     surplus = [o for o in (*own, *launch) if not o.startswith("sweep.resume=")]
     if surplus:
         raise ConfigError(
             f"a resumed sweep takes no other settings: {surplus[0]}",
             where=str(root),
-            remedy=f"medft train -m sweep.resume={root}   runs what is missing as it was asked for",
+            remedy=f"medft train -m sweep.resume={folder.quoted}   runs what is missing as it was asked for",
         )
-    folder = SweepDir(root)
     folder.jobs()
     return folder
 
@@ -155,7 +155,7 @@ def _asked(folder: SweepDir) -> tuple[SearchConfig, Grid]:
 
 
 def _launch(folder: SweepDir, jobs: Sequence[int]) -> None:
-    place = (f"hydra.sweep.dir='{folder.root}'", f"hydra.sweep.subdir={folder.logs.name}")
+    place = (written("hydra.sweep.dir", folder.root), f"hydra.sweep.subdir={folder.logs.name}")
     try:
         _hydra(None, ["-m", *place, *_QUIET, *folder.launch(), f"+job={','.join(map(str, jobs))}"])
     except Exception as error:
@@ -165,7 +165,7 @@ def _launch(folder: SweepDir, jobs: Sequence[int]) -> None:
         raise RunError(
             f"Hydra's launcher failed: {type(error).__name__}, {_first_line(error)}",
             where=str(folder.root),
-            remedy=f"medft train -m sweep.resume={folder.root}",
+            remedy=f"medft train -m sweep.resume={folder.quoted}",
         ) from error
 
 
@@ -203,9 +203,9 @@ def _conclude(folder: SweepDir, screen: Screen) -> int:
     if folder.search():
         _say_best(folder, screen)
     if all(job.state == "finished" for job in jobs) and not folder.stopping:
-        screen.say(f"next    medft compare runs={folder.root}")
+        screen.say(f"next    medft compare runs={folder.quoted}")
         return 0
-    screen.say(f"next    medft train -m sweep.resume={folder.root}")
+    screen.say(f"next    medft train -m sweep.resume={folder.quoted}")
     return 130 if folder.stopping else 1
 
 
@@ -232,9 +232,3 @@ def _size(folder: SweepDir) -> str:
         return f"{len(folder.jobs())} jobs"
     search = _asked(folder)[0]
     return f"a search by Optuna, {search.n_trials} jobs, {search.n_jobs} at a time"
-
-
-def _value(overrides: Sequence[str], key: str) -> str | None:
-    """The last value that ``key`` is given."""
-    values = [o.partition("=")[2].strip("'\"") for o in overrides if o.partition("=")[0] == key]
-    return values[-1] if values else None

@@ -11,6 +11,7 @@ Jobs on several machines of one file system may share a folder: every change hap
 from __future__ import annotations
 
 import fcntl
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -44,6 +45,11 @@ class SweepDir:
 
     root: Path
     """``artifacts/sweeps/<stamp>``"""
+
+    @property
+    def quoted(self) -> str:
+        """``root`` as a shell wants it typed."""
+        return shlex.quote(str(self.root))
 
     @property
     def logs(self) -> Path:

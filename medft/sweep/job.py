@@ -21,6 +21,7 @@ from typing import TextIO
 from medft.files import take, write_text
 from medft.format import duration
 from medft.machine import probe
+from medft.overrides import written
 from medft.runs.record import RunRecord
 from medft.runs.values import number as number_of
 from medft.sweep.folder import Job, SweepDir
@@ -80,7 +81,7 @@ def _command(folder: SweepDir, job: Job, again: bool) -> list[str]:
     place = (
         [f"resume='{run}'"]
         if again
-        else [*job.overrides, f"sweep.folder='{folder.root}'", f"run_dir='{run}'"]
+        else [*job.overrides, written("sweep.folder", folder.root), written("run_dir", run)]
     )
     return [sys.executable, "-m", "medft", "train", *place]
 

@@ -114,7 +114,7 @@ def _judged(folder: RunDir, before: str | None) -> Iterator[None]:
     except KeyboardInterrupt:
         with undisturbed():
             folder.mark("interrupted", "stopped immediately; progress since the last checkpoint is lost")
-        raise KeyboardInterrupt(f"go on with   medft train resume={folder.root}") from None
+        raise KeyboardInterrupt(f"go on with   medft train resume={folder.quoted}") from None
     except BaseException as error:
         traceback.print_exc()  # into the run's log
         known = as_medft_error(error, folder)
@@ -171,12 +171,12 @@ def as_medft_error(error: BaseException, folder: RunDir) -> MedftError:
     if isinstance(error, MedftError):
         return error
     met = phase_of(error)
-    advice = f"{_less_memory(met, folder)}; then medft train resume={folder.root} with that setting"
+    advice = f"{_less_memory(met, folder)}; then medft train resume={folder.quoted} with that setting"
     if known := out_of_memory(error, f"in {met}" if met else "", advice, where=str(folder.log)):
         return known
     if isinstance(error, OSError) and error.errno:
         found = explained(error)
-        remedy = f"{found.remedy}; then medft train resume={folder.root}"
+        remedy = f"{found.remedy}; then medft train resume={folder.quoted}"
         return RunError(found.what, where=found.where or str(folder.root), remedy=remedy)
     return RunError(
         f"training failed: {type(error).__name__}",

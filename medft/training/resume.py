@@ -9,6 +9,7 @@ from typing import Any
 
 from medft.aliases import Json
 from medft.errors import RunError
+from medft.overrides import value_of
 from medft.runs import RunDir, find_run
 from medft.runs.migrate import FORMAT
 from medft.runs.record import RunRecord
@@ -36,11 +37,10 @@ def expand(overrides: Sequence[str]) -> tuple[list[str], dict[str, object]]:
         RunError: no such run, or one that is finished, still running or was started by something else.
     """
     own = [o for o in overrides if not o.startswith("resume=")]
-    names = [o.partition("=")[2].strip("'\"") for o in overrides if o.startswith("resume=")]
-    if not names or names[-1] in ("", "null"):
+    name = value_of(overrides, "resume")
+    if name is None:
         return _epochs_asked_for(own), {"overrides": own}
-    artifacts = next((o.partition("=")[2] for o in own if o.startswith("artifacts=")), "artifacts")
-    run = find_run(names[-1], Path(artifacts), latest="unfinished")
+    run = find_run(name, Path(value_of(own, "artifacts") or "artifacts"), latest="unfinished")
     _demand_resumable(run)
     before = RunRecord(run).demand(dict, "settings")
     whole = [*strings(before.get("overrides")), *_found_out(before), *own]

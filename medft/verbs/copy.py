@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,9 @@ def run(config: CopyConfig) -> None:
     verb = "evaluate" if group == "suite" else "train"
     screen = Screen()
     screen.line("wrote", str(target))
-    screen.line("next", f"edit it, then: medft {verb} --config-dir {config.folder} {group}={name}")
+    screen.line(
+        "next", f"edit it, then: medft {verb} --config-dir {shlex.quote(str(config.folder))} {group}={name}"
+    )
 
 
 def _known(what: str) -> tuple[str, str]:

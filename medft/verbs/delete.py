@@ -12,6 +12,7 @@ from pathlib import Path
 from medft.errors import MedftError, RunError
 from medft.files import clear_left, folder_size
 from medft.format import size
+from medft.paths import expanded
 from medft.runs import RunDir, find_run
 from medft.runs.record import RunRecord, read_mapping
 from medft.runs.values import mapping, text
@@ -37,7 +38,7 @@ class DeleteConfig:
     """Which run goes."""
 
     run: str
-    """The run: a folder, or part of a run's name."""
+    """The run: a folder, or its stamp; without yes=true also another part of its name."""
     yes: bool = False
     """Remove it; without it, only what would be removed is shown."""
     data: bool = False
@@ -54,8 +55,15 @@ def run(config: DeleteConfig) -> None:
     Raises:
         RunError: there is no such run, a process is at work in it, or it holds files that are not medft's.
     """
-    screen, found = Screen(), find_run(config.run, config.artifacts)
+    screen, found = Screen(), RunDir(find_run(config.run, config.artifacts).root.resolve())
     _demand_own(found)
+    whole = f"medft delete run={found.quoted}{' data=true' * config.data} yes=true"
+    if config.yes and not _is_whole(config.run, found):
+        raise RunError(
+            f"'{config.run}' is not the whole of a run's name",
+            where=str(found.root),
+            remedy=f"{whole}   removes this one",
+        )
     places = [found.root, *(_prepared(found, config.processed) if config.data else ())]
     screen.title("delete", str(found.root))
     for place in places:
@@ -69,7 +77,13 @@ def run(config: DeleteConfig) -> None:
     for line in left:
         screen.line("left", line)
     if not config.yes:
-        screen.line("next", f"medft delete run={config.run}{' data=true' * config.data} yes=true")
+        screen.line("next", whole)
+
+
+def _is_whole(name: str, found: RunDir) -> bool:
+    """Whether ``name`` can mean no other run: a folder, the stamp, or what stands before it and the stamp."""
+    stamp = "" if found.root.name.isdigit() else found.root.name  # a job of a sweep has a number
+    return (expanded(name) / "config.yaml").is_file() or name in (found.name, stamp)
 
 
 def _demand_own(found: RunDir) -> None:
@@ -112,7 +126,7 @@ def _elsewhere(found: RunDir, config: DeleteConfig) -> Iterator[str]:
         ("prepare", "reports on data; with show=..., rows"), ("compare", "reports that may name the run"),
         ("upload", "folders that were staged for a hub"), ("indexes", "texts of docs=..."),
         ("votes.jsonl", "answers that were voted on"), ("chat.log", "what libraries said"),
-        ("serve.log", "what libraries said"),
+        ("serve.log", "what libraries said"), ("plan.log", "what libraries said"),
     ):  # fmt: skip
         if (place := config.artifacts / name).exists():
             yield f"{place}: {what}; rm -r {place}"

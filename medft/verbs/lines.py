@@ -141,7 +141,7 @@ def say_stopped(screen: Screen, folder: RunDir, outcome: Outcome) -> int:
         )
     folder.mark("interrupted", outcome.stopped_by)
     screen.line("stopped", outcome.stopped_by.removeprefix("stopped "))
-    screen.line("next", f"medft train resume={folder.root}")
+    screen.line("next", f"medft train resume={folder.quoted}")
     return 130
 
 

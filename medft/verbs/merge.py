@@ -61,4 +61,4 @@ def run(config: MergeConfig) -> None:
     if run.summary.is_file():
         write_json(run.summary, {**read_json(run.summary), "merge": report})
     tiny, real = "export run={} format=ollama", "upload run={} repo=<you>/<name> dry_run=true"
-    screen.line("next", f"medft {(tiny if scale == 'tiny' else real).format(run.root)}")
+    screen.line("next", f"medft {(tiny if scale == 'tiny' else real).format(run.quoted)}")

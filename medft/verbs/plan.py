@@ -48,9 +48,10 @@ def run(config: PlanConfig) -> int:
     config = decided(config, resolved)
     prepared = prepare(config.dataset, seed=config.seed, processed=config.processed)
     announce(screen, config, resolved, prepared)
-    base = _at_hand(config, resolved)
-    splits = encode(config, prepared, base).splits if base else {}
-    plan = plan_of(config, resolved, read(splits) if splits else _bound(config, prepared), base)
+    with screen.chatter_to(config.artifacts / "plan.log"):
+        base = _at_hand(config, resolved)
+        splits = encode(config, prepared, base).splits if base else {}
+        plan = plan_of(config, resolved, read(splits) if splits else _bound(config, prepared), base)
     say_plan(screen, plan, splits)
     _say_details(screen, plan)
     return int(any(problem.certain for problem in plan.problems))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,9 +52,8 @@ def run(config: RateConfig) -> None:
         page, key = write_rating(found.evaluation, config.answers, config.limit, config.seed)
         screen.line("wrote", f"{page}; give it to two raters or more, each votes alone")
         screen.line("key", f"{key}; which side is whose: not for raters")
-        screen.line(
-            "next", f"medft rate run={config.run} answers={config.answers} votes=[votes-<rater>.csv,...]"
-        )
+        words = (f"run={shlex.quote(config.run)}", f"answers={shlex.quote(config.answers)}")
+        screen.line("next", " ".join(("medft rate", *words, "votes=[votes-<rater>.csv,...]")))
         return
     votes = read_votes(found.evaluation, config.answers, config.votes)
     written = write_summary(found.evaluation, config.answers, votes, config.seed)

@@ -55,7 +55,7 @@ def run(config: ReplayConfig) -> int:
         raise RunError(
             f"the run is {first.state()}, not finished",
             where=str(first.root),
-            remedy=f"medft train resume={first.root}",
+            remedy=f"medft train resume={first.quoted}",
         )
     place = config.run_dir or config.artifacts / "runs" / first.root.parent.name / stamp()
     if place.exists():

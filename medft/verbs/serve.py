@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
@@ -71,6 +72,7 @@ def run(config: ServeConfig) -> None:
         MedftError: the runs or documents cannot be used, or the extra is missing.
     """
     web, screen = _web(), Screen()
+    _demand_own(config.host)
     names = (config.run,) if isinstance(config.run, str) else config.run
     library = Library([find_run(name, config.artifacts) for name in names], config.artifacts, config.context)
     sampling = Sampling(config.max_new_tokens, config.temperature, config.top_p, config.seed)
@@ -95,6 +97,17 @@ def run(config: ServeConfig) -> None:
         screen.line("note", NOT_ADVICE)
         screen.line("stop", "Ctrl-C")
         page.block_thread()
+
+
+def _demand_own(host: str) -> None:
+    """Refuse an address that is none of this machine, where Gradio would try one port after the other."""
+    try:
+        socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(
+            f"host={host} is no address of this machine",
+            remedy="127.0.0.1 for this machine alone, 0.0.0.0 for others too",
+        ) from error
 
 
 def _is_local(host: str) -> bool:

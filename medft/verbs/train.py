@@ -155,7 +155,7 @@ def _merged(job: _Job, base: Base, tokens: Tokens) -> tuple[Json | None, MergeEr
         return None, MergeError(
             f"the run has finished; its merged weights have not: {known.what}",
             where=known.where or str(job.folder.log),
-            remedy="; then ".join(filter(None, (known.remedy, f"medft merge run={job.folder.root}"))),
+            remedy="; then ".join(filter(None, (known.remedy, f"medft merge run={job.folder.quoted}"))),
         )
 
 

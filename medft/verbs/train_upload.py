@@ -36,7 +36,7 @@ def send(target: UploadTarget, folder: RunDir, screen: Screen) -> None:
     try:
         publish(folder, wanted, screen)
     except MedftError as error:
-        command = f"medft upload run={folder.root} repo={target.repo} what={target.what}"
+        command = f"medft upload run={folder.quoted} repo={target.repo} what={target.what}"
         private = "" if target.private else f" private=false allow=[{','.join(target.allow)}]"
         raise HubError(
             f"the run has finished; its upload has not: {error.what}",

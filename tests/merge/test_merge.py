@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import os
 import subprocess
 import sys
 import time
@@ -17,7 +18,9 @@ import pytest
 from medft.errors import MergeError
 from medft.merge.digests import check_digests
 from medft.merge.inputs import Inputs
+from medft.merge.logits import Questions
 from medft.merge.merge import merge
+from medft.merge.verify import verify
 from tests.merge.faults import STOPS
 from tests.merge.small import QUESTIONS, quantise, write_merge
 
@@ -104,7 +107,9 @@ def test_a_judgement_does_not_outlive_who_asked_for_it(
     adapter = adapters(base)
     write_merge(base, adapter, tmp_path / "out")
     words = [sys.executable, "-c", OUTLIVED, str(base), str(adapter), str(tmp_path / "out")]
-    asked = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    (rest := tmp_path / "tmp").mkdir()
+    environment = {**os.environ, "TMPDIR": str(rest)}
+    asked = subprocess.Popen(words, stderr=subprocess.DEVNULL, env=environment)
     child = None
     while child is None and asked.poll() is None:
         child = next(iter(psutil.Process(asked.pid).children()), None)
@@ -113,3 +118,14 @@ def test_a_judgement_does_not_outlive_who_asked_for_it(
     assert asked.wait() == -9
     psutil.wait_procs([child], timeout=5)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    assert not any(b"5, 6" in path.read_bytes() for path in rest.rglob("*") if path.is_file()), "no ids stay"
+
+
+def test_a_process_that_cannot_start_is_named(
+    bases: Bases, adapters: Adapters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = bases("mistral")
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    rows = [([1, 5, 6] * 40_000, [-100, 5, 6] * 40_000)]  # more than a pipe holds
+    with pytest.raises(MergeError, match="could not be loaded: no message"):
+        verify(Inputs(base, adapters(base)), tmp_path, Questions(rows))

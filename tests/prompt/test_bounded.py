@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +30,12 @@ BOMBS = {
 @pytest.fixture
 def tokenizer(twins: Callable[[str], Twin]) -> Any:
     return tokenizers.load(twins("mistral").bits16)
+
+
+def test_a_child_imports_nothing_that_a_thread_of_the_parent_may_hold() -> None:
+    script = "import sys; from medft.prompt.bounded import rendered; "
+    script += "print(rendered(lambda: str('jinja2.sandbox' in sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout == b"True\n"
 
 
 @pytest.mark.parametrize("kind", BOMBS)

@@ -42,11 +42,13 @@ def test_a_run_is_found_by_folder_stamp_and_prefix(runs: list[RunDir], tmp_path:
     assert find_run(str(runs[0].root), tmp_path) == runs[0]
     assert find_run("20261120", tmp_path) == runs[0]
     assert find_run("mistral", tmp_path) == runs[4]
+    with pytest.raises(RunError, match="the run has no name"):
+        find_run("", tmp_path)
 
 
 def test_latest_is_the_newest_finished_one(runs: list[RunDir], tmp_path: Path) -> None:
     for second, run in enumerate(runs[:4]):
-        os.utime(run.summary, (second, second))
+        os.utime(run.summary, (-second, -second))  # a merge of an old run writes its summary anew
     assert find_run("latest", tmp_path) == runs[3]
     assert find_run("20261121-090000/latest", tmp_path) == runs[2]
     with pytest.raises(RunError, match="no finished run of 'mistral'"):

@@ -8,6 +8,8 @@ import yaml
 from medft.compose import settings
 from medft.errors import RunError
 from medft.files import write_json
+from medft.overrides import readable
+from medft.paths import expanded
 from medft.runs import RunDir
 from medft.runs.migrate import FORMAT
 from medft.training.resume import demand_same, demand_same_data, demand_same_steps, expand
@@ -35,6 +37,26 @@ def test_a_resumed_run_brings_its_own_command_line(interrupted: RunDir) -> None:
     overrides, fixed = expand([f"resume={interrupted.root}", "logger.wandb=off"])
     assert overrides == ["model=mistral", "trainer.max_steps=20", "logger.wandb=off"]
     assert fixed["run_dir"] == fixed["resume"] == str(interrupted.root)
+
+
+@pytest.mark.parametrize("name", ["Läufe", "it's (1)", "~/runs of mine"])
+def test_runs_are_found_where_the_last_word_says(
+    interrupted: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    artifacts = expanded(name)
+    artifacts.mkdir()
+    (tmp_path / "runs").rename(artifacts / "runs")
+    words = readable(["resume=latest", "artifacts=elsewhere", f"artifacts={name}"])
+    assert Path(str(expand(words)[1]["run_dir"])).samefile(artifacts / interrupted.root.relative_to(tmp_path))
+    folder = f"{name}/{interrupted.root.relative_to(tmp_path)}"
+    assert Path(str(expand(readable([f"resume={folder}"]))[1]["run_dir"])).is_dir()
+
+
+def test_no_name_starts_no_new_run() -> None:
+    with pytest.raises(RunError, match="the run has no name"):
+        expand(["model=gemma", "resume="])
 
 
 def test_a_fresh_run_keeps_its_command_line() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,16 @@ from medft.errors import ConfigError
 from medft.verbs.copy import run
 
 
+@pytest.mark.parametrize("folder", ["my_conf", "it's mine"])
 def test_a_copy_is_used_as_it_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["copy", "model/mistral", "my_conf"]) == 0
+    assert main(["copy", "model/mistral", folder]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    command = last.partition("medft train ")[2].split()
-    assert command == ["--config-dir", "my_conf", "model=my_mistral"]
-    path = tmp_path / "my_conf" / "model" / "my_mistral.yaml"
+    command = shlex.split(last.partition("medft train ")[2])
+    assert command == ["--config-dir", folder, "model=my_mistral"]
+    path = tmp_path / folder / "model" / "my_mistral.yaml"
     path.write_text(path.read_text().replace("context_length: 32768", "context_length: 4096"))
     model = settings("train", with_config_dir(command)).model
     assert (model.name, model.context_length, model.family) == ("my_mistral", 4096, "mistral")

@@ -12,11 +12,15 @@ from tests.support.runs import make_run
 
 
 def test_it_is_shown_first_and_removed_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = make_run(tmp_path / "runs" / "a-b-c" / "20261120-101500")
+    run = make_run(tmp_path / "my runs" / "runs" / "a-b-c" / "20261120-101500")
+    tmp_path = tmp_path / "my runs"
     assert main(["delete", "run=20261120", f"artifacts={tmp_path}"]) == 0
     out = capsys.readouterr().out
-    assert "would go" in out and "yes=true" in out and run.config.is_file()
-    assert main(["delete", "run=20261120", f"artifacts={tmp_path}", "yes=true"]) == 0
+    assert "would go" in out and run.config.is_file()
+    assert f"medft delete run='{run.root}' yes=true" in out
+    assert main(["delete", "run=20261120", f"artifacts={tmp_path}", "yes=true"]) == 1
+    assert "not the whole of a run's name" in capsys.readouterr().err and run.config.is_file()
+    assert main(["delete", "run=20261120-101500", f"artifacts={tmp_path}", "yes=true"]) == 0
     assert "remove" in capsys.readouterr().out
     assert list((tmp_path / "runs").iterdir()) == []
 
@@ -45,3 +49,26 @@ def test_a_run_at_work_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert main(["delete", f"run={run.root}", f"artifacts={tmp_path}", "yes=true"]) == 1
     assert "another process is at work" in capsys.readouterr().err
     assert all_runs(tmp_path) == [run]
+
+
+@pytest.mark.parametrize("name", ["", " ", "$UNSET"])
+def test_no_name_means_no_run(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run(tmp_path / "runs" / "a-b-c" / "20261120-101500")
+    assert main(["delete", f"run={name}", f"artifacts={tmp_path}", "yes=true"]) == 1
+    assert "fix:   medft runs" in capsys.readouterr().err and run.summary.is_file()
+
+
+@pytest.mark.parametrize("spelling", ["{}/../link", "{}/adapter/.."])
+def test_a_run_behind_another_path_goes_as_a_whole(tmp_path: Path, spelling: str) -> None:
+    run = make_run(tmp_path / "runs" / "a-b-c" / "20261120-101500")
+    run.adapter.mkdir()
+    (run.root.parent / "link").symlink_to(run.root)
+    assert main(["delete", f"run={spelling.format(run.root)}", f"artifacts={tmp_path}", "yes=true"]) == 0
+    assert not run.root.exists()
+
+
+def test_the_run_that_one_stands_in_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path / "runs" / "a-b-c" / "20261120-101500")
+    monkeypatch.chdir(run.root)
+    assert main(["delete", "run=.", "yes=true"]) == 0
+    assert not run.root.exists()

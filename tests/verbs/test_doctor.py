@@ -37,6 +37,19 @@ def lines(out: str) -> dict[str, str]:
     return {line[2:9].strip(): line[10:] for line in out.splitlines()}
 
 
+def test_what_libraries_say_is_not_shown(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noisy() -> doctor.Finding:
+        os.write(2, b"Failed to load gemm\n")
+        return doctor.Finding("computes")
+
+    monkeypatch.setattr(doctor, "_bitsandbytes", noisy)
+    main(["doctor", f"artifacts={tmp_path}"])
+    said = "".join(capfd.readouterr())
+    assert "computes" in said and "Failed to load" not in said
+
+
 def test_a_processor_alone_is_told_what_a_gpu_would_take(tmp_path: Path) -> None:
     done = medft("doctor", cwd=tmp_path, CUDA_VISIBLE_DEVICES="")
     said = lines(done.stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from medft.cli import main
 from medft.models.tiny import Twin
+from medft.verbs.steps import encode
 
 
 @pytest.fixture
@@ -35,6 +37,19 @@ def test_it_says_what_would_run_and_runs_nothing(workplace: Path, capsys: pytest
     ):
         assert expected in out
     assert not (workplace / "artifacts" / "runs").exists()
+
+
+def test_what_libraries_say_goes_to_a_file(
+    workplace: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noisy(*given: Any) -> Any:
+        os.write(2, b"Loading weights...\n")
+        return encode(*given)
+
+    monkeypatch.setattr("medft.verbs.plan.encode", noisy)
+    assert main(["plan", "model=mistral"]) == 0
+    assert "Loading weights" not in "".join(capfd.readouterr())
+    assert "Loading weights" in (workplace / "artifacts" / "plan.log").read_text()
 
 
 def test_what_cannot_fit_is_said_and_is_the_exit_code(

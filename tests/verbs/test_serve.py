@@ -45,6 +45,15 @@ def test_a_port_that_is_taken_is_a_message(tmp_path: Path, capfd: pytest.Capture
     assert f"port {port} cannot be opened" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "no such host"])
+def test_an_address_of_another_machine_is_refused_before_anything_is_loaded(
+    tmp_path: Path, host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("gradio")
+    assert main(["serve", "run=latest", f"host={host}", f"artifacts={tmp_path}"]) == 2
+    assert f"host={host} is no address of this machine" in capsys.readouterr().err
+
+
 def test_without_gradio_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
