@@ -54,10 +54,8 @@ def readable(words: Sequence[str], *, plain: bool = False) -> list[str]:
     parser = OverridesParser.create()
     flags = {word for word in words if word.startswith("-")}
     own = {"-m", "--multirun"}
-    values = (
-        {word for word in words if "=" not in word} if plain or flags - own else set()
-    )  # of Hydra's flags
-    kept = flags | values
+    free = plain or flags - own  # what follows flags of Hydra's is theirs
+    kept = flags | ({word for word in words if "=" not in word} if free else set())
     return [
         word if word in kept else _readable(word, parser.parse_override, _is_file(word) and not flags & own)
         for word in words
@@ -71,9 +69,8 @@ def written(key: str, text: object) -> str:
 
 def quoted(text: object) -> str:
     """The text as Hydra's grammar quotes it."""
-    escaped = re.sub(
-        r"(\\*)'", r"\1\1\\'", str(text)
-    )  # Hydra reads backslashes before a quote, and no others
+    # Hydra reads backslashes before a quote, and no others.
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", str(text))
     escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
     return f"'{escaped}'"
 
@@ -94,9 +91,8 @@ def value_of(words: Sequence[str], key: str) -> str | None:
     value = OverridesParser.create().parse_override(word).value()
     if value is None:
         return None
-    return (
-        str(expanded(text)) if (text := value if isinstance(value, str) else word.partition("=")[2]) else ""
-    )
+    text = value if isinstance(value, str) else word.partition("=")[2]
+    return str(expanded(text)) if text else ""
 
 
 def _is_file(word: str) -> bool:
@@ -125,15 +121,11 @@ def _readable(word: str, parse: Callable[[str], object], is_file: bool) -> str:
         )
     if is_file or value[:1] not in tuple("[{'\""):
         try:
-<<<<<<< HEAD
-            parse(quoted := f"{key}={literal(value) if is_file else _quoted(value)}")
-=======
-            parse(quoted := written(key, value))
->>>>>>> fixcli
+            parse(text := f"{key}={literal(value) if is_file else quoted(value)}")
         except (HydraException, RecursionError):
             pass
         else:
-            return quoted
+            return text
     raise ConfigError(
         f"the value of '{key}' cannot be read",
         where=word,
@@ -143,12 +135,7 @@ def _readable(word: str, parse: Callable[[str], object], is_file: bool) -> str:
 
 def literal(text: str) -> str:
     """``text`` as Hydra's grammar and OmegaConf read it back unchanged: quoted, interpolations escaped."""
-    return _quoted(re.sub(r"(\\*)\$\{", r"\1\1\\${", text))
-
-
-def _quoted(text: str) -> str:
-    text = re.sub(r"(\\*)'", r"\1\1\\'", text)  # Hydra reads backslashes before a quote, and no others
-    return "'" + re.sub(r"(\\+)$", r"\1\1", text) + "'"
+    return quoted(re.sub(r"(\\*)\$\{", r"\1\1\\${", text))
 
 
 def refuse_ignored(words: Sequence[str], groups: Collection[str]) -> None:
