@@ -87,7 +87,7 @@ def test_base_and_tuned_run_through_the_harness_and_a_kill_costs_nothing(
         assert judged[system.name].scores["local_pairs"]["acc"] == _by_hand(system, config)
         assert set(judged[system.name].scores["local_pairs"]) == {"acc", "acc_norm"}
         assert judged[system.name].cut == 0
-    file.keep({key: line for each in judged.values() for key, line in each.lines.items()})
+    file.keep([pair for each in judged.values() for pair in each.lines.items()])
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert len(rows) == 60
     first = next(row for row in rows if (row["item"], row["candidate"]) == ("local_pairs/0", "no"))
