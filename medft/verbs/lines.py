@@ -15,8 +15,8 @@ from medft.models import gguf
 from medft.models.base_models import Base
 from medft.models.registry import ModelConfig
 from medft.models.wheel import name_of
-from medft.plan.plan import Plan
 from medft.plan.resolve import Resolved
+from medft.plan.result import Plan
 from medft.prompt.tokens import EncodedSplit
 from medft.runs import RunDir
 from medft.runs.losses import of_rows

@@ -14,8 +14,8 @@ from medft.format import duration, size
 from medft.machine import probe
 from medft.models.base_models import base_at_hand, training_base
 from medft.plan.lengths import Lengths, bound, read
-from medft.plan.plan import Plan
 from medft.plan.resolve import Resolved, resolve
+from medft.plan.result import Plan
 from medft.screen import Screen
 from medft.training.memory import Estimate
 from medft.training.resume import expand

@@ -19,10 +19,10 @@ from medft.models.base_models import Base, merging_base, settled
 from medft.models.chat_templates import text_of
 from medft.models.folder import window
 from medft.plan.lengths import Lengths
-from medft.plan.plan import Plan
 from medft.plan.plan import make as make_plan
 from medft.plan.request import Request
 from medft.plan.resolve import Resolved
+from medft.plan.result import Plan
 from medft.plan.shape import read_shape, shape_of
 from medft.prompt.tokenizer import Tokenizer
 from medft.prompt.tokens import EncodedSplit, encode_splits

@@ -25,8 +25,8 @@ from medft.models.base_models import Base, training_base
 from medft.plan import downloads as access
 from medft.plan.environment import snapshot
 from medft.plan.lengths import read as read_lengths
-from medft.plan.plan import Plan
 from medft.plan.resolve import Resolved, resolve
+from medft.plan.result import Plan
 from medft.runs import RunDir
 from medft.runs.values import text
 from medft.screen import Screen

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from medft.engine import engine
 from medft.engine.base import EngineName, LoadSpec
-from medft.plan.plan import Plan
+from medft.plan.result import Plan
 from medft.prompt.tokens import EncodedSplit
 from medft.runs import RunDir
 from tests.benchmarks.training_setting import ROWS_PER_STEP, Setting

@@ -14,9 +14,10 @@ from medft.machine import probe
 from medft.models.base_models import training_base
 from medft.models.registry import ModelConfig
 from medft.plan.lengths import read
-from medft.plan.plan import Plan, make
+from medft.plan.plan import make
 from medft.plan.request import Request
 from medft.plan.resolve import Resolved
+from medft.plan.result import Plan
 from medft.plan.shape import read_shape
 from medft.plan.speed import measure
 from medft.prompt.tokens import EncodedSplit

@@ -15,8 +15,9 @@ from medft.format import duration, size
 from medft.machine import Machine, _gpus
 from medft.paths import conf_dir
 from medft.plan.lengths import Lengths
-from medft.plan.plan import Plan, make
+from medft.plan.plan import make
 from medft.plan.resolve import resolve
+from medft.plan.result import Plan
 from tests.plan.support import machine, request
 from tests.support.drivers import MACHINES
 

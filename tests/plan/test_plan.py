@@ -13,7 +13,8 @@ from medft.errors import EngineError
 from medft.machine import Machine, _gpus
 from medft.models.registry import ShapeConfig
 from medft.plan.lengths import Lengths, bound
-from medft.plan.plan import Plan, make
+from medft.plan.plan import make
+from medft.plan.result import Plan
 from medft.plan.speed import Speed
 from tests.plan.support import A100, CPU, H200, T4, machine, request, resolved
 from tests.support.drivers import MACHINES

@@ -13,7 +13,8 @@ from medft.engine import engine
 from medft.engine.base import LoadSpec, LoraConfig
 from medft.models.tiny import Twin
 from medft.plan.lengths import Lengths
-from medft.plan.plan import Plan, make
+from medft.plan.plan import make
+from medft.plan.result import Plan
 from medft.plan.shape import read_shape
 from tests.plan.support import CPU, request, resolved
 from tests.support import sft
