@@ -46,6 +46,16 @@ def test_an_unknown_command_is_an_error_with_a_suggestion(capsys: pytest.Capture
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("flag", "key"), [("--epochs", "trainer.epochs"), ("--learning-rate=1", "trainer.learning_rate")]
+)
+def test_a_setting_written_as_a_flag_is_named_as_it_is_typed(
+    flag: str, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", flag]) == 2
+    assert f"settings have no dashes: {key}=..." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("flag", ["--foo", "--config-name=x", "-r"])
 def test_an_unknown_flag_is_an_error(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", flag]) == 2

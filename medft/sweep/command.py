@@ -10,11 +10,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from medft import other_tools
 from medft.compose import compose, forced, group_options, primary, register_resolvers, settings
+from medft.config import keys
 from medft.errors import ConfigError, RunError
 from medft.files import stamp, unused
 from medft.overrides import SEARCHPATH, value_of, written
@@ -73,7 +75,9 @@ def _no_flag(verb: str, flag: str) -> ConfigError:
     """Other tools write settings as flags."""
     name = flag.lstrip("-").replace("-", "_")
     meant = other_tools.called_here(name)
-    written = meant.to_write(name, "...") if meant else f"{name}=..."
+    own = keys(getattr(import_module(f"medft.verbs.{verb}"), f"{verb.capitalize()}Config"))
+    here = [key for key in own if key.rpartition(".")[2] == name]
+    written = meant.to_write(name, "...") if meant else f"{here[0] if here else name}=..."
     return ConfigError(
         f"there is no flag '{flag}'",
         remedy=f"settings have no dashes: {written}; medft {verb} --help   shows examples",
