@@ -54,6 +54,7 @@ def test_nohup_is_honored() -> None:
     try:
         with answered(end):
             os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
 

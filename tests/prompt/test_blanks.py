@@ -45,7 +45,8 @@ def test_an_old_tokenizer_with_a_new_chat_template_is_refused(folder):
 def test_the_old_tokenizer_is_right_with_the_old_chat_template(folder):
     tokenizer = tokenizers.load(folder)
     tokenizer.chat_template = tokenizer.chat_template.replace("' [INST] '", "'[INST] '")
-    Encoder(tokenizer, 512, tokenizers.stop_ids(tokenizer))
+    assert doubled_blank(tokenizer.backend_tokenizer, "<s>[INST] What? [/INST] That.</s>") == ""
+    Encoder(tokenizer, 512, tokenizers.stop_ids(tokenizer))  # refuses nothing
 
 
 FILES = sorted((conf_dir() / "family").glob("*/tokenizer.json"))

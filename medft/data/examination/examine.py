@@ -128,6 +128,7 @@ class _Seen:
         self.sample = LanguageSample(seed)
 
     def add(self, split: str, batch: Sequence[Record], tokens: Sequence[tuple[int, int]]) -> None:
+        """Count a batch of a split; ``tokens`` are of each record all, and those that carry loss."""
         for record in batch:
             self.tasks[split][record.task] += 1
             if record.label and (record.label in self.classes or len(self.classes) < MOST_CLASSES):
