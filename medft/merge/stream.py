@@ -62,7 +62,7 @@ class MergeReport:
     bytes: int
     """Size of the weights."""
     shards: int
-    """Files they stand in."""
+    """Files they are in."""
     stop_ids: tuple[int, ...]
     """Where generation ends."""
     seconds: float

@@ -130,7 +130,7 @@ def _open(own: list[str], launch: list[str], screen: Screen) -> SweepDir:
 
 
 def _reopen(root: Path, own: list[str], launch: list[str]) -> SweepDir:
-    """The folder of a sweep to go on with."""
+    """The folder of a sweep to resume."""
     folder = SweepDir(root)
     surplus = [o for o in (*own, *launch) if not o.startswith("sweep.resume=")]
     if surplus:

@@ -1,4 +1,4 @@
-"""Ends a training that a slower machine than was reckoned with keeps far beyond its minutes."""
+"""Ends training that runs far beyond its minutes, on a machine slower than the plan expected."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class Workload:
     free: int = 2**63
     """Bytes free before anything is loaded; Unsloth sizes its chunks of logits by what is left."""
     on_gpu: bool = True
-    """Whether the model stands in a GPU's memory."""
+    """Whether the model is in a GPU's memory."""
     devices: int = 1
     """GPUs that each hold a copy."""
 

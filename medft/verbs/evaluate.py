@@ -145,7 +145,7 @@ def _ask(suites: Sequence[Suite], systems: Iterator[System], progress: NamedProg
 
 def _contexts(config: EvaluateConfig, runs: Sequence[RunModel]) -> list[Context]:
     """What the suites of each run share. Several runs are asked the same items: of their own test splits
-    those that stand in all of them, of other data none that one of them was trained on.
+    those that are in all of them, of other data none that one of them was trained on.
 
     Raises:
         ConfigError: a suite asks the runs' own test splits, and they have no row in common.
@@ -164,7 +164,7 @@ def _contexts(config: EvaluateConfig, runs: Sequence[RunModel]) -> list[Context]
     for (own, _), said in zip(splits, remarks, strict=True):
         if len(tests) < len(own):
             said.append(
-                f"{len(tests):,} of {len(own):,} test rows stand in the test split of every run, so those "
+                f"{len(tests):,} of {len(own):,} test rows are in the test split of every run, so those "
                 "alone are asked; a suite with a data set of its own asks all of its items."
             )
     return [

@@ -1,6 +1,6 @@
 """Held-out items known by their runs of words alone, and the records that repeat one.
 
-A record repeats an item when 13 words in a row of it stand in any text of the item. Of a question of 8 to 12
+A record repeats an item when 13 words in a row of it are in any text of the item. Of a question of 8 to 12
 words three quarters in a row do, at least 8. A shorter question must stand there as a sentence, line or
 clause of its own. Where it has three words or fewer, or more than two items ask it, one of its options must
 stand there, too.

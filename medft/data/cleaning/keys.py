@@ -31,7 +31,7 @@ SHORTEST_TURN = 5
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """One text by which a record hangs together with others."""
+    """One text by which a record is tied to others."""
 
     field: str
     """One of ``TIES``."""
@@ -98,7 +98,7 @@ def _first(ties: Iterable[Tie], field: str) -> tuple[str, ...]:
 
 
 def _ties(record: Record) -> Iterator[Tie]:
-    """All texts by which a record hangs together with others; the first of a field is the whole of it."""
+    """All texts by which a record is tied to others; the first of a field is the whole of it."""
     fields = {"question": record.question, "context": record.context}
     if record.turns:
         fields["question"] = question_text(record)

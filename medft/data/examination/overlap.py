@@ -1,4 +1,4 @@
-"""How much of the held-out rows stands in train already: exactly, and nearly."""
+"""How much of the held-out rows is in train already: exactly, and nearly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from medft.data.record import Record
 GRAM = 8
 SAMPLE = 2000
 RECURRING = 20
-"""Train rows; a passage that stands in more of them is the source's own phrase, not a copy of one answer."""
+"""Train rows; a passage that is in more of them is the source's own phrase, not a copy of one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Overlap:
     same_question: int
     """Held-out rows whose question, after normalisation, is asked in train, of whatever context."""
     same_context: int
-    """Held-out rows whose context, after normalisation, stands in train."""
+    """Held-out rows whose context, after normalisation, is in train."""
     same_answer: int
     """Held-out rows whose answer, after normalisation, is given in train; those of a closed set do not
     count."""
