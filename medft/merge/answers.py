@@ -41,7 +41,7 @@ class Answers:
     """What one model made of some rows."""
 
     logits: list[torch.Tensor] = field(default_factory=list)
-    """Of some positions of each row."""
+    """Logits at some positions of each row."""
     nats: list[float] = field(default_factory=list)
     """Loss of each row."""
 

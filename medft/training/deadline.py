@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState
 
 LATE = 1.25
-"""Of ``trainer.minutes``, when the training ends wherever it is; other work on the machine makes it late."""
+"""Share of ``trainer.minutes`` after which training ends wherever it is; other work makes it late."""
 
 
 class Deadline(TrainerCallback):  # type: ignore[misc]

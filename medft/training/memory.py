@@ -103,7 +103,7 @@ class Estimate:
     adapter: int
     """LoRA, in float32."""
     gradients: int
-    """Of the adapter, in float32."""
+    """Gradients of the adapter, in float32."""
     optimizer: int
     """AdamW's states."""
     activations: int

@@ -45,11 +45,11 @@ class ItemKeys:
     """The keys of one item."""
 
     runs: RunKeys
-    """Of runs that count wherever they stand."""
+    """Keys of runs that count wherever they are found."""
     question: RunKeys
-    """Of the whole question, where it must stand by itself; else empty."""
+    """Keys of the whole question, where it must be found by itself; else empty."""
     options: RunKeys
-    """Of whole options, one of which must stand there, too; empty where none need."""
+    """Keys of whole options, one of which must be found, too; empty where none need."""
 
 
 class KeyTable:

@@ -38,7 +38,7 @@ class Tie:
     key: int
     """Equal for the same text."""
     words: tuple[str, ...]
-    """Of the text; few where it may be one of a closed set of answers."""
+    """Words of the text; few where it may be one of a closed set of answers."""
 
 
 @dataclass(frozen=True, slots=True)

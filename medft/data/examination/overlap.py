@@ -33,9 +33,9 @@ class Overlap:
     sampled: int
     """Held-out rows looked at for near overlap."""
     near: int
-    """Of these, rows that share at least half of their 8-grams of words with train rows."""
+    """Rows among these that share at least half of their 8-grams of words with train rows."""
     recurring: int
-    """Of the near ones, rows that are near through passages of more than ``RECURRING`` train rows."""
+    """Rows among the near ones that are near through passages of more than ``RECURRING`` train rows."""
 
 
 def overlap(

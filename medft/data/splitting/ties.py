@@ -30,9 +30,9 @@ class NearCopies:
     """How near duplicates are found."""
 
     texts: Signatures
-    """Of what each row teaches (or asks, where the answer is short)."""
+    """Signatures of what each row teaches (or asks, where the answer is short)."""
     contexts: Signatures
-    """Of the contexts."""
+    """Signatures of the contexts."""
     questions: NearQuestions
     """The words of the questions."""
 
