@@ -17,7 +17,7 @@ from importlib import import_module
 from medft import signals
 from medft.errors import ConfigError, MedftError
 from medft.explain import explained, note
-from medft.screen import printable
+from medft.screen import open_streams, printable
 
 VERBS = {
     "train": "fine-tune a model on a data set; writes one run folder",
@@ -74,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from medft.help.completion import complete
 
         complete(VERBS)
+    open_streams()
     try:
         with signals.answered(signals.end):
             return _dispatch(arguments)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -54,6 +55,7 @@ _LIBRARIES = {
 _REPEATS = ("pyarrow", "pandas", "xml")
 """Libraries whose messages may repeat what is in a file, which is nobody's business."""
 _DAMAGED = "copy or fetch the file again, or mend it"
+_HALF = re.compile(r"\.([^/]+)\.\w+-\d+\.(part|old)(?=/|$)")
 _LONGEST = 300  # characters of a library's message that are repeated
 _PACKAGE = str(Path(__file__).parent)
 
@@ -116,7 +118,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _named(error: OSError) -> str:
     name = error.filename2 or error.filename
-    return os.fsdecode(name) if isinstance(name, str | bytes) else "" if name is None else str(name)
+    text = os.fsdecode(name) if isinstance(name, str | bytes) else "" if name is None else str(name)
+    return _HALF.sub(r"\1", text)  # the user knows the name that a half would have taken
 
 
 def _first_line(error: BaseException) -> str:

@@ -35,6 +35,12 @@ def test_what_the_system_refuses_is_said_with_file_and_remedy(number: int) -> No
     assert found.where == "/data/x" and found.remedy and found.what != os.strerror(number)
 
 
+def test_a_half_is_named_as_what_it_would_have_become() -> None:
+    for half in ("/a/.x.csv.host-12.part", "/a/.x.csv.my_host-12.part"):
+        assert explained(OSError(errno.EROFS, "", half)).where == "/a/x.csv"
+    assert explained(OSError(errno.EROFS, "", "/a/.b.h-1.part/c")).where == "/a/b/c"
+
+
 def test_files_that_are_no_yaml_json_or_text(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("a: 1\nbase: [\n")
     with (tmp_path / "x.yaml").open() as file:

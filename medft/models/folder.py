@@ -40,7 +40,7 @@ def check_checkpoint(folder: Path, what: What = "model") -> None:
 
 def _meant(folder: Path) -> str:
     """The checkpoint that was probably meant by a folder which is none; empty where nothing suggests one."""
-    inside = next((path.parent for path in sorted(folder.glob("*/config.json"))), None)
+    inside = next((path.parent for path in sorted(folder.glob("[!.]*/config.json"))), None)
     file = next(iter(sorted(folder.glob("*.gguf"))), None)
     if (folder / "adapter_config.json").is_file():
         return "it holds an adapter: point to its base, or to merged/ of the run"

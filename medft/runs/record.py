@@ -17,6 +17,7 @@ from typing import Literal, TypeVar
 from medft.aliases import Json
 from medft.config import build
 from medft.errors import ConfigError, RunError
+from medft.files import read_text
 from medft.runs.folder import RunDir
 from medft.runs.migrate import FORMAT, migrate
 from medft.runs.values import mapping, mappings, text
@@ -25,8 +26,6 @@ T = TypeVar("T")
 Part = Literal["settings", "environment", "plan", "ledger", "summary"]
 
 FINGERPRINTS = ("data", "split", "template", "tokenizer")
-LARGEST = 64 << 20
-"""Bytes of the largest file that is read whole."""
 DEEPEST = 100
 """Groups within groups of the deepest settings."""
 _TOO_DEEP = "its values are nested too deeply"
@@ -195,12 +194,10 @@ def read_mapping(file: Path) -> dict[str, object]:
     """
     import yaml
 
-    if not file.is_file():
+    if not file.exists():
         return {}
     try:
-        if file.stat().st_size > LARGEST:
-            raise _damaged(file, f"no such file has more than {LARGEST:,} bytes")
-        content = file.read_text(encoding="utf-8")
+        content = read_text(file)
         value = _yaml(content) if file.suffix == ".yaml" else json.loads(content)
     except RecursionError:
         raise _damaged(file, _TOO_DEEP) from None
