@@ -16,7 +16,7 @@ from importlib import import_module
 
 from medft import signals
 from medft.errors import ConfigError, MedftError
-from medft.explain import explained, note
+from medft.explain import explained, note, whole_names
 from medft.screen import open_streams, printable
 
 VERBS = {
@@ -96,7 +96,7 @@ def _failed(error: MedftError) -> int:
     """Say what went wrong, safely: the message may repeat names and words of files."""
     if os.environ.get("MEDFT_TRACEBACK"):
         traceback.print_exc()
-    text = printable(str(error))
+    text = printable(whole_names(str(error)))
     cut = text if len(text) <= LONGEST else f"{text[:LONGEST]} ... [{len(text) - LONGEST:,} more characters]"
     with contextlib.suppress(OSError):  # a terminal that is gone, a full disk behind a redirection
         print(f"error: {cut}", file=sys.stderr)

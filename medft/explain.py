@@ -55,7 +55,7 @@ _LIBRARIES = {
 _REPEATS = ("pyarrow", "pandas", "xml")
 """Libraries whose messages may repeat what is in a file, which is nobody's business."""
 _DAMAGED = "copy or fetch the file again, or mend it"
-_HALF = re.compile(r"\.([^/]+)\.\w+-\d+\.(part|old)(?=/|$)")
+_HALF = re.compile(r"(?<=/)\.([^/\s]+)\.\w+-\d+\.(part|old)(?=\W|$)")
 _LONGEST = 300  # characters of a library's message that are repeated
 _PACKAGE = str(Path(__file__).parent)
 
@@ -119,7 +119,12 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _named(error: OSError) -> str:
     name = error.filename2 or error.filename
     text = os.fsdecode(name) if isinstance(name, str | bytes) else "" if name is None else str(name)
-    return _HALF.sub(r"\1", text)  # the user knows the name that a half would have taken
+    return whole_names(text)
+
+
+def whole_names(text: str) -> str:
+    """``text`` with the names that halves would have taken, which are those that a user knows."""
+    return _HALF.sub(r"\1", text)
 
 
 def _first_line(error: BaseException) -> str:

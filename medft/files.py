@@ -23,6 +23,7 @@ from medft.errors import RunError
 
 LARGEST = 64 << 20
 """Bytes of the largest file of settings or figures that is read."""
+_ANOTHER = "name another file"
 _FOREIGN = 24 * 3600
 """Seconds after which what another machine has left is taken for left by a dead process."""
 
@@ -41,7 +42,15 @@ def take(file: TextIO, *, shared: bool = False) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole UTF-8 file: aside first, then renamed, so that no reader sees half of it."""
+    """Write a whole UTF-8 file: aside first, then renamed, so that no reader sees half of it; where ``path``
+    is a link, the file that it leads to.
+
+    Raises:
+        RunError: a pipe, a device or a folder has that name: the renaming would remove it.
+    """
+    path = path.resolve() if path.is_symlink() else path
+    if path.exists() and not path.is_file():
+        raise RunError("this is a pipe, a device or a folder, not a file", where=str(path), remedy=_ANOTHER)
     path.parent.mkdir(parents=True, exist_ok=True)
     half = _hidden(path, "part")
     try:

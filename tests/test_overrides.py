@@ -84,6 +84,7 @@ def test_a_file_with_a_comma_is_one_file_and_choices_of_a_sweep_are_several(
         (["plan", "model=[gemma,mistral]"], "'model' is one of conf/model/, not several"),
         (["plan", "model={}"], "'model={}' changes nothing"),
         (["plan", "template.tasks.qa={}"], "'template.tasks.qa={}' changes nothing"),
+        (["train", "--cfg", "nope"], "the command cannot be read: argument --cfg/-c: invalid choice: 'nope'"),
         (["train", "run_dir=/"], "'/' is no name for the folder of a run"),
         (["train", "upload.repo=a/b/c"], "'a/b/c' is not a hub id"),
         (["train", "sweep.resume=nope"], "'sweep.resume' has no effect here"),

@@ -6,6 +6,8 @@ decides where and when jobs start. Nothing starts before the settings of every j
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import signal
 import sys
@@ -61,8 +63,17 @@ def _flags(verb: str, arguments: list[str]) -> int:
     if not set(_ANSWERED).intersection(flags):
         raise _no_flag(verb, flags[0])
     groups = group_options(arguments)
+    said = io.StringIO()
     try:
-        _hydra(primary(verb), [forced(a, groups) if "=" in a and a[0] != "-" else a for a in arguments])
+        with contextlib.redirect_stderr(said):
+            _hydra(primary(verb), [forced(a, groups) if "=" in a and a[0] != "-" else a for a in arguments])
+    except SystemExit as end:  # of the parser of Hydra's flags
+        if not end.code:
+            return 0
+        raise ConfigError(
+            f"the command cannot be read: {said.getvalue().strip().rpartition('error: ')[2]}",
+            remedy=f"medft {verb} --help   shows examples",
+        ) from None
     except HydraException as error:
         raise ConfigError(
             f"the command cannot be read: {_first_line(error)}",

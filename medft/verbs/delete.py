@@ -122,6 +122,9 @@ def _elsewhere(found: RunDir, config: DeleteConfig) -> Iterator[str]:
     if not config.data:
         for place in _prepared(found, config.processed):
             yield f"{size(folder_size(place)):>9}  {place}: texts or ids of its rows; data=true removes it"
+    for path in found.root.rglob("*"):
+        if path.is_symlink() and not path.resolve().is_relative_to(found.root):
+            yield f"{path.resolve()}: what the link {path.name} leads to"
     for name, what in (
         ("prepare", "reports on data; with show=..., rows"), ("compare", "reports that may name the run"),
         ("upload", "folders that were staged for a hub"), ("indexes", "texts of docs=..."),
