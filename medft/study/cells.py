@@ -1,0 +1,124 @@
+"""The cells of a study, one for each configuration, and its trials: one run of a cell for each seed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from medft.errors import ConfigError
+from medft.overrides import value_of, written
+from medft.runs import RunDir
+from medft.study.config import ALL, BASES, VERSUS, StudyConfig
+
+TrialState = Literal["finished", "failed", "to do"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One configuration."""
+
+    label: str
+    """What it is called: model × data set × template, and what else tells it from the others."""
+    model: str
+    """Name of the base model."""
+    dataset: str
+    """Name of the data set."""
+    template: str
+    """Name of the prompt template."""
+    varied: Mapping[str, str]
+    """The values of the settings that vary besides."""
+    overrides: tuple[str, ...]
+    """Its command line after ``medft train``, without the seed."""
+
+    @property
+    def base(self) -> str:
+        """What its base is called, the control."""
+        return f"{self.model}, base"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One run of a cell."""
+
+    cell: Cell
+    """The configuration."""
+    seed: int
+    """Its seed."""
+    run: RunDir
+    """The folder of its run, there or not."""
+    state: TrialState = "to do"
+    """How it stands."""
+    reason: str = ""
+    """Why it failed, or was not started."""
+    reused: bool = False
+    """Whether the run was there before the study."""
+
+
+def cells(config: StudyConfig) -> list[Cell]:
+    """Every combination of models, data sets, templates and varied settings, each once.
+
+    Raises:
+        ConfigError: words for a model, data set or template that the study does not have.
+    """
+    known = {*config.models, *config.datasets, *config.templates}
+    if strange := [name for name in config.where if name not in known]:
+        raise ConfigError(
+            f"'where' has words for '{strange[0]}', which is no model, data set or template of the study",
+            where=config.name,
+            remedy=f"one of: {', '.join(sorted(known))}",
+        )
+    axes = (config.models, config.datasets, config.templates, *config.vary.values())
+    found = (_cell(config, *map(_word, combination)) for combination in itertools.product(*axes))
+    return list({cell.overrides: cell for cell in found}.values())
+
+
+def trials(config: StudyConfig, of: Sequence[Cell]) -> Iterator[tuple[Cell, int, tuple[str, ...]]]:
+    """Every cell with every seed, and the command line of that run."""
+    for cell, seed in itertools.product(of, config.seeds):
+        yield cell, seed, (*cell.overrides, f"seed={seed}", f"dataset.split.seed={config.split_seed}")
+
+
+def comparisons(config: StudyConfig, of: Sequence[Cell]) -> list[tuple[str, str]]:
+    """The pairs that are compared, by label: first and second, whose difference is second less first.
+
+    Raises:
+        ConfigError: a pair names a cell that the study does not have.
+    """
+    bases = [(cell.base, cell.label) for cell in of]
+    if config.compare == BASES:
+        return bases
+    if config.compare == ALL:
+        return [*bases, *((a.label, b.label) for a, b in itertools.combinations(of, 2))]
+    asked = (config.compare,) if isinstance(config.compare, str) else config.compare
+    pairs = [(first.strip(), second.strip()) for first, _, second in (p.partition(VERSUS) for p in asked)]
+    known = {name for cell in of for name in (cell.label, cell.base)}
+    for name in itertools.chain.from_iterable(pairs):
+        if name not in known:
+            raise ConfigError(
+                f"'compare' names '{name}', which is no cell of the study",
+                where=config.name,
+                remedy=f"cells: {'; '.join(sorted(known))}",
+            )
+    return pairs
+
+
+def _cell(config: StudyConfig, model: str, dataset: str, template: str, *values: str) -> Cell:
+    varied = dict(zip(config.vary, values, strict=True))
+    own = [word for name in (model, dataset, template) for word in config.where.get(name, ())]
+    path = [written("dataset.path", config.paths[dataset])] if dataset in config.paths else []
+    words = (
+        f"model={model}", f"dataset={dataset}", f"template={template}", *path, *config.settings, *own,
+        *(f"{key}={value}" for key, value in varied.items()),
+        written("artifacts", config.artifacts), written("processed", config.processed),
+    )  # fmt: skip
+    template = value_of(words, "template") or template
+    title = " × ".join((model, dataset, template))
+    label = ", ".join((title, *(f"{key}={value}" for key, value in varied.items())))
+    kept = {word: None for word in words if not word.startswith("template=")}
+    return Cell(label, model, dataset, template, varied, (*kept, f"template={template}"))
+
+
+def _word(value: str | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else value
