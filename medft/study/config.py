@@ -10,9 +10,6 @@ from medft.errors import ConfigError
 
 BASES, ALL = "bases", "all"
 VERSUS = " vs "
-OVERLAP = ("ROUGE-L", "F1")
-"""Metrics of words in common with one reference, which agree with clinicians less than these do with each
-other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +74,8 @@ class StudyConfig:
     safety: tuple[Name, ...] = ()
     """Suites that must not get worse than `rules.safety`."""
     compare: str | tuple[str, ...] = ALL
-    """bases: every cell with its base; all: with each other, too; or pairs, as `[A vs B]`, of the cells' names
-    as the plan shows them."""
+    """bases: every cell with its base; all: with each other, too; or pairs, as `[A vs B]`, by the names
+    of the cells in the plan."""
     rules: Rules = field(default_factory=Rules)
     """What the verdict rests on."""
     hours: Positive | None = None
