@@ -25,6 +25,7 @@ NEEDED = {  # what a user must name, for files that cannot have a default
     "upload": ["repo=somebody/model"],
     "delete": ["run=latest"],
     "copy": ["model/mistral"],
+    "study": ["study=two_twins"],
 }
 WORDS = {  # a template that has words for a data set, or for its task
     "note": "clinical_note", "yes_no": "pubmedqa", "long_answer": "pubmedqa", "nli": "nli",

@@ -26,6 +26,9 @@ from medft.plan.plan import make
 from medft.plan.request import Request
 from medft.plan.resolve import resolve
 from medft.plan.shape import shape_of
+from medft.study import asking
+from medft.study.cells import cells
+from medft.study.config import StudyConfig
 from medft.sweep.grid import read_grid
 from medft.sweep.search import WORDS
 from medft.verbs.train_config import TrainConfig
@@ -115,6 +118,10 @@ def work(words: list[str]) -> None:
     config = settings(verb, first_contact(verb, overrides, group_options()["dataset"]).overrides)
     if isinstance(config, TrainConfig):
         fits_somewhere(config)
+    if isinstance(config, StudyConfig):
+        for cell in cells(config):
+            fits_somewhere(settings("train", cell.overrides))
+        settings("evaluate", asking.asked_words(config))
 
 
 def sweep(overrides: list[str]) -> None:

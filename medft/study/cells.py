@@ -10,7 +10,7 @@ from typing import Literal
 from medft.errors import ConfigError
 from medft.overrides import value_of, written
 from medft.runs import RunDir
-from medft.study.config import ALL, BASES, VERSUS, StudyConfig
+from medft.study.config import ALL, BASES, VERSUS, StudyConfig, words
 
 TrialState = Literal["finished", "failed", "to do"]
 
@@ -106,17 +106,17 @@ def comparisons(config: StudyConfig, of: Sequence[Cell]) -> list[tuple[str, str]
 
 def _cell(config: StudyConfig, model: str, dataset: str, template: str, *values: str) -> Cell:
     varied = dict(zip(config.vary, values, strict=True))
-    own = [word for name in (model, dataset, template) for word in config.where.get(name, ())]
+    own = [word for name in (model, dataset, template) for word in words(config.where.get(name, ()))]
     path = [written("dataset.path", config.paths[dataset])] if dataset in config.paths else []
-    words = (
-        f"model={model}", f"dataset={dataset}", f"template={template}", *path, *config.settings, *own,
+    typed = (
+        f"model={model}", f"dataset={dataset}", f"template={template}", *path, *words(config.settings), *own,
         *(f"{key}={value}" for key, value in varied.items()),
-        written("artifacts", config.artifacts), written("processed", config.processed),
+        written("artifacts", config.artifacts), written("processed", config.processed), *config.own_files,
     )  # fmt: skip
-    template = value_of(words, "template") or template
+    template = value_of(typed, "template") or template
     title = " × ".join((model, dataset, template))
     label = ", ".join((title, *(f"{key}={value}" for key, value in varied.items())))
-    kept = {word: None for word in words if not word.startswith("template=")}
+    kept = {word: None for word in typed if not word.startswith("template=")}
     return Cell(label, model, dataset, template, varied, (*kept, f"template={template}"))
 
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from medft.checked import Count, Name, NonNegative, Part, Positive, Seed
 from medft.errors import ConfigError
+from medft.overrides import SEARCHPATH
 
 BASES, ALL = "bases", "all"
 VERSUS = " vs "
+Words: TypeAlias = "str | tuple[str, ...]"
+"""Words of a command line: one by one, or as they are typed."""
+
+
+def words(of: Words) -> tuple[str, ...]:
+    """Words of a command line, one by one."""
+    return tuple(shlex.split(of)) if isinstance(of, str) else of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +64,10 @@ class StudyConfig:
     """One run of every cell for each."""
     vary: dict[str, tuple[str | bool, ...]] = field(default_factory=dict)
     """Further settings of `medft train`, each with its values: a cell for every combination, such as
-    `vary={lora.r:[8,16]}`."""
-    settings: tuple[str, ...] = ()
-    """Words of `medft train` for every cell."""
-    where: dict[Name, tuple[str, ...]] = field(default_factory=dict)
+    `'vary={lora.r:[8,16]}'`."""
+    settings: Words = ()
+    """Words of `medft train` for every cell: a list, or a text as on its command line."""
+    where: dict[Name, Words] = field(default_factory=dict)
     """Words of `medft train` for the cells of one model, data set or template, by its name."""
     paths: dict[Name, Path] = field(default_factory=dict)
     """Where data sets lie, by name: `dataset.path` for the cells, and for the suites that ask them."""
@@ -65,7 +75,7 @@ class StudyConfig:
     """Seeds the split of every run, whatever its seed, so that all are asked the same held-out rows."""
     suites: tuple[Name, ...] = ("heldout",)
     """Files of conf/suite, asked of every run and its base."""
-    suite_settings: tuple[str, ...] = ()
+    suite_settings: Words = ()
     """Words of `medft evaluate`."""
     primary: Primary = field(default_factory=Primary)
     """The outcome that decides; all others are secondary."""
@@ -80,8 +90,8 @@ class StudyConfig:
     """What the verdict rests on."""
     hours: Positive | None = None
     """Budget of computing, all processes together: no run starts once it is spent. null: none."""
-    launch: tuple[str, ...] = ()
-    """How runs are started: words for Hydra's launchers, such as `[hydra/launcher=joblib]`; empty: one after
+    launch: Words = ()
+    """How runs are started: words for Hydra's launchers, such as `hydra/launcher=joblib`; empty: one after
     the other, on a GPU of its own each."""
     sample: Count = 10
     """Answers to read in the report, drawn by seed."""
@@ -91,6 +101,18 @@ class StudyConfig:
     """Where runs are looked for, and where the study is written."""
     processed: Path = Path("data/processed")
     """Where prepared records and token ids are kept."""
+    overrides: tuple[str, ...] = ()
+    """The command line that the settings came from."""
+
+    @property
+    def again(self) -> str:
+        """The command that goes on with the study."""
+        return " ".join(["medft study", *map(shlex.quote, self.overrides)])
+
+    @property
+    def own_files(self) -> tuple[str, ...]:
+        """The word that names folders of the user's own YAML files: every command of the study needs it."""
+        return tuple(word for word in self.overrides if word.startswith(SEARCHPATH))
 
     def __post_init__(self) -> None:
         """Refuse what no study can answer.

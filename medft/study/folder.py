@@ -10,6 +10,7 @@ artifacts/studies/<name>/
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +27,10 @@ from medft.runs import RunDir
 from medft.runs.record import read_mapping
 from medft.study.cells import Cell, Trial
 from medft.study.config import StudyConfig
+from medft.sweep.folder import SweepDir
+
+_PLACES = ("overrides", "plan_only", "artifacts", "processed", "launch", "hours")
+"""Settings that do not say what is studied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,13 @@ class StudyDir:
         """study.html, study.md, study.csv, study.tex."""
         return self.root / f"study.{suffix}"
 
+    def sweep(self, fresh: Path) -> SweepDir:
+        """The sweep that the study's own runs are jobs of: the one written down, or from now on ``fresh``."""
+        place = self.root / "training.json"
+        if not place.is_file():
+            write_json(place, {"sweep": str(fresh)})
+        return SweepDir(Path(str(read_json(place)["sweep"])))
+
     def write_settings(self, config: StudyConfig) -> None:
         """Write down the settings."""
         write_text(self.settings, yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True))
@@ -83,6 +95,14 @@ class StudyDir:
         if not values:
             raise RunError("study.yaml is missing", where=str(self.root), remedy="is this a study's folder?")
         return build(StudyConfig, values)
+
+    def changed(self, config: StudyConfig) -> list[str]:
+        """In which settings the study differs from what it was when it last ran; empty for a new one."""
+        if not self.settings.is_file():
+            return []
+        before, now = plain(self.config()), plain(config)
+        keys = [key for key in now if key not in _PLACES and before[key] != now[key]]
+        return [f"{key}: {_shown(before[key])} -> {_shown(now[key])}" for key in keys]
 
     def write_plan(self, plan: Json) -> None:
         """Write down what is expected."""
@@ -105,6 +125,10 @@ class StudyDir:
             raise RunError(
                 f"trials.json is damaged: {error}", where=str(self.root), remedy="run the study again"
             ) from None
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _trial(row: dict[str, Any]) -> Trial:
