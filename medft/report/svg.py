@@ -53,7 +53,7 @@ def forest(bars: Sequence[Bar], unit: str = "") -> str:
         bars: a line each. unit: what all of them are measured in, and so share a scale, with the numbers
             below; empty: each line has a scale of its own, since their units differ.
     """
-    left = max([300, *(CHARACTER * len(bar.name) + 20 for bar in bars)])
+    left = max([110, *(CHARACTER * len(bar.name) + 20 for bar in bars)])
     height = ROW * (len(bars) + 2 + bool(unit))
     right, below = left + 260, ROW * (len(bars) + 1)
     middle, half = (left + right) / 2, (right - left) / 2

@@ -37,7 +37,7 @@ def section(study: Study, arm: Arm | None) -> Section:
     drawn = random.Random(study.config.split_seed).sample(complete, min(study.config.sample, len(complete)))  # noqa: S311
     said = (
         f"{len(drawn)} of {len(complete)} questions of {suite}, drawn by seed {study.config.split_seed}: "
-        f"{arm.cell.label}, seed {record.settings.get('seed')}."
+        f"{arm.name}, seed {record.settings.get('seed')}."
     )
     blocks: list[Block] = [Notice(NOT_ADVICE), Text(said)]
     return Section(heading, [*blocks, *(_shown(*found[item]) for item in drawn)])

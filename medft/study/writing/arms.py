@@ -21,6 +21,10 @@ class Arm:
     """The configuration."""
     trials: tuple[Trial, ...]
     """Its runs, one for each seed."""
+    name: str
+    """What it is called on the page: as much of its label as tells it from the others."""
+    control: str
+    """What its base is called there."""
 
     @cached_property
     def records(self) -> tuple[RunRecord, ...]:
@@ -30,12 +34,12 @@ class Arm:
     @cached_property
     def tuned(self) -> Contender:
         """Its finished runs as one model."""
-        return Contender(self.cell.label, self.records)
+        return Contender(self.name, self.records)
 
     @cached_property
     def base(self) -> Contender:
         """What the same runs were trained from, asked the same items."""
-        return Contender(self.cell.base, self.records, BASE)
+        return Contender(self.control, self.records, BASE)
 
     def seeds_of(self, place: Place) -> list[float]:
         """The value of a metric in each finished run that has it."""
@@ -64,7 +68,13 @@ class Study:
         by_cell: dict[str, list[Trial]] = {}
         for trial in trials:
             by_cell.setdefault(trial.cell.label, []).append(trial)
-        return Study(config, folder, tuple(Arm(own[0].cell, tuple(own)) for own in by_cell.values()))
+        names = _names([own[0].cell for own in by_cell.values()])
+        several = len(config.models) > 1
+        arms = (
+            Arm(own[0].cell, tuple(own), name, own[0].cell.base if several else "base")
+            for own, name in zip(by_cell.values(), names, strict=True)
+        )
+        return Study(config, folder, tuple(arms))
 
     @property
     def finished(self) -> list[Arm]:
@@ -96,11 +106,11 @@ class Study:
         for arm in self.arms:
             for trial in arm.trials:
                 if trial.state != "finished":
-                    yield arm.cell.label, f"seed {trial.seed}", trial.reason or trial.state
+                    yield arm.name, f"seed {trial.seed}", trial.reason or trial.state
                     continue
                 asked = RunRecord(trial.run).suites
                 if lacking := [suite for suite in self.config.suites if suite not in asked]:
-                    yield arm.cell.label, f"seed {trial.seed}", f"not asked: {', '.join(lacking)}"
+                    yield arm.name, f"seed {trial.seed}", f"not asked: {', '.join(lacking)}"
 
     def pairs(self) -> list[tuple[Contender, Contender]]:
         """The comparisons that were asked for, of cells that finished."""
@@ -119,14 +129,28 @@ class Study:
 
     def controls(self) -> list[Contender]:
         """The bases, each once for every data set and prompt that it was asked with."""
-        several = len({(arm.cell.dataset, arm.cell.template) for arm in self.finished}) > 1
-        found: dict[tuple[str, str, str], Contender] = {}
+        asked = [(arm.cell.dataset, arm.cell.template) for arm in self.finished]
+        sets, both = {dataset for dataset, _ in asked}, set(asked)
+        found: dict[str, Contender] = {}
         for arm in self.finished:
-            cell = arm.cell
-            label = f"{cell.base} ({cell.dataset}, {cell.template})" if several else cell.base
-            key = (cell.model, cell.dataset, cell.template)
-            found.setdefault(key, Contender(label, arm.records[:1], BASE))
+            of = [arm.cell.dataset] * (len(both) > 1) + [arm.cell.template] * (len(both) > len(sets))
+            label = f"{arm.control} ({', '.join(of)})" if of else arm.control
+            found.setdefault(label, Contender(label, arm.records[:1], BASE))
         return list(found.values())
+
+
+def _names(cells: Sequence[Cell]) -> list[str]:
+    """The shortest names that tell cells apart: of model, data set and varied settings those that differ,
+    then the template; the whole label where these do not do it."""
+    axes = [[cell.model for cell in cells], [cell.dataset for cell in cells]]
+    keys = dict.fromkeys(key for cell in cells for key in cell.varied)
+    axes += [[f"{key.rsplit('.', 1)[-1]}={cell.varied.get(key, '')}" for cell in cells] for key in keys]
+    for more in ([], [[cell.template for cell in cells]]):
+        used = [axis for axis in (*axes, *more) if len(set(axis)) > 1]
+        names = [", ".join(parts) for parts in zip(*used, strict=True)] or [cells[0].model]
+        if len(set(names)) == len(cells):
+            return names
+    return [cell.label for cell in cells]
 
 
 def values(contender: Contender, place: Place) -> list[float]:

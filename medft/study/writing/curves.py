@@ -62,7 +62,7 @@ def _cost(arm: Arm) -> tuple[str, ...]:
     speed = spread([number(record.summary, "tokens_per_second") for record in arm.records])
     memory = [number(record.summary, "peak_memory_bytes") for record in arm.records]
     return (
-        arm.cell.label,
+        arm.name,
         str(runs),
         duration(seconds),
         duration(seconds / runs),

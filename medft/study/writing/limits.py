@@ -46,7 +46,7 @@ def _figures(outcome: Outcome) -> Iterator[str]:
             )
         if found.skewed:
             yield f"{found.key[3]}: values are very skewed, and the interval may cover less than 95%."
-    seeds = {arm.cell.label: len(arm.records) for arm in outcome.study.finished}
+    seeds = {arm.name: len(arm.records) for arm in outcome.study.finished}
     if single := [label for label, count in seeds.items() if count == 1]:
         yield f"One seed only, so how far a repeat would fall is unknown: {', '.join(single)}."
     elif seeds and min(seeds.values()) < 3:

@@ -10,7 +10,7 @@ from medft.format import UNKNOWN, size
 from medft.publish.card_sections import decontamination, hardware, recipe, sources, versions
 from medft.publish.prompts import prompts
 from medft.report.blocks import Block, Section, Table, Text
-from medft.runs.record import RunRecord
+from medft.runs.record import RunRecord, read_mapping
 from medft.runs.values import mapping, number, strings, text
 from medft.study.writing.arms import Arm, Study
 from medft.study.writing.rows import by_dataset
@@ -43,12 +43,28 @@ def design(study: Study) -> str:
     config = study.config
     varied = "".join(f", {key} ({', '.join(map(str, of))})" for key, of in config.vary.items())
     suite, part, metric = study.primary
+    planned = sized(read_mapping(study.folder.plan))
     return (
         f"{len(study.arms)} cells: models ({', '.join(config.models)}) × data sets "
         f"({', '.join(config.datasets)}) × prompts ({', '.join(config.templates)}){varied}, "
         f"each trained with the seeds {', '.join(map(str, config.seeds))}. "
         "Controls: the base of each model, asked the same items. "
-        f"Primary outcome: {': '.join(filter(None, (suite, part, metric)))}."
+        f"Primary outcome: {': '.join(filter(None, (suite, part, metric)))}. "
+        f"{planned}"
+    )
+
+
+def sized(plan: Json) -> str:
+    """What the items and seeds could show, as it was told before the first run; empty where it was not."""
+    power = mapping(plan, "power")
+    smallest, items = number(power, "smallest"), number(power, "items")
+    if smallest is None or items is None:
+        return ""
+    basis = text(power.get("basis"))
+    unit = f" ({basis})" if basis else " standard deviations of the items' differences"
+    return (
+        f"Planned: {items:,.0f} items and {number(power, 'tests') or 0:.0f} comparisons show a difference of "
+        f"{smallest:.3f}{unit} in four of five studies."
     )
 
 
@@ -128,7 +144,7 @@ def wordings(study: Study) -> Table:
 
 def _recipes(study: Study) -> Iterator[Table]:
     """The settings that all cells share, and those in which they differ."""
-    found = {arm.cell.label: _recipe(arm) for arm in study.finished}
+    found = {arm.name: _recipe(arm) for arm in study.finished}
     keys = list(dict.fromkeys(key for each in found.values() for key in each))
     shared = [key for key in keys if len({each.get(key, "") for each in found.values()}) == 1]
     first = next(iter(found.values()))

@@ -112,7 +112,7 @@ def _extras(study: Study, name: Topic) -> Iterator[Block]:
     if name != "memorization":
         return
     lines = [
-        f"{arm.cell.label}, seed {record.settings.get('seed')}, {suite}: {key}: "
+        f"{arm.name}, seed {record.settings.get('seed')}, {suite}: {key}: "
         + ", ".join(f"{system} {count}" for system, count in extra.items())
         for arm in study.finished
         for record in arm.records

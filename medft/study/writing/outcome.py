@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from medft.evaluation import between
+from medft.evaluation.between import Contender
 from medft.format import UNKNOWN, decimal
 from medft.report import svg
 from medft.report.blocks import Block, Figure, Notice, Section, Table, Text
@@ -36,10 +36,25 @@ class Outcome:
 
     @cached_property
     def _differences(self) -> tuple[list[Finding], list[str]]:
-        place = self.study.primary
-        return between.differences(
-            self.study.pairs(), self.study.config.split_seed, lambda each: each == place
-        )
+        place, seed = self.study.primary, self.study.config.split_seed
+        pairs = [(a, b) for a, b in self.study.pairs() if self._shared(a, b)]
+        return between.differences(pairs, seed, lambda each: each == place)
+
+    def _shared(self, first: Contender, second: Contender) -> bool:
+        """Whether any item was asked of both."""
+        asked = (each.items.get(self.study.primary, {}) for each in (first, second))
+        return bool(set.intersection(*map(set, asked)))
+
+    @cached_property
+    def apart(self) -> int:
+        """Comparisons that cannot be made, since the two have no item in common."""
+        return sum(not self._shared(first, second) for first, second in self.study.pairs())
+
+    @cached_property
+    def one_scale(self) -> bool:
+        """Whether all cells were asked the same items, so that their values rank."""
+        asked = {frozenset(arm.tuned.items.get(self.study.primary, {})) for arm in self.study.finished}
+        return len(asked - {frozenset()}) == 1
 
     @property
     def findings(self) -> list[Finding]:
@@ -62,18 +77,31 @@ class Outcome:
 
     def against_base(self, arm: Arm) -> Finding | None:
         """A cell less its base."""
-        name = f"{arm.cell.label} - {arm.cell.base}"
+        name = f"{arm.name} - {arm.control}"
         return next((found for found in self.findings if found.key[3] == name), None)
 
+    def gain(self, arm: Arm) -> float | None:
+        """What a cell gained over its base, above 0 for the better."""
+        own, base = self.of(arm), estimate(arm.base, self.study.primary)
+        sign = 1 if self.study.higher_is_better else -1
+        return sign * (own.value - base.value) if own and base else None
+
     def ranked(self) -> list[Arm]:
-        """The cells that have the outcome, best first."""
-        known = {arm.cell.label: (found.value, arm) for arm in self.study.arms if (found := self.of(arm))}
-        up = self.study.higher_is_better
-        return [arm for _, arm in sorted(known.values(), key=lambda each: each[0], reverse=up)]
+        """The cells that have the outcome, best first: by value where all were asked the same items, else by
+        their gain."""
+        known = [(arm, found) for arm in self.study.arms if (found := self.of(arm))]
+        sign = 1 if self.study.higher_is_better else -1
+        if self.one_scale:
+            return [arm for arm, _ in sorted(known, key=lambda each: -sign * each[1].value)]
+        return [arm for arm, _ in sorted(known, key=lambda each: -(self.gain(each[0]) or 0.0))]
+
+    def with_bases(self) -> list[tuple[Arm, Finding]]:
+        """The cells with a comparison to their own base, best first."""
+        return [(arm, found) for arm in self.ranked() if (found := self.against_base(arm))]
 
     def between_cells(self) -> list[Finding]:
         """The comparisons that are not with a cell's own base."""
-        own = {f"{arm.cell.label} - {arm.cell.base}" for arm in self.study.arms}
+        own = {f"{arm.name} - {arm.control}" for arm in self.study.arms}
         return [found for found in self.findings if found.key[3] not in own]
 
 
@@ -86,10 +114,13 @@ def section(outcome: Outcome) -> Section:
     if not outcome.decides:
         blocks.append(Notice(WORD_OVERLAP))
     blocks += [main_table(outcome), Text("\n".join([HOW, *outcome.notes]))]
-    if (figure := forest(outcome.findings, outcome.study.higher_is_better, metric)) is not None:
+    if (figure := forest(outcome)) is not None:
         blocks.append(figure)
     if cells := outcome.between_cells():
         blocks += [Text("Cells against each other, on the items that both were asked:"), between.table(cells)]
+    if outcome.apart:
+        said = "were asked no item in common and are not compared; their values do not rank."
+        blocks.append(Text(f"{outcome.apart} pairs {said}"))
     return Section("Primary outcome", blocks)
 
 
@@ -105,15 +136,15 @@ def main_table(outcome: Outcome) -> Table:
 def _row(outcome: Outcome, arm: Arm) -> tuple[str, ...]:
     own, found = outcome.of(arm), outcome.against_base(arm)
     if own is None:
-        return (arm.cell.label, "0", *[UNKNOWN] * 5, f"missing: {_why(outcome.study, arm)}", UNKNOWN)
+        return (arm.name, "0", *[UNKNOWN] * 5, f"missing: {_why(outcome.study, arm)}", UNKNOWN)
     base = estimate(arm.base, outcome.study.primary)
     beside = (found.estimate, found.tested, found.verdict, f"{found.units:,}") if found else (UNKNOWN,) * 4
     seeds = decimal(own.sd) if own.sd is not None else UNKNOWN
-    return (arm.cell.label, str(own.seeds), own.words, seeds, base.words if base else UNKNOWN, *beside)
+    return (arm.name, str(own.seeds), own.words, seeds, base.words if base else UNKNOWN, *beside)
 
 
 def _why(study: Study, arm: Arm) -> str:
-    reasons = [f"{what}: {why}" for label, what, why in study.holes() if label == arm.cell.label]
+    reasons = [f"{what}: {why}" for label, what, why in study.holes() if label == arm.name]
     return "; ".join(reasons) or "the suite does not give this outcome"
 
 
@@ -130,8 +161,8 @@ def sentence(outcome: Outcome) -> str:
     )
     best, found = ranked[0], outcome.against_base(ranked[0])
     if found and (own := outcome.of(best)):
-        said += f" {'The best,' if len(ranked) > 1 else 'It is'} {best.cell.label}"
-        said += f"{', has' if len(ranked) > 1 else ' with'} {own.words}: {found.words} against its base."
+        most = "The best" if outcome.one_scale else "The largest gain"
+        said += f" {f'{most}, {best.name},' if len(ranked) > 1 else 'It'} has {own.words}: {found.words}."
     return f"{said} {_rest(outcome)}".strip()
 
 
@@ -151,20 +182,25 @@ def _cells(count: int) -> str:
     return f"{count} cell{'s' * (count != 1)}"
 
 
-def forest(found: Sequence[Finding], up: bool, unit: str, file: str = "figures/primary.svg") -> Figure | None:
-    """Differences on one scale, to the right is better; None where no interval is known."""
-    bars = [bar for each in found if (bar := _bar(each, up))]
+def forest(outcome: Outcome) -> Figure | None:
+    """Every cell less its base on one scale, to the right is better; None where no interval is known."""
+    up, metric = outcome.study.higher_is_better, outcome.study.primary[2]
+    bars = [bar for arm, found in outcome.with_bases() if (bar := _bar(arm.name, found, up))]
     if not bars:
         return None
-    words = (
-        f"Differences in {unit}, second less first, with 95% intervals. To the right of the line is better."
-    )
-    return Figure(svg.forest(bars, f"better by ({unit})"), words, file)
+    words = f"{metric}: every cell less its base, with 95% intervals. To the right of the line is better."
+    return Figure(svg.forest(bars, f"better by ({metric})"), words, "figures/primary.svg")
 
 
-def _bar(found: Finding, up: bool) -> svg.Bar | None:
+def _bar(name: str, found: Finding, up: bool) -> svg.Bar | None:
     """The difference with its sign so that above 0 is better."""
     if found.low is None or found.high is None:
         return None
     ends = (found.low, found.high) if up else (-found.high, -found.low)
-    return svg.Bar(found.key[3], found.value if up else -found.value, ends[0], ends[1], found.estimate)
+    return svg.Bar(
+        name,
+        found.value if up else -found.value,
+        ends[0],
+        ends[1],
+        found.estimate + " (lower is better)" * (not up),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 
@@ -18,6 +19,7 @@ from medft.study.folder import StudyDir
 from medft.study.writing import (
     answers,
     checklist,
+    conditions,
     curves,
     limits,
     methods,
@@ -35,6 +37,8 @@ from medft.study.writing.others import Others
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.verdict import Judgment, Verdict, decide
 
+LOCAL = re.compile(r"(?<=[=:\[,'\"])[~.]?/(?:[^/\s,\]'\"]+/)*")
+"""The folders of a path in a command, which tell of a machine."""
 TWINS = "Tiny twins were trained: these figures prove the pipeline, and say nothing of any model."
 
 
@@ -74,14 +78,17 @@ def _sections(found: Outcome, rest: Others, judgment: Judgment) -> Iterator[Sect
     yield outcome.section(found)
     yield from others.sections(rest)
     yield rows.contamination(study)
-    if (parts := subgroups.section(study)) is not None:
+    named = [arm for arm in study.finished if arm.cell.label == judgment.verdict.cell]
+    chosen = next(iter([*named, *study.finished]), None)
+    if chosen and (parts := subgroups.section(study, chosen)) is not None:
         yield parts
+    if chosen and (wider := conditions.section(chosen)) is not None:
+        yield wider
     if (training := curves.section(study, study.folder.root)) is not None:
         yield training
     yield curves.cost(study)
     yield ratings.section(study)
-    named = [arm for arm in study.finished if arm.cell.label == judgment.verdict.cell]
-    yield answers.section(study, next(iter([*named, *study.finished]), None))
+    yield answers.section(study, chosen)
     yield rows.section(study)
     yield methods.section(study)
     yield limits.section(found)
@@ -105,12 +112,13 @@ def _repeat(study: Study) -> Section:
     """The command, and which runs the page was made of."""
     folder = shlex.quote(study.folder.root.name)
     said = (
-        f"medft study --config-dir <the folder with study/{folder}.yaml> study={folder}\n"
+        f"{LOCAL.sub('', study.config.again)}\n"
         f"medft replay study={folder}   runs every cell again and says which came out the same\n"
-        "study.yaml beside this page holds all settings; plan.json what was expected before the first run."
+        "Paths are shortened to their last name. study.yaml in the study's folder holds all settings, "
+        "plan.json what was expected before the first run."
     )
     prints = tuple(
-        (arm.cell.label, str(trial.seed), trial.state, "yes" if trial.reused else "no", *_prints(trial))
+        (arm.name, str(trial.seed), trial.state, "yes" if trial.reused else "no", *_prints(trial))
         for arm in study.arms
         for trial in arm.trials
     )

@@ -46,7 +46,7 @@ def _rated(arm: Arm, record: RunRecord) -> Iterator[Block]:
         if not name.endswith(RATED):
             continue
         suite = name.removesuffix(RATED)
-        yield Text(f"{arm.cell.label}, seed {record.settings.get('seed')}, answers to {suite}:")
+        yield Text(f"{arm.name}, seed {record.settings.get('seed')}, answers to {suite}:")
         yield metrics_table(written)
         yield Text("\n".join(strings(written.get("notes"))))
         if (

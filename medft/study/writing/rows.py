@@ -83,7 +83,7 @@ def _asked(study: Study) -> Iterator[tuple[str, str, str, str]]:
     for arm in study.finished:
         for name, suite in arm.records[0].suites.items():
             left_out = "; ".join(f"{why} {n:,}" for why, n in _counts(suite, "left_out").items())
-            yield arm.cell.label, name, _n(suite, "asked"), left_out or "none"
+            yield arm.name, name, _n(suite, "asked"), left_out or "none"
 
 
 def contamination(study: Study) -> Section:

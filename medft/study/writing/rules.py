@@ -24,6 +24,8 @@ Ruling = Literal["kept", "broken", "cannot be judged"]
 class Judged:
     """One rule, applied to one cell."""
 
+    name: str
+    """What it is called."""
     rule: str
     """What must hold."""
     found: str
@@ -46,40 +48,39 @@ def judge(outcome: Outcome, arm: Arm) -> list[Judged]:
 
 
 def _real(arm: Arm) -> Judged:
-    rule = "a real model was trained"
+    name, rule = "real model", "a real model was trained"
     if not arm.records:
-        return Judged(rule, "no run finished", "cannot be judged")
+        return Judged(name, rule, "no run finished", "cannot be judged")
     return (
-        Judged(rule, "a tiny twin: it proves the pipeline", "broken")
+        Judged(name, rule, "a tiny twin: it proves the pipeline", "broken")
         if arm.tiny
-        else Judged(rule, "yes", "kept")
+        else Judged(name, rule, "yes", "kept")
     )
 
 
 def _gain(outcome: Outcome, arm: Arm) -> Judged:
-    rule = "better than its base on the primary outcome, p < 0.05 after Holm's correction"
+    name, rule = "gain", "better than its base on the primary outcome, p < 0.05 after Holm's correction"
     found = outcome.against_base(arm)
     if found is None:
-        return Judged(rule, "the outcome is missing, of the cell or of its base", "cannot be judged")
+        return Judged(name, rule, "the outcome is missing, of the cell or of its base", "cannot be judged")
     if not outcome.decides:
-        return Judged(rule, f"{found.words}; words in common decide nothing", "cannot be judged")
+        return Judged(name, rule, f"{found.words}; words in common decide nothing", "cannot be judged")
     if found.verdict == "too few items":
-        return Judged(rule, f"{found.words}; at least {FEWEST} are needed", "cannot be judged")
-    return Judged(rule, found.words, "kept" if found.verdict == "better" else "broken")
+        return Judged(name, rule, f"{found.words}; at least {FEWEST} are needed", "cannot be judged")
+    return Judged(name, rule, found.words, "kept" if found.verdict == "better" else "broken")
 
 
 def _seeds(outcome: Outcome, arm: Arm) -> Judged:
-    rule = "gain beyond the noise of seeds: one more seed would be expected to gain, too (95%)"
+    name, rule = "seeds", "gain beyond the noise of seeds: one more seed would be expected to gain, too (95%)"
     if not outcome.study.config.rules.noise:
-        return Judged("gain beyond the noise of seeds", "switched off by rules.noise=false", "kept")
+        return Judged(name, rule, "switched off by rules.noise=false", "kept")
     gains, floor = seed_gains(outcome.study, arm), noise_floor(seed_gains(outcome.study, arm))
     if floor is None:
-        return Judged(
-            rule, f"{len(gains)} seed{'s' * (len(gains) != 1)}: no spread is known", "cannot be judged"
-        )
+        count = f"{len(gains)} seed{'s' * (len(gains) != 1)}"
+        return Judged(name, rule, f"{count}: no spread is known", "cannot be judged")
     gain = sum(gains) / len(gains)
     words = f"gain {gain:+.3f}, noise floor {floor:.3f} ({len(gains)} seeds)"
-    return Judged(rule, words, "kept" if gain > floor else "broken")
+    return Judged(name, rule, words, "kept" if gain > floor else "broken")
 
 
 def seed_gains(study: Study, arm: Arm) -> list[float]:
@@ -109,24 +110,24 @@ def noise_floor(gains: Sequence[float]) -> float | None:
 def _no_worse(study: Study, arm: Arm, suites: Sequence[str], margin: float, what: str) -> Iterator[Judged]:
     """No metric of these suites worse than the base by more than the margin."""
     if not suites:
-        yield Judged(f"no {what} suite worse", f"the study asks no {what} suite", "cannot be judged")
+        yield Judged(what, f"no {what} suite worse", f"the study asks no {what} suite", "cannot be judged")
     for suite in suites:
         rule = f"{suite}: no metric worse than the base by more than {margin:g}"
         places = [place for place in arm.tuned.figures if place[0] == suite]
         wanted = set(judged(places))
         found = _changes(study, arm, wanted)
         if not found:
-            yield Judged(rule, "it was not asked of both", "cannot be judged")
+            yield Judged(suite, rule, "it was not asked of both", "cannot be judged")
             continue
         ruled = [(change, _ruling(change, margin, study.higher(change.key[:3]))) for change in found]
         worst = next(
             (each for kind in ("broken", "cannot be judged") for each in ruled if each[1] == kind), None
         )
         if worst is None:
-            yield Judged(rule, f"{len(found)} metrics; {_lowest(study, found)}", "kept")
+            yield Judged(suite, rule, f"{_lowest(study, found)}", "kept")
             continue
         change, ruling = worst
-        yield Judged(rule, _said(change, margin, ruling), ruling)
+        yield Judged(suite, rule, _said(change, margin, ruling), ruling)
 
 
 def _changes(study: Study, arm: Arm, wanted: set[Place]) -> list[Finding]:
@@ -161,21 +162,22 @@ def _said(change: Finding, margin: float, ruling: Ruling) -> str:
 def _lowest(study: Study, found: Sequence[Finding]) -> str:
     """The change that was least for the better."""
     worst = min(found, key=lambda each: each.value if study.higher(each.key[:3]) else -each.value)
-    return f"least good: {worst.name} {worst.estimate}"
+    of = f"of {len(found)} metrics the least good" if len(found) > 1 else "the metric"
+    return f"{of}: {worst.name} {worst.estimate}"
 
 
 def _merged(arm: Arm, least: float) -> Judged:
-    rule = f"merged weights keep {least:.0%} of the gain"
+    name, rule = "merge", f"merged weights keep {least:.0%} of the gain"
     merges = [mapping(record.summary, "merge") for record in arm.records]
     shares = [_share(merge) for merge in merges]
     if not merges or not all(merges):
-        return Judged(rule, "not merged", "cannot be judged")
+        return Judged(name, rule, "not merged", "cannot be judged")
     known = [share for share in shares if share is not None]
     if len(known) < len(shares):
         lacking = next(merge for merge, share in zip(merges, shares, strict=True) if share is None)
-        return Judged(rule, kept(lacking), "cannot be judged")
+        return Judged(name, rule, kept(lacking), "cannot be judged")
     worst = min(range(len(known)), key=known.__getitem__)
-    return Judged(rule, kept(merges[worst]), "kept" if known[worst] >= least else "broken")
+    return Judged(name, rule, kept(merges[worst]), "kept" if known[worst] >= least else "broken")
 
 
 def _share(merge: Json) -> float | None:

@@ -31,14 +31,14 @@ class About:
     """The gold answer."""
 
 
-def section(study: Study) -> Section | None:
-    """A table of all cells, and a forest plot of the first; None where no cell has subgroups."""
+def section(study: Study, chosen: Arm) -> Section | None:
+    """A table of all cells, and a forest plot of the chosen one; None where no cell has subgroups."""
     rows, bars = [], []
-    for number, arm in enumerate(study.finished):
+    for arm in study.finished:
         for name, units, found in _subgroups(study, arm):
             said = interval(found.value, found.low, found.high, "+")
-            rows.append((arm.cell.label, name, said, f"{units:,}"))
-            if not number and found.low is not None and found.high is not None:
+            rows.append((arm.name, name, said, f"{units:,}"))
+            if arm is chosen and found.low is not None and found.high is not None:
                 ends = (found.low, found.high) if study.higher_is_better else (-found.high, -found.low)
                 value = found.value if study.higher_is_better else -found.value
                 bars.append(svg.Bar(name, value, *ends, said))
@@ -48,8 +48,8 @@ def section(study: Study) -> Section | None:
     table = Table(("cell", "subgroup", "difference to base", "independent items"), tuple(rows))
     if not bars:
         return Section("Subgroups", [*blocks, table])
-    first, metric = study.finished[0].cell.label, study.primary[2]
-    words = f"{first}: difference to its base in {metric} by subgroup; to the right is better."
+    metric = study.primary[2]
+    words = f"{chosen.name}: difference to its base in {metric} by subgroup; to the right is better."
     drawing = svg.forest(bars, f"better by ({metric})")
     return Section("Subgroups", [*blocks, Figure(drawing, words, "figures/subgroups.svg"), table])
 

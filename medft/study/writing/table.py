@@ -47,7 +47,7 @@ def _rows(found: Outcome, rest: Others, arm: Arm) -> Iterator[dict[str, Cell]]:
             "seeds": own.seeds,
             "items": own.items,
             "base": base.value if base else None,
-            **_difference(known.get((*place, f"{arm.cell.label} - {arm.cell.base}"))),
+            **_difference(known.get((*place, f"{arm.name} - {arm.control}"))),
         }
 
 

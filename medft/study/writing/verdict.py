@@ -63,10 +63,17 @@ def section(judgment: Judgment) -> Section:
     blocks: list[Block] = [Notice(verdict.words)]
     if not verdict.ship:
         blocks.append(Text("Held back by:\n" + "\n".join(f"· {reason}" for reason in verdict.reasons)))
-    rows = tuple(
-        (arm.cell.label, rule.rule, rule.found, rule.ruling)
-        for arm, rules in judgment.rules
-        for rule in rules
-    )
-    blocks += [Table(("cell", "rule", "found", "ruling"), rows), Text(HOW)] if rows else []
-    return Section("Verdict", blocks)
+    for arm, rules in judgment.rules:
+        if arm.cell.label == verdict.cell:
+            rows = tuple((rule.rule, rule.found, rule.ruling) for rule in rules)
+            blocks.append(Table(("rule", f"found for {arm.name}", "ruling"), rows))
+    if len(judgment.rules) > 1:
+        blocks += [Text("All cells, best first:"), _all(judgment)]
+    return Section("Verdict", [*blocks, Text(HOW)])
+
+
+def _all(judgment: Judgment) -> Table:
+    """A row per rule, a column per cell."""
+    names = [rule.name for rule in judgment.rules[0][1]]
+    rows = tuple((name, *(rules[at].ruling for _, rules in judgment.rules)) for at, name in enumerate(names))
+    return Table(("rule", *(arm.name for arm, _ in judgment.rules)), rows)
