@@ -15,7 +15,7 @@ ROW = 22
 CHARACTER = 7.2
 """Width of a letter, as far as room has to be made for it."""
 _TEMPLATES = Path(__file__).parent / "templates"
-_LIGHT = "--ink: #1a1a1a; --gray: #5d5d5d; --rule: #d9d9d9; --soft: #f5f6f7; font-size: 13px;"
+_LIGHT = "--ink: #1a1a1a; --gray: #5d5d5d; --rule: #d9d9d9; --soft: #f5f6f7; font-family: sans-serif;"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +129,11 @@ def grid(title: str, rows: Sequence[str], columns: Sequence[str], counts: Sequen
 
 def standalone(figure: str) -> str:
     """A drawing as a file of its own, dark on white wherever it is shown."""
-    style = (_TEMPLATES / "figure.css").read_text("utf-8").replace("svg.figure ", "")
+    style = (_TEMPLATES / "figure.css").read_text("utf-8")
     frame = figure.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
     head, _, rest = frame.partition(">")
     paper = '<rect width="100%" height="100%" fill="#fff" />'
-    return f"{head}><style>svg {{ {_LIGHT} font-family: sans-serif }}\n{style}</style>{paper}{rest}"
+    return f"{head}><style>{style}\nsvg.figure {{ {_LIGHT} }}</style>{paper}{rest}"
 
 
 def canvas(width: float, height: float, name: str) -> Element:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from medft.evaluation.items import write_items
 from medft.evaluation.leaks import RUN
-from medft.evaluation.measures import Measure, summarize
+from medft.evaluation.measures import Measure, Metric, summarize
 from medft.files import write_json
 from medft.runs import RunDir
 from medft.study.cells import Cell, Trial, cells
@@ -99,11 +100,16 @@ def config(tmp_path: Path, **more: Any) -> StudyConfig:
 
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
-    """Builds the study: ``build(failed={("8", 2): "out of memory"}, regression=-0.01, scale="full")``."""
+    """Builds the study: ``build(failed={("8", 2): "out of memory"}, change=-0.01, scale="tiny")``."""
+    return builder(tmp_path)
+
+
+def builder(tmp_path: Path) -> Build:
+    """What the fixture ``build`` gives."""
 
     def built(
         failed: dict[tuple[str, int], str] | None = None,
-        regression: float = 0.0,
+        change: float = 0.0,
         scale: str = "full",
         gain: dict[str, float] | None = None,
         **settings: Any,
@@ -119,7 +125,7 @@ def build(tmp_path: Path) -> Build:
                     continue
                 run = _run(root, cell, seed, scale)
                 shift = (gain or GAIN)[cell.varied["lora.r"]] + SEED_SHIFT.get(seed, 0.0)
-                _evaluated(run, shift, regression)
+                _evaluated(run, shift, change)
                 trials.append(Trial(cell, seed, run, "finished"))
         folder = StudyDir(asked.artifacts / "studies" / asked.name)
         folder.root.mkdir(parents=True)
@@ -142,7 +148,14 @@ def _run(root: Path, cell: Cell, seed: int, scale: str) -> RunDir:
     return run
 
 
-def _evaluated(run: RunDir, gain: float, regression: float) -> None:
+def _evaluated(run: RunDir, gain: float, change: float) -> None:
+    for name, (kind, most, metrics) in _suites(round(gain, 6), change).items():
+        _write(run, name, metrics, kind, most)
+    _write_answers(run, items())
+
+
+@functools.cache
+def _suites(gain: float, change: float) -> dict[str, tuple[str, int | None, list[Metric]]]:
     """Three suites: what was gained in bits per byte, a change of accuracy elsewhere, and safe answers."""
     noise = np.random.default_rng(3).normal(0, 0.02, ITEMS)
     bits = {"base": list(BASE), "tuned": list(BASE - gain + noise)}
@@ -154,27 +167,27 @@ def _evaluated(run: RunDir, gain: float, regression: float) -> None:
         Measure("ROUGE-L", "mean", rouge, items=of),
         Measure(RUN, "mean", runs, None, False, "", of),
     ]
-    _write(run, "heldout", heldout, "text", 256)
-    _write_answers(run, of)
-    many = items(400, "e")
     hits = [number % 2 == 0 for number in range(400)]
-    change = round(abs(regression) * 400)
-    other = [hit != (index < 2 * change and hit == (regression < 0)) for index, hit in enumerate(hits)]
+    moved = 2 * round(abs(change) * 400)
+    other = [hit != (index < moved and hit == (change < 0)) for index, hit in enumerate(hits)]
     accuracy = {"base": list(map(float, hits)), "tuned": list(map(float, other))}
-    _write(
-        run, "elsewhere", [Measure("acc", "share", accuracy, group="all tasks", items=many)], "harness", None
-    )
+    elsewhere = Measure("acc", "share", accuracy, group="all tasks", items=items(400, "e"))
     safe = {"base": [1.0] * 30 + [0.0] * 10, "tuned": [1.0] * 32 + [0.0] * 8}
-    _write(run, "harm", [Measure("safe answers", "share", safe, items=items(40, "s"))], "safety", 200)
+    harm = Measure("safe answers", "share", safe, items=items(40, "s"))
+    return {
+        "heldout": ("text", 256, [summarize(each, 0) for each in heldout]),
+        "elsewhere": ("harness", None, [summarize(elsewhere, 0)]),
+        "harm": ("safety", 200, [summarize(harm, 0)]),
+    }
 
 
-def _write(run: RunDir, name: str, measures: list[Measure], kind: str, most: int | None) -> None:
-    metrics = [summarize(measure, 0) for measure in measures]
+def _write(run: RunDir, name: str, metrics: list[Metric], kind: str, most: int | None) -> None:
+    asked = len(metrics[0].per_item.items) if metrics[0].per_item else 0
     sampling = None if most is None else {"max_new_tokens": most, "temperature": 0.0}
     suite = {"kind": kind, "max_new_tokens": most, "dataset": None}
     write_json(
         run.evaluation / f"{name}.json",
-        {"suite": name, "date": "2026-11-20", "tiny": False, "asked": len(measures[0].items), "left_out": {},
+        {"suite": name, "date": "2026-11-20", "tiny": False, "asked": asked, "left_out": {},
          "notes": ["Prompts: 1e48c4d68bbe (digest of all their words)."], "extras": {}, "weights": "adapter",
          "figures": [metric.to_json() for metric in metrics],
          "settings": {"suite": suite, "sampling": sampling, "seed": 0}},

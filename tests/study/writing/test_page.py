@@ -2,15 +2,116 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from medft.study.folder import StudyDir
+from medft.study.writing import answers
+from medft.study.writing.arms import Study
+from medft.study.writing.outcome import Outcome
 from medft.study.writing.page import write_study
-from tests.study.writing.conftest import Build
+from tests.study.writing.conftest import Build, builder
+from tests.support.browser import chromium
+
+DRAWINGS = ("primary", "subgroups", "curves", "flow-sample")
 
 
-def test_the_folder_holds_the_page_its_drawings_and_its_numbers(build: Build) -> None:
-    config, folder, trials = build(failed={("8", 2): "out of memory"})
-    verdict = write_study(config, folder, trials)
-    assert verdict.ship
-    written = {str(path.relative_to(folder.root)) for path in folder.root.rglob("*") if path.is_file()}
-    drawings = {f"figures/{name}.svg" for name in ("primary", "subgroups", "curves", "flow-sample")}
-    assert {"study.html", "study.md", "study.csv", "study.tex", *drawings} <= written
-    assert "out of memory" in folder.page("md").read_text()
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> StudyDir:
+    """The folder of a study with a hole; the last test adds ratings to it."""
+    config, folder, trials = builder(tmp_path_factory.mktemp("study"))(
+        failed={("8", 2): "out of memory"},
+        overrides=("study=small", "paths.sample=/home/ward/secret/rows.csv"),
+    )
+    assert write_study(config, folder, trials).ship
+    return folder
+
+
+def test_the_folder_tells_the_same_in_four_forms(written: StudyDir) -> None:
+    page, text = written.page("html").read_text(), written.page("md").read_text()
+    for words in (
+        "Ship: mistral × sample",
+        "out of memory",
+        "TRIPOD-LLM",
+        "CHART",
+        "Named in advance",
+        "rows.csv",
+    ):
+        assert words in page and words in text.replace("\\_", "_"), words
+    assert "/home/ward" not in page + text, "a path tells of a machine"
+    figures = {path.stem for path in written.figures.glob("*.svg")}
+    assert figures == set(DRAWINGS)
+    for name in DRAWINGS:
+        assert f"figures/{name}.svg" in text
+        ElementTree.parse(written.figures / f"{name}.svg")  # noqa: S314 - our own
+    rows = list(csv.DictReader(written.page("csv").open(encoding="utf-8")))
+    first = next(row for row in rows if row["outcome"] == "primary" and row["lora.r"] == "16")
+    found = Outcome(Study.of(written.config(), written, written.trials()))
+    best = found.ranked()[0]
+    estimate, against = found.of(best), found.against_base(best)
+    assert estimate is not None and against is not None
+    assert float(first["value"]) == pytest.approx(estimate.value)
+    assert float(first["difference"]) == pytest.approx(against.value)
+    assert f"{estimate.value:.3f}" in text and f"{against.value:+.3f}" in text
+    tex = written.page("tex").read_text()
+    assert tex.count(r"\toprule") == tex.count(r"\bottomrule") >= 4
+    assert f"{estimate.value:.3f}" in tex
+
+
+def test_the_page_reads_on_a_telephone_and_loads_nothing(written: StudyDir) -> None:
+    with chromium() as browser:
+        for width in (400, 1100):
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            asked: list[str] = []
+            said: list[str] = []
+            page.on("request", lambda request, asked=asked: asked.append(request.url))
+            page.on("console", lambda message, said=said: said.append(message.text))
+            page.goto(written.page("html").as_uri())
+            assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+            assert said == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            for name in ("Verdict", "Limitations"):
+                page.get_by_role("navigation").get_by_role("link", name=name, exact=True).click()
+                assert page.get_by_role("heading", name=name, exact=True).is_visible()
+            letters = page.locator("svg.figure text").first
+            assert letters.bounding_box()["height"] > 9, "figures are scrolled, not shrunk"
+            assert page.locator(".chart canvas").count() == 1
+
+
+def test_texts_of_the_data_are_text(written: StudyDir) -> None:
+    page = written.page("html").read_text()
+    assert "tuned says &lt;b&gt;" in page and "tuned says <b>" not in page
+    assert len(re.findall(r"What is sign (\d+)\?", page)) == 3
+
+
+def test_answers_under_closed_licenses_are_not_shown(build: Build) -> None:
+    config, folder, trials = build()
+    for trial in trials:
+        closed = trial.run.config.read_text().replace("CC-BY-NC-4.0", "PhysioNet Credentialed")
+        trial.run.config.write_text(closed)
+    study = Study.of(config, folder, trials)
+    said = str(answers.section(study, study.arms[0]).blocks)
+    assert "tuned says" not in said
+    assert "gives no right to pass its texts on" in said
+
+
+def test_ratings_join_the_page(written: StudyDir) -> None:
+    trials = written.trials()
+    folder = trials[-1].run.evaluation
+    note = "Agreement on preference: Krippendorff's alpha 0.400 [0.100, 0.700], over items."
+    rating = {"suite": "heldout.rating", "date": "2026-11-21", "asked": 4, "left_out": {}, "figures": [],
+              "extras": {}, "notes": ["2 raters, 8 votes.", note]}  # fmt: skip
+    (folder / "heldout.rating.json").write_text(json.dumps(rating))
+    (folder / "rating").mkdir()
+    (folder / "rating" / "heldout.disagreements.csv").write_text(
+        "item,rater,preferred\nq1,anna,base\nq1,ben,tuned\n"
+    )
+    write_study(written.config(), written, trials)
+    text = written.page("md").read_text()
+    assert "alpha 0.400" in text and "| q1 | ben | tuned |" in text
+    assert "7biii | Whether those who judged were blind to the model | Blind ratings" in text
+    assert "No person has rated" not in text
