@@ -81,8 +81,7 @@ def _study(config: StudyConfig, folder: StudyDir, screen: Screen) -> int:
     with screen.waiting("opening suites"):
         asked = asking.open_all(config, expected)
         outcomes = asking.primary(config, asked)
-    sweep = running.own_sweep(config, folder)
-    found = running.standing(config, expected, sweep)
+    found = running.standing(config, expected, folder)
     plan = planning.make(config, expected, found, asked, outcomes)
     folder.write_settings(config)
     folder.write_plan(plan.to_json())
@@ -94,8 +93,8 @@ def _study(config: StudyConfig, folder: StudyDir, screen: Screen) -> int:
     if config.plan_only:
         screen.say(f"next    {config.again.replace('plan_only=true', '').rstrip()}")
         return SHIP
-    ended = running.train(config, sweep, found, screen)
-    found = running.standing(config, expected, sweep)
+    ended = running.train(config, folder, found, screen)
+    found = running.standing(config, expected, folder)
     folder.write_trials(found)
     if ended:
         ended, found = running.evaluate(config, folder, found, screen)
