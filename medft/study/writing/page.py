@@ -1,25 +1,125 @@
-"""The page of a study."""
+"""The folder of a study: one page as HTML and Markdown, its drawings, and the numbers as csv and LaTeX."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import shlex
+from collections.abc import Iterator, Sequence
 
+from medft.evaluation.report import NOT_ADVICE
+from medft.files import write_text
+from medft.report import svg
+from medft.report.blocks import Block, Figure, Notice, Section, Table, Text
+from medft.report.html import page
+from medft.report.markdown import document
+from medft.runs.record import FINGERPRINTS, RunRecord
 from medft.study.cells import Trial
 from medft.study.config import StudyConfig
 from medft.study.folder import StudyDir
+from medft.study.writing import (
+    answers,
+    checklist,
+    curves,
+    limits,
+    methods,
+    others,
+    outcome,
+    ratings,
+    rows,
+    subgroups,
+    table,
+    verdict,
+)
+from medft.study.writing.arms import Study
+from medft.study.writing.known import known
+from medft.study.writing.others import Others
+from medft.study.writing.outcome import Outcome
+from medft.study.writing.verdict import Judgment, Verdict, decide
 
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Ship or not."""
-
-    ship: bool
-    """Whether to."""
-    reasons: tuple[str, ...]
-    """Why."""
+TWINS = "Tiny twins were trained: these figures prove the pipeline, and say nothing of any model."
 
 
 def write_study(config: StudyConfig, folder: StudyDir, trials: Sequence[Trial]) -> Verdict:
-    """Nothing yet."""
-    return Verdict(False, ("nothing is written yet",))
+    """Write study.html, study.md, study.csv, study.tex and figures/ from what the trials left.
+
+    Args:
+        config: the settings. folder: where it is written. trials: every run, finished or not.
+
+    Returns:
+        what the rules say.
+
+    Raises:
+        RunError: a run folder is damaged.
+    """
+    study = Study.of(config, folder, trials)
+    found, rest = Outcome(study), Others(study)
+    judgment = decide(found)
+    title = f"Study {config.name}"
+    shown = list(_sections(found, rest, judgment))
+    for section in shown:
+        for block in section.blocks:
+            if isinstance(block, Figure) and block.file:
+                write_text(folder.root / block.file, svg.standalone(block.svg))
+    write_text(folder.page("html"), page(title, shown))
+    write_text(folder.page("md"), document(title, shown))
+    write_text(folder.page("csv"), table.csv_of(found, rest))
+    write_text(folder.page("tex"), table.latex_of(found, rest))
+    return judgment.verdict
+
+
+def _sections(found: Outcome, rest: Others, judgment: Judgment) -> Iterator[Section]:
+    """The page in reading order: what came out, why it may be believed, how it was done."""
+    study = found.study
+    yield Section("", list(_opening(found)))
+    yield verdict.section(judgment)
+    yield outcome.section(found)
+    yield from others.sections(rest)
+    yield rows.contamination(study)
+    if (parts := subgroups.section(study)) is not None:
+        yield parts
+    if (training := curves.section(study, study.folder.root)) is not None:
+        yield training
+    yield curves.cost(study)
+    yield ratings.section(study)
+    named = [arm for arm in study.finished if arm.cell.label == judgment.verdict.cell]
+    yield answers.section(study, next(iter([*named, *study.finished]), None))
+    yield rows.section(study)
+    yield methods.section(study)
+    yield limits.section(found)
+    yield _repeat(study)
+    yield from checklist.sections(known(found))
+
+
+def _opening(found: Outcome) -> Iterator[Block]:
+    study = found.study
+    yield Notice(NOT_ADVICE)
+    if any(arm.tiny for arm in study.arms):
+        yield Notice(TWINS)
+    if holes := list(study.holes()):
+        yield Notice(
+            f"{len(holes)} of {sum(len(arm.trials) for arm in study.arms)} runs are missing or not whole."
+        )
+        yield Table(("cell", "run", "why it is missing"), tuple(holes))
+
+
+def _repeat(study: Study) -> Section:
+    """The command, and which runs the page was made of."""
+    folder = shlex.quote(study.folder.root.name)
+    said = (
+        f"medft study --config-dir <the folder with study/{folder}.yaml> study={folder}\n"
+        f"medft replay study={folder}   runs every cell again and says which came out the same\n"
+        "study.yaml beside this page holds all settings; plan.json what was expected before the first run."
+    )
+    prints = tuple(
+        (arm.cell.label, str(trial.seed), trial.state, "yes" if trial.reused else "no", *_prints(trial))
+        for arm in study.arms
+        for trial in arm.trials
+    )
+    return Section(
+        "How to repeat it",
+        [Text(said), Table(("cell", "seed", "state", "was there before", "run", *FINGERPRINTS), prints)],
+    )
+
+
+def _prints(trial: Trial) -> list[str]:
+    known_prints = RunRecord(trial.run).fingerprints
+    return [trial.run.name, *(known_prints.get(kind, "-")[:8] for kind in FINGERPRINTS)]
