@@ -135,7 +135,7 @@ def _conclude(config: StudyConfig, folder: StudyDir, found: Sequence[Trial], scr
     if not any(trial.state == "finished" for trial in found):
         raise RunError("no run has finished, so there is nothing to write up", where=str(folder.root))
     verdict = write_study(config, folder, found)
-    screen.line("verdict", "ship" if verdict.ship else "do not ship")
+    screen.line("verdict", verdict.words)
     for reason in verdict.reasons:
         screen.line("", reason)
     screen.line("wrote", ", ".join(str(folder.page(kind)) for kind in ("html", "md", "csv", "tex")))
