@@ -12,7 +12,7 @@ from medft.errors import ConfigError, RunError
 from medft.files import take
 from medft.screen import Screen
 from medft.study import asking, planning, running
-from medft.study.cells import Trial, cells, comparisons
+from medft.study.cells import Trial, cells, comparisons, idle
 from medft.study.config import StudyConfig
 from medft.study.expected import Expected
 from medft.study.folder import StudyDir
@@ -75,6 +75,8 @@ def _study(config: StudyConfig, folder: StudyDir, screen: Screen) -> int:
     for line in changed:
         screen.line("changed", line)
     wanted = cells(config)
+    for name in idle(config):
+        screen.line("notice", f"the words under where.{name} have no effect: the study has no {name}")
     comparisons(config, wanted)
     asking.asked_words(config)
     expected = look(config, wanted, screen)
