@@ -51,7 +51,7 @@ def test_its_words_are_those_of_a_training(tmp_path: Path) -> None:
 
 
 def test_words_for_what_the_study_has_not_are_refused() -> None:
-    with pytest.raises(ConfigError, match="'where' has words for 'llama'.* Did you mean 'llama2'"):
+    with pytest.raises(ConfigError, match="'where' has words for 'llama'"):
         cells(settings("study", [*MINE, "where.llama=lora.r=8"]))
     config = settings("study", [*MINE, "where.llama2=lora.r=8"])
     assert len(cells(config)) == 4 and idle(config) == ["llama2"]
