@@ -61,6 +61,16 @@ def asked_words(study: StudyConfig) -> list[str]:
     return [*common[:1], *_paths(study, built.suite), *common[1:], *places]
 
 
+def evaluation(study: StudyConfig) -> Evaluation:
+    """The settings of `medft evaluate`, built.
+
+    Raises:
+        ConfigError: as ``asked_words``.
+    """
+    built: Evaluation = settings("evaluate", asked_words(study))
+    return built
+
+
 def command(study: StudyConfig, runs: Sequence[RunDir], beside: Sequence[RunDir] = ()) -> list[str]:
     """The command line that asks ``runs``, the same items as those ``beside``."""
     named = {"run": runs, "beside": beside}
@@ -74,7 +84,7 @@ def open_all(study: StudyConfig, cells: Sequence[Expected]) -> list[Asked]:
     Raises:
         ConfigError: suites that cannot be asked, all of them, each with its reason.
     """
-    built: Evaluation = settings("evaluate", asked_words(study))
+    built = evaluation(study)
     trained_on = union([cell.train for cell in cells])
     found: list[Asked] = []
     wrong: dict[str, str] = {}

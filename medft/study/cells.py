@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from medft.compose import group_options
+from medft.config import nearest
 from medft.errors import ConfigError
 from medft.overrides import value_of, written
 from medft.runs import RunDir
@@ -60,18 +62,27 @@ def cells(config: StudyConfig) -> list[Cell]:
     """Every combination of models, data sets, templates and varied settings, each once.
 
     Raises:
-        ConfigError: words for a model, data set or template that the study does not have.
+        ConfigError: words for what is no model, data set or template.
     """
-    known = {*config.models, *config.datasets, *config.templates}
-    if strange := [name for name in config.where if name not in known]:
+    options = group_options(config.own_files)
+    known = [name for group in ("model", "dataset", "template") for name in options[group]]
+    if strange := [name for name in idle(config) if name not in known]:
+        near = nearest(strange[0], known)
         raise ConfigError(
-            f"'where' has words for '{strange[0]}', which is no model, data set or template of the study",
+            f"'where' has words for '{strange[0]}', which is no model, data set or template."
+            + (f" Did you mean '{near}'?" if near else ""),
             where=config.name,
-            remedy=f"one of: {', '.join(sorted(known))}",
         )
     axes = (config.models, config.datasets, config.templates, *config.vary.values())
     found = (_cell(config, *map(_word, combination)) for combination in itertools.product(*axes))
     return list({cell.overrides: cell for cell in found}.values())
+
+
+def idle(config: StudyConfig) -> list[str]:
+    """The names under ``where`` that the study does not have, whose words have no effect."""
+    return [
+        name for name in config.where if name not in (*config.models, *config.datasets, *config.templates)
+    ]
 
 
 def trials(config: StudyConfig, of: Sequence[Cell]) -> Iterator[tuple[Cell, int, tuple[str, ...]]]:

@@ -89,7 +89,7 @@ class StudyConfig:
     rules: Rules = field(default_factory=Rules)
     """What the verdict rests on."""
     hours: Positive | None = None
-    """Budget of computing, all processes together: no run starts once it is spent. null: none."""
+    """Budget of training, all processes together: no run starts once it is spent. null: none."""
     launch: Words = ()
     """How runs are started: words for Hydra's launchers, such as `hydra/launcher=joblib`; empty: one after
     the other, on a GPU of its own each."""

@@ -74,12 +74,21 @@ class StudyDir:
         """study.html, study.md, study.csv, study.tex."""
         return self.root / f"study.{suffix}"
 
-    def sweep(self, fresh: Path) -> SweepDir:
-        """The sweep that the study's own runs are jobs of: the one written down, or from now on ``fresh``."""
-        place = self.root / "training.json"
-        if not place.is_file():
-            write_json(place, {"sweep": str(fresh)})
-        return SweepDir(Path(str(read_json(place)["sweep"])))
+    @property
+    def sweep(self) -> SweepDir | None:
+        """The sweep that the study's own runs are jobs of; None before the first of them."""
+        if not self._training.is_file():
+            return None
+        root = Path(str(read_json(self._training).get("sweep")))
+        return SweepDir(root) if root.is_dir() else None
+
+    def write_sweep(self, sweep: SweepDir) -> None:
+        """Write down the sweep that the study's own runs are jobs of."""
+        write_json(self._training, {"sweep": str(sweep.root)})
+
+    @property
+    def _training(self) -> Path:
+        return self.root / "training.json"
 
     def write_settings(self, config: StudyConfig) -> None:
         """Write down the settings."""
@@ -100,9 +109,9 @@ class StudyDir:
         """In which settings the study differs from what it was when it last ran; empty for a new one."""
         if not self.settings.is_file():
             return []
-        before, now = plain(self.config()), plain(config)
-        keys = [key for key in now if key not in _PLACES and before[key] != now[key]]
-        return [f"{key}: {_shown(before[key])} -> {_shown(now[key])}" for key in keys]
+        before, now = read_mapping(self.settings), plain(config)
+        keys = [key for key in now if key not in _PLACES and before.get(key) != now[key]]
+        return [f"{key}: {_shown(before.get(key))} -> {_shown(now[key])}" for key in keys]
 
     def write_plan(self, plan: Json) -> None:
         """Write down what is expected."""

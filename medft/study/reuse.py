@@ -26,7 +26,7 @@ class Finished:
     fingerprints: Mapping[str, str]
     """Those that are known."""
     merged: bool
-    """Whether it has merged weights that were checked."""
+    """Whether its weights were merged, or could not be."""
 
 
 def finished(artifacts: Path) -> list[Finished]:
@@ -36,7 +36,7 @@ def finished(artifacts: Path) -> list[Finished]:
         with contextlib.suppress(RunError):
             record = RunRecord(run)
             if run.summary.is_file() and run.adapter.is_dir():
-                merged = bool(mapping(record.summary, "merge"))
+                merged = bool(mapping(record.summary, "merge") or record.summary.get("merge_failed"))
                 found.append(
                     Finished(run, _that_train(flatten(record.settings)), record.fingerprints, merged)
                 )
@@ -53,6 +53,15 @@ def same(expected: Expected, seed: int, runs: Sequence[Finished]) -> RunDir | No
         if prints == expected.fingerprints and (each.merged or not merges) and _equal(wanted, each.settings):
             return each.run
     return None
+
+
+def begun(expected: Expected, run: RunDir) -> bool:
+    """Whether an unfinished run, where it is there, can be gone on with: on the same data, prompt and
+    tokenizer."""
+    if run.summary.is_file():
+        return False  # it finished as something else
+    known = RunRecord(run).fingerprints
+    return all(known.get(key, value) == value for key, value in expected.fingerprints.items())
 
 
 def _that_train(settings: Mapping[str, object]) -> dict[str, object]:

@@ -8,9 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from medft.aliases import Json
+from medft.config import plain
 from medft.errors import RunError
 from medft.files import stamp, unused
 from medft.runs import RunDir
+from medft.runs.record import RunRecord
+from medft.runs.values import mapping
 from medft.screen import Screen
 from medft.study import asking, reuse
 from medft.study.cells import Trial, trials
@@ -25,47 +29,48 @@ _POLL = 2.0  # seconds between looks at jobs that another process started
 _LAST = 2  # lines of a log that say why a job failed
 
 
-def own_sweep(study: StudyConfig, folder: StudyDir) -> SweepDir:
-    """The sweep that the study's own runs are jobs of, made when it is first asked for."""
-    fresh = unused(study.artifacts / "sweeps" / f"{stamp()}-{study.name}")
-    sweep = folder.sweep(fresh)
-    if not sweep.root.exists():
-        varied = ("model", "dataset", "template", *study.vary, "seed")
-        sweep.create([], varied, words(study.launch), again=study.again)
-    return sweep
-
-
-def standing(study: StudyConfig, expected: Sequence[Expected], sweep: SweepDir) -> list[Trial]:
+def standing(study: StudyConfig, expected: Sequence[Expected], folder: StudyDir) -> list[Trial]:
     """How every run of the study stands: finished here or elsewhere under artifacts, failed, or to do."""
-    there = reuse.finished(study.artifacts)
-    jobs = {job.overrides: job for job in sweep.jobs()}
+    there, sweep = reuse.finished(study.artifacts), folder.sweep
+    jobs = {job.overrides: job for job in sweep.jobs()} if sweep else {}
     of = {each.cell.label: each for each in expected}
     found = []
     for cell, seed, typed in trials(study, [each.cell for each in expected]):
         run = reuse.same(of[cell.label], seed, there)
-        own = run is not None and run.root.parent.resolve() == sweep.root.resolve()
+        trial = Trial(cell, seed, run or RunDir(folder.root / "not started"))
         if run is not None:
-            found.append(Trial(cell, seed, run, "finished", reused=not own))
-        else:
-            found.append(_unfinished(Trial(cell, seed, sweep.run(len(jobs))), jobs.get(typed), sweep))
+            own = sweep is not None and run.root.parent.resolve() == sweep.root.resolve()
+            trial = replace(trial, state="finished", reused=not own)
+        elif sweep and typed in jobs and reuse.begun(of[cell.label], sweep.run(jobs[typed].number)):
+            trial = _unfinished(trial, jobs[typed], sweep)
+        found.append(trial)
     return found
 
 
-def train(study: StudyConfig, sweep: SweepDir, found: Sequence[Trial], screen: Screen) -> bool:
+def train(study: StudyConfig, folder: StudyDir, found: Sequence[Trial], screen: Screen) -> bool:
     """Train what has not finished. Returns whether it came to its end, and was not stopped."""
-    todo = [trial for trial in found if trial.state != "finished"]
-    if not todo:
+    if all(trial.state == "finished" for trial in found):
         return True
-    cells = list({trial.cell.label: trial.cell for trial in todo}.values())
-    wanted = {(trial.cell.label, trial.seed) for trial in todo}
-    jobs = {job.overrides: job.number for job in sweep.jobs()}
+    sweep = folder.sweep or _new_sweep(study, folder)
+    begun = {trial.run.root for trial in found} & {sweep.run(job.number).root for job in sweep.jobs()}
+    typed = {(cell.label, seed): line for cell, seed, line in trials(study, [t.cell for t in found])}
     numbers = [
-        jobs[typed] if typed in jobs else sweep.add(typed)
-        for cell, seed, typed in trials(study, cells)
-        if (cell.label, seed) in wanted
+        int(trial.run.root.name)
+        if trial.run.root in begun
+        else sweep.add(typed[trial.cell.label, trial.seed])
+        for trial in found
+        if trial.state != "finished"
     ]
     sweep.allow(study.hours)
     return _run(sweep, numbers, screen)
+
+
+def _new_sweep(study: StudyConfig, folder: StudyDir) -> SweepDir:
+    sweep = SweepDir(unused(study.artifacts / "sweeps" / f"{stamp()}-{study.name}"))
+    varied = ("model", "dataset", "template", *study.vary, "seed")
+    sweep.create([], varied, words(study.launch), again=study.again)
+    folder.write_sweep(sweep)
+    return sweep
 
 
 def evaluate(
@@ -79,6 +84,7 @@ def evaluate(
     runs = [trial.run for trial in found if trial.state == "finished"]
     if not runs:
         return True, list(found)
+    wanted: Json = {name: plain(suite) for name, suite in asking.evaluation(study).suite.items()}
     sweep = SweepDir(folder.evaluation)
     if not sweep.root.exists():
         sweep.create([], (), words(study.launch), verb="evaluate", again=study.again)
@@ -89,11 +95,11 @@ def evaluate(
     todo = [
         number
         for number, typed, of in zip(numbers, commands, batches, strict=True)
-        if not (typed in jobs and jobs[typed].state == "finished" and not _unanswered(study, of))
+        if not (typed in jobs and jobs[typed].state == "finished" and not _unanswered(wanted, of))
     ]
     ended = not todo or _run(sweep, todo, screen)
     by_run = {run.root: number for number, of in zip(numbers, batches, strict=True) for run in of}
-    return ended, [_asked(study, trial, sweep, by_run) for trial in found]
+    return ended, [_asked(wanted, trial, sweep, by_run) for trial in found]
 
 
 def _run(sweep: SweepDir, numbers: Sequence[int], screen: Screen) -> bool:
@@ -130,20 +136,21 @@ def _unfinished(trial: Trial, job: Job | None, sweep: SweepDir) -> Trial:
     return trial
 
 
-def _asked(study: StudyConfig, trial: Trial, sweep: SweepDir, by_run: Mapping[Path, int]) -> Trial:
-    if trial.state != "finished" or not (missing := _unanswered(study, [trial.run])):
+def _asked(wanted: Json, trial: Trial, sweep: SweepDir, by_run: Mapping[Path, int]) -> Trial:
+    if trial.state != "finished" or not (missing := _unanswered(wanted, [trial.run])):
         return trial
     log = sweep.log(by_run[trial.run.root])
     why = _reason(log, f"{trial.run.root}: not evaluated: ")
     return replace(trial, state="failed", reason=f"not evaluated on {', '.join(missing)}: {why}")
 
 
-def _unanswered(study: StudyConfig, runs: Sequence[RunDir]) -> list[str]:
-    """The suites that have no result of one of the runs."""
+def _unanswered(wanted: Json, runs: Sequence[RunDir]) -> list[str]:
+    """The suites that have no result of one of the runs, or one of other settings than the study's."""
+    results = [RunRecord(run).suites for run in runs]
     return [
-        suite
-        for suite in study.suites
-        if not all((run.evaluation / f"{suite}.json").is_file() for run in runs)
+        name
+        for name, suite in wanted.items()
+        if any(mapping(of.get(name, {}), "settings").get("suite") != suite for of in results)
     ]
 
 

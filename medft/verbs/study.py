@@ -12,7 +12,7 @@ from medft.errors import ConfigError, RunError
 from medft.files import take
 from medft.screen import Screen
 from medft.study import asking, planning, running
-from medft.study.cells import Trial, cells, comparisons
+from medft.study.cells import Trial, cells, comparisons, idle
 from medft.study.config import StudyConfig
 from medft.study.expected import Expected
 from medft.study.folder import StudyDir
@@ -75,14 +75,15 @@ def _study(config: StudyConfig, folder: StudyDir, screen: Screen) -> int:
     for line in changed:
         screen.line("changed", line)
     wanted = cells(config)
+    for name in idle(config):
+        screen.line("notice", f"the words under where.{name} have no effect: the study has no {name}")
     comparisons(config, wanted)
     asking.asked_words(config)
     expected = look(config, wanted, screen)
     with screen.waiting("opening suites"):
         asked = asking.open_all(config, expected)
         outcomes = asking.primary(config, asked)
-    sweep = running.own_sweep(config, folder)
-    found = running.standing(config, expected, sweep)
+    found = running.standing(config, expected, folder)
     plan = planning.make(config, expected, found, asked, outcomes)
     folder.write_settings(config)
     folder.write_plan(plan.to_json())
@@ -94,8 +95,8 @@ def _study(config: StudyConfig, folder: StudyDir, screen: Screen) -> int:
     if config.plan_only:
         screen.say(f"next    {config.again.replace('plan_only=true', '').rstrip()}")
         return SHIP
-    ended = running.train(config, sweep, found, screen)
-    found = running.standing(config, expected, sweep)
+    ended = running.train(config, folder, found, screen)
+    found = running.standing(config, expected, folder)
     folder.write_trials(found)
     if ended:
         ended, found = running.evaluate(config, folder, found, screen)
@@ -136,7 +137,7 @@ def _conclude(config: StudyConfig, folder: StudyDir, found: Sequence[Trial], scr
     if not any(trial.state == "finished" for trial in found):
         raise RunError("no run has finished, so there is nothing to write up", where=str(folder.root))
     verdict = write_study(config, folder, found)
-    screen.line("verdict", "ship" if verdict.ship else "do not ship")
+    screen.line("verdict", verdict.words)
     for reason in verdict.reasons:
         screen.line("", reason)
     screen.line("wrote", ", ".join(str(folder.page(kind)) for kind in ("html", "md", "csv", "tex")))

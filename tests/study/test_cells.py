@@ -10,7 +10,7 @@ from medft.compose import settings as composed
 from medft.errors import ConfigError
 from medft.overrides import readable
 from medft.runs import RunDir
-from medft.study.cells import Trial, cells, comparisons, trials
+from medft.study.cells import Trial, cells, comparisons, idle, trials
 from medft.study.folder import StudyDir
 
 
@@ -51,8 +51,10 @@ def test_its_words_are_those_of_a_training(tmp_path: Path) -> None:
 
 
 def test_words_for_what_the_study_has_not_are_refused() -> None:
-    with pytest.raises(ConfigError, match="'where' has words for 'llama2'"):
-        cells(settings("study", [*MINE, "where.llama2=lora.r=8"]))
+    with pytest.raises(ConfigError, match="'where' has words for 'llama'"):
+        cells(settings("study", [*MINE, "where.llama=lora.r=8"]))
+    config = settings("study", [*MINE, "where.llama2=lora.r=8"])
+    assert len(cells(config)) == 4 and idle(config) == ["llama2"]
 
 
 def test_comparisons_are_with_bases_with_each_other_or_the_named_ones() -> None:
