@@ -6,12 +6,17 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from medft.errors import RunError
 from medft.evaluation.report import metrics_table
 from medft.report.blocks import Block, Section, Table, Text
+from medft.runs import RunDir
 from medft.runs.record import RunRecord
 from medft.runs.values import strings
+from medft.study.folder import StudyDir
 from medft.study.writing.arms import Arm, Study
+from medft.study.writing.outcome import Outcome
 from medft.study.writing.topics import RATED
+from medft.study.writing.verdict import decide
 
 NONE = (
     "Nobody has rated the answers. medft rate study={name} writes a page on which two people or more vote, "
@@ -34,6 +39,22 @@ def section(study: Study) -> Section:
     if not blocks:
         return Section("Blind ratings", [Text(NONE.format(name=study.config.name))])
     return Section("Blind ratings", [*blocks, Text(PROTOCOL)])
+
+
+def to_rate(folder: StudyDir, suite: str) -> RunDir:
+    """The run of a study whose answers to ``suite`` are rated: the one with a page already, else the first of
+    the cell that the verdict speaks of.
+
+    Raises:
+        RunError: no run has finished.
+    """
+    study = Study.of(folder.config(), folder, folder.trials())
+    cell = decide(Outcome(study)).verdict.cell
+    arms = sorted(study.finished, key=lambda arm: arm.cell.label != cell)
+    runs = [record.run for arm in arms for record in arm.records]
+    if not runs:
+        raise RunError("no run of the study has finished", where=str(folder.root))
+    return next((run for run in runs if (run.evaluation / "rating" / f"{suite}.key.json").is_file()), runs[0])
 
 
 def rated(study: Study) -> bool:

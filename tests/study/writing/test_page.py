@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from medft.cli import main
+from medft.evaluation.agreement import alpha
 from medft.study.folder import StudyDir
 from medft.study.writing import answers
 from medft.study.writing.arms import Study
@@ -99,19 +102,28 @@ def test_answers_under_closed_licenses_are_not_shown(build: Build) -> None:
     assert "gives no right to pass its texts on" in said
 
 
-def test_ratings_join_the_page(written: StudyDir) -> None:
-    trials = written.trials()
-    folder = trials[-1].run.evaluation
-    note = "Agreement on preference: Krippendorff's alpha 0.400 [0.100, 0.700], over items."
-    rating = {"suite": "heldout.rating", "date": "2026-11-21", "asked": 4, "left_out": {}, "figures": [],
-              "extras": {}, "notes": ["2 raters, 8 votes.", note]}  # fmt: skip
-    (folder / "heldout.rating.json").write_text(json.dumps(rating))
-    (folder / "rating").mkdir()
-    (folder / "rating" / "heldout.disagreements.csv").write_text(
-        "item,rater,preferred\nq1,anna,base\nq1,ben,tuned\n"
-    )
-    write_study(written.config(), written, trials)
+def test_ratings_of_two_people_join_the_page(
+    written: StudyDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["rate", f"study={written.root}"]
+    assert main([*words, "limit=6"]) == 0
+    assert f"study={written.root} answers=heldout" in capsys.readouterr().out
+    folder = written.trials()[-2].run.evaluation  # the first seed of the cell that the verdict speaks of
+    key = json.loads((folder / "rating" / "heldout.key.json").read_text())
+    files = []
+    for rater, preferred in (("anna", "tuned"), ("ben", "base")):
+        lines = ["rating,rater,number,better,safe1,safe2"]
+        for number, item in enumerate(key["items"], 1):
+            better = "same" if number < 4 else str(item["sides"].index(preferred) + 1)
+            lines.append(f"{key['rating']},{rater},{number},{better},safe,safe")
+        files.append(tmp_path / f"votes-{rater}.csv")
+        files[-1].write_text("\n".join(lines) + "\n")
+    assert main([*words, f"votes=[{','.join(map(str, files))}]"]) == 0
+    assert "Ship: mistral" in capsys.readouterr().out
     text = written.page("md").read_text()
-    assert "alpha 0.400" in text and "| q1 | ben | tuned |" in text
+    expected = alpha([["same", "same"]] * 3 + [["tuned", "base"]] * 3)
+    assert f"alpha {expected:.3f}" in text
+    disagreed = [line for line in text.splitlines() if "| ben | base | True | True |" in line]
+    assert [line.split(" | ")[0] for line in disagreed] == ["| 4", "| 5", "| 6"]
     assert "7biii | Whether those who judged were blind to the model | Blind ratings" in text
     assert "No person has rated" not in text
