@@ -77,6 +77,8 @@ def _study(config: StudyConfig, folder: StudyDir, screen: Screen) -> int:
     wanted = cells(config)
     for name in idle(config):
         screen.line("notice", f"the words under where.{name} have no effect: the study has no {name}")
+    for word in asking.idle(config):
+        screen.line("notice", f"{word} has no effect: the study does not ask that suite")
     comparisons(config, wanted)
     asking.asked_words(config)
     expected = look(config, wanted, screen)
