@@ -34,11 +34,20 @@ class Outcome:
     """Whether that value is yes or no."""
 
 
-def rehearse(suite: Suite) -> list[Outcome]:
-    """The metrics of a suite, from answers that are made up to a few of its questions; none are known of
-    lm-evaluation-harness before it has run."""
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a suite will ask, and what it will give."""
+
+    questions: int | None
+    """Questions to each system; None: lm-evaluation-harness does not tell before it has run."""
+    outcomes: tuple[Outcome, ...]
+    """The metrics; none are known of lm-evaluation-harness."""
+
+
+def rehearse(suite: Suite) -> Rehearsal:
+    """The metrics of a suite, from answers that are made up to a few of its questions."""
     if not isinstance(suite, QuestionSuite):
-        return []
+        return Rehearsal(None, ())
     parts = groups(suite.asked.questions)
     single = {name: of for name, of in parts.items() if name or len(parts) == 1}
     few = [question for of in single.values() for question in of[:_TRIED]]
@@ -52,7 +61,7 @@ def rehearse(suite: Suite) -> list[Outcome]:
         share = measure is not None and measure.kind == "share"
         clusters = {question.cluster or question.id for question in of}
         found.append(Outcome(metric.name, metric.group, len(of), len(clusters), measure is not None, share))
-    return found
+    return Rehearsal(len(suite.asked.questions), tuple(found))
 
 
 def _answers(questions: Sequence[Question], slope: float) -> Answers:

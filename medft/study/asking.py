@@ -8,14 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from medft.compose import settings
+from medft.compose import group_options, settings
 from medft.config import nearest
 from medft.data.record import Record
 from medft.errors import ConfigError, MedftError
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.context import Context
 from medft.evaluation.metrics import AGAINST_REFERENCE
-from medft.evaluation.rehearsal import Outcome, rehearse
+from medft.evaluation.rehearsal import Outcome, Rehearsal, rehearse
 from medft.evaluation.run import open_suite
 from medft.evaluation.same_items import shared_tests, union
 from medft.inference.generation import Sampling
@@ -45,8 +45,8 @@ class Asked:
     """Its label."""
     suite: str
     """Its name."""
-    outcomes: tuple[Outcome, ...]
-    """The metrics that it will give; none are known of lm-evaluation-harness before it has run."""
+    rehearsal: Rehearsal
+    """How much it asks, and the metrics that it will give."""
 
 
 def asked_words(study: StudyConfig) -> list[str]:
@@ -55,10 +55,19 @@ def asked_words(study: StudyConfig) -> list[str]:
     Raises:
         ConfigError: a suite or a setting that there is not.
     """
-    common = [f"suite=[{','.join(study.suites)}]", *words(study.suite_settings), *study.own_files]
+    others = idle(study)
+    own = [word for word in words(study.suite_settings) if word not in others]
+    common = [f"suite=[{','.join(study.suites)}]", *own, *study.own_files]
     places = [written("artifacts", study.artifacts), written("processed", study.processed)]
     built: Evaluation = settings("evaluate", [*common, *places])
     return [*common[:1], *_paths(study, built.suite), *common[1:], *places]
+
+
+def idle(study: StudyConfig) -> list[str]:
+    """Words for suites that there are, but that the study does not ask."""
+    others = {*group_options(study.own_files)["suite"]} - {*study.suites}
+    begin = tuple(f"suite.{name}." for name in others)
+    return [word for word in words(study.suite_settings) if word.startswith(begin)]
 
 
 def evaluation(study: StudyConfig) -> Evaluation:
@@ -88,7 +97,7 @@ def open_all(study: StudyConfig, cells: Sequence[Expected]) -> list[Asked]:
     trained_on = union([cell.train for cell in cells])
     found: list[Asked] = []
     wrong: dict[str, str] = {}
-    opened: dict[tuple[str, str, str], tuple[Outcome, ...]] = {}
+    opened: dict[tuple[str, str, str], Rehearsal] = {}
     with TemporaryDirectory() as folder:
         for cell in cells:
             data = cell.fingerprints["split"]
@@ -97,7 +106,7 @@ def open_all(study: StudyConfig, cells: Sequence[Expected]) -> list[Asked]:
                 key = (name, data if suite.dataset is None else "", cell.template.name)
                 try:
                     if key not in opened:
-                        opened[key] = tuple(rehearse(open_suite(name, suite, context)))
+                        opened[key] = rehearse(open_suite(name, suite, context))
                     found.append(Asked(cell.cell.label, name, opened[key]))
                 except MedftError as error:
                     wrong.setdefault(str(error), f"suite '{name}' of {cell.cell.label}: {error}")
@@ -115,7 +124,7 @@ def primary(study: StudyConfig, asked: Sequence[Asked]) -> list[Outcome]:
     """
     wanted = study.primary
     given = [each for each in asked if each.suite == wanted.suite]
-    if not any(each.outcomes for each in given):
+    if not any(each.rehearsal.outcomes for each in given):
         return []
     if wanted.metric in AGAINST_REFERENCE:
         raise ConfigError(
@@ -125,9 +134,9 @@ def primary(study: StudyConfig, asked: Sequence[Asked]) -> list[Outcome]:
         )
     found = []
     for each in given:
-        outcome = _named(each.outcomes, wanted.metric, wanted.part)
+        outcome = _named(each.rehearsal.outcomes, wanted.metric, wanted.part)
         if outcome is None or not outcome.of_items:
-            raise _no_outcome(study, each.outcomes, outcome)
+            raise _no_outcome(study, each.rehearsal.outcomes, outcome)
         found.append(outcome)
     return found
 

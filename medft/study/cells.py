@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from medft.compose import group_options
+from medft.compose import compose, group_options
 from medft.config import nearest
+from medft.data.readers.registry import HUB, READERS
 from medft.errors import ConfigError
 from medft.overrides import value_of, written
 from medft.runs import RunDir
@@ -118,10 +120,9 @@ def comparisons(config: StudyConfig, of: Sequence[Cell]) -> list[tuple[str, str]
 def _cell(config: StudyConfig, model: str, dataset: str, template: str, *values: str) -> Cell:
     varied = dict(zip(config.vary, values, strict=True))
     own = [word for name in (model, dataset, template) for word in words(config.where.get(name, ()))]
-    path = [written("dataset.path", config.paths[dataset])] if dataset in config.paths else []
     typed = (
-        f"model={model}", f"dataset={dataset}", f"template={template}", *path, *words(config.settings), *own,
-        *(f"{key}={value}" for key, value in varied.items()),
+        f"model={model}", f"dataset={dataset}", f"template={template}", *_place(config, dataset),
+        *words(config.settings), *own, *(f"{key}={value}" for key, value in varied.items()),
         written("artifacts", config.artifacts), written("processed", config.processed), *config.own_files,
     )  # fmt: skip
     template = value_of(typed, "template") or template
@@ -129,6 +130,35 @@ def _cell(config: StudyConfig, model: str, dataset: str, template: str, *values:
     label = ", ".join((title, *(f"{key}={value}" for key, value in varied.items())))
     kept = {word: None for word in typed if not word.startswith("template=")}
     return Cell(label, model, dataset, template, varied, (*kept, f"template={template}"))
+
+
+def _place(config: StudyConfig, dataset: str) -> list[str]:
+    """The words that read a data set from where the study says it lies; a file in place of a hub's data set
+    is read by its name.
+
+    Raises:
+        ConfigError: nothing reads such a file.
+    """
+    if dataset not in config.paths:
+        return []
+    path = config.paths[dataset]
+    known = [written("dataset.path", path)]
+    if _reader(dataset, config.own_files) != HUB:
+        return known
+    for name, reader in READERS.items():
+        if reader.takes(path.name):
+            return [*known, f"dataset.reader={name}", "dataset.repo=null", "dataset.revision=null"]
+    raise ConfigError(
+        f"'{dataset}' is a data set of the hub, and no reader takes such a file in its place",
+        where=str(path),
+        remedy=f"a csv, jsonl or parquet file of its columns, or where.{dataset}='dataset.reader=...'",
+    )
+
+
+@functools.cache
+def _reader(dataset: str, own_files: tuple[str, ...]) -> str | None:
+    reader: str | None = compose("train", [f"dataset={dataset}", *own_files])["dataset"].get("reader")
+    return reader
 
 
 def _word(value: str | bool) -> str:

@@ -61,8 +61,8 @@ class StudyPlan:
     """Bytes that they write; None where sizes are not known."""
     download: int
     """Bytes of base checkpoints that are not on this machine yet."""
-    questions: dict[str, int]
-    """Questions that each suite puts to a base or a run; lm-evaluation-harness does not tell."""
+    questions: dict[str, int | None]
+    """Questions that each suite puts to a base or a run; None: lm-evaluation-harness does not tell."""
     power: Power | None
     """None where the items are not known before they are asked."""
     cells: tuple[Json, ...]
@@ -101,7 +101,7 @@ def make(
         seconds=sum(known) if len(known) == len(times) else None,
         disk=sum(written) if len(written) == len(rooms) else None,
         download=max((each.download for each in expected), default=0),
-        questions={each.suite: _questions(each) for each in asked if each.outcomes},
+        questions={each.suite: each.rehearsal.questions for each in asked},
         power=_power(study, outcomes, pairs) if outcomes else None,
         cells=tuple(_cell(each) for each in expected),
     )
@@ -109,8 +109,8 @@ def make(
 
 def lines(study: StudyConfig, plan: StudyPlan) -> Iterator[tuple[str, str]]:
     """The plan in words: a label and a line."""
-    runs = f"{plan.runs} runs of {len(plan.cells)} cells with {len(study.seeds)} seeds"
-    yield "runs", runs + (f"; {plan.there} of them are there already" if plan.there else "")
+    runs = f"{plan.runs}, of cells {len(plan.cells)} x seeds {len(study.seeds)}"
+    yield "runs", runs + (f"; there already: {plan.there}" if plan.there else "")
     if plan.runs > plan.there:
         time = "unknown before the first run of such a model here"
         if plan.seconds is not None:
@@ -121,10 +121,8 @@ def lines(study: StudyConfig, plan: StudyPlan) -> Iterator[tuple[str, str]]:
     if study.hours is not None and plan.seconds is not None and plan.seconds > 3600 * study.hours:
         over = f"that is more than hours={study.hours:g}: no run starts once they are spent, and what is"
         yield "notice", f"{over} missing stays a hole; fewer cells, seeds or trainer.max_steps, or more hours"
-    asked = ", ".join(f"{name} {n:,}" for name, n in plan.questions.items())
-    others = [name for name in study.suites if name not in plan.questions]
-    unknown = f"; of {', '.join(others)} unknown before they are asked" if others else ""
-    yield "asked", f"questions to every run and base: {asked or 'none known'}{unknown}"
+    asked = (f"{name} {f'{n:,}' if n else 'unknown'}" for name, n in plan.questions.items())
+    yield "asked", f"questions to every run and base: {', '.join(asked)}"
     yield from _power_lines(study, plan.power)
 
 
@@ -148,12 +146,6 @@ def _power_lines(study: StudyConfig, power: Power | None) -> Iterator[tuple[str,
     else:
         gap = f"a gap of {decimal(power.seed_gap, 1)} standard deviations of their seeds"
         yield "", f"{power.seeds} seeds: two cells are told apart by {gap}"
-
-
-def _questions(asked: Asked) -> int:
-    """Those of the whole; of a suite that has parts alone, of all of them."""
-    by_part = {each.part: each.items for each in asked.outcomes}
-    return max([0, *by_part.values()])
 
 
 def _cell(each: Expected) -> Json:

@@ -5,6 +5,7 @@ The story of the command, top to bottom: look, plan, train, ask, write.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,12 +72,14 @@ def run(config: StudyConfig) -> int:
 
 
 def _study(config: StudyConfig, folder: StudyDir, screen: Screen) -> int:
-    changed, before = folder.changed(config), folder.trials() if folder.index.is_file() else []
-    for line in changed:
+    before = _before(folder)
+    for line in folder.changed(config):
         screen.line("changed", line)
     wanted = cells(config)
     for name in idle(config):
         screen.line("notice", f"the words under where.{name} have no effect: the study has no {name}")
+    for word in asking.idle(config):
+        screen.line("notice", f"{word} has no effect: the study does not ask that suite")
     comparisons(config, wanted)
     asking.asked_words(config)
     expected = look(config, wanted, screen)
@@ -105,6 +108,13 @@ def _study(config: StudyConfig, folder: StudyDir, screen: Screen) -> int:
         screen.say(f"stopped; go on with   {config.again}")
         return STOPPED
     return _conclude(config, folder, found, screen)
+
+
+def _before(folder: StudyDir) -> list[Trial]:
+    """The runs as they stood when the study last ran."""
+    with contextlib.suppress(RunError):  # none yet, or of no use now
+        return folder.trials()
+    return []
 
 
 def _say_problems(expected: Sequence[Expected], screen: Screen) -> None:

@@ -50,6 +50,16 @@ def test_its_words_are_those_of_a_training(tmp_path: Path) -> None:
     )
 
 
+def test_a_file_may_stand_for_a_data_set_of_the_hub(tmp_path: Path) -> None:
+    mine = ["name=a", "models=[mistral]", "datasets=[wikidoc]"]
+    [cell] = cells(settings("study", [*mine, f"paths.wikidoc={tmp_path}/first.jsonl"]))
+    built = settings("train", cell.overrides).dataset
+    assert (built.reader, built.repo, built.path) == ("jsonl", None, tmp_path / "first.jsonl")
+    assert settings("train", cells(settings("study", mine))[0].overrides).dataset.reader == "hub"
+    with pytest.raises(ConfigError, match="no reader takes such a file"):
+        cells(settings("study", [*mine, f"paths.wikidoc={tmp_path}/first.doc"]))
+
+
 def test_words_for_what_the_study_has_not_are_refused() -> None:
     with pytest.raises(ConfigError, match="'where' has words for 'llama'"):
         cells(settings("study", [*MINE, "where.llama=lora.r=8"]))
