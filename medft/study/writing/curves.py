@@ -49,7 +49,7 @@ def cost(study: Study) -> Section:
     hours = sum(_total(arm, "seconds") for arm in study.finished)
     tokens = sum(_total(arm, "tokens") for arm in study.finished)
     said = [
-        f"Training took {duration(hours)} and {count(tokens)} tokens in {len(study.records)} runs, "
+        f"Training took {duration(hours)} and {count(tokens)} tokens over all runs, "
         "loading, checking and asking not counted.",
         "Energy was not measured: medft records time, tokens and hardware.",
     ]

@@ -156,8 +156,8 @@ def sentence(outcome: Outcome) -> str:
     known = [found for arm in ranked if (found := outcome.against_base(arm))]
     counts = {kind: sum(found.verdict == kind for found in known) for kind in ("better", "worse")}
     said = (
-        f"Of {_cells(len(outcome.study.arms))}, {counts['better']} came out better than the base and "
-        f"{counts['worse']} worse, after correction."
+        f"Of {_counted(len(outcome.study.arms), 'cell')}, {counts['better']} came out better than the base "
+        f"and {counts['worse']} worse, after correction."
     )
     best, found = ranked[0], outcome.against_base(ranked[0])
     if found and (own := outcome.of(best)):
@@ -169,17 +169,17 @@ def sentence(outcome: Outcome) -> str:
 def _rest(outcome: Outcome) -> str:
     cells = outcome.between_cells()
     apart = [found for found in cells if found.verdict in ("better", "worse")]
-    said = ""
+    said = []
     if cells:
-        said = f"Between cells, {len(apart)} of {len(cells)} comparisons show a difference."
+        said.append(f"Between cells, {len(apart)} of {_counted(len(cells), 'comparison')} show a difference.")
     few = [found for found in outcome.findings if found.verdict == "too few items"]
     if few:
-        said += f" {len(few)} comparisons have under {FEWEST} independent items, and so no verdict."
-    return said
+        said.append(f"Under {FEWEST} independent items give no verdict: {_counted(len(few), 'comparison')}.")
+    return " ".join(said)
 
 
-def _cells(count: int) -> str:
-    return f"{count} cell{'s' * (count != 1)}"
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def forest(outcome: Outcome) -> Figure | None:

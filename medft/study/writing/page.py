@@ -56,7 +56,7 @@ def write_study(config: StudyConfig, folder: StudyDir, trials: Sequence[Trial]) 
     """
     study = Study.of(config, folder, trials)
     found, rest = Outcome(study), Others(study)
-    judgment = decide(found)
+    judgment = decide(found, rest)
     title = f"Study {config.name}"
     shown = list(_sections(found, rest, judgment))
     for section in shown:

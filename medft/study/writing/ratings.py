@@ -14,6 +14,7 @@ from medft.runs.record import RunRecord
 from medft.runs.values import strings
 from medft.study.folder import StudyDir
 from medft.study.writing.arms import Arm, Study
+from medft.study.writing.others import Others
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.topics import RATED
 from medft.study.writing.verdict import decide
@@ -49,7 +50,7 @@ def to_rate(folder: StudyDir, suite: str) -> RunDir:
         RunError: no run has finished.
     """
     study = Study.of(folder.config(), folder, folder.trials())
-    cell = decide(Outcome(study)).verdict.cell
+    cell = decide(Outcome(study), Others(study)).verdict.cell
     arms = sorted(study.finished, key=lambda arm: arm.cell.label != cell)
     runs = [record.run for arm in arms for record in arm.records]
     if not runs:

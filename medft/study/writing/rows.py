@@ -101,9 +101,7 @@ def contamination(study: Study) -> Section:
         for suite, written in arm.records[0].suites.items()
         if (n := _counts(written, "left_out").get(SEEN, 0))
     }
-    said = [
-        f"{suite}: {n:,} items not asked, since {SEEN} ({dataset})." for dataset, suite, n in sorted(seen)
-    ]
+    said = [f"{suite}, {dataset}: not asked {n:,} ({SEEN})." for dataset, suite, n in sorted(seen)]
     said.append(
         "Rows that share 13 words in a row with a test item, or most of a shorter question, were left out of "
         "training. What the base models met in their own training is not known."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,7 @@ from medft.report.comparison.seeds import spread
 from medft.report.verdicts import FEWEST, Finding
 from medft.runs.values import mapping, number
 from medft.study.writing.arms import Arm, Study
+from medft.study.writing.others import Others
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.topics import judged
 
@@ -34,16 +35,19 @@ class Judged:
     """What came of it."""
 
 
-def judge(outcome: Outcome, arm: Arm) -> list[Judged]:
-    """Every rule for one cell."""
-    config = outcome.study.config
+def judge(outcome: Outcome, rest: Others, arm: Arm) -> list[Judged]:
+    """Every rule for one cell, from its primary outcome and the others."""
+    config, name = outcome.study.config, f"{arm.name} - {arm.control}"
+    known = (outcome.findings, *rest.findings.values())
+    changes = {found.key[:3]: found for each in known for found in each if found.key[3] == name}
+    rules = config.rules
     return [
         _real(arm),
         _gain(outcome, arm),
         _seeds(outcome, arm),
-        *_no_worse(outcome.study, arm, config.regression, config.rules.worst_regression, "regression"),
-        _merged(arm, config.rules.merge_kept),
-        *_no_worse(outcome.study, arm, config.safety, config.rules.safety, "safety"),
+        *_no_worse(outcome.study, changes, config.regression, rules.worst_regression, "regression"),
+        _merged(arm, rules.merge_kept),
+        *_no_worse(outcome.study, changes, config.safety, rules.safety, "safety"),
     ]
 
 
@@ -107,15 +111,15 @@ def noise_floor(gains: Sequence[float]) -> float | None:
     return float(t.ppf(0.975, found.n - 1) * found.sd * (1 + 1 / found.n) ** 0.5)
 
 
-def _no_worse(study: Study, arm: Arm, suites: Sequence[str], margin: float, what: str) -> Iterator[Judged]:
+def _no_worse(
+    study: Study, changes: Mapping[Place, Finding], suites: Sequence[str], margin: float, what: str
+) -> Iterator[Judged]:
     """No metric of these suites worse than the base by more than the margin."""
     if not suites:
         yield Judged(what, f"no {what} suite worse", f"the study asks no {what} suite", "cannot be judged")
     for suite in suites:
         rule = f"{suite}: no metric worse than the base by more than {margin:g}"
-        places = [place for place in arm.tuned.figures if place[0] == suite]
-        wanted = set(judged(places))
-        found = _changes(study, arm, wanted)
+        found = [changes[place] for place in judged([place for place in changes if place[0] == suite])]
         if not found:
             yield Judged(suite, rule, "it was not asked of both", "cannot be judged")
             continue
@@ -128,12 +132,6 @@ def _no_worse(study: Study, arm: Arm, suites: Sequence[str], margin: float, what
             continue
         change, ruling = worst
         yield Judged(suite, rule, _said(change, margin, ruling), ruling)
-
-
-def _changes(study: Study, arm: Arm, wanted: set[Place]) -> list[Finding]:
-    return between.differences(
-        [(arm.base, arm.tuned)], study.config.split_seed, lambda place: place in wanted
-    )[0]
 
 
 def _ruling(change: Finding, margin: float, up: bool) -> Ruling:

@@ -26,14 +26,14 @@ def topic(config: StudyConfig, place: Place) -> Topic:
     suite, _, metric = place
     if place == (config.primary.suite, config.primary.part, config.primary.metric):
         return "primary"
+    if metric == RUN or suite == MEMORIZATION:
+        return "memorization"
     if suite in config.regression:
         return "regression"
     if suite in config.safety:
         return "safety"
     if suite.endswith(RATED):
         return "ratings"
-    if metric == RUN or suite == MEMORIZATION:
-        return "memorization"
     return "calibration" if metric in CALIBRATION else "secondary"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from medft.report.blocks import Block, Notice, Section, Table, Text
 from medft.study.writing.arms import Arm
+from medft.study.writing.others import Others
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.rules import Judged, judge
 
@@ -44,9 +45,9 @@ class Judgment:
     """By cell, best first."""
 
 
-def decide(outcome: Outcome) -> Judgment:
+def decide(outcome: Outcome, rest: Others) -> Judgment:
     """Apply the rules to every cell that has the primary outcome."""
-    rules = tuple((arm, tuple(judge(outcome, arm))) for arm in outcome.ranked())
+    rules = tuple((arm, tuple(judge(outcome, rest, arm))) for arm in outcome.ranked())
     passed = [each for each in rules if all(rule.ruling == "kept" for rule in each[1])]
     if not rules:
         return Judgment(Verdict(False, "", ("no cell has the primary outcome",)), rules)

@@ -10,19 +10,25 @@ from scipy import stats
 from medft.files import write_json
 from medft.study.config import Primary, Rules
 from medft.study.writing.arms import Study
+from medft.study.writing.others import Others
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.rules import Judged, judge, noise_floor
-from medft.study.writing.verdict import decide
+from medft.study.writing.verdict import Judgment, decide
 from tests.study.writing.conftest import MERGE, Build
 
 
 def _rules(build: Build, **more: object) -> dict[str, Judged]:
     outcome = Outcome(Study.of(*build(**more)))
-    return {rule.name: rule for rule in judge(outcome, outcome.ranked()[0])}
+    return {rule.name: rule for rule in judge(outcome, Others(outcome.study), outcome.ranked()[0])}
+
+
+def _decided(build: Build, **more: object) -> Judgment:
+    study = Study.of(*build(**more))
+    return decide(Outcome(study), Others(study))
 
 
 def test_a_model_that_keeps_every_rule_is_shipped(build: Build) -> None:
-    found = decide(Outcome(Study.of(*build())))
+    found = _decided(build)
     assert found.verdict.ship
     assert found.verdict.cell.endswith("lora.r=16")
     assert {rule.ruling for _, rules in found.rules for rule in rules} == {"kept"}
@@ -74,8 +80,7 @@ def test_a_regression_suite_must_be_shown_to_lie_within_the_margin(
 
 
 def test_a_study_without_safety_suite_cannot_be_judged(build: Build) -> None:
-    outcome = Outcome(Study.of(*build(safety=(), regression=())))
-    found = decide(outcome)
+    found = _decided(build, safety=(), regression=())
     assert not found.verdict.ship
     assert "the study asks no safety suite" in " ".join(found.verdict.reasons)
 
@@ -99,7 +104,7 @@ def test_the_merge_must_keep_the_gain(build: Build, lost: float, gain: float, ru
         }  # fmt: skip
         write_json(trial.run.summary, {**summary, "merge": {**MERGE, "logits": logits}})
     outcome = Outcome(Study.of(config, folder, trials))
-    rules = {rule.name: rule.ruling for rule in judge(outcome, outcome.ranked()[0])}
+    rules = {rule.name: rule.ruling for rule in judge(outcome, Others(outcome.study), outcome.ranked()[0])}
     assert rules["merge"] == ruling
 
 
