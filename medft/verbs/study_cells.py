@@ -36,14 +36,8 @@ def look(study: StudyConfig, cells: Sequence[Cell], screen: Screen) -> list[Expe
         ConfigError: cells that cannot run here, all of them, each with its reason.
     """
     built = _each(cells, cells, lambda cell: _built(study, cell))
-    with screen.bar(len(cells), "planning cells") as advance:
-
-        def planned(of: tuple[Cell, TrainConfig]) -> Expected:
-            found = _expected(*of)
-            advance(1)
-            return found
-
-        return _each(cells, list(zip(cells, built, strict=True)), planned)
+    with screen.waiting(f"looking at {len(cells)} cells"):
+        return _each(cells, list(zip(cells, built, strict=True)), lambda of: _expected(*of))
 
 
 def _each(cells: Sequence[Cell], of: Sequence[T], step: Callable[[T], U]) -> list[U]:
