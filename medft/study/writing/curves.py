@@ -16,6 +16,7 @@ from medft.report.comparison.tables import pairs, results
 from medft.report.subject import of_run
 from medft.runs.values import number
 from medft.study.writing.arms import Arm, Study
+from medft.sweep.folder import INDEX, SweepDir
 
 FILE = "figures/curves.svg"
 
@@ -51,10 +52,18 @@ def cost(study: Study) -> Section:
     said = [
         f"Training took {duration(hours)} and {count(tokens)} tokens over all runs, "
         "loading, checking and asking not counted.",
+        *_asking(study),
         "Energy was not measured: medft records time, tokens and hardware.",
     ]
     columns = ("cell", "runs", "training", "a run", "tokens", "tokens/s", "memory at most")
-    return Section("Cost", [Table(columns, tuple(rows)), Text("\n".join(said))] if rows else [Text(said[1])])
+    return Section("Cost", [Table(columns, tuple(rows)), Text("\n".join(said))] if rows else [Text(said[-1])])
+
+
+def _asking(study: Study) -> Iterator[str]:
+    """How long the suites took, where the study asked them itself."""
+    asked = SweepDir(study.folder.evaluation)
+    if (asked.root / INDEX).is_file() and (seconds := sum(job.seconds for job in asked.jobs())):
+        yield f"Asking the suites took {duration(seconds)}, loading included."
 
 
 def _cost(arm: Arm) -> tuple[str, ...]:

@@ -16,8 +16,11 @@ from medft.study.writing.topics import Topic, topic
 
 HOW = (
     "Values with their 95% intervals; of several seeds, mean ± standard deviation over them. Differences: "
-    "each cell less its base on the same items, corrected by Holm's method for all tests of the table."
+    "each cell less its base on the same items, corrected by Holm's method for all tests of this section. "
+    "Held-out rows are each data set's own."
 )
+MOST = 40
+"""Differences of a section that are shown whatever they come to."""
 TOPICS: dict[Topic, tuple[str, str]] = {
     "secondary": (
         "Secondary outcomes",
@@ -77,8 +80,7 @@ def sections(others: Others) -> Iterator[Section]:
             continue
         blocks: list[Block] = [Text(about)]
         blocks += _results(others.study, places)
-        if found := others.findings[name]:
-            blocks.append(between.table(found))
+        blocks += _differences(others.findings[name])
         yield Section(heading, [*blocks, *_extras(others.study, name), Text(HOW)])
 
 
@@ -99,6 +101,15 @@ def worse(others: Others) -> Section:
             Text(f"Of {tests} comparisons with the base, the primary one aside, none is significantly worse.")
         )
     return Section(heading, blocks)
+
+
+def _differences(found: list[Finding]) -> Iterator[Block]:
+    """The differences to the bases; of very many those alone that are significant."""
+    shown = found if len(found) <= MOST else [each for each in found if each.verdict in ("better", "worse")]
+    if shown:
+        yield between.table(shown)
+    if rest := len(found) - len(shown):
+        yield Text(f"{rest} further differences are not significant; study.csv has all.")
 
 
 def _results(study: Study, places: set[Place]) -> Iterator[Table]:

@@ -109,8 +109,9 @@ def section(outcome: Outcome) -> Section:
     """The main table, its sentence, the forest plot and the comparisons between cells."""
     suite, part, metric = outcome.study.primary
     named = ": ".join(filter(None, (suite, part, metric)))
-    better = "higher" if outcome.study.higher_is_better else "lower"
-    blocks: list[Block] = [Text(f"Named in advance: {named} ({better} is better).\n{sentence(outcome)}")]
+    better = " (higher is better)" if outcome.study.higher_is_better else " (lower is better)"
+    way = better if outcome.ranked() else ""
+    blocks: list[Block] = [Text(f"Named in advance: {named}{way}.\n{sentence(outcome)}")]
     if not outcome.decides:
         blocks.append(Notice(WORD_OVERLAP))
     blocks += [main_table(outcome), Text("\n".join([HOW, *outcome.notes]))]

@@ -112,7 +112,7 @@ def _repeat(study: Study) -> Section:
     """The command, and which runs the page was made of."""
     folder = shlex.quote(study.folder.root.name)
     said = (
-        f"{LOCAL.sub('', study.config.again)}\n"
+        f"{LOCAL.sub('', study.config.again).replace(' plan_only=true', '')}\n"
         f"medft replay study={folder}   runs every cell again and says which came out the same\n"
         "Paths are shortened to their last name. study.yaml in the study's folder holds all settings, "
         "plan.json what was expected before the first run."
