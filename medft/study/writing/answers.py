@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from typing import Literal
 
+from medft.data.cleaning.identifiers import redact
 from medft.evaluation.answers_page import generated
 from medft.evaluation.report import NOT_ADVICE
 from medft.publish.card_sections import sources
@@ -33,12 +34,16 @@ def section(study: Study, arm: Arm | None) -> Section:
     if suite is None:
         return Section(heading, [Text("No suite of this study keeps generated answers.")])
     found = _asked(record, suite)
+    if hidden := any(source.identifiers for source in sources(record)):
+        found = {item: _redacted(*each) for item, each in found.items()}
     complete = [item for item in sorted(found) if {"base", "tuned"} <= set(found[item][1])]
     drawn = random.Random(study.config.split_seed).sample(complete, min(study.config.sample, len(complete)))  # noqa: S311
     said = (
         f"{len(drawn)} of {len(complete)} questions of {suite}, drawn by seed {study.config.split_seed}: "
         f"{arm.name}, seed {record.settings.get('seed')}."
     )
+    if hidden:
+        said += " Patterned identifiers, which the data hold, are replaced by their kind."
     blocks: list[Block] = [Notice(NOT_ADVICE), Text(said)]
     return Section(heading, [*blocks, *(_shown(*found[item]) for item in drawn)])
 
@@ -61,6 +66,12 @@ def _asked(record: RunRecord, suite: str) -> dict[str, tuple[tuple[str, str], di
         about = (str(row["question"]), str(row.get("gold", "")))
         found.setdefault(str(row["item"]), (about, {}))[1][str(row["system"])] = str(row["text"])
     return found
+
+
+def _redacted(about: tuple[str, str], answers: dict[str, str]) -> tuple[tuple[str, str], dict[str, str]]:
+    """The same texts with their patterned identifiers replaced."""
+    question, reference = (redact(words)[0] for words in about)
+    return (question, reference), {system: redact(words)[0] for system, words in answers.items()}
 
 
 def _shown(about: tuple[str, str], answers: dict[str, str]) -> Marked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,9 @@ from medft.runs.record import RunRecord
 from medft.study.cells import Cell, Trial, comparisons
 from medft.study.config import StudyConfig
 from medft.study.folder import StudyDir
+
+FOLDERS = re.compile(r"(?<![\w/])[~.]{0,2}/(?:[^/\s,;:\]'\"]+/)*(?=[^/\s])")
+"""The folders of a path in a text; not those of an address or a hub id."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class Study:
         for arm in self.arms:
             for trial in arm.trials:
                 if trial.state != "finished":
-                    yield arm.name, f"seed {trial.seed}", trial.reason or trial.state
+                    yield arm.name, f"seed {trial.seed}", without_folders(trial.reason) or trial.state
                     continue
                 asked = RunRecord(trial.run).suites
                 if lacking := [suite for suite in self.config.suites if suite not in asked]:
@@ -151,6 +155,11 @@ def _names(cells: Sequence[Cell]) -> list[str]:
         if len(set(names)) == len(cells):
             return names
     return [cell.label for cell in cells]
+
+
+def without_folders(words: str) -> str:
+    """``words`` with the paths in them shortened to their last name, since the rest tells of a machine."""
+    return FOLDERS.sub("", words)
 
 
 def values(contender: Contender, place: Place) -> list[float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 
@@ -31,14 +30,12 @@ from medft.study.writing import (
     table,
     verdict,
 )
-from medft.study.writing.arms import Study
+from medft.study.writing.arms import Study, without_folders
 from medft.study.writing.known import known
 from medft.study.writing.others import Others
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.verdict import Judgment, Verdict, decide
 
-LOCAL = re.compile(r"(?<=[=:\[,'\"])[~.]?/(?:[^/\s,\]'\"]+/)*")
-"""The folders of a path in a command, which tell of a machine."""
 TWINS = "Tiny twins were trained: these figures prove the pipeline, and say nothing of any model."
 
 
@@ -112,7 +109,7 @@ def _repeat(study: Study) -> Section:
     """The command, and which runs the page was made of."""
     folder = shlex.quote(study.folder.root.name)
     said = (
-        f"{LOCAL.sub('', study.config.again).replace(' plan_only=true', '')}\n"
+        f"{without_folders(study.config.again).replace(' plan_only=true', '')}\n"
         f"medft replay study={folder}   runs every cell again and says which came out the same\n"
         "Paths are shortened to their last name. study.yaml in the study's folder holds all settings, "
         "plan.json what was expected before the first run."

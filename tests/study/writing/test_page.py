@@ -14,7 +14,7 @@ from medft.cli import main
 from medft.evaluation.agreement import alpha
 from medft.study.folder import StudyDir
 from medft.study.writing import answers
-from medft.study.writing.arms import Study
+from medft.study.writing.arms import Study, without_folders
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.page import write_study
 from tests.study.writing.conftest import Build, builder
@@ -89,6 +89,34 @@ def test_texts_of_the_data_are_text(written: StudyDir) -> None:
     page = written.page("html").read_text()
     assert "tuned says &lt;b&gt;" in page and "tuned says <b>" not in page
     assert len(re.findall(r"What is sign (\d+)\?", page)) == 3
+
+
+def test_identifiers_that_the_data_hold_are_replaced(build: Build) -> None:
+    config, folder, trials = build()
+    path = trials[0].run.evaluation / "heldout.answers.jsonl"
+    path.write_text(
+        path.read_text().replace("tuned says", "call 030 123 456 78 or write to anna@example.org,")
+    )
+    for identifiers, seen in (({}, True), ({"e-mail": 3}, False)):
+        ledger = json.loads(trials[0].run.ledger.read_text())
+        ledger["sources"][0]["identifiers"] = identifiers
+        trials[0].run.ledger.write_text(json.dumps(ledger))
+        study = Study.of(config, folder, trials)
+        said = str(answers.section(study, study.arms[0]).blocks)
+        assert ("anna@example.org" in said) is seen
+        assert ("are replaced by their kind" in said) is not seen
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("paths.a=/work/data/a.csv hours=6", "paths.a=a.csv hours=6"),
+        ("failed: ~/x/run.log: no", "failed: run.log: no"),
+        ("https://doi.org/10.1/x, owner/name, a / b", "https://doi.org/10.1/x, owner/name, a / b"),
+    ],
+)
+def test_paths_lose_the_folders_that_tell_of_a_machine(words: str, shown: str) -> None:
+    assert without_folders(words) == shown
 
 
 def test_answers_under_closed_licenses_are_not_shown(build: Build) -> None:
