@@ -17,7 +17,7 @@ from medft.evaluation.context import Context
 from medft.evaluation.metrics import AGAINST_REFERENCE
 from medft.evaluation.rehearsal import Outcome, Rehearsal, rehearse
 from medft.evaluation.run import open_suite
-from medft.evaluation.same_items import shared_tests, union
+from medft.evaluation.same_items import asked_of_each, union
 from medft.inference.generation import Sampling
 from medft.overrides import quoted, written
 from medft.runs import RunDir
@@ -94,14 +94,15 @@ def open_all(study: StudyConfig, cells: Sequence[Expected]) -> list[Asked]:
         ConfigError: suites that cannot be asked, all of them, each with its reason.
     """
     built = evaluation(study)
+    owns = asked_of_each([cell.test for cell in cells], [cell.cell.dataset for cell in cells])
     trained_on = union([cell.train for cell in cells])
     found: list[Asked] = []
     wrong: dict[str, str] = {}
     opened: dict[tuple[str, str, str], Rehearsal] = {}
     with TemporaryDirectory() as folder:
-        for cell in cells:
+        for cell, own in zip(cells, owns, strict=True):
             data = cell.fingerprints["split"]
-            context = _context(cell, _own(cell, cells), trained_on, built.seed, Path(folder))
+            context = _context(cell, own, trained_on, built.seed, Path(folder))
             for name, suite in built.suite.items():
                 key = (name, data if suite.dataset is None else "", cell.template.name)
                 try:
@@ -159,13 +160,6 @@ def _no_outcome(study: StudyConfig, outcomes: Sequence[Outcome], had: Outcome | 
         f"the primary outcome {named} {what}." + (f" Did you mean '{near}'?" if near and not parts else ""),
         remedy=remedy or f"primary.metric= one of: {', '.join(names)}",
     )
-
-
-def _own(cell: Expected, cells: Sequence[Expected]) -> list[Record]:
-    """The held-out rows that the runs of a cell will be asked, beside the others."""
-    shared = shared_tests([each.test for each in cells])
-    like = [each.test for each in cells if each.cell.dataset == cell.cell.dataset]
-    return list(shared or shared_tests(like))
 
 
 def _context(

@@ -9,7 +9,7 @@ from medft.data.prepare import prepare
 from medft.data.record import Record
 from medft.errors import ConfigError, MedftError
 from medft.evaluation.context import Context
-from medft.evaluation.same_items import shared_tests, union
+from medft.evaluation.same_items import asked_of_each, union
 from medft.inference.generation import Sampling
 from medft.inference.library import RunModel
 from medft.verbs.evaluate_config import EvaluateConfig
@@ -58,15 +58,10 @@ def _tests(
     runs: Sequence[RunModel], own: Sequence[Sequence[Record]], remarks: Sequence[list[str]]
 ) -> list[list[Record]]:
     """The test rows that each run is asked."""
-    shared = shared_tests(own)
-    of = [run.record.identity.dataset for run in runs]
-    if shared or len(set(of)) == 1:
-        found = [shared for _ in runs]
-    else:
-        by_name = {name: shared_tests([o for o, n in zip(own, of, strict=True) if n == name]) for name in of}
-        found = [by_name[name] for name in of]
+    found = asked_of_each(own, [run.record.identity.dataset for run in runs])
+    several = len({id(rows) for rows in found}) > 1
     for asked, whole, said in zip(found, own, remarks, strict=True):
-        if found.count(asked) < len(runs):
+        if several:
             said.append("Held-out rows of other data sets are other rows; runs on one data set share theirs.")
         if len(asked) < len(whole):
             said.append(
