@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from medft.errors import RunError
 from medft.evaluation.between import BASE, Contender, Place
 from medft.runs.record import RunRecord
 from medft.study.cells import Cell, Trial, comparisons
@@ -71,7 +72,7 @@ class Study:
         """The study of these trials, cell by cell."""
         by_cell: dict[str, list[Trial]] = {}
         for trial in trials:
-            by_cell.setdefault(trial.cell.label, []).append(trial)
+            by_cell.setdefault(trial.cell.label, []).append(_readable(trial))
         names = _names([own[0].cell for own in by_cell.values()])
         several = len(config.models) > 1
         arms = (
@@ -141,6 +142,17 @@ class Study:
             label = f"{arm.control} ({', '.join(of)})" if of else arm.control
             found.setdefault(label, Contender(label, arm.records[:1], BASE))
         return list(found.values())
+
+
+def _readable(trial: Trial) -> Trial:
+    """The trial, failed where a file of its run is damaged: one run must not keep the others from a page."""
+    record = RunRecord(trial.run)
+    try:
+        for part in ("settings", "environment", "ledger", "summary", "suites"):
+            getattr(record, part)
+    except RunError as error:
+        return replace(trial, state="failed", reason=error.what)
+    return trial
 
 
 def _names(cells: Sequence[Cell]) -> list[str]:

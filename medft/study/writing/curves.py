@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from medft.errors import DataError
 from medft.format import UNKNOWN, count, duration, size
 from medft.report.blocks import Block, Notice, Picture, Section, Table, Text
 from medft.report.comparison.chart import chart
@@ -23,7 +24,12 @@ FILE = "figures/curves.svg"
 
 def section(study: Study, folder: Path) -> Section | None:
     """The curves, drawn by the renderer of ``medft compare`` into ``folder``; None where no run finished."""
-    subjects = [of_run(record.run) for record in study.records if record.run.loss_csv.is_file()]
+    subjects, unread = [], []
+    for record in study.records:
+        try:
+            subjects.append(of_run(record.run))
+        except DataError as error:
+            unread.append(f"{record.run.name} is not drawn: {error.what}.")
     if not subjects:
         return None
     comparison = compare(subjects)
@@ -32,7 +38,7 @@ def section(study: Study, folder: Path) -> Section | None:
     draw(comparison, f"Training of {study.config.name}", [picture])
     alt = "Training and validation curves of " + ", ".join(line.label for line in comparison.lines)
     shown = chart(comparison, Picture(picture.read_bytes(), "image/svg+xml", alt, FILE))
-    return Section("Training", [*map(Notice, comparison.warnings), shown, *_tables(comparison)])
+    return Section("Training", [*map(Notice, (*unread, *comparison.warnings)), shown, *_tables(comparison)])
 
 
 def _tables(comparison: Comparison) -> Iterator[Block]:

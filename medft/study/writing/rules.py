@@ -66,7 +66,8 @@ def _gain(outcome: Outcome, arm: Arm) -> Judged:
     name, rule = "gain", "better than its base on the primary outcome, p < 0.05 after Holm's correction"
     found = outcome.against_base(arm)
     if found is None:
-        return Judged(name, rule, "the outcome is missing, of the cell or of its base", "cannot be judged")
+        said = "it has no score per item, and so no paired test" if outcome.of(arm) else "it is missing"
+        return Judged(name, rule, said, "cannot be judged")
     if not outcome.decides:
         return Judged(name, rule, f"{found.words}; words in common decide nothing", "cannot be judged")
     if found.verdict == "too few items":

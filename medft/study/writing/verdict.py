@@ -68,6 +68,8 @@ def section(judgment: Judgment) -> Section:
         if arm.cell.label == verdict.cell:
             rows = tuple((rule.rule, rule.found, rule.ruling) for rule in rules)
             blocks.append(Table(("rule", f"found for {arm.name}", "ruling"), rows))
+            seeds = ", ".join(f"{each.run.name} (seed {each.settings.get('seed')})" for each in arm.records)
+            blocks.append(Text(f"Judged together, over its seeds: {seeds}."))
     if len(judgment.rules) > 1:
         blocks += [Text("All cells, best first:"), _all(judgment)]
     return Section("Verdict", [*blocks, Text(HOW)])

@@ -10,7 +10,7 @@ from scipy import stats
 
 from medft.files import write_json
 from medft.report.blocks import Figure, Table, Text
-from medft.study.writing import conditions, methods, others, rows, subgroups
+from medft.study.writing import conditions, curves, methods, others, rows, subgroups
 from medft.study.writing.arms import Study
 from medft.study.writing.limits import limitations
 from medft.study.writing.others import Others
@@ -114,3 +114,16 @@ def test_methods_name_what_one_needs_to_repeat_it(build: Build) -> None:
     )
     for words in (*wanted, "lora.r (8, 16)", "a difference of 0.012 (twins)", "2 processor cores"):
         assert words in text, words
+
+
+def test_a_damaged_run_is_a_hole_and_no_end(build: Build) -> None:
+    config, folder, trials = build()
+    trials[0].run.summary.write_text('{"validation_loss": 1.')
+    trials[2].run.loss_csv.write_text("nothing")
+    study = Study.of(config, folder, trials)
+    assert [(label, what) for label, what, _ in study.holes()] == [("r=8", "seed 1")]
+    assert "summary.json is damaged" in next(study.holes())[2]
+    assert len(study.records) == 3
+    found = curves.section(study, folder.root)
+    assert found is not None
+    assert "r16/1 is not drawn" in str(found.blocks[0])
