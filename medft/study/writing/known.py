@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from medft.format import count, duration
 from medft.publish.card_sections import sources, versions
 from medft.runs.values import mapping, number, text
-from medft.study.writing.outcome import Outcome, sentence
+from medft.study.writing.outcome import Outcome
+from medft.study.writing.primary import sentence
 from medft.study.writing.ratings import rated
 from medft.study.writing.rows import by_dataset
 

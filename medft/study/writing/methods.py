@@ -20,8 +20,9 @@ STATISTICS = (
     "exact intervals (Clopper-Pearson), other means Hall's interval, corrected for skewness. Differences are "
     "paired on the same items: McNemar's test with mid-p and Tango's interval for shares, a sign-flip "
     "permutation test together with a t-test corrected for skewness otherwise. Scores of several seeds are "
-    "averaged by item before. Two-sided, 5%, Holm's correction within the primary outcome and within each "
-    "other group of outcomes. docs/evaluation.md says what simulations found of them."
+    "averaged by item before; two cells differ only where Welch's t-test over their seeds says so, too. "
+    "Two-sided, 5%, Holm's correction within the primary outcome and within each other group of outcomes. "
+    "docs/evaluation.md says what simulations found of them."
 )
 
 

@@ -1,4 +1,4 @@
-"""The primary outcome: every cell against its base and the others, and what that says in a sentence."""
+"""The primary outcome: what every cell has, and its differences to the base and to the others."""
 
 from __future__ import annotations
 
@@ -7,24 +7,10 @@ from functools import cached_property
 
 from medft.evaluation import between
 from medft.evaluation.between import Contender
-from medft.format import UNKNOWN, decimal
-from medft.report import svg
-from medft.report.blocks import Block, Figure, Notice, Section, Table, Text
-from medft.report.verdicts import FEWEST, Finding
+from medft.report.verdicts import Finding
 from medft.study.writing.arms import Arm, Study
 from medft.study.writing.estimates import Estimate, estimate
 from medft.study.writing.topics import OVERLAP
-
-HOW = (
-    "Value: mean over the seeds, with the 95% interval over the items (each item's score averaged over the "
-    "seeds); ± is the standard deviation over the seeds. Difference: the cell less its base on the same "
-    "items. p by itself, and after Holm's correction for all comparisons of this outcome, between cells, too."
-)
-WORD_OVERLAP = (
-    "This outcome counts words in common with one reference. On open medical answers such metrics agree with "
-    "clinicians less than clinicians agree with each other (MedHELM, arXiv 2505.23802: ROUGE-L .36, "
-    "clinicians .43), so no model may be called better by it: it decides nothing here."
-)
 
 
 @dataclass(frozen=True)
@@ -103,105 +89,3 @@ class Outcome:
         """The comparisons that are not with a cell's own base."""
         own = {f"{arm.name} - {arm.control}" for arm in self.study.arms}
         return [found for found in self.findings if found.key[3] not in own]
-
-
-def section(outcome: Outcome) -> Section:
-    """The main table, its sentence, the forest plot and the comparisons between cells."""
-    suite, part, metric = outcome.study.primary
-    named = ": ".join(filter(None, (suite, part, metric)))
-    better = " (higher is better)" if outcome.study.higher_is_better else " (lower is better)"
-    way = better if outcome.ranked() else ""
-    blocks: list[Block] = [Text(f"Named in advance: {named}{way}.\n{sentence(outcome)}")]
-    if not outcome.decides:
-        blocks.append(Notice(WORD_OVERLAP))
-    blocks += [main_table(outcome), Text("\n".join([HOW, *outcome.notes]))]
-    if (figure := forest(outcome)) is not None:
-        blocks.append(figure)
-    if cells := outcome.between_cells():
-        blocks += [Text("Cells against each other, on the items that both were asked:"), between.table(cells)]
-    if outcome.apart:
-        said = "were asked no item in common and are not compared; their values do not rank."
-        blocks.append(Text(f"{outcome.apart} pairs {said}"))
-    return Section("Primary outcome", blocks)
-
-
-def main_table(outcome: Outcome) -> Table:
-    """One row per cell, those that are missing as holes with their reason."""
-    metric = outcome.study.primary[2]
-    columns = ("cell", "seeds", metric, "± seeds", "its base", "difference", "test", "cell is", "items")
-    ranked = outcome.ranked()
-    missing = [arm for arm in outcome.study.arms if arm not in ranked]
-    return Table(columns, tuple(_row(outcome, arm) for arm in (*ranked, *missing)))
-
-
-def _row(outcome: Outcome, arm: Arm) -> tuple[str, ...]:
-    own, found = outcome.of(arm), outcome.against_base(arm)
-    if own is None:
-        return (arm.name, "0", *[UNKNOWN] * 5, f"missing: {_why(outcome.study, arm)}", UNKNOWN)
-    base = estimate(arm.base, outcome.study.primary)
-    beside = (found.estimate, found.tested, found.verdict, f"{found.units:,}") if found else (UNKNOWN,) * 4
-    seeds = decimal(own.sd) if own.sd is not None else UNKNOWN
-    return (arm.name, str(own.seeds), own.words, seeds, base.words if base else UNKNOWN, *beside)
-
-
-def _why(study: Study, arm: Arm) -> str:
-    reasons = [f"{what}: {why}" for label, what, why in study.holes() if label == arm.name]
-    return "; ".join(reasons) or "the suite does not give this outcome"
-
-
-def sentence(outcome: Outcome) -> str:
-    """What the main table says."""
-    ranked = outcome.ranked()
-    if not ranked:
-        return "No cell has this outcome, so nothing can be said."
-    known = [found for arm in ranked if (found := outcome.against_base(arm))]
-    counts = {kind: sum(found.verdict == kind for found in known) for kind in ("better", "worse")}
-    said = (
-        f"Of {_counted(len(outcome.study.arms), 'cell')}, {counts['better']} came out better than the base "
-        f"and {counts['worse']} worse, after correction."
-    )
-    best, found = ranked[0], outcome.against_base(ranked[0])
-    if found and (own := outcome.of(best)):
-        most = "The best" if outcome.one_scale else "The largest gain"
-        said += f" {f'{most}, {best.name},' if len(ranked) > 1 else 'It'} has {own.words}: {found.words}."
-    return f"{said} {_rest(outcome)}".strip()
-
-
-def _rest(outcome: Outcome) -> str:
-    cells = outcome.between_cells()
-    apart = [found for found in cells if found.verdict in ("better", "worse")]
-    said = []
-    if cells:
-        said.append(f"Between cells, {len(apart)} of {_counted(len(cells), 'comparison')} show a difference.")
-    few = [found for found in outcome.findings if found.verdict == "too few items"]
-    if few:
-        said.append(f"Under {FEWEST} independent items give no verdict: {_counted(len(few), 'comparison')}.")
-    return " ".join(said)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
-
-
-def forest(outcome: Outcome) -> Figure | None:
-    """Every cell less its base on one scale, to the right is better; None where no interval is known."""
-    up, metric = outcome.study.higher_is_better, outcome.study.primary[2]
-    bars = [bar for arm, found in outcome.with_bases() if (bar := _bar(arm.name, found, up))]
-    if not bars:
-        return None
-    words = f"{metric}: every cell less its base, with 95% intervals. To the right of the line is better."
-    return Figure(svg.forest(bars, f"better by ({metric})"), words, "figures/primary.svg")
-
-
-def _bar(name: str, found: Finding, up: bool) -> svg.Bar | None:
-    """The difference with its sign so that above 0 is better."""
-    if found.low is None or found.high is None:
-        return None
-    ends = (found.low, found.high) if up else (-found.high, -found.low)
-    return svg.Bar(
-        name,
-        found.value if up else -found.value,
-        ends[0],
-        ends[1],
-        found.estimate + " (lower is better)" * (not up),
-    )

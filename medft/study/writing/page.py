@@ -23,7 +23,7 @@ from medft.study.writing import (
     limits,
     methods,
     others,
-    outcome,
+    primary,
     ratings,
     rows,
     subgroups,
@@ -72,7 +72,7 @@ def _sections(found: Outcome, rest: Others, judgment: Judgment) -> Iterator[Sect
     study = found.study
     yield Section("", list(_opening(found)))
     yield verdict.section(judgment)
-    yield outcome.section(found)
+    yield primary.section(found)
     yield from others.sections(rest)
     yield rows.contamination(study)
     named = [arm for arm in study.finished if arm.cell.label == judgment.verdict.cell]

@@ -11,7 +11,8 @@ from medft.report.verdicts import Finding
 from medft.study.writing.arms import Arm
 from medft.study.writing.estimates import estimate
 from medft.study.writing.others import TOPICS, Others
-from medft.study.writing.outcome import Outcome, main_table
+from medft.study.writing.outcome import Outcome
+from medft.study.writing.primary import main_table
 from medft.study.writing.topics import topic
 
 Cell = str | float | None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,8 +11,10 @@ from scipy import stats
 from medft.study.config import Primary
 from medft.study.writing.arms import Study
 from medft.study.writing.estimates import estimate
-from medft.study.writing.outcome import Outcome, main_table, section, sentence
-from tests.study.writing.conftest import BASE, BYTES, GAIN, ITEMS, Build
+from medft.study.writing.outcome import Outcome
+from medft.study.writing.pairs import UNKNOWN_SPREAD, WITHIN, pairs
+from medft.study.writing.primary import main_table, section, sentence
+from tests.study.writing.conftest import BASE, BYTES, GAIN, ITEMS, SEED_SHIFT, Build
 
 
 def _outcome(build: Build, **more: object) -> Outcome:
@@ -73,3 +77,27 @@ def test_cells_of_other_items_are_not_ranked_by_value(build: Build) -> None:
     assert outcome.apart == 1
     assert outcome.between_cells() == []
     assert "The largest gain, r=16" in sentence(outcome)
+
+
+def test_two_cells_differ_where_items_and_seeds_both_tell_them_apart(build: Build) -> None:
+    [pair] = pairs(_outcome(build))
+    seeds = [[GAIN[rank] + shift for shift in SEED_SHIFT.values()] for rank in ("8", "16")]
+    assert pair.p == pytest.approx(stats.ttest_ind(*seeds, equal_var=False).pvalue)
+    assert (pair.found.verdict, pair.verdict) == ("better", "better")
+
+
+@pytest.mark.parametrize(
+    ("more", "verdict"),
+    [
+        ({"gain": {"8": 0.2, "16": 0.201}}, WITHIN),
+        ({"failed": {("8", 2): "out of memory"}}, UNKNOWN_SPREAD),
+    ],
+)
+def test_what_other_seeds_might_turn_is_no_difference(
+    build: Build, more: dict[str, Any], verdict: str
+) -> None:
+    outcome = _outcome(build, **more)
+    [pair] = pairs(outcome)
+    assert pair.found.verdict == "better", "on these items alone"
+    assert pair.verdict == verdict
+    assert "0 of 1 comparison show" in sentence(outcome)
