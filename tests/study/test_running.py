@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -120,3 +122,21 @@ def test_an_evaluation_that_fails_is_told_of_every_run(started: list[int], tmp_p
     ended, [trial] = running.evaluate(config, folder, found, Screen(quiet=True))
     assert ended and trial.state == "failed" and trial.reason.startswith("not evaluated on heldout: ")
     assert replace(trial, state="finished", reason="") == found[0]
+
+
+def test_a_run_that_a_killed_study_left_behind_is_waited_for(
+    started: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "_POLL", 0.02)
+    config, folder = study("models=[gemma]"), StudyDir(tmp_path / "artifacts" / "studies" / "mine")
+    trained(config, folder)
+    assert folder.sweep is not None
+    folder.sweep.mark(0, "running")
+    with folder.sweep.log(0).open("a") as log:  # as its process holds it, until it ends
+        assert job.take(log)
+        later = threading.Timer(0.5, log.close)
+        later.start()
+        before = time.monotonic()
+        trained(config, folder)
+        assert time.monotonic() - before > 0.5 and not later.is_alive()
+    assert started == [0, 0]
