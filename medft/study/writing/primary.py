@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medft.format import UNKNOWN, decimal
+from medft.format import UNKNOWN
 from medft.report import svg
 from medft.report.blocks import Block, Figure, Notice, Section, Table, Text
 from medft.report.verdicts import FEWEST, Finding
@@ -58,7 +58,7 @@ def _row(outcome: Outcome, arm: Arm) -> tuple[str, ...]:
         return (arm.name, "0", *[UNKNOWN] * 5, f"missing: {_why(outcome.study, arm)}", UNKNOWN)
     base = estimate(arm.base, outcome.study.primary)
     beside = (found.estimate, found.tested, found.verdict, f"{found.units:,}") if found else (UNKNOWN,) * 4
-    seeds = decimal(own.sd) if own.sd is not None else UNKNOWN
+    seeds = f"{own.sd:.2g}" if own.sd is not None else UNKNOWN
     return (arm.name, str(own.seeds), own.words, seeds, base.words if base else UNKNOWN, *beside)
 
 

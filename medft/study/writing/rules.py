@@ -84,7 +84,7 @@ def _seeds(outcome: Outcome, arm: Arm) -> Judged:
         count = f"{len(gains)} seed{'s' * (len(gains) != 1)}"
         return Judged(name, rule, f"{count}: no spread is known", "cannot be judged")
     gain = sum(gains) / len(gains)
-    words = f"gain {gain:+.3f}, noise floor {floor:.3f} ({len(gains)} seeds)"
+    words = f"gain {gain:+.3f}, noise floor {floor:.2g} ({len(gains)} seeds)"
     return Judged(name, rule, words, "kept" if gain > floor else "broken")
 
 
