@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 from medft.aliases import Json
 from medft.evaluation import between
@@ -49,21 +48,26 @@ class Others:
 
     study: Study
     """The study."""
+    _known: dict[Topic, list[Finding]] = field(default_factory=dict)
 
-    @cached_property
-    def findings(self) -> dict[Topic, list[Finding]]:
-        """Each cell less its base, corrected together within a topic."""
-        return {each: self._differences(each) for each in TOPICS}
+    def findings(self, wanted: Topic) -> list[Finding]:
+        """Each cell less its base in the metrics of a topic, corrected together."""
+        if wanted not in self._known:
+            config = self.study.config
+            pairs = [(arm.base, arm.tuned) for arm in self.study.finished]
+            found, _ = between.differences(pairs, config.split_seed, lambda at: topic(config, at) == wanted)
+            self._known[wanted] = found
+        return self._known[wanted]
 
-    def _differences(self, wanted: Topic) -> list[Finding]:
-        config = self.study.config
-        pairs = [(arm.base, arm.tuned) for arm in self.study.finished]
-        return between.differences(pairs, config.split_seed, lambda place: topic(config, place) == wanted)[0]
+    @property
+    def everything(self) -> list[Finding]:
+        """The differences of all topics."""
+        return [found for each in TOPICS for found in self.findings(each)]
 
     @property
     def worse(self) -> list[Finding]:
         """What came out significantly worse than the base."""
-        return [found for each in self.findings.values() for found in each if found.verdict == "worse"]
+        return [found for found in self.everything if found.verdict == "worse"]
 
     def places(self, wanted: Topic) -> list[Place]:
         """The metrics of a topic that some cell has."""
@@ -80,7 +84,7 @@ def sections(others: Others) -> Iterator[Section]:
             continue
         blocks: list[Block] = [Text(about)]
         blocks += _results(others.study, places)
-        blocks += _differences(others.findings[name])
+        blocks += _differences(others.findings(name))
         yield Section(heading, [*blocks, *_extras(others.study, name), Text(HOW)])
 
 
@@ -96,7 +100,7 @@ def worse(others: Others) -> Section:
     if found := others.worse:
         blocks.append(between.table(found))
     else:
-        tests = sum(map(len, others.findings.values()))
+        tests = len(others.everything)
         blocks.append(
             Text(f"Of {tests} comparisons with the base, the primary one aside, none is significantly worse.")
         )

@@ -38,8 +38,8 @@ class Judged:
 def judge(outcome: Outcome, rest: Others, arm: Arm) -> list[Judged]:
     """Every rule for one cell, from its primary outcome and the others."""
     config, name = outcome.study.config, f"{arm.name} - {arm.control}"
-    known = (outcome.findings, *rest.findings.values())
-    changes = {found.key[:3]: found for each in known for found in each if found.key[3] == name}
+    known = (*outcome.findings, *rest.findings("regression"), *rest.findings("safety"))
+    changes = {found.key[:3]: found for found in known if found.key[3] == name}
     rules = config.rules
     return [
         _real(arm),

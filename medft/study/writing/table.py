@@ -30,7 +30,7 @@ def csv_of(found: Outcome, rest: Others) -> str:
 def _rows(found: Outcome, rest: Others, arm: Arm) -> Iterator[dict[str, Cell]]:
     if not arm.tuned.figures:
         yield _about(arm) | {"state": "missing"}
-    known = {each.key: each for of in (found.findings, *rest.findings.values()) for each in of}
+    known = {each.key: each for each in (*found.findings, *rest.everything)}
     for place in arm.tuned.figures:
         name = topic(found.study.config, place)
         if (own := estimate(arm.tuned, place)) is None:

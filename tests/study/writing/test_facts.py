@@ -64,7 +64,7 @@ def test_what_got_worse_is_told_whatever_its_topic(build: Build) -> None:
     found = Others(Study.of(*build(change=-0.1)))
     worse = {(each.key[0], each.key[2]) for each in found.worse}
     assert worse == {("elsewhere", "acc"), ("heldout", "longest run of a training answer, words")}
-    lost = next(each for each in found.findings["regression"] if each.key[2] == "acc")
+    lost = next(each for each in found.findings("regression") if each.key[2] == "acc")
     # McNemar's mid-p of 40 answers lost and none gained
     assert lost.p == pytest.approx(2 * stats.binom.cdf(0, 40, 0.5) - stats.binom.pmf(0, 40, 0.5))
     assert lost.value == pytest.approx(-0.1)
