@@ -87,7 +87,9 @@ def _compose(
     from omegaconf import OmegaConf
 
     grouped = primary(verb) is not None  # without, `study=...` is a setting and no file of conf/study
-    known = [forced(override, groups if grouped else ()) for override in overrides]
+    if not grouped:
+        groups, overrides = (), [word for word in overrides if not word.startswith(SEARCHPATH)]
+    known = [forced(override, groups) for override in overrides]
     register_resolvers(known)
     start = {"version_base": "1.3", "job_name": verb}
     with initialize_config_dir(str(conf_dir()), **start) if grouped else initialize(None, **start):
