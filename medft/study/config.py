@@ -101,13 +101,20 @@ class StudyConfig:
     """Where runs are looked for, and where the study is written."""
     processed: Path = Path("data/processed")
     """Where prepared records and token ids are kept."""
+    resume: str | None = None
+    """A study to go on with, by name or folder, by the words that it began with; further words are added."""
     overrides: tuple[str, ...] = ()
     """The command line that the settings came from."""
 
     @property
     def again(self) -> str:
         """The command that goes on with the study."""
-        return " ".join(["medft study", *map(shlex.quote, self.overrides)])
+        return f"medft study resume={shlex.quote(str(self.place))}"
+
+    @property
+    def place(self) -> Path:
+        """The study's folder."""
+        return self.artifacts / "studies" / self.name
 
     @property
     def own_files(self) -> tuple[str, ...]:

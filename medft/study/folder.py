@@ -136,6 +136,20 @@ class StudyDir:
             ) from None
 
 
+def find_study(name: str, artifacts: Path) -> StudyDir:
+    """The study of that name, or in that folder.
+
+    Raises:
+        RunError: there is none.
+    """
+    for root in (artifacts / "studies" / name, Path(name)):
+        if StudyDir(root).settings.is_file():
+            return StudyDir(root)
+    there = sorted(path.parent.name for path in (artifacts / "studies").glob("*/study.yaml"))
+    known = f"studies: {', '.join(there)}" if there else "medft study study=two_twins   makes one"
+    raise RunError(f"there is no study '{name}'", where=str(artifacts / "studies"), remedy=known)
+
+
 def _shown(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 

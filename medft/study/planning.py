@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from medft.aliases import Json
 from medft.errors import ConfigError, RunError
@@ -204,8 +203,3 @@ def _seed_gap(seeds: int, tests: int) -> float | None:
 
     alpha = ALPHA / tests
     return float(TTestIndPower().solve_power(nobs1=seeds, alpha=alpha, power=paired.POWER))
-
-
-def place(study: StudyConfig) -> Path:
-    """The study's folder."""
-    return study.artifacts / "studies" / study.name

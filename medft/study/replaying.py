@@ -37,20 +37,6 @@ class Repeated:
     """What did not agree, or why it could not be run again; empty where everything did."""
 
 
-def find_study(name: str, artifacts: Path) -> StudyDir:
-    """The study of that name, or in that folder.
-
-    Raises:
-        RunError: there is none.
-    """
-    for root in (artifacts / "studies" / name, Path(name)):
-        if StudyDir(root).index.is_file():
-            return StudyDir(root)
-    there = sorted(path.parent.name for path in (artifacts / "studies").glob("*/trials.json"))
-    known = f"studies: {', '.join(there)}" if there else "medft study study=two_twins   makes one"
-    raise RunError(f"there is no study '{name}'", where=str(artifacts / "studies"), remedy=known)
-
-
 def replay(folder: StudyDir, words: Sequence[str], screen: Screen) -> list[Repeated]:
     """Run every finished run of a study again, those left out that an earlier replay has done.
 

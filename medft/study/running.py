@@ -87,7 +87,7 @@ def evaluate(
     wanted: Json = {name: plain(suite) for name, suite in asking.evaluation(study).suite.items()}
     sweep = SweepDir(folder.evaluation)
     if not sweep.root.exists():
-        sweep.create([], (), words(study.launch), verb="evaluate", again=study.again)
+        sweep.create([], ("suite",), words(study.launch), verb="evaluate", again=study.again)
     batches = [[run] for run in runs] if study.launch else [runs]
     jobs = {job.overrides: job for job in sweep.jobs()}
     commands = [tuple(asking.command(study, of, [r for r in runs if r not in of])) for of in batches]

@@ -12,8 +12,7 @@ from medft.evaluation.report import metrics_table, remarks, write_report
 from medft.evaluation.votes import read_votes, write_summary
 from medft.runs import RunDir, find_run
 from medft.screen import Screen
-from medft.study.folder import StudyDir
-from medft.study.replaying import find_study
+from medft.study.folder import StudyDir, find_study
 from medft.study.writing.page import write_study
 from medft.study.writing.ratings import to_rate
 

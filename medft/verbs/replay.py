@@ -13,8 +13,9 @@ from medft.report.replay import agree, as_table, compare_replay
 from medft.runs import RunDir, find_run
 from medft.runs.record import RunRecord
 from medft.screen import Screen
+from medft.study.folder import find_study
 from medft.study.replaying import as_table as as_study_table
-from medft.study.replaying import find_study, replay
+from medft.study.replaying import replay
 from medft.verbs import train
 
 EXAMPLES = (

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from medft.errors import ConfigError, RunError
 from medft.files import take
+from medft.overrides import value_of
+from medft.runs.record import read_mapping
+from medft.runs.values import strings
 from medft.screen import Screen
 from medft.study import asking, planning, running
 from medft.study.cells import Trial, cells, comparisons, idle
 from medft.study.config import StudyConfig
 from medft.study.expected import Expected
-from medft.study.folder import StudyDir
+from medft.study.folder import StudyDir, find_study
 from medft.study.writing.page import write_study
 from medft.verbs.study_cells import look
 
@@ -28,28 +32,35 @@ EXAMPLES = (
     "medft study study=smollm2 paths.medquad=medquad.csv hours=6",
     "medft study name=mine models=[gemma,mistral] datasets=[medquad_hub] seeds=[1,2,3]",
     "medft study study=my_study --config-dir my_conf",
+    "medft study resume=two_twins",
 )
 MAIN = (
     "name", "models", "datasets", "templates", "seeds", "vary", "settings", "paths", "suites",
-    "suite_settings", "primary.suite", "primary.metric", "compare", "hours", "launch", "plan_only",
+    "suite_settings", "primary.suite", "primary.metric", "compare", "hours", "launch", "plan_only", "resume",
 )  # fmt: skip
 """The settings that help shows first."""
 SHIP, DO_NOT_SHIP, FAILED, STOPPED = 0, 3, 1, 130
 
 
 def expand(overrides: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """The words to compose, which the settings remember.
+    """The words to compose, which the settings remember: with ``resume``, those that the study began with.
 
     Raises:
         ConfigError: they name no study.
+        RunError: there is none to go on with.
     """
-    if not any(word.startswith(("study=", "name=")) for word in overrides):
+    own = [word for word in overrides if not word.startswith("resume=")]
+    if (name := value_of(overrides, "resume")) is not None:
+        folder = find_study(name, Path(value_of(own, "artifacts") or "artifacts"))
+        before = strings(read_mapping(folder.settings).get("overrides"))
+        own = [*(word for word in before if not word.startswith("plan_only=")), *own]
+    elif not any(word.startswith(("study=", "name=")) for word in own):
         raise ConfigError(
             "no study is named",
             remedy="medft list studies; one of your own: name=... models=[...] datasets=[...], or a file in "
             "my_conf/study with --config-dir my_conf",
         )
-    return list(overrides), {"overrides": list(overrides)}
+    return own, {"overrides": own}
 
 
 def run(config: StudyConfig) -> int:
@@ -62,7 +73,7 @@ def run(config: StudyConfig) -> int:
         ConfigError: a cell, a suite or the primary outcome is impossible; nothing was started then.
         RunError: another process is at work on the study.
     """
-    screen, folder = Screen(), StudyDir(planning.place(config))
+    screen, folder = Screen(), StudyDir(config.place)
     screen.title(f"study {config.name}", str(folder.root))
     folder.root.mkdir(parents=True, exist_ok=True)
     with (folder.root / ".lock").open("a") as lock, screen.chatter_to(folder.root / "study.log"):
@@ -96,7 +107,7 @@ def _study(config: StudyConfig, folder: StudyDir, screen: Screen) -> int:
     _say_problems(expected, screen)
     _say_there(found, before, screen)
     if config.plan_only:
-        screen.say(f"next    {config.again.replace('plan_only=true', '').rstrip()}")
+        screen.say(f"next    {config.again}")
         return SHIP
     ended = running.train(config, folder, found, screen)
     found = running.standing(config, expected, folder)

@@ -36,7 +36,7 @@ def look(study: StudyConfig, cells: Sequence[Cell], screen: Screen) -> list[Expe
         ConfigError: cells that cannot run here, all of them, each with its reason.
     """
     built = _each(cells, cells, lambda cell: _built(study, cell))
-    with screen.waiting(f"looking at {len(cells)} cells"):
+    with screen.waiting(f"looking at every cell ({len(cells)})"):
         return _each(cells, list(zip(cells, built, strict=True)), lambda of: _expected(*of))
 
 

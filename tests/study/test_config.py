@@ -1,21 +1,27 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from medft.compose import settings
-from medft.errors import ConfigError
+from medft.errors import ConfigError, RunError
 from medft.study.config import StudyConfig
 from medft.study.folder import StudyDir
 
 MINE = ["name=mine", "models=[mistral,gemma]", "datasets=[sample]"]
 
 
-def test_the_command_that_goes_on_is_the_one_that_began() -> None:
-    config: StudyConfig = settings("study", [*MINE, "paths.sample=my file.jsonl"])
-    assert (
-        config.again
-        == "medft study name=mine 'models=[mistral,gemma]' 'datasets=[sample]' 'paths.sample=my file.jsonl'"
-    )
+def test_a_study_is_gone_on_with_by_name_in_its_own_words(tmp_path: Path) -> None:
+    place = f"artifacts={tmp_path}"
+    before: StudyConfig = settings("study", [*MINE, place, "seeds=[4]", "plan_only=true"])
+    assert before.again == f"medft study resume={tmp_path}/studies/mine"
+    StudyDir(before.place).write_settings(before)
+    for word in ("resume=mine", before.again.removeprefix("medft study ")):
+        again: StudyConfig = settings("study", [word, place, "hours=2"])
+        assert (again.seeds, again.hours, again.plan_only) == ((4,), 2, False)
+    with pytest.raises(RunError, match="there is no study 'other'"):
+        settings("study", ["resume=other", place])
 
 
 @pytest.mark.parametrize(
@@ -40,7 +46,7 @@ def test_wrong_words_are_one_message(words: list[str], said: str) -> None:
     assert said in str(error.value)
 
 
-def test_what_changed_since_is_named_and_places_are_not(tmp_path) -> None:
+def test_what_changed_since_is_named_and_places_are_not(tmp_path: Path) -> None:
     folder = StudyDir(tmp_path)
     before = settings("study", MINE)
     assert folder.changed(before) == []

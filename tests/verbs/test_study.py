@@ -87,7 +87,7 @@ def _items(run: Path) -> list[dict[str, str]]:
     [
         (
             ["suite_settings=suite.heldout.limit=3"],
-            "3 independent items of the primary outcome are too few",
+            "2 independent items of the primary outcome are too few",
         ),
         (["where.gemma=dataset.path=nowhere.jsonl"], "1 cell cannot run here; nothing was started"),
         (["settings=trainer.max_step=2"], "2 of 2 cells cannot run here"),
