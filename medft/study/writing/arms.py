@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,9 +12,7 @@ from medft.runs.record import RunRecord
 from medft.study.cells import Cell, Trial, comparisons
 from medft.study.config import StudyConfig
 from medft.study.folder import StudyDir
-
-FOLDERS = re.compile(r"(?<![\w/])[~.]{0,2}/(?:[^/\s,;:\]'\"]+/)*(?=[^/\s])")
-"""The folders of a path in a text; not those of an address or a hub id."""
+from medft.study.writing.wording import without_folders
 
 
 @dataclass(frozen=True)
@@ -167,11 +164,6 @@ def _names(cells: Sequence[Cell]) -> list[str]:
         if len(set(names)) == len(cells):
             return names
     return [cell.label for cell in cells]
-
-
-def without_folders(words: str) -> str:
-    """``words`` with the paths in them shortened to their last name, since the rest tells of a machine."""
-    return FOLDERS.sub("", words)
 
 
 def values(contender: Contender, place: Place) -> list[float]:

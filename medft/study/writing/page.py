@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from medft.evaluation.report import NOT_ADVICE
 from medft.files import write_text
 from medft.report import svg
-from medft.report.blocks import Block, Figure, Notice, Section, Table, Text
+from medft.report.blocks import Block, Figure, Marked, Notice, Section, Table, Text
 from medft.report.html import page
 from medft.report.markdown import document
 from medft.runs.record import FINGERPRINTS, RunRecord
@@ -30,11 +30,12 @@ from medft.study.writing import (
     table,
     verdict,
 )
-from medft.study.writing.arms import Study, without_folders
+from medft.study.writing.arms import Study
 from medft.study.writing.known import known
 from medft.study.writing.others import Others
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.verdict import Judgment, Verdict, decide
+from medft.study.writing.wording import command, without_folders
 
 TWINS = "Tiny twins were trained: these figures prove the pipeline, and say nothing of any model."
 
@@ -108,8 +109,8 @@ def _opening(found: Outcome) -> Iterator[Block]:
 def _repeat(study: Study) -> Section:
     """The command, and which runs the page was made of."""
     folder = shlex.quote(study.folder.root.name)
+    typed = without_folders(command(study.config.overrides))
     said = (
-        f"{without_folders(study.config.again).replace(' plan_only=true', '')}\n"
         f"medft replay study={folder}   runs every cell again and says which came out the same\n"
         "Paths are shortened to their last name. study.yaml in the study's folder holds all settings, "
         "plan.json what was expected before the first run."
@@ -121,7 +122,11 @@ def _repeat(study: Study) -> Section:
     )
     return Section(
         "How to repeat it",
-        [Text(said), Table(("cell", "seed", "state", "was there before", "run", *FINGERPRINTS), prints)],
+        [
+            Marked(((typed, ""),)),
+            Text(said),
+            Table(("cell", "seed", "state", "was there before", "run", *FINGERPRINTS), prints),
+        ],
     )
 
 

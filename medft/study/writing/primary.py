@@ -10,6 +10,7 @@ from medft.study.writing import pairs
 from medft.study.writing.arms import Arm, Study
 from medft.study.writing.estimates import estimate
 from medft.study.writing.outcome import Outcome
+from medft.study.writing.wording import counted
 
 HOW = (
     "Value: mean over the seeds, with the 95% interval over the items (each item's score averaged over the "
@@ -39,7 +40,7 @@ def section(outcome: Outcome) -> Section:
         blocks += [Text(pairs.HOW), pairs.table(cells)]
     if outcome.apart:
         said = "were asked no item in common and are not compared; their values do not rank."
-        blocks.append(Text(f"{outcome.apart} pairs {said}"))
+        blocks.append(Text(f"{counted(outcome.apart, 'pair')} {said}"))
     return Section("Primary outcome", blocks)
 
 
@@ -75,7 +76,7 @@ def sentence(outcome: Outcome) -> str:
     known = [found for arm in ranked if (found := outcome.against_base(arm))]
     counts = {kind: sum(found.verdict == kind for found in known) for kind in ("better", "worse")}
     said = (
-        f"Of {_counted(len(outcome.study.arms), 'cell')}, {counts['better']} came out better than the base "
+        f"Of {counted(len(outcome.study.arms), 'cell')}, {counts['better']} came out better than the base "
         f"and {counts['worse']} worse, after correction."
     )
     best, found = ranked[0], outcome.against_base(ranked[0])
@@ -90,15 +91,11 @@ def _rest(outcome: Outcome) -> str:
     apart = [each for each in cells if each.verdict in ("better", "worse")]
     said = []
     if cells:
-        said.append(f"Between cells, {len(apart)} of {_counted(len(cells), 'comparison')} show a difference.")
+        said.append(f"Between cells, {len(apart)} of {counted(len(cells), 'comparison')} show a difference.")
     few = [found for found in outcome.findings if found.verdict == "too few items"]
     if few:
-        said.append(f"Under {FEWEST} independent items give no verdict: {_counted(len(few), 'comparison')}.")
+        said.append(f"Under {FEWEST} independent items give no verdict: {counted(len(few), 'comparison')}.")
     return " ".join(said)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def forest(outcome: Outcome) -> Figure | None:

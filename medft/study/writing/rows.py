@@ -82,7 +82,7 @@ def _table(record: RunRecord) -> Table:
 def _asked(study: Study) -> Iterator[tuple[str, str, str, str]]:
     for arm in study.finished:
         for name, suite in arm.records[0].suites.items():
-            left_out = "; ".join(f"{why} {n:,}" for why, n in _counts(suite, "left_out").items())
+            left_out = "; ".join(f"{why}: {n:,}" for why, n in _counts(suite, "left_out").items())
             yield arm.name, name, _n(suite, "asked"), left_out or "none"
 
 

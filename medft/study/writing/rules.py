@@ -17,6 +17,7 @@ from medft.study.writing.arms import Arm, Study
 from medft.study.writing.others import Others
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.topics import judged
+from medft.study.writing.wording import counted
 
 Ruling = Literal["kept", "broken", "cannot be judged"]
 
@@ -81,8 +82,7 @@ def _seeds(outcome: Outcome, arm: Arm) -> Judged:
         return Judged(name, rule, "switched off by rules.noise=false", "kept")
     gains, floor = seed_gains(outcome.study, arm), noise_floor(seed_gains(outcome.study, arm))
     if floor is None:
-        count = f"{len(gains)} seed{'s' * (len(gains) != 1)}"
-        return Judged(name, rule, f"{count}: no spread is known", "cannot be judged")
+        return Judged(name, rule, f"{counted(len(gains), 'seed')}: no spread is known", "cannot be judged")
     gain = sum(gains) / len(gains)
     words = f"gain {gain:+.3f}, noise floor {floor:.2g} ({len(gains)} seeds)"
     return Judged(name, rule, words, "kept" if gain > floor else "broken")

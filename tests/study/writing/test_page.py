@@ -14,12 +14,19 @@ from medft.cli import main
 from medft.evaluation.agreement import alpha
 from medft.study.folder import StudyDir
 from medft.study.writing import answers
-from medft.study.writing.arms import Study, without_folders
+from medft.study.writing.arms import Study
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.page import write_study
+from medft.study.writing.wording import without_folders
 from tests.study.writing.conftest import Build, builder
 from tests.support.browser import chromium
 
+COMMAND = (
+    "study=small",
+    "paths.sample=/home/ward/secret/rows.csv",
+    "settings='scale=full lora.r=8'",
+    "plan_only=true",
+)
 DRAWINGS = ("primary", "subgroups", "curves", "flow-sample")
 
 
@@ -28,7 +35,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> StudyDir:
     """The folder of a study with a hole; the last test adds ratings to it."""
     config, folder, trials = builder(tmp_path_factory.mktemp("study"))(
         failed={("8", 2): "out of memory"},
-        overrides=("study=small", "paths.sample=/home/ward/secret/rows.csv"),
+        overrides=COMMAND,
     )
     assert write_study(config, folder, trials).ship
     return folder
@@ -45,6 +52,8 @@ def test_the_folder_tells_the_same_in_four_forms(written: StudyDir) -> None:
         "rows.csv",
     ):
         assert words in page and words in text.replace("\\_", "_"), words
+    typed = """medft study study=small paths.sample=rows.csv "settings='scale=full lora.r=8'\""""
+    assert typed in text, "as it is, in a block of its own"
     assert "/home/ward" not in page + text, "a path tells of a machine"
     figures = {path.stem for path in written.figures.glob("*.svg")}
     assert figures == set(DRAWINGS)
