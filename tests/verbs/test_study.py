@@ -21,7 +21,8 @@ from tests.support.trained_run import share_twins
 SMALL = (
     "study=two_twins",
     "settings=scale=tiny dataset.split.test=0.2 trainer.max_steps=2 trainer.warmup_steps=1 merge=false",
-    "suite_settings=suite.heldout.limit=32 suite.heldout.max_new_tokens=4 suite.scope.limit=6 suite.scope.max_new_tokens=4",
+    "suite_settings=suite.heldout.limit=32 suite.heldout.max_new_tokens=4 suite.scope.limit=6 "
+    "suite.scope.max_new_tokens=4",
 )
 
 
