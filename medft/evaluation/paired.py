@@ -137,11 +137,3 @@ def smallest_difference(items: int, spread: float, tests: int = 1) -> float:
 
     quantiles = norm.ppf(1 - ALPHA / 2 / tests) + norm.ppf(POWER)
     return float(quantiles * spread / items**0.5)
-
-
-def fewest_items(tests: int = 1) -> int:
-    """Independent items below which no difference can ever count: flipping the signs of n of them gives
-    2 ** n outcomes, and the two most extreme ones are as rare as the strictest of ``tests`` demands."""
-    import math
-
-    return math.floor(math.log2(2 * tests / ALPHA)) + 1

@@ -12,6 +12,7 @@ from medft.evaluation import paired
 from medft.evaluation.intervals import ALPHA
 from medft.evaluation.rehearsal import Outcome
 from medft.format import decimal, duration, size
+from medft.report.verdicts import FEWEST
 from medft.runs import all_runs
 from medft.runs.record import RunRecord
 from medft.runs.values import mapping, mappings, number
@@ -161,14 +162,12 @@ def _power(study: StudyConfig, outcomes: Sequence[Outcome], tests: int) -> Power
         ConfigError: nothing, since they are too few.
     """
     fewest = min(outcomes, key=lambda outcome: outcome.units)
-    needed = paired.fewest_items(tests)
-    if fewest.units < needed:
+    if fewest.units < FEWEST:
         raise ConfigError(
-            f"{fewest.units} independent items of the primary outcome are too few for any comparison: with "
-            f"{tests} of them corrected together it takes {needed} at least",
+            f"{fewest.units} independent items of the primary outcome are too few for any comparison: no "
+            f"verdict is given on fewer than {FEWEST}",
             where=f"{study.primary.metric} of {study.primary.suite}",
-            remedy="more held-out rows (dataset.split.test, suite.<name>.limit), another suite, or fewer "
-            "comparisons (compare=bases)",
+            remedy="more held-out rows (dataset.split.test, suite.<name>.limit), or another suite",
         )
     spread, basis = _spread(study, fewest)
     smallest = paired.smallest_difference(fewest.units, spread, tests)

@@ -21,7 +21,7 @@ from medft.study.config import StudyConfig
 from medft.study.expected import Expected
 
 MINE = ("name=mine", "models=[mistral,gemma]", "datasets=[sample]", "seeds=[1,2]", "suites=[heldout,scope]")
-SMALL = "suite_settings=suite.heldout.limit=20 suite.scope.limit=8"
+SMALL = ("suite_settings=suite.heldout.limit=40 suite.scope.limit=8", "settings=dataset.split.test=0.2")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def study(place: Path, *more: str) -> StudyConfig:
     own = (f"artifacts={place}/artifacts", f"processed={place}/processed")
-    config: StudyConfig = settings("study", readable([*MINE, SMALL, *own, *more]))
+    config: StudyConfig = settings("study", readable([*MINE, *SMALL, *own, *more]))
     return config
 
 
@@ -56,10 +56,10 @@ def asked(place: Path, expected: list[Expected]) -> list[Asked]:
 
 
 def test_every_suite_is_opened_for_every_cell_and_its_metrics_are_known(asked: Sequence[Asked]) -> None:
-    assert [(each.suite, each.rehearsal.questions) for each in asked] == [("heldout", 20), ("scope", 8)] * 2
+    assert [(each.suite, each.rehearsal.questions) for each in asked] == [("heldout", 40), ("scope", 8)] * 2
     heldout = {outcome.metric: outcome for outcome in asked[0].rehearsal.outcomes}
-    assert heldout["bits per byte"].items == 20 and heldout["bits per byte"].of_items
-    assert 1 < heldout["bits per byte"].units <= 20  # rows of one topic are one unit
+    assert heldout["bits per byte"].items == 40 and heldout["bits per byte"].of_items
+    assert 20 <= heldout["bits per byte"].units < 40  # rows of one topic are one unit
     assert heldout["termination rate"].share and not heldout["perplexity"].of_items
 
 
@@ -93,11 +93,11 @@ def test_items_that_could_show_nothing_are_refused_with_the_number_needed(
     place: Path, expected: list[Expected], asked: Sequence[Asked]
 ) -> None:
     config = study(place)
-    few = [replace(outcome, units=6) for outcome in asking.primary(config, asked)]
+    few = [replace(outcome, units=19) for outcome in asking.primary(config, asked)]
     with pytest.raises(ConfigError) as error:
         planning.make(config, expected, [], asked, few)
-    assert "6 independent items" in str(error.value)
-    assert "it takes 7 at least" in str(error.value)  # 2 / 2 ** 6 > 0.05 / 3 > 2 / 2 ** 7
+    assert "19 independent items" in str(error.value)
+    assert "fewer than 20" in str(error.value)
 
 
 def test_the_plan_counts_what_is_to_be_done_and_says_when_the_budget_does_not_do(
@@ -114,5 +114,5 @@ def test_the_plan_counts_what_is_to_be_done_and_says_when_the_budget_does_not_do
     said = "\n".join(f"{label} {words}" for label, words in planning.lines(config, plan))
     assert "runs 4, of cells 2 x seeds 2; there already: 1" in said
     assert "notice that is more than hours=1" in said
-    assert "asked questions to every run and base: heldout 20, scope 8" in said
+    assert "asked questions to every run and base: heldout 40, scope 8" in said
     assert "standard deviations of the items' differences is shown in 4 of 5 studies" in said

@@ -20,7 +20,9 @@ from tests.support.trained_run import share_twins
 
 SMALL = (
     "study=two_twins",
-    "settings=scale=tiny trainer.max_steps=2 trainer.warmup_steps=1 logger.wandb=off merge=false",
+    "settings=scale=tiny dataset.split.test=0.2 trainer.max_steps=2 trainer.warmup_steps=1 merge=false",
+    "suite_settings=suite.heldout.limit=32 suite.heldout.max_new_tokens=4 suite.scope.limit=6 "
+    "suite.scope.max_new_tokens=4",
 )
 
 
@@ -87,7 +89,7 @@ def _items(run: Path) -> list[dict[str, str]]:
     [
         (
             ["suite_settings=suite.heldout.limit=3"],
-            "2 independent items of the primary outcome are too few",
+            "2 independent items of the primary outcome are too few for any comparison",
         ),
         (["where.gemma=dataset.path=nowhere.jsonl"], "1 cell cannot run here; nothing was started"),
         (["settings=trainer.max_step=2"], "2 of 2 cells cannot run here"),
