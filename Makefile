@@ -48,7 +48,7 @@ $(READY): requirements.lock bootstrap.lock pyproject.toml
 train: $(READY) ## fine-tune: MODEL, DATASET, TEMPLATE, TRAINER, EXPERIMENT, ARGS, GPUS
 	@$(LAUNCH) train $(CHOICES)
 
-plan: $(READY) ## what a training would run, and whether it fits
+plan: $(READY) ## what a run would do, and whether it fits (dry run)
 	@$(BIN)/medft plan $(CHOICES)
 
 prepare: $(READY) ## read, clean, split and examine DATASET

@@ -1,6 +1,6 @@
 """Write the generated parts of docs/: the tree, tables of models and of other tools' names, the notebook.
 
-Each stands in its page between <!-- NAME --> and <!-- /NAME -->. `make docs` runs this; a test holds it.
+Each is in its page between <!-- NAME --> and <!-- /NAME -->. `make docs` runs this; a test holds it.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from medft.screen import printable
 
 VERBS = {
     "train": "fine-tune a model on a data set; writes one run folder",
-    "plan": "say what a training would run and whether it fits, and run nothing",
+    "plan": "show what a run would do and whether it fits (dry run)",
     "prepare": "read, clean, split and examine a data set",
     "evaluate": "score base and tuned model on the same items",
     "rate": "let people rate base against tuned model blind, and sum up their votes",
@@ -36,7 +36,7 @@ VERBS = {
     "merge": "write a run's merged 16-bit weights, checked from disk",
     "export": "write a run's weights for llama.cpp or Ollama",
     "upload": "publish a run's adapter or merged weights on the hub",
-    "doctor": "look at what a training needs of this machine, and say what to install",
+    "doctor": "check what training needs on this machine, and say what to install",
     "replay": "run a finished run again and say what agrees",
 }
 

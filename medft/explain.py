@@ -31,7 +31,7 @@ _SYSTEM = {
     errno.ENOTDIR: ("this is no folder", "check the path"),
     errno.EISDIR: ("this is a folder, and a file is wanted", "check the path"),
     errno.ELOOP: ("this link leads back to itself", "replace the link by the file"),
-    errno.ENOMEM: ("the memory of this machine does not suffice", "end other programs, or raise ulimit -v"),
+    errno.ENOMEM: ("this machine has too little memory", "end other programs, or raise ulimit -v"),
     errno.EIO: ("the disk or terminal does not answer", "check the disk, and try again"),
 }  # fmt: skip
 """What the system's errors mean, and what helps."""
@@ -52,7 +52,7 @@ _LIBRARIES = {
 }
 """What went wrong where an error is a library's own kind, by the library."""
 _REPEATS = ("pyarrow", "pandas", "xml")
-"""Libraries whose messages may repeat what stands in a file, which is nobody's business."""
+"""Libraries whose messages may repeat what is in a file, which is nobody's business."""
 _DAMAGED = "copy or fetch the file again, or mend it"
 _LONGEST = 300  # characters of a library's message that are repeated
 _PACKAGE = str(Path(__file__).parent)
@@ -66,9 +66,7 @@ def explained(error: BaseException) -> MedftError:
         what, remedy = _SYSTEM.get(error.errno or 0, (error.strerror or type(error).__name__, "try again"))
         return MedftError(what, where=_named(error) or _at_hand(error), remedy=remedy)
     if isinstance(error, MemoryError):
-        return MedftError(
-            "the memory does not suffice", where=_at_hand(error), remedy=_SYSTEM[errno.ENOMEM][1]
-        )
+        return MedftError("out of memory", where=_at_hand(error), remedy=_SYSTEM[errno.ENOMEM][1])
     if isinstance(error, RecursionError):
         return MedftError("values are nested too deeply to be read", where=_at_hand(error), remedy=_DAMAGED)
     if isinstance(error, UnicodeError):

@@ -168,5 +168,5 @@ def refuse_idle(words: Sequence[str], built: object, rules: Sequence[Idle]) -> N
         for rule in rules:
             if rule.means(key) and not rule.useful(built):
                 raise ConfigError(
-                    f"'{key}' has no effect here", remedy=f"it needs {rule.needs}, or leave it out"
+                    f"'{key}' has no effect here", remedy=f"it needs {rule.needs}, or remove it"
                 )

@@ -1,4 +1,4 @@
-"""The command line, as a user meets it. The real process stands in tests/verbs/test_train.py."""
+"""The command line, as a user meets it. The real process is in tests/verbs/test_train.py."""
 
 import subprocess
 import sys

@@ -102,7 +102,7 @@ def _benchmark_notes(
                 if _allowed(config, source)
                 else "are set aside: they are in no split"
                 if aside
-                else "stand in the test split and are never trained on"
+                else "are in the test split and are never trained on"
             )
             yield f"{source}: {count:,} test questions of {benchmark} {what}"
 

@@ -50,7 +50,7 @@ def make(
         seed: of the split and of rows that are drawn.
         fingerprints: of each source's bytes, for the ledger.
         folder: an empty folder.
-        progress: told of rows read since it was last told.
+        progress: called with the rows read since its last call.
 
     Raises:
         DataError: a source, row or column that cannot be used, or no row left to train on.

@@ -73,8 +73,8 @@ def prepare(
     Args:
         config: what to read and how.
         seed: of the split and of rows that are drawn, where ``config.split.seed`` names none.
-        processed: the folder that prepared data sets stand in.
-        progress: told of rows read since it was last told.
+        processed: the folder of prepared data sets.
+        progress: called with the rows read since its last call.
 
     Raises:
         DataError: a source, row or column that cannot be used, or no row left to train on.

@@ -1,4 +1,4 @@
-"""The pivot type between data sources and prompts, and the names of the splits that records stand in."""
+"""The pivot type between data sources and prompts, and the names of the splits."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Record:
     """The options of a multiple-choice question, a line each behind its letter; the label is the right one's
     letter."""
     groups: tuple[str, ...] = ()
-    """Document, patient, topic: records that share one of them never stand in two splits."""
+    """Document, patient, topic: records that share one of them are never in two splits."""
     turns: tuple[Message, ...] = ()
     """A conversation of several turns, ending with the assistant; question and answer are then empty."""
 

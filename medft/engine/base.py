@@ -146,7 +146,7 @@ class Engine(Protocol):
         Does nothing to a trainer that pads.
 
         Raises:
-            EngineError: this model lets examples see one another all the same.
+            EngineError: this model still lets examples see one another.
         """
 
     def load_for_generation(self, spec: LoadSpec, adapter: Path | None) -> CausalLM:

@@ -84,7 +84,7 @@ def keep_cpu_weights(model: CausalLM) -> None:
     """Keep bitsandbytes from changing the frozen 4-bit base on a CPU.
 
     Where a CPU has AVX512-BF16, bitsandbytes 0.50's Linear4bit repacks its weight at the first evaluation,
-    with block scales rounded to bfloat16: the base changes in the middle of a training, and a resumed run,
+    with block scales rounded to bfloat16: the base changes in the middle of a run, and a resumed run,
     which begins without an evaluation, goes on with another base. Goes when packing keeps the scales.
     """
     for module in model.modules():

@@ -69,7 +69,7 @@ _SAID = re.compile(
 
 
 def out_of_memory(error: BaseException, doing: str, remedy: str, where: str = "") -> EngineError | None:
-    """What to say of ``error`` where it means that memory did not suffice; None of any other.
+    """What to say of ``error`` where it means out of memory; None of any other.
 
     torch has a class of its own for its allocator. What CUDA tells bitsandbytes, Triton or cuBLAS, and what
     Unsloth finds before it loads, are plain errors with a text.
@@ -95,7 +95,7 @@ def in_memory(doing: str, remedy: str) -> Iterator[None]:
     """Raise what ``out_of_memory`` makes of an error of the block.
 
     Raises:
-        EngineError: in place of one that means that memory did not suffice.
+        EngineError: in place of one that means out of memory.
     """
     try:
         yield

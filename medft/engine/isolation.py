@@ -37,7 +37,7 @@ def check(trainer: Trainer) -> None:
         share = leak(trainer.model, trainer.data_collator, trainer.train_dataset[0])
     if share > _TOLERANCE:
         raise EngineError(
-            "this model lets the examples of a packed or padding-free batch see one another "
+            "this model lets the examples of a packed or padding-free batch attend to one another "
             f"({share:.0%} of what it does with them unseparated)",
             remedy="set trainer.packing=false and trainer.padding_free=false",
         )

@@ -57,7 +57,7 @@ def ask(
 ) -> HarnessResult:
     """Every item of every task; ``limit`` takes the first items of each task.
 
-    What stands in ``file`` is not asked again.
+    What is in ``file`` is not asked again.
     """
     from lm_eval import simple_evaluate
 

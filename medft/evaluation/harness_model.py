@@ -29,7 +29,7 @@ HarnessRequest = tuple[object, ...]
 
 
 class RememberingModel(HFLM):  # type: ignore[misc]
-    """The harness' own model class around a loaded model; what stands in ``file`` is not asked again.
+    """The harness' own model class around a loaded model; what is in ``file`` is not asked again.
 
     Args:
         model: the loaded model that ``system`` names.

@@ -1,6 +1,6 @@
 """95% intervals of one system's figure: of a proportion, and of a mean or ratio whose values may be skewed.
 
-Their coverage, simulated, stands in docs/evaluation.md.
+Their coverage, simulated, is in docs/evaluation.md.
 """
 
 from __future__ import annotations

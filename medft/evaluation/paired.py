@@ -1,6 +1,6 @@
 """Two systems on the same items: tests of their difference, each with the interval that agrees with it.
 
-Their rates of false alarms, simulated, stand in docs/evaluation.md.
+Their rates of false alarms, simulated, are in docs/evaluation.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A blind rating of a suite's answers: a page with two nameless answers per question.
 
-Which side is whose stands in a key beside the page, not in it; so the page can be given away, and the votes
+Which side is whose is in a key beside the page, not in it; so the page can be given away, and the votes
 come back as csv (``votes``).
 """
 

@@ -9,7 +9,7 @@ from medft.data.record import Record
 
 
 def shared_tests(tests: Sequence[Sequence[Record]]) -> list[Record]:
-    """The records of the first test split that stand in every other, too."""
+    """The records of the first test split that are in every other, too."""
     first, *others = tests
     contents = [{keys.keys_of(record).content for record in other} for other in others]
     return [record for record in first if all(keys.keys_of(record).content in known for known in contents)]

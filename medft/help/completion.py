@@ -33,7 +33,7 @@ def complete(verbs: Collection[str]) -> None:
 
 
 def candidates(verb: str, prefix: str, before: Iterable[str] = ()) -> list[str]:
-    """What may stand in the place of ``prefix`` after ``medft <verb>``.
+    """What may take the place of ``prefix`` after ``medft <verb>``.
 
     Args:
         verb: a command.

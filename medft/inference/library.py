@@ -27,7 +27,7 @@ from medft.runs.values import mapping, text
 
 Weights = Literal["adapter", "merged"]
 
-FREE = "free the GPU of other processes (nvidia-smi)"
+FREE = "stop other processes on the GPU (nvidia-smi)"
 
 _MEGABYTE = 1 << 20
 
@@ -169,7 +169,7 @@ def open_merged(
 
 def fingerprint(folder: Path) -> str:
     """A digest of the weights in a folder: names and sizes of its config and safetensors files, and the first
-    and the last megabyte of each. Training touches every tensor, so two trainings differ there."""
+    and the last megabyte of each. Training touches every tensor, so two runs differ there."""
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in (".json", ".safetensors"):

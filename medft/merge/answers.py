@@ -41,7 +41,7 @@ class Answers:
     """What one model made of some rows."""
 
     logits: list[torch.Tensor] = field(default_factory=list)
-    """Of some positions of each row."""
+    """Logits at some positions of each row."""
     nats: list[float] = field(default_factory=list)
     """Loss of each row."""
 
@@ -134,7 +134,7 @@ def load(folder: Path, place: Place, as_stored: bool = False) -> PreTrainedModel
 def ask(
     model: PreTrainedModel | PeftModel, rows: Sequence[Row], advance: Advance, before: Answers | None = None
 ) -> Answers:
-    """The model's answers to ``rows``, after those of ``before``; ``advance`` is told of each row."""
+    """The model's answers to ``rows``, after those of ``before``; ``advance`` is called for each row."""
     import torch
 
     answers = before or Answers()

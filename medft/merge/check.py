@@ -45,7 +45,7 @@ class TensorReport:
     tensors: int
     """Weights compared."""
     adapted: int
-    """Of these, weights that the adapter changes."""
+    """Weights among these that the adapter changes."""
     changed_share: float
     """Share of the adapted weights' elements that differ from the base after rounding."""
     unchanged: tuple[str, ...]

@@ -24,7 +24,7 @@ class Inputs:
     merging: MergingConfig = field(default_factory=MergingConfig)
     """How the merged weights are stored."""
     seed: int = 0
-    """Of stochastic rounding."""
+    """Seed of stochastic rounding."""
     strict: bool = True
     """Whether weights that lose part of the gain by their rounding are refused; not where rounding to nearest
     was asked for by name."""

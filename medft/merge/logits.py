@@ -125,7 +125,7 @@ def compare(inputs: Inputs, merged: Path, questions: Questions, advance: Advance
         inputs: what was merged.
         merged: the weights to judge.
         questions: the rows.
-        advance: told of each row that a model has read.
+        advance: called for each row that a model has read.
 
     Raises:
         GainLostError: weights rounded to nearest answer validation rows more like base + adapter.

@@ -74,7 +74,7 @@ class Method:
     dtype: str
     """Type of the merged weights."""
     seed: int
-    """Of the random numbers of stochastic rounding."""
+    """Seed of the random numbers of stochastic rounding."""
 
     def round(self, exact: torch.Tensor, name: str, start: int) -> torch.Tensor:
         """``exact`` (float32) as numbers of the merged type.
@@ -155,7 +155,7 @@ class Bias:
     farther: float = 0.0
     """Sum of the errors away from the nearest neighbour; rounding to nearest makes it as low as can be."""
     variance: float = 0.0
-    """Of either sum, where chance alone decides."""
+    """Variance of either sum, where chance alone decides."""
 
     def add(self, found: torch.Tensor, exact: torch.Tensor) -> None:
         """Count more elements, ``found`` in bfloat16 for ``exact``."""

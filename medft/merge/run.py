@@ -37,7 +37,7 @@ def merge_run(
         inputs: that adapter, and what it is merged into.
         splits: encoded splits (Arrow files) by name, the best first; the first with rows is asked.
         max_shard_bytes: largest weights file.
-        advance: told of each row that a model has read.
+        advance: called for each row that a model has read.
 
     Returns:
         Plain values: the fields of the merge's report and of the judgement.

@@ -52,17 +52,17 @@ class MergeReport:
     rounding: Rounding
     """How the changed weights were rounded to it."""
     seed: int
-    """Of stochastic rounding."""
+    """Seed of stochastic rounding."""
     tensors: int
     """Weights written."""
     adapted: int
-    """Of these, weights that the adapter changes."""
+    """Weights among these that the adapter changes."""
     left_out: tuple[str, ...]
     """Stored tensors of the base that are no weights (rotary tables, a second copy of a tied embedding)."""
     bytes: int
     """Size of the weights."""
     shards: int
-    """Files they stand in."""
+    """Files they are in."""
     stop_ids: tuple[int, ...]
     """Where generation ends."""
     seconds: float

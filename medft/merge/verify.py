@@ -76,7 +76,7 @@ def verify(
         inputs: what was merged.
         merged: the folder to judge.
         questions: rows to compare loss and logits on, at least one.
-        advance: told of each row that a model has read.
+        advance: called for each row that a model has read.
 
     Raises:
         GainLostError: they are exact, and lose part of the gain that a finer type or another rounding keeps.

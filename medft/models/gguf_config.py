@@ -51,7 +51,7 @@ _READ = (
     "rope.scaling.finetuned", "vocab_size",
 )  # fmt: skip
 _LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
-"""Of Llama 3.1, 3.2 and 3.3 alike; their factors differ."""
+"""What Llama 3.1, 3.2 and 3.3 share; their factors differ."""
 
 
 def configuration(

@@ -131,7 +131,7 @@ def _take_pad(tokenizer: Tokenizer, stops: tuple[int, ...], pad: str) -> None:
         raise ConfigError(
             f"the token {pad!r} {'is not in this vocabulary' if number is None else 'also ends answers'}",
             where="model.pad_token",
-            remedy="name another token of the vocabulary, or leave it out: one is then chosen",
+            remedy="name another token of the vocabulary, or remove the setting: one is then chosen",
         )
     tokenizer.pad_token = pad
 

@@ -13,7 +13,7 @@ _WINDOW = 64
 _BATCH = 8
 """Sequences per step."""
 _LEARNING_RATE = 3e-3
-"""Of AdamW, after a warm-up of ten steps."""
+"""Learning rate of AdamW, after a warm-up of ten steps."""
 
 # The gain of the last norm at the start. The logits of so narrow a model are sums of few terms; with a gain
 # of 1 they move so little per step that a minute of training shows nothing.

@@ -1,4 +1,4 @@
-"""How long a training takes at a known speed, and how many steps fit a time (``trainer.minutes``)."""
+"""How long training takes at a known speed, and how many steps fit a time (``trainer.minutes``)."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def _wanted(model: ModelConfig, in_4bit: bool, merge: bool) -> dict[str, str | N
 
 
 def _demand_memory(model: ModelConfig, in_4bit: bool, machine: Machine) -> None:
-    """Refuse, before the download, weights that do not fit; the plan counts the rest of a training."""
+    """Refuse, before the download, weights that do not fit; the plan counts the rest of a run."""
     if (shape := shape_of(model, in_4bit)) is None:
         return
     known = [gpu.free_bytes for gpu in machine.gpus if gpu.free_bytes is not None]
@@ -75,7 +75,7 @@ def _demand_memory(model: ModelConfig, in_4bit: bool, machine: Machine) -> None:
         f"the weights of {named(model, in_4bit)[0]} alone take {size(needed[in_4bit])} of memory, "
         f"and {size(free)} are free",
         where="not downloaded yet",
-        remedy=f"{four}a smaller model (model=smollm2), or {place}; preflight=false goes on all the same",
+        remedy=f"{four}a smaller model (model=smollm2), or {place}; preflight=false starts anyway",
     )
 
 

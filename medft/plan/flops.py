@@ -1,4 +1,4 @@
-"""How much arithmetic a token costs, and what share of a GPU's arithmetic a training reached (MFU).
+"""How much arithmetic a token costs, and what share of a GPU's arithmetic a run reached (MFU).
 
 Chowdhery et al. 2022, PaLM, appendix B: 6 N + 12 L H Q T floating-point operations per token, with N the
 weights that multiply, L layers, H heads of width Q, and T tokens attended to; recomputation does not count.
@@ -48,7 +48,7 @@ def flops_per_token(shape: ShapeConfig, adapter: int, attended: float) -> float:
     Args:
         shape: of the base.
         adapter: weights of the adapter.
-        attended: T, the mean length of the row that a token stands in.
+        attended: T, the mean length of the row that a token is in.
     """
     embedding = 0 if shape.tie_word_embeddings else shape.vocab_size * shape.hidden_size  # a look-up
     multiplying = parameters(shape) - embedding

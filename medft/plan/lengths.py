@@ -80,7 +80,7 @@ def sorted_padding_ratio(lengths: Sequence[int], rows: int, per_step: int) -> fl
 
 
 def attended(lengths: Sequence[int]) -> float:
-    """The mean length of the row that a token stands in."""
+    """The mean length of the row that a token is in."""
     total = sum(lengths)
     return sum(length**2 for length in lengths) / total if total else 0.0
 

@@ -29,7 +29,7 @@ _MEMORY_FOR_AUTO = 0.9
 def make(
     request: Request, resolved: Resolved, machine: Machine, speed: Callable[[], Speed] = measure
 ) -> Plan:
-    """Plan a training.
+    """Plan a run.
 
     Args:
         request: what is to be planned.
@@ -176,9 +176,7 @@ def _optimizer(trainer: TrainerConfig, machine: Machine, reasons: dict[str, str]
     if machine.gpus or trainer.optimizer not in unpaged:
         return trainer
     chosen = unpaged[trainer.optimizer]
-    reasons["optimizer"] = (
-        f"{chosen}: there is no GPU to page to, and {trainer.optimizer} computes the same where there is"
-    )
+    reasons["optimizer"] = f"{chosen}: paging needs a GPU; the computation of {trainer.optimizer} is the same"
     return replace(trainer, optimizer=chosen)
 
 
@@ -194,7 +192,7 @@ def _fit(
     trainer = chosen.trainer
     reasons["batch"] = (
         f"{trainer.per_device_batch_size} rows x {trainer.gradient_accumulation_steps} accumulated, "
-        f"{_batching(trainer, resolved.engine)}: the least work per step that fits {size(room)}"
+        f"{_batching(trainer, resolved.engine)}: the fastest batch layout that fits in {size(room)}"
     )
     if len(kinds) > 1:
         reasons["gradient_checkpointing"] = (

@@ -1,4 +1,4 @@
-"""What stands in the way of a run: memory, disk or a context that do not suffice, and what to do about it."""
+"""What prevents a run: too little memory, disk or context; and what to do about it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CERTAIN = 0.9  # the estimate is meant to be right within a tenth
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that stands in the way of a run."""
+    """Something that prevents a run."""
 
     what: str
     """One sentence."""
@@ -152,7 +152,7 @@ def _device(recipe: Recipe, memory: Memory, offloads: bool, free: int, machine: 
     advice = " ".join(overrides)
     if not enough:
         larger = "a larger GPU" if machine.gpus else "a machine with more memory or a GPU"
-        advice = f"{advice} does not suffice: " * bool(advice) + f"{_SMALLER}, or {larger}"
+        advice = f"{advice} is not enough: " * bool(advice) + f"{_SMALLER}, or {larger}"
     return [
         Problem(
             f"{phase} needs {size(needs.needed)} of memory, and {place} has {size(free)} free",

@@ -16,7 +16,7 @@ from medft.runs.record import RunRecord
 from medft.runs.values import mapping, number
 
 _CPU_SHARE = 1.1
-"""Of the measured speed of matrix products, what a training of a real model reaches on a CPU: above 1, since
+"""Share of the measured speed of matrix products that training a real model reaches on a CPU: above 1, since
 prompts never reach the output layer."""
 
 

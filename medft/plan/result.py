@@ -34,7 +34,7 @@ class Plan:
     devices: int
     """GPUs, or processes, that share the rows of a step."""
     flops_per_token: float | None
-    """Operations of a training step per token; None where sizes are not known."""
+    """Operations of an optimizer step per token; None where sizes are not known."""
     exact: bool
     """False where rows have not been encoded: figures are then what they can come to at most."""
     longest: int
@@ -56,7 +56,7 @@ class Plan:
     rate: Rate | None
     """What the time was told from."""
     problems: tuple[Problem, ...]
-    """What stands in the way."""
+    """What prevents the run."""
 
     @property
     def line(self) -> str:
@@ -88,9 +88,7 @@ class Plan:
             if problem.final:
                 raise EngineError(problem.what, remedy=problem.remedy)
             if problem.certain and preflight:
-                raise EngineError(
-                    problem.what, remedy=f"{problem.remedy}; preflight=false goes on all the same"
-                )
+                raise EngineError(problem.what, remedy=f"{problem.remedy}; preflight=false starts anyway")
 
     def utilisation(self, tokens_per_second: float, machine: Machine) -> float | None:
         """Model FLOPs utilisation at a measured speed (``flops``); None without a GPU whose peak is known."""

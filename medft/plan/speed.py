@@ -17,9 +17,9 @@ class Speed:
     """Floating-point operations per second, on all threads that torch uses here."""
 
     bfloat16: float
-    """Of products of bfloat16 matrices."""
+    """Speed of products of bfloat16 matrices."""
     float32: float
-    """Of products of float32 matrices."""
+    """Speed of products of float32 matrices."""
 
     @property
     def faster(self) -> Dtype:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def schema() -> pa.Schema:
-    """Of a file of encoded rows."""
+    """The columns of a file of encoded rows."""
     import pyarrow as pa
 
     ids = pa.list_(pa.int32())

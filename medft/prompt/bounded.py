@@ -19,11 +19,11 @@ from typing import NoReturn
 from medft.errors import PromptError
 
 SECONDS = 10
-"""Of computing, for one conversation; a template takes milliseconds."""
+"""Seconds of computing for one conversation; a template takes milliseconds."""
 BYTES = 1 << 30
-"""Of memory, beside what the process has already."""
+"""Memory beside what the process has already."""
 CHARACTERS = 1_000_000
-"""Of text that is rendered for one conversation."""
+"""Longest text that is rendered for one conversation."""
 
 
 class TemplateError(Exception):

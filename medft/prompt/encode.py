@@ -156,7 +156,7 @@ def _first_token_from(encoding: Encoding, position: int, length: int) -> int:
 
 
 def _chars(encoding: Encoding, index: int) -> tuple[int, int]:
-    """Where a token stands in the text; special tokens are not added to it, so that each has its place."""
+    """Where a token is in the text; special tokens are not added to it, so that each has its place."""
     return cast("tuple[int, int]", encoding.token_to_chars(index))
 
 

@@ -1,4 +1,4 @@
-"""Prompt faults that stand in the data itself: what an earlier system left in its texts, by name.
+"""Prompt faults in the data itself: what an earlier system left in its texts, by name.
 
 The encoder keeps special-token strings inside texts as plain text, so none of these faults breaks a row, but
 a model learns to write them.
@@ -18,7 +18,7 @@ class Fault:
     """One kind of fault."""
 
     name: str
-    """What stands in the text, in a few words."""
+    """What is in the text, in a few words."""
     remedy: str
     """What to do about it."""
     pattern: re.Pattern[str]
@@ -61,13 +61,13 @@ FAULTS: tuple[Fault, ...] = (
 )
 """Each fault that can be told from one text."""
 
-ANSWER_IN_PROMPT = "the answer stands in the question"
-LOSS_ON_PROMPT = "the prompt stands in the answer, where loss falls on it"
+ANSWER_IN_PROMPT = "the question contains the answer"
+LOSS_ON_PROMPT = "the answer contains the prompt, where loss falls on it"
 """Faults that are told by who says what."""
 REMEDIES = {**{fault.name: fault.remedy for fault in FAULTS}, ANSWER_IN_PROMPT: _MAP, LOSS_ON_PROMPT: _MAP}
 """What to do, by name."""
 _TELLING = 60
-"""Characters; shorter answers stand in honest questions ("Is it A or B?")."""
+"""Characters; shorter answers are found in honest questions ("Is it A or B?")."""
 _USER_TURN = re.compile(
     r"\[INST\]|<start_of_turn>user|<\|start_header_id\|>user|<\|im_start\|>user"
     r"|^### (?:Instruction|Human|Question):",

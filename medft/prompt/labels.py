@@ -24,7 +24,7 @@ def unoffered(record: Record, template: TemplateConfig) -> str:
     """The label of a record that learns its label, when the words of its prompt do not offer it; else empty.
 
     For tasks of few classes these are the template's words; for others, such as multiple choice, the options
-    may stand in the record itself.
+    may be in the record itself.
     """
     if record.turns or not record.label:
         return ""

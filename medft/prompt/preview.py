@@ -49,7 +49,7 @@ class Preview:
     """A row as it will be trained on."""
 
     id: str
-    """Of the record."""
+    """Id of the record."""
     tokens: int
     """Tokens that training sees; 0 when the row is dropped."""
     loss_tokens: int

@@ -60,7 +60,7 @@ def write_card(facts: Facts, repo: str, kind: Content) -> str:
 
 
 def metadata(facts: Facts, repo: str, kind: Content) -> ModelCardData:
-    """The card's YAML head: only ids that the hub can know, so no local folder ever stands in it."""
+    """The card's YAML head: only ids that the hub can know, so no local folder is ever in it."""
     from huggingface_hub import ModelCardData
 
     license_id, license_name, license_link = _license(facts, repo)
@@ -109,7 +109,7 @@ def _example(facts: Facts) -> str:
 
 
 def lora_rank(facts: Facts) -> int | None:
-    """What vLLM must be told of the rank; None where its default of 16 suffices. It takes powers of two."""
+    """What vLLM must be given for the rank; None where its default of 16 suffices. It takes powers of two."""
     rank = facts.recipe.get("LoRA rank")
     return 1 << (rank - 1).bit_length() if isinstance(rank, int) and rank > 16 else None
 

@@ -152,7 +152,7 @@ def _notices(facts: Facts, kind: Content, files: tuple[tuple[str, int], ...]) ->
             f"({facts.terms.url}) as LICENSE in the run's folder"
         )
     if any(forbids_sharing(source.license, source.license_note) for source in facts.sources):
-        yield "trained on data that must not be passed on: give access only to those who signed its agreement"
+        yield "the training data forbids redistribution: give access only to those who signed its agreement"
     if any(grants_nothing(source.license, source.license_note) for source in facts.sources):
         yield "the license of the training data names no right to pass on what is made from them"
     if facts.identifiers:

@@ -76,7 +76,7 @@ def check_terms(facts: Facts, targets: list[Target], access: Access) -> None:
     """Refuse what must not be published, whatever its weights are.
 
     Raises:
-        RunError: data that must not be passed on, or not without somebody who answers for it.
+        RunError: data that forbids redistribution, or not without somebody who answers for it.
         ConfigError: a name that is no hub id, or that the base's license does not allow.
     """
     for repo, _ in targets:

@@ -1,6 +1,6 @@
 """Blocks -> one HTML page that needs nothing but itself, light or dark (templates/page.html.jinja, page.css).
 
-Whatever stands in a name or a cell is text: it is escaped, and a content security policy in the page forbids
+Whatever is in a name or a cell is text: it is escaped, and a content security policy in the page forbids
 the network, and every script but that of a chart, which it knows by its digest.
 """
 

@@ -109,7 +109,7 @@ def spread_out(wanted: Sequence[float], gap: float, low: float, high: float) -> 
 def end_labels(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
     """Name lines at their right ends: (x, y, text, color) in data units, moved apart, with a thin leader.
 
-    Call it after the limits of the axes are set; labels stand in the margin right of the axes.
+    Call it after the limits of the axes are set; labels are in the margin right of the axes.
     """
     low, high = axes.get_ylim()
     points = axes.bbox.height / axes.figure.dpi * 72

@@ -2,7 +2,7 @@
 change, or too few items to say.
 
 The tests of one pair of systems over all suites of a report are one family, whose p-values are corrected
-together: so a verdict depends on the report that it stands in, and is never stored in <suite>.json.
+together: so a verdict depends on the report that it is in, and is never stored in <suite>.json.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ RENAMED = {
 """By file, the dotted keys of format 1 and what they are called today."""
 RESPELLED = {"licence": "license", "licence_name": "license_name", "licence_url": "license_url",
              "licence_note": "license_note"}  # fmt: skip
-"""Keys of format 1, wherever they stand in a file, and how they are spelled today."""
+"""Keys of format 1, wherever they are in a file, and how they are spelled today."""
 
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 """What ``lora.target_modules`` was where nobody set it; today null stands for the layers found in the model,

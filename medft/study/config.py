@@ -102,13 +102,13 @@ class StudyConfig:
     processed: Path = Path("data/processed")
     """Where prepared records and token ids are kept."""
     resume: str | None = None
-    """A study to go on with, by name or folder, by the words that it began with; further words are added."""
+    """A study to resume, by name or folder, with the words that it began with; further words are added."""
     overrides: tuple[str, ...] = ()
     """The command line that the settings came from."""
 
     @property
     def again(self) -> str:
-        """The command that goes on with the study."""
+        """The command that resumes the study."""
         return f"medft study resume={shlex.quote(str(self.place))}"
 
     @property

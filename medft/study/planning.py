@@ -114,7 +114,7 @@ def lines(study: StudyConfig, plan: StudyPlan) -> Iterator[tuple[str, str]]:
     if plan.runs > plan.there:
         time = "unknown before the first run of such a model here"
         if plan.seconds is not None:
-            time = f"about {duration(plan.seconds)} of training, one after the other"
+            time = f"about {duration(plan.seconds)} of training, one run after the other; asking comes on top"
         yield "time", time
         room = size(plan.disk) if plan.disk is not None else "unknown"
         yield "disk", room + (f"; {size(plan.download)} to download" if plan.download else "")

@@ -78,7 +78,7 @@ def _again(first: RunDir, place: RunDir, words: Sequence[str], log: Path) -> Non
             [*command, *words], stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False
         ).returncode
     if code == _STOPPED:
-        raise KeyboardInterrupt("the same command goes on with the replay")
+        raise KeyboardInterrupt("the same command resumes the replay")
 
 
 def _read(trial: Trial, place: RunDir) -> Repeated:

@@ -56,7 +56,7 @@ def same(expected: Expected, seed: int, runs: Sequence[Finished]) -> RunDir | No
 
 
 def begun(expected: Expected, run: RunDir) -> bool:
-    """Whether an unfinished run, where it is there, can be gone on with: on the same data, prompt and
+    """Whether an unfinished run, where it is there, can be resumed: on the same data, prompt and
     tokenizer."""
     if run.summary.is_file():
         return False  # it finished as something else

@@ -103,8 +103,8 @@ def evaluate(
 
 
 def _run(sweep: SweepDir, numbers: Sequence[int], screen: Screen) -> bool:
-    """Run jobs to their end. Those that a killed study left running are waited for, and gone on with where
-    they have not finished."""
+    """Run jobs to their end. Those that a killed study left running are waited for, and resumed where they
+    have not finished."""
     sweep.stop(False)
     with stoppable(sweep, screen), echo(sweep, screen):
         while held := [job.number for job in _jobs(sweep, numbers) if job.state == "running"]:

@@ -125,7 +125,7 @@ def _open(own: list[str], how: list[str], screen: Screen) -> SweepDir:
 
 
 def _reopen(root: Path, own: list[str], how: list[str]) -> SweepDir:
-    """The folder of a sweep to go on with."""
+    """The folder of a sweep to resume."""
     folder = SweepDir(root)
     surplus = [o for o in (*own, *how) if not o.startswith("sweep.resume=")]
     if surplus:

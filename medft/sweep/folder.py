@@ -94,7 +94,7 @@ class SweepDir:
             launch: how jobs are started: overrides of Hydra's own settings.
             search: the command line of a search, which chooses jobs as it goes; empty for a grid.
             verb: the command that every job runs.
-            again: the command that goes on with the sweep; empty: ``medft train -m``.
+            again: the command that resumes the sweep; empty: ``medft train -m``.
         """
         self.logs.mkdir(parents=True)
         listed = [asdict(Job(n, tuple(job))) for n, job in enumerate(jobs)]
@@ -150,7 +150,7 @@ class SweepDir:
 
     @property
     def again(self) -> str:
-        """The command that goes on with the sweep."""
+        """The command that resumes the sweep."""
         return text(self._read().get("again")) or f"medft train -m sweep.resume={self.quoted}"
 
     def allow(self, hours: float | None) -> None:

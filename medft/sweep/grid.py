@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 MOST_JOBS = 10_000
-"""Jobs of one sweep; each is a training of its own."""
+"""Jobs of one sweep; each is a run of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from medft.sweep.folder import Job, SweepDir
 
 _TAIL = 6  # lines of a failed job that are shown
 _POLL = 0.5  # seconds
-_INTERRUPTED = 130  # exit code of a training that saved and stopped
+_INTERRUPTED = 130  # exit code of a run that saved and stopped
 
 
 def run_job(folder: SweepDir, number: int) -> None:

@@ -16,14 +16,14 @@ class TrainerConfig:
     """One training recipe. Defaults are those of LLM-7B-Medical-Finetuning where it has one."""
 
     name: Name = "published"
-    """Preset, for the records."""
+    """Name of the preset."""
     epochs: Epochs = 1.0
     """Passes over the training rows; max_steps wins when set."""
     max_steps: Count | None = None
     """Optimizer steps; null: as many as the epochs need, within `minutes`."""
     minutes: Positive | None = None
     """Minutes that training, validation and test are to take: the plan takes as many steps as its reckoning
-    allows, and a training that is late by a quarter ends there. max_steps wins when set; null: no limit."""
+    allows, and a run that is late by a quarter ends there. max_steps wins when set; null: no limit."""
     per_device_batch_size: Batch = 2
     """Rows per forward pass on one device."""
     gradient_accumulation_steps: Batch = 4
@@ -63,7 +63,7 @@ class TrainerConfig:
     eval_steps: Count | None = None
     """Steps between validations; null: ten times a run, and at the end."""
     validation_rows: Count | None = 512
-    """Most validation rows asked at a time, the same ones for every seed; null asks all."""
+    """Maximum validation rows per evaluation, the same subset for every seed; null takes all."""
     test_rows: Count | None = None
     """Most test rows asked at the end; null asks all."""
     save_steps: Count | None = None

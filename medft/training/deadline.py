@@ -1,4 +1,4 @@
-"""Ends a training that a slower machine than was reckoned with keeps far beyond its minutes."""
+"""Ends training that runs far beyond its minutes, on a machine slower than the plan expected."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState
 
 LATE = 1.25
-"""Of ``trainer.minutes``, when the training ends wherever it is; other work on the machine makes it late."""
+"""Share of ``trainer.minutes`` after which training ends wherever it is; other work makes it late."""
 
 
 class Deadline(TrainerCallback):  # type: ignore[misc]

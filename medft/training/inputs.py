@@ -1,4 +1,4 @@
-"""What a training is given: a loaded model, its settings, and those who watch."""
+"""What training is given: a loaded model, its settings, and those who watch."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Watchers:
-    """Who is told of every line of losses."""
+    """Who receives every line of losses."""
 
     bar: ProgressBar
     """Shows it."""

@@ -34,7 +34,7 @@ def open_folder(values: Json, environment: Json) -> RunDir:
         environment: written to a new run's environment.json.
 
     Raises:
-        RunError: it cannot be made, or it is to be resumed with other settings than it began with.
+        RunError: it cannot be made, or it is to be resumed with different settings.
     """
     path = Path(str(values["run_dir"]))
     if values["resume"]:

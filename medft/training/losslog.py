@@ -92,7 +92,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
             raise ValueError
     except (ValueError, KeyError, csv.Error):
         raise RunError(
-            f"{path.name} is damaged: its lines are not those of a training",
+            f"{path.name} is damaged: its lines are not those of a loss log",
             where=str(path),
             remedy="copy the run folder again, whole, or train anew",
         ) from None

@@ -89,7 +89,7 @@ class Workload:
     free: int = 2**63
     """Bytes free before anything is loaded; Unsloth sizes its chunks of logits by what is left."""
     on_gpu: bool = True
-    """Whether the model stands in a GPU's memory."""
+    """Whether the model is in a GPU's memory."""
     devices: int = 1
     """GPUs that each hold a copy."""
 
@@ -103,7 +103,7 @@ class Estimate:
     adapter: int
     """LoRA, in float32."""
     gradients: int
-    """Of the adapter, in float32."""
+    """Gradients of the adapter, in float32."""
     optimizer: int
     """AdamW's states."""
     activations: int

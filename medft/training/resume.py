@@ -67,7 +67,7 @@ def _found_out(before: Mapping[str, Any]) -> list[str]:
 
 
 def demand_same(run: RunDir, now: Json) -> None:
-    """Refuse to go on with other settings than the run began with; those that an older format did not know
+    """Refuse to resume with different settings; those that an older format did not know
     are not compared.
 
     Raises:
@@ -83,7 +83,7 @@ def demand_same(run: RunDir, now: Json) -> None:
     ]
     if changed:
         raise RunError(
-            "the run cannot be resumed with other settings than it began with",
+            "the run cannot be resumed with different settings",
             where="; ".join(changed),
             remedy="leave these settings out, or start a new run",
         )
@@ -101,7 +101,7 @@ def _shaping(values: Json) -> dict[str, object]:
 
 
 def demand_same_data(run: RunDir, now: Mapping[str, str]) -> None:
-    """Refuse to go on with other rows, another tokenizer or another wording.
+    """Refuse to resume with other rows, another tokenizer or another wording.
 
     Raises:
         RunError: naming the fingerprints that differ.
@@ -117,7 +117,7 @@ def demand_same_data(run: RunDir, now: Mapping[str, str]) -> None:
 
 
 def demand_same_steps(run: RunDir, rows_per_step: int) -> None:
-    """Refuse to go on with more or fewer rows in a step, as on another number of GPUs.
+    """Refuse to resume with more or fewer rows in a step, as on another number of GPUs.
 
     Raises:
         RunError: with both numbers.

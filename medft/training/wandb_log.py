@@ -129,7 +129,7 @@ class WandbRun:
         self._send(everything)
 
     def stop(self) -> None:
-        """Close the run of a training that did not finish."""
+        """Close the W&B run of a run that did not finish."""
         self._send(lambda run: run.finish(exit_code=1))
 
     def _speed(self, row: LossRow) -> float | None:

@@ -17,7 +17,7 @@ from medft.verbs.evaluate_config import EvaluateConfig
 
 def contexts(config: EvaluateConfig, runs: Sequence[RunModel]) -> list[Context]:
     """What the suites of each run share. Several runs are asked the same items: of their own test splits
-    those that stand in all of them, or in all of one data set where those of several data sets share none;
+    those that are in all of them, or in all of one data set where those of several data sets share none;
     of other data none that one of them was trained on.
 
     Raises:
@@ -65,7 +65,7 @@ def _tests(
             said.append("Held-out rows of other data sets are other rows; runs on one data set share theirs.")
         if len(asked) < len(whole):
             said.append(
-                f"{len(asked):,} of {len(whole):,} test rows stand in the test split of every run, so those "
+                f"{len(asked):,} of {len(whole):,} test rows are in the test split of every run, so those "
                 "alone are asked; a suite with a data set of its own asks all of its items."
             )
     return found

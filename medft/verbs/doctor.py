@@ -1,4 +1,4 @@
-"""medft doctor: what a training needs of this machine, looked at in seconds, and what to install.
+"""medft doctor: what training needs on this machine, checked in seconds, and what to install.
 
 One line per part. Downloads nothing and loads no model.
 """
@@ -45,14 +45,14 @@ class Finding:
     remedy: str = ""
     """What to install or to change; empty where nothing is wrong."""
     hinders: bool = True
-    """Whether what is wrong keeps a training from running as it should."""
+    """Whether what is wrong keeps training from running as it should."""
 
 
 def run(config: DoctorConfig) -> int:
     """Look at every part.
 
     Returns:
-        The exit code: 1 where something hinders a training.
+        The exit code: 1 where something hinders training.
     """
     screen, hindered = Screen(), False
     looks: dict[str, Callable[[], Finding]] = {

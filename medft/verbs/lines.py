@@ -59,7 +59,7 @@ def say_base(screen: Screen, model: ModelConfig, base: Base) -> None:
 
 
 def say_plan(screen: Screen, plan: Plan, splits: dict[str, EncodedSplit]) -> None:
-    """The plan in a line, what it decided, rows that are cut or dropped, and what stands in the way."""
+    """The plan in a line, what it decided, rows that are cut or dropped, and what prevents it."""
     screen.line("plan", plan.line)
     for decision in plan.decisions:
         screen.line("", decision)

@@ -1,4 +1,4 @@
-"""medft plan: what a training with the same words would run, and whether it fits. Nothing is run.
+"""medft plan: what `medft train` with the same words would do, and whether it fits (dry run).
 
 The story of `medft train` up to its first heavy step: decisions, rows, figures. What is not on this machine
 is not downloaded; the figures are then what they can come to at most.
@@ -35,13 +35,13 @@ PlanConfig = TrainConfig
 
 
 def run(config: PlanConfig) -> int:
-    """Say what a training would do here.
+    """Show what a run would do here.
 
     Returns:
         The exit code: 1 when it could not succeed.
 
     Raises:
-        MedftError: settings or data that a training would refuse.
+        MedftError: settings or data that a run would refuse.
     """
     screen = Screen()
     resolved = resolve(config.model, config.engine, config.scale, probe())
@@ -78,7 +78,7 @@ def _say_details(screen: Screen, plan: Plan) -> None:
     if not plan.exact:
         screen.line(
             "rows",
-            f"not encoded, the tokenizer is not on this machine: taken as {plan.longest:,} tokens each",
+            f"not tokenized (tokenizer not downloaded); assuming {plan.longest:,} tokens per row",
         )
     else:
         screen.line("rows", f"of up to {plan.longest:,} tokens; {_padding(plan)}")

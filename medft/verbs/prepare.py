@@ -60,7 +60,7 @@ class PrepareConfig:
     """The settings of one examination."""
 
     model: ModelConfig
-    """The model whose tokenizer counts."""
+    """The model whose tokenizer is used for counting."""
     dataset: DatasetConfig
     """The records."""
     template: TemplateConfig
@@ -71,7 +71,7 @@ class PrepareConfig:
     """Tokenizer for counting: full is the real base's, tiny its twin's, auto the real one where it is at
     hand."""
     tokenizer: str | None = None
-    """A folder or hub id whose tokenizer counts instead."""
+    """Count with the tokenizer of this folder or hub id instead."""
     show: CountOrNone = 0
     """Training rows to show as the model will see them, drawn by seed; their text is then in the report."""
     seed: Seed = 3407

@@ -74,7 +74,7 @@ class ListedRun:
     validation_loss: float | None = None
     """Last one, in nats per token."""
     bits_per_byte: float | None = None
-    """Of the validation answers."""
+    """Bits per byte of the validation answers."""
     seconds: float | None = None
     """Training time."""
     bytes: int | None = None

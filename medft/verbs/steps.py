@@ -122,7 +122,7 @@ def _merging_base(config: TrainConfig, scale: Literal["full", "tiny"], base: Bas
 
 
 def plan_of(config: TrainConfig, resolved: Resolved, lengths: Lengths, base: Path | None) -> Plan:
-    """What a training with these settings will do here.
+    """What a run with these settings will do here.
 
     Args:
         config: the settings.

@@ -47,7 +47,7 @@ def expand(overrides: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
 
     Raises:
         ConfigError: they name no study.
-        RunError: there is none to go on with.
+        RunError: there is none to resume.
     """
     own = [word for word in overrides if not word.startswith("resume=")]
     if (name := value_of(overrides, "resume")) is not None:
@@ -116,7 +116,7 @@ def _study(config: StudyConfig, folder: StudyDir, screen: Screen) -> int:
         ended, found = running.evaluate(config, folder, found, screen)
         folder.write_trials(found)
     if not ended:
-        screen.say(f"stopped; go on with   {config.again}")
+        screen.say(f"stopped; resume with   {config.again}")
         return STOPPED
     return _conclude(config, folder, found, screen)
 

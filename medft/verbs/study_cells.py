@@ -1,4 +1,4 @@
-"""A cell of a study, looked at as `medft plan` looks at a training: composed, decided, its rows prepared, its
+"""A cell of a study, looked at as `medft plan` looks at a run: composed, decided, its rows prepared, its
 time and disk reckoned. Nothing is trained."""
 
 from __future__ import annotations

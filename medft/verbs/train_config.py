@@ -30,7 +30,7 @@ IDLE = (
     Idle("trainer.epochs", lambda config: config.trainer.max_steps is None, "trainer.max_steps=null"),
     Idle("trainer.warmup_steps", lambda config: config.trainer.lr_scheduler != "constant", "a schedule"),
 )
-"""Settings of a training that have no effect by themselves."""
+"""Settings of a run that have no effect by themselves."""
 MAIN = (
     "dataset.path", "dataset.limit", "trainer.epochs", "trainer.max_steps", "trainer.per_device_batch_size",
     "trainer.gradient_accumulation_steps", "trainer.learning_rate", "trainer.max_length", "lora.r", "seed",
@@ -106,7 +106,7 @@ class TrainConfig:
     upload: UploadTarget = field(default_factory=UploadTarget)
     """Where the weights go in the end."""
     sweep: SweepConfig = field(default_factory=SweepConfig)
-    """Where this run stands in a sweep."""
+    """Which sweep this run belongs to."""
     overrides: tuple[str, ...] = ()
     """The command line that the settings came from."""
 

@@ -307,7 +307,7 @@ def test_known_test_questions_within_other_data_are_held_out(tmp_path, monkeypat
     monkeypatch.setattr("medft.data.cleaning.benchmarks.benchmark_questions", lambda: known)
     done = prepared(dataset(path=jsonl(tmp_path / "x.jsonl", qa(40))), tmp_path)
     assert {r.question for r in done.records("test")} == {row["question"] for row in qa(5)}
-    assert "5 test questions of SomeBench stand in the test split" in done.ledger.notes[0]
+    assert "5 test questions of SomeBench are in the test split" in done.ledger.notes[0]
 
 
 COPIES = {

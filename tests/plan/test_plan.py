@@ -254,7 +254,7 @@ def test_a_model_larger_than_the_memory_of_a_cpu_has_a_way_out(tmp_path: Path) -
     assert memory.certain and "GB of memory, and this machine has 12.0 GB free" in memory.what
     assert "engine.load_in_4bit=true" in memory.remedy
     assert memory.remedy.endswith(
-        "does not suffice: a smaller model (model=smollm2), or a machine with more memory or a GPU"
+        "is not enough: a smaller model (model=smollm2), or a machine with more memory or a GPU"
     )
 
 

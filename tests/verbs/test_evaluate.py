@@ -115,7 +115,7 @@ def test_several_runs_are_asked_the_same_items_and_compared(
     common = [words, f"artifacts={tmp_path}", f"processed={tmp_path}/p"]
     assert main(["evaluate", *common, *small]) == 0
     said = capsys.readouterr().out
-    assert "stand in the test split of every run" in said and "medft compare 'runs=[" in said
+    assert "are in the test split of every run" in said and "medft compare 'runs=[" in said
     asked = [{row["item"] for row in RunRecord(run).items("heldout")} for run in runs]
     assert asked[0] == asked[1] and asked[0]
     lines = [map(json.loads, (run.evaluation / "heldout.answers.jsonl").open()) for run in runs]

@@ -178,7 +178,7 @@ def test_help_loads_nothing_heavy() -> None:
                 "dropped    5 answer is question, 5 blank answer, 444 boilerplate, 6 contaminated",
                 "duplicates 161 rows share their answer with others: 54 different ones, the most common in 5",
                 "PHI        271 url, 162 phone, 56 date",
-                "overlap    0 questions and 0 answers of 3,180 held-out rows stand in train; 272 of 2,000",
+                "overlap    0 questions and 0 answers of 3,180 held-out rows are also in train; 272 of 2,000",
                 "note     4,036 rows (25.4%) form one group",
             ),
         ),
@@ -188,7 +188,7 @@ def test_help_loads_nothing_heavy() -> None:
             (
                 "rows       4,087 in -> 2,580 train, 323 validation, 323 test",
                 "dropped    792 blank answer, 21 boilerplate, 48 duplicate",
-                "overlap    0 questions and 0 answers of 646 held-out rows stand in train; 72 of 646",
+                "overlap    0 questions and 0 answers of 646 held-out rows are also in train; 72 of 646",
             ),
         ),
         (
@@ -196,8 +196,8 @@ def test_help_loads_nothing_heavy() -> None:
             "pubmedqa",
             (
                 "rows       1,000 in -> 450 train, 50 validation, 500 test",
-                "note     pubmedqa: 500 test questions of PubMedQA stand in the test split",
-                "overlap    0 questions and 0 answers of 550 held-out rows stand in train; 0 of 550",
+                "note     pubmedqa: 500 test questions of PubMedQA are in the test split",
+                "overlap    0 questions and 0 answers of 550 held-out rows are also in train; 0 of 550",
             ),
         ),
         (

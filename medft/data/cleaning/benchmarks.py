@@ -44,7 +44,7 @@ class Benchmarks:
     covered: tuple[Covered, ...]
     """In the order of their items."""
     fingerprints: Fingerprints
-    """Of all items, counted through."""
+    """Fingerprints of all items, counted through."""
 
     def item_in(self, record: Record) -> tuple[str, int] | None:
         """The benchmark that ``record`` repeats an item of, and the item's number there from 1; or None."""

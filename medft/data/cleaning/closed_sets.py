@@ -43,7 +43,7 @@ def has_closed_answer(index: KeyIndex, closed: KeyArray) -> Mask:
 
 
 def _closed(answers: Tied, rows: int, sets: bool) -> KeyArray:
-    """Of one source: its short answers, and how many rows it has."""
+    """One source: its short answers, and how many rows it has."""
     keys, first, counts = np.unique(answers.keys, return_index=True, return_counts=True)
     several = counts > 1
     named, shared = int(several.sum()), int(counts[several].sum())

@@ -1,6 +1,6 @@
 """Held-out items known by their runs of words alone, and the records that repeat one.
 
-A record repeats an item when 13 words in a row of it stand in any text of the item. Of a question of 8 to 12
+A record repeats an item when 13 words in a row of it are in any text of the item. Of a question of 8 to 12
 words three quarters in a row do, at least 8. A shorter question must stand there as a sentence, line or
 clause of its own. Where it has three words or fewer, or more than two items ask it, one of its options must
 stand there, too.
@@ -45,11 +45,11 @@ class ItemKeys:
     """The keys of one item."""
 
     runs: RunKeys
-    """Of runs that count wherever they stand."""
+    """Keys of runs that count wherever they are found."""
     question: RunKeys
-    """Of the whole question, where it must stand by itself; else empty."""
+    """Keys of the whole question, where it must be found by itself; else empty."""
     options: RunKeys
-    """Of whole options, one of which must stand there, too; empty where none need."""
+    """Keys of whole options, one of which must be found, too; empty where none need."""
 
 
 class KeyTable:

@@ -21,7 +21,7 @@ class Pattern:
     regex: re.Pattern[str]
     """Its form."""
     needs: tuple[str, ...] = ()
-    """One of these stands in the lower-case text wherever the identifier does; others are not searched."""
+    """One of these is in the lower-case text wherever the identifier does; others are not searched."""
     holds: Callable[[re.Match[str]], bool] | None = None
     """Whether what has the form is one."""
 

@@ -44,7 +44,7 @@ class Kind:
     """What a record is, beside its keys."""
 
     task: str = ""
-    """Of the record."""
+    """Task of the record."""
     label: str = ""
     """Its class."""
     verdict: int = 0

@@ -31,14 +31,14 @@ SHORTEST_TURN = 5
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """One text by which a record hangs together with others."""
+    """One text by which a record is tied to others."""
 
     field: str
     """One of ``TIES``."""
     key: int
     """Equal for the same text."""
     words: tuple[str, ...]
-    """Of the text; few where it may be one of a closed set of answers."""
+    """Words of the text; few where it may be one of a closed set of answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _first(ties: Iterable[Tie], field: str) -> tuple[str, ...]:
 
 
 def _ties(record: Record) -> Iterator[Tie]:
-    """All texts by which a record hangs together with others; the first of a field is the whole of it."""
+    """All texts by which a record is tied to others; the first of a field is the whole of it."""
     fields = {"question": record.question, "context": record.context}
     if record.turns:
         fields["question"] = question_text(record)

@@ -27,7 +27,7 @@ class Document(Protocol):
 
 
 def names_in(text: str, model: str) -> list[tuple[int, int]]:
-    """Where names of people stand in ``text``, from first to last.
+    """Where names of people are in ``text``, from first to last.
 
     Args:
         text: any text.

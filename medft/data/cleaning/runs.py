@@ -18,7 +18,7 @@ LONGEST = 13
 """Words in a row that two texts share only if one was copied (Brown et al. 2020, "Language models are
 few-shot learners", appendix C)."""
 BITS = 48
-"""Of a key. Among 500,000 known runs a text of 1,000 words meets one by chance once in some 10^5 times."""
+"""Bits of a key. Of 500,000 known runs a text of 1,000 words meets one by chance once in 10^5 times."""
 
 RunKeys = npt.NDArray[np.uint64]
 _BASE = 0x9E3779B97F4A7C15
@@ -49,7 +49,7 @@ class Words:
     texts: tuple[str, ...]
     """Without case and compatibility forms."""
     hashes: RunKeys
-    """Of the words, and of the gaps between the texts."""
+    """Keys of the words, and of the gaps between the texts."""
     starts: tuple[int, ...]
     """Where each text begins among the hashes."""
 

@@ -68,11 +68,11 @@ def _token_findings(tokens: TokenStatistics, rows: int) -> Iterator[DatasetFindi
 
 
 def _leaks(prepared: Prepared, shared: Overlap) -> Iterator[DatasetFinding]:
-    """Held-out texts that stand in train: by the settings, by the data, or by a fault of medft."""
+    """Held-out texts that are also in train: by the settings, by the data, or by a fault of medft."""
     tie = prepared.config.split.tie
     counts = {"question": shared.same_question, "context": shared.same_context, "answer": shared.same_answer}
     for name, count in counts.items():
-        what = f"the {name} of {_rows(count)} held out stands in train"
+        what = f"the {name} of {_rows(count)} held out is also in train"
         if count and tie is not None and name not in tie:
             yield DatasetFinding(
                 "warning", what, f"dataset.split.tie={_listed([*tie, name])} keeps them apart"
@@ -105,14 +105,14 @@ def _split_findings(prepared: Prepared) -> Iterator[DatasetFinding]:
     for split in ("validation", "test"):
         wanted = getattr(prepared.config.split, split)
         if not kept[split]:
-            why = f": the rows hang together in groups too large ({ties})" if tied else ""
+            why = f": the rows form groups that are too large ({ties})" if tied else ""
             yield DatasetFinding(
                 "problem" if wanted and tied else "warning",
                 f"there are no {split} rows{why}",
                 f"{remedy} lets rows part that share it" if why else f"dataset.split.{split}=0.1",
             )
     if largest > max(1, _LARGE_GROUP * rows):
-        what = f"{_rows(largest)} ({largest / rows:.1%}) form one group and stand in one split"
+        what = f"{_rows(largest)} ({largest / rows:.1%}) form one group and were kept in one split"
         yield DatasetFinding("note", f"{what}: {ties}", f"held-out metrics say nothing about them; {remedy}")
 
 
@@ -129,7 +129,7 @@ def _near_finding(prepared: Prepared, shared: Overlap) -> DatasetFinding:
     near = f"{shared.near:,} of {shared.sampled:,} held-out rows ({share:.1%})"
     what = f"{near} share half of their 8-grams with train"
     if shared.recurring:
-        what += f", {shared.recurring:,} of them through passages that stand in over {RECURRING} train rows"
+        what += f", {shared.recurring:,} of them through passages found in over {RECURRING} train rows"
     remedy = "models that memorized such passages score higher: compare models on the same held-out rows"
     if 2 * prepared.ledger.statistics.get("rows_with_a_group", 0) < prepared.ledger.kept().total():
         remedy = "dataset.columns.group=... keeps a topic in one split"

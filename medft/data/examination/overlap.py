@@ -1,4 +1,4 @@
-"""How much of the held-out rows stands in train already: exactly, and nearly."""
+"""How much of the held-out rows is in train already: exactly, and nearly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from medft.data.record import Record
 GRAM = 8
 SAMPLE = 2000
 RECURRING = 20
-"""Train rows; a passage that stands in more of them is the source's own phrase, not a copy of one answer."""
+"""Train rows; a passage that is in more of them is the source's own phrase, not a copy of one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +26,16 @@ class Overlap:
     same_question: int
     """Held-out rows whose question, after normalisation, is asked in train, of whatever context."""
     same_context: int
-    """Held-out rows whose context, after normalisation, stands in train."""
+    """Held-out rows whose context, after normalisation, is in train."""
     same_answer: int
     """Held-out rows whose answer, after normalisation, is given in train; those of a closed set do not
     count."""
     sampled: int
     """Held-out rows looked at for near overlap."""
     near: int
-    """Of these, rows that share at least half of their 8-grams of words with train rows."""
+    """Rows among these that share at least half of their 8-grams of words with train rows."""
     recurring: int
-    """Of the near ones, rows that are near through passages of more than ``RECURRING`` train rows."""
+    """Rows among the near ones that are near through passages of more than ``RECURRING`` train rows."""
 
 
 def overlap(

@@ -46,7 +46,7 @@ class Repeats:
     """Answers that several kept rows share, after normalisation; what cleaning dropped is not among them."""
 
     answers: int
-    """Different answers that stand in more than one row."""
+    """Different answers that are in more than one row."""
     rows: int
     """Rows that have one of them."""
     most: int
@@ -57,7 +57,7 @@ def lengths_of(values: array[int], unit: str) -> LengthStatistics:
     """The distribution of ``values``, which must not be empty."""
     numbers = np.frombuffer(values, dtype=np.uint32)
     marks = np.percentile(numbers, PERCENTILES, method="inverted_cdf").astype(int)
-    # A few very long rows would squeeze the histogram into its first bin; they stand in the last instead.
+    # A few very long rows would squeeze the histogram into its first bin; they are in the last instead.
     top = max(int(marks[PERCENTILES.index(99)]), BINS)
     edges = np.linspace(0, top, BINS + 1).astype(int)
     counts, _ = np.histogram(np.minimum(numbers, top), edges)

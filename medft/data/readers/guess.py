@@ -1,5 +1,5 @@
 """What a file that nobody has described seems to hold: its format by its name and first bytes, the meaning of
-its columns by their names and, where these say nothing, by what stands in them."""
+its columns by their names and, where these say nothing, by what is in them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Which commit of a hub data set is read: the one that its settings name, or the one that was found first.
 
-A branch of a hub moves without notice, and two trainings of one week would compare models of different rows.
+A branch of a hub moves without notice, and two runs of one week would compare models of different rows.
 So the commit is written down when a data set is first obtained, in ``hub.json`` beside the prepared data, and
 every ledger names it; when the branch has moved since, the user decides which of the two is meant.
 """

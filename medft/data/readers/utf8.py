@@ -73,7 +73,7 @@ def _broken(path: Path) -> DataError:
 @contextmanager
 def open_text(path: Path) -> Iterator[TextIO]:
     """A UTF-8 file as text, its line ends as they are. Bytes that are not UTF-8 become lone surrogates, which
-    no text may contain, so that they are found in the row they stand in.
+    no text may contain, so that they are found in the row they are in.
 
     Raises:
         DataError: the file is UTF-16, a workbook or the like, or cannot be read.

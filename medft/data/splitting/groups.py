@@ -1,4 +1,4 @@
-"""Rows that hang together, through chains too, are one group."""
+"""Rows that are tied together, through chains too, form one group."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class OwnSplits:
 
     @classmethod
     def of(cls, index: KeyIndex, kept: Mask) -> OwnSplits:
-        """A source all of whose rows stand in one split does not come split: that is how hubs store unsplit
+        """A source all of whose rows are in one split does not come split: that is how hubs store unsplit
         data. Test rows of a benchmark that are kept are test rows, whatever their source says."""
         split, source = index.column("split").copy(), index.column("source")
         benchmark = kept & (index.column("held_out") > 0)

@@ -19,7 +19,7 @@ from medft.data.cleaning.near_questions import NearQuestions
 from medft.data.config import SplitConfig
 
 FEW = 20
-"""Rows that may always hang together."""
+"""Rows that may always be tied together."""
 INSTRUCTION = 0.02
 """Share of the rows from which a question that stands over several contexts is an instruction."""
 NEAR = "near_duplicates"
@@ -30,9 +30,9 @@ class NearCopies:
     """How near duplicates are found."""
 
     texts: Signatures
-    """Of what each row teaches (or asks, where the answer is short)."""
+    """Signatures of what each row teaches (or asks, where the answer is short)."""
     contexts: Signatures
-    """Of the contexts."""
+    """Signatures of the contexts."""
     questions: NearQuestions
     """The words of the questions."""
 
@@ -51,7 +51,7 @@ class Ties:
     """By field: rows with a text that ties nothing because so many rows share it."""
 
     def edges(self, without: tuple[str, ...] = ()) -> list[Pairs]:
-        """Pairs of rows that hang together, all that is tied being connected by them.
+        """Pairs of rows that are tied together, all that is tied being connected by them.
 
         Args:
             without: fields, or ``NEAR``, that shall not tie.

@@ -74,7 +74,7 @@ def _evaluated_on(subject: Subject) -> tuple[str, ...]:
 
 
 def what_differs(groups: Sequence[Sequence[Subject]]) -> list[str]:
-    """Of data, split and prompt those that are known to differ between groups, in words."""
+    """Which of data, split and prompt are known to differ between groups, in words."""
     return [
         IN_WORDS[kind]
         for kind in IN_WORDS

@@ -15,7 +15,7 @@ Axis = Literal["step", "tokens", "seconds"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One configuration in the comparison: what is drawn as one line and stands in one row."""
+    """One configuration in the comparison: what is drawn as one line and listed in one row."""
 
     label: str
     """Shortest name that tells it from the others."""

@@ -46,7 +46,7 @@ def write_data_report(report: Report, prompts: Prompts, previews: Sequence[Previ
     Args:
         report: the examination.
         prompts: the template and tokenizer that its tokens were counted with.
-        previews: rows to show; their text stands in both files, and no other text of the data does.
+        previews: rows to show; their text is in both files, and no other text of the data does.
         folder: where; it must be there.
     """
     plot = draw_lengths(report.lengths, prompts.max_length, folder / "lengths.svg")

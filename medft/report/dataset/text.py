@@ -24,7 +24,7 @@ class Prompts:
     max_length: int
     """Longest row in tokens that training takes."""
     tokenizer: str
-    """Whose tokenizer counted; empty when none did."""
+    """The model whose tokenizer counted; empty when none did."""
     note: str = ""
     """Why it is not the tokenizer of the real model, or why there are no tokens."""
 
@@ -131,4 +131,4 @@ def _overlap(report: Report) -> str:
     counts = f"{found.same_question:,} questions and {found.same_answer:,} answers"
     if found.same_context:
         counts = f"{found.same_context:,} contexts, {counts}"
-    return f"{counts} of {found.held_out_rows:,} held-out rows stand in train; {near}"
+    return f"{counts} of {found.held_out_rows:,} held-out rows are also in train; {near}"

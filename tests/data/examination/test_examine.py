@@ -120,7 +120,7 @@ def test_the_remedy_for_near_rows_knows_whether_rows_have_a_group(tmp_path, colu
     (finding,) = (finding for finding in report.findings if "8-grams" in finding.what)
     assert finding.what == (
         "8 of 8 held-out rows (100.0%) share half of their 8-grams with train, "
-        "8 of them through passages that stand in over 20 train rows"
+        "8 of them through passages found in over 20 train rows"
     )
     assert remedy in finding.remedy
 
@@ -142,4 +142,4 @@ def test_a_leak_is_a_problem(tmp_path, monkeypatch):
     done = prepared(dataset(path=jsonl(tmp_path / "x.jsonl", qa(10))), tmp_path)
     monkeypatch.setattr(type(done), "records", lambda self, split: iter([record()]))
     first = examine(done).findings[0]
-    assert (first.level, first.what) == ("problem", "the question of 2 rows held out stands in train")
+    assert (first.level, first.what) == ("problem", "the question of 2 rows held out is also in train")

@@ -1,4 +1,4 @@
-"""Groups hang together through chains."""
+"""Groups are formed through chains."""
 
 import numpy as np
 

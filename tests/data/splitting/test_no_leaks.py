@@ -1,4 +1,4 @@
-"""No question, context or answer of a training row stands in validation or test: counted anew, by code that
+"""No question, context or answer of a training row is in validation or test: counted anew, by code that
 shares nothing with the package, for every kind of record."""
 
 import csv
