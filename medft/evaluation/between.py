@@ -19,6 +19,8 @@ from medft.runs.values import mapping, mappings, number, text
 TUNED, BASE = "tuned", "base"
 Place = tuple[str, str, str]
 """Suite, part and metric."""
+SIGNS = {"±": r"$\pm$", "×": r"$\times$", "<": "$<$", ">": "$>$"}
+"""What LaTeX's text mode prints otherwise, or not at all."""
 PER_TOKEN = ("loss", "perplexity")
 """Metrics that do not compare between tokenizers."""
 
@@ -164,7 +166,10 @@ def to_latex(shown: Table) -> str:
     import pandas as pd
 
     frame = pd.DataFrame(shown.rows, columns=list(shown.columns))
-    return frame.to_latex(index=False, escape=True).replace("±", r"$\pm$")
+    text = frame.to_latex(index=False, escape=True)
+    for sign, command in SIGNS.items():
+        text = text.replace(sign, command)
+    return text
 
 
 def _cell(contender: Contender, place: Place) -> str:

@@ -72,6 +72,7 @@ def test_the_folder_tells_the_same_in_four_forms(written: StudyDir) -> None:
     tex = written.page("tex").read_text()
     assert tex.count(r"\toprule") == tex.count(r"\bottomrule") >= 4
     assert f"{estimate.value:.3f}" in tex
+    assert "p $<$ 0.001" in tex, "text mode prints another sign for a bare <"
 
 
 def test_the_page_reads_on_a_telephone_and_loads_nothing(written: StudyDir) -> None:
