@@ -111,7 +111,7 @@ def _repeat(study: Study) -> Section:
     folder = shlex.quote(study.folder.root.name)
     typed = without_folders(command(study.config.overrides))
     said = (
-        f"medft replay study={folder}   runs every cell again and says which came out the same\n"
+        f"medft replay study={folder} runs every cell again and says which came out the same.\n"
         "Paths are shortened to their last name. study.yaml in the study's folder holds all settings, "
         "plan.json what was expected before the first run."
     )

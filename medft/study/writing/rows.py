@@ -111,7 +111,9 @@ def contamination(study: Study) -> Section:
 
 
 def _counts(values: Json, key: str) -> dict[str, int]:
-    return {name: n for name, n in mapping(values, key).items() if isinstance(n, int)}
+    """Counts by reason, the reasons in words."""
+    found = mapping(values, key).items()
+    return {name.replace("_", " "): n for name, n in found if isinstance(n, int)}
 
 
 def _n(values: Json, key: str) -> str:
