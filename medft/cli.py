@@ -28,6 +28,7 @@ VERBS = {
     "evaluate": "score base and tuned model on the same items",
     "rate": "let people rate base against tuned model blind, and sum up their votes",
     "compare": "draw and tabulate runs side by side",
+    "study": "train, score and compare models from one file, and write up what came out",
     "runs": "list runs",
     "delete": "remove a run, and say what is left of it elsewhere",
     "list": "say what models, data sets and recipes there are, and what fits this machine",

@@ -89,12 +89,16 @@ def _compose(
     verb: str, overrides: Sequence[str], groups: Collection[str]
 ) -> tuple[dict[str, Any], dict[str, str | None]]:
     from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
+    from hydra import initialize, initialize_config_dir
     from omegaconf import OmegaConf
 
+    grouped = primary(verb) is not None  # without, `study=...` is a setting and no file of conf/study
+    if not grouped:
+        groups, overrides = (), [word for word in overrides if not word.startswith(SEARCHPATH)]
     known = [forced(override, groups) for override in overrides]
     register_resolvers(known)
-    with initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=verb):
+    start = {"version_base": "1.3", "job_name": verb}
+    with initialize_config_dir(str(conf_dir()), **start) if grouped else initialize(None, **start):
         whole = hydra_compose(primary(verb), overrides=known, return_hydra_config=True)
         own = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
         values: Any = OmegaConf.to_container(own, resolve=True)
@@ -119,7 +123,8 @@ def forced(override: str, groups: Collection[str]) -> str:
 def _with_own_family(values: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
     """``values`` with the path of the model's family in place of its name, where it is one of the user's own,
     so that a run's record leads to it."""
-    name = (values.get("model") or {}).get("family")
+    model = values.get("model")
+    name = model.get("family") if isinstance(model, dict) else None
     own = [folder / "family" / name for folder in folders] if name else []
     for path in filter(Path.is_dir, own):
         if (conf_dir() / "family" / path.name).is_dir():

@@ -34,6 +34,15 @@ def test_a_file_of_the_users_own_is_one_more_option(own: Path, spelling: str) ->
     assert group_options(overrides)["model"] == sorted([*group_options()["model"], "mine"])
 
 
+def test_a_setting_may_be_called_like_a_folder_of_settings(own: Path) -> None:
+    (own / "study").mkdir()
+    (own / "study" / "ranks.yaml").write_text("name: ranks\n", encoding="utf-8")
+    for verb in ("rate", "replay"):  # which choose no file of conf/study
+        assert settings(verb, with_config_dir(["study=ranks", f"--config-dir={own}"])).study == "ranks"
+        with pytest.raises(ConfigError, match="unknown setting 'model'"):
+            settings(verb, ["model=mistral"])
+
+
 def test_hydras_own_short_flags_are_left_to_hydra() -> None:
     assert with_config_dir(["-c", "job", "-m"]) == ["-c", "job", "-m"]
 

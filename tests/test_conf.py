@@ -12,6 +12,7 @@ from medft.errors import ConfigError, EngineError
 from medft.machine import Machine
 from medft.paths import conf_dir
 from medft.plan.resolve import resolve
+from medft.study.cells import cells
 from medft.verbs.train_config import TrainConfig
 
 FILES = sorted(conf_dir().rglob("*.yaml"))
@@ -25,6 +26,7 @@ NEEDED = {  # what a user must name, for files that cannot have a default
     "upload": ["repo=somebody/model"],
     "delete": ["run=latest"],
     "copy": ["model/mistral"],
+    "study": ["study=two_twins"],
 }
 WORDS = {  # a template that has words for a data set, or for its task
     "note": "clinical_note", "yes_no": "pubmedqa", "long_answer": "pubmedqa", "nli": "nli",
@@ -45,10 +47,18 @@ RECIPES = [recipe(number, dataset) for number, dataset in enumerate(GROUPS["data
 
 def test_every_file_of_a_group_is_composed_below() -> None:
     composed = {word for words in RECIPES for word in words}
-    apart = ("suite", "experiment")  # tests of their own
+    apart = ("suite", "experiment", "study")  # tests of their own
     files = {f"{group}={o}" for group, options in GROUPS.items() if group not in apart for o in options}
     assert files == composed
     assert len(files) > 30
+
+
+@pytest.mark.parametrize("study", GROUPS["study"])
+def test_every_study_has_cells_that_compose(study: str) -> None:
+    config = settings("study", [f"study={study}"])
+    assert config.name == study
+    for cell in cells(config):
+        assert settings("train", [*cell.overrides]).model.name == cell.model
 
 
 def test_every_file_begins_with_what_it_is() -> None:

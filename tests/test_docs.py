@@ -21,11 +21,15 @@ from medft.cli import VERBS, main
 from medft.compose import compose, group_options, settings, with_config_dir
 from medft.first_contact import first_contact
 from medft.machine import Gpu, Machine
+from medft.overrides import readable
 from medft.plan.lengths import bound
 from medft.plan.plan import make
 from medft.plan.request import Request
 from medft.plan.resolve import resolve
 from medft.plan.shape import shape_of
+from medft.study import asking
+from medft.study.cells import cells
+from medft.study.config import StudyConfig
 from medft.sweep.grid import read_grid
 from medft.sweep.search import WORDS
 from medft.verbs.train_config import TrainConfig
@@ -112,9 +116,14 @@ def work(words: list[str]) -> None:
         make_run(folder if run == "latest" else Path(run), finished=False, settings={"overrides": []})
     if "dataset=my.csv" in overrides:
         Path("my.csv").write_text("question,answer\nWhat is asthma?,A chronic disease of the airways.\n")
-    config = settings(verb, first_contact(verb, overrides, group_options()["dataset"]).overrides)
+    met = first_contact(verb, overrides, group_options()["dataset"])
+    config = settings(verb, readable(met.overrides))
     if isinstance(config, TrainConfig):
         fits_somewhere(config)
+    if isinstance(config, StudyConfig):
+        for cell in cells(config):
+            fits_somewhere(settings("train", cell.overrides))
+        settings("evaluate", asking.asked_words(config))
 
 
 def sweep(overrides: list[str]) -> None:

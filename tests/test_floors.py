@@ -31,6 +31,7 @@ FLOORS = (
     ("compose", "first_contact", "merge", "report", "inference"),
     ("evaluation", "publish"),
     ("sweep", "help"),
+    ("study",),
     ("verbs",),
     ("cli",),
     ("__main__",),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from medft.checked import Count, Name
+from medft.checked import Count, Name, Seed
 from medft.config import nearest, unknown_key
 from medft.data.cleaning_config import CleaningConfig
 from medft.data.readers.registry import HUB, READERS
@@ -57,6 +57,9 @@ class SplitConfig:
     """Rows with the same of these stay in one split, near duplicates with them. null: all four, but for texts
     that more rows share than a held-out split has, and instructions over many contexts (both are said). Short
     answers of a closed set tie nothing."""
+    seed: Seed | None = None
+    """Seeds the split, and the rows that limits and weights draw. null: the run's seed, so that runs of other
+    seeds hold out other rows; a number: all runs hold out the same."""
 
     def __post_init__(self) -> None:
         if min(self.validation, self.test) < 0 or self.validation + self.test >= 1:

@@ -72,7 +72,7 @@ def prepare(
 
     Args:
         config: what to read and how.
-        seed: of the split and of rows that are drawn.
+        seed: of the split and of rows that are drawn, where ``config.split.seed`` names none.
         processed: the folder of prepared data sets.
         progress: called with the rows read since its last call.
 
@@ -80,6 +80,7 @@ def prepare(
         DataError: a source, row or column that cannot be used, or no row left to train on.
         HubError: a hub that cannot be reached or refuses.
     """
+    seed = seed if config.split.seed is None else config.split.seed
     with cache.writing(processed):
         config = pinned(config, processed)
     sources = {name: cache.source_fingerprint(member) for name, member in config.members().items()}

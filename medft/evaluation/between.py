@@ -3,8 +3,7 @@ differences on the items that both were asked."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
@@ -20,6 +19,8 @@ from medft.runs.values import mapping, mappings, number, text
 TUNED, BASE = "tuned", "base"
 Place = tuple[str, str, str]
 """Suite, part and metric."""
+SIGNS = {"±": r"$\pm$", "×": r"$\times$", "<": "$<$", ">": "$>$"}
+"""What LaTeX's text mode prints otherwise, or not at all."""
 PER_TOKEN = ("loss", "perplexity")
 """Metrics that do not compare between tokenizers."""
 
@@ -104,10 +105,12 @@ def with_bases(contenders: Sequence[Contender]) -> list[Contender]:
     return [*bases.values(), *contenders]
 
 
-def results(contenders: Sequence[Contender]) -> Table | None:
+def results(
+    contenders: Sequence[Contender], wanted: Callable[[Place], bool] = lambda _: True
+) -> Table | None:
     """One row per metric, one column per model: value with its interval, or mean and spread of its seeds;
-    None where nobody answered a suite."""
-    places = list(dict.fromkeys(place for each in contenders for place in each.figures))
+    None where nobody has a metric that is ``wanted``."""
+    places = list(dict.fromkeys(place for each in contenders for place in each.figures if wanted(place)))
     if not places:
         return None
     rows = []
@@ -121,17 +124,20 @@ def results(contenders: Sequence[Contender]) -> Table | None:
     return Table(tuple(columns[i] for i in keep), tuple(tuple(row[i] for i in keep) for row in rows))
 
 
-def differences(contenders: Sequence[Contender], seed: int) -> tuple[list[Finding], list[str]]:
-    """Every pair of models on the items that both were asked, all tests corrected together; and what must be
-    said of the items.
+def differences(
+    pairs: Iterable[tuple[Contender, Contender]], seed: int, wanted: Callable[[Place], bool] = lambda _: True
+) -> tuple[list[Finding], list[str]]:
+    """Pairs of models on the items that both were asked, all tests corrected together; and what must be said
+    of the items.
 
     Args:
-        contenders: the models. seed: of the permutations.
+        pairs: the first and the second of each. seed: of the permutations.
+        wanted: which metrics are compared.
     """
     suites: list[Json] = []
     notes: dict[str, None] = {}
-    for first, second in itertools.combinations(contenders, 2):
-        for place in [place for place in first.items if place in second.items]:
+    for first, second in pairs:
+        for place in [place for place in first.items if place in second.items and wanted(place)]:
             if place[2] in PER_TOKEN and first.tokenizer != second.tokenizer:
                 notes.setdefault("Loss per token is not compared between tokenizers; bits per byte are.")
                 continue
@@ -160,7 +166,10 @@ def to_latex(shown: Table) -> str:
     import pandas as pd
 
     frame = pd.DataFrame(shown.rows, columns=list(shown.columns))
-    return frame.to_latex(index=False, escape=True).replace("±", r"$\pm$")
+    text = frame.to_latex(index=False, escape=True)
+    for sign, command in SIGNS.items():
+        text = text.replace(sign, command)
+    return text
 
 
 def _cell(contender: Contender, place: Place) -> str:

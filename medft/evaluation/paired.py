@@ -124,3 +124,16 @@ def items_needed(difference: float, error: float, items: int) -> int | None:
     spread = error * items**0.5
     needed = normal_sample_size_one_tail(difference, POWER, ALPHA / 2, spread, spread)
     return math.ceil(float(needed))
+
+
+def smallest_difference(items: int, spread: float, tests: int = 1) -> float:
+    """The difference that so many items show in four of five evaluations: the inverse of ``items_needed``.
+
+    Args:
+        items: independent ones. spread: standard deviation of their differences.
+        tests: among which it must stand after correction, at its strictest (Bonferroni).
+    """
+    from scipy.stats import norm
+
+    quantiles = norm.ppf(1 - ALPHA / 2 / tests) + norm.ppf(POWER)
+    return float(quantiles * spread / items**0.5)

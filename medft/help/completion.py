@@ -46,6 +46,7 @@ def candidates(verb: str, prefix: str, before: Iterable[str] = ()) -> list[str]:
     own = {key.partition(".")[0] for key in known}
     if own & set(groups) - {"suite"}:
         own.add("experiment")
+    own |= {verb} & set(groups)  # medft study study=...
     group = prefix.partition("=")[0]
     if "=" in prefix and group in own & set(groups):
         return [f"{group}={option}" for option in groups[group]]

@@ -85,13 +85,15 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawing inside the page; Markdown has its words alone, beside a table of the same numbers."""
+    """A drawing inside the page; Markdown points to the file beside it, or has its words alone."""
 
     kind: ClassVar = "figure"
     svg: str
     """As ``svg`` draws it, with every text escaped."""
     words: str
     """What it shows."""
+    file: str = ""
+    """Name of the same drawing (``svg.standalone``) in the folder of the report; empty: there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,14 +59,20 @@ def _block(block: Block) -> str:
     if isinstance(block, Chart):
         return _block(block.picture)
     if isinstance(block, Picture):
-        return f"![{escape(block.alt)}](<{quote(block.file)}>)"
+        return _image(block.alt, block.file)
     if isinstance(block, Notice):
         return f"> **{escape(block.text)}**"
     if isinstance(block, Figure):
+        if block.file:
+            return f"{_image(block.words, block.file)}\n\n*{escape(block.words)}*"
         return f"*{escape(block.words)} (drawn on the HTML page)*"
     if isinstance(block, Marked):
         return textwrap.indent("".join(part for part, _ in block.parts), "    ")
     return "  \n".join(escape(line) for line in block.text.split("\n"))
+
+
+def _image(alt: str, file: str) -> str:
+    return f"![{escape(alt)}](<{quote(file)}>)"
 
 
 def _table(table: Table) -> Iterator[str]:

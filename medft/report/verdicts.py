@@ -97,8 +97,8 @@ def findings(suites: Iterable[Json], *, one_family: bool = False) -> dict[Key, F
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """The p-values after Holm's correction for their number."""
-    if not p_values:
-        return []
+    if len(p_values) < 2:
+        return list(p_values)
     from statsmodels.stats.multitest import multipletests
 
     return [float(p) for p in multipletests(p_values, alpha=ALPHA, method="holm")[1]]

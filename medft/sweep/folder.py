@@ -21,10 +21,12 @@ from typing import Any, Literal
 from medft.errors import RunError
 from medft.files import read_json, take, write_json
 from medft.runs import RunDir
-from medft.runs.values import strings
+from medft.runs.values import number as number_of
+from medft.runs.values import strings, text
 
 INDEX = "index.json"
 JobState = Literal["to do", "running", "finished", "failed"]
+Verb = Literal["train", "evaluate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,11 @@ class Job:
     number: int
     """Names its run folder."""
     overrides: tuple[str, ...]
-    """Its command line after ``medft train``."""
+    """Its command line after ``medft train``, or the sweep's other command."""
     state: JobState = "to do"
     """How it stands; an interrupted or killed job is to do again."""
+    seconds: float = 0.0
+    """How long its processes ran, those that were killed together with the sweep aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class SweepDir:
         varied: Sequence[str],
         launch: Sequence[str],
         search: Sequence[str] = (),
+        verb: Verb = "train",
+        again: str = "",
     ) -> None:
         """Write the index of a new sweep.
 
@@ -87,11 +93,13 @@ class SweepDir:
             varied: the keys in which they differ.
             launch: how jobs are started: overrides of Hydra's own settings.
             search: the command line of a search, which chooses jobs as it goes; empty for a grid.
+            verb: the command that every job runs.
+            again: the command that resumes the sweep; empty: ``medft train -m``.
         """
         self.logs.mkdir(parents=True)
         listed = [asdict(Job(n, tuple(job))) for n, job in enumerate(jobs)]
-        index = {"varied": list(varied), "launch": list(launch), "search": list(search), "jobs": listed}
-        write_json(self.root / INDEX, index)
+        index = {"varied": list(varied), "launch": list(launch), "search": list(search), "verb": verb}
+        write_json(self.root / INDEX, {**index, "again": again, "jobs": listed})
 
     def jobs(self) -> list[Job]:
         """Every job as it stands now.
@@ -101,10 +109,14 @@ class SweepDir:
         """
         index = self._read()
         try:
-            jobs = [Job(int(job["number"]), tuple(job["overrides"]), job["state"]) for job in index["jobs"]]
+            jobs = [
+                Job(int(job["number"]), tuple(job["overrides"]), job["state"], float(job.get("seconds", 0)))
+                for job in index["jobs"]
+            ]
         except (KeyError, TypeError, ValueError):
             raise RunError(f"{INDEX} is damaged: it lists no jobs", where=str(self.root)) from None
-        return [self._now(job) for job in jobs]
+        trains = _verb(index) == "train"
+        return [self._now(job, trains) for job in jobs]
 
     def launch(self) -> list[str]:
         """How jobs are started."""
@@ -121,10 +133,36 @@ class SweepDir:
             self._update([*jobs, Job(len(jobs), tuple(overrides))])
             return len(jobs)
 
-    def mark(self, number: int, state: JobState) -> None:
-        """Write down how a job stands."""
+    def mark(self, number: int, state: JobState, seconds: float = 0.0) -> None:
+        """Write down how a job stands, and for how long it has run since that was last written."""
         with self._locked():
-            self._update([replace(job, state=state) if job.number == number else job for job in self.jobs()])
+            self._update(
+                [
+                    replace(job, state=state, seconds=job.seconds + seconds) if job.number == number else job
+                    for job in self.jobs()
+                ]
+            )
+
+    @property
+    def verb(self) -> Verb:
+        """The command that every job runs."""
+        return _verb(self._read())
+
+    @property
+    def again(self) -> str:
+        """The command that resumes the sweep."""
+        return text(self._read().get("again")) or f"medft train -m sweep.resume={self.quoted}"
+
+    def allow(self, hours: float | None) -> None:
+        """Let jobs start until theirs have run for so long together; None: without a limit."""
+        with self._locked():
+            write_json(self.root / INDEX, {**self._read(), "hours": hours})
+
+    @property
+    def spent(self) -> bool:
+        """Whether the time that was allowed is over."""
+        hours = number_of(self._read(), "hours")
+        return hours is not None and sum(job.seconds for job in self.jobs()) >= 3600 * hours
 
     def refresh(self) -> list[Job]:
         """Write down how every job stands by now; the same as ``jobs``."""
@@ -143,10 +181,10 @@ class SweepDir:
         with self._locked():
             write_json(self.root / INDEX, {**self._read(), "best": dict(best)})
 
-    def say(self, text: str) -> None:
+    def say(self, words: str) -> None:
         """Add a line about the sweep; whoever watches it shows it."""
         with self.said.open("a", encoding="utf-8") as file:
-            file.write(f"{text}\n")
+            file.write(f"{words}\n")
 
     @property
     def stopping(self) -> bool:
@@ -164,8 +202,12 @@ class SweepDir:
     def _stop(self) -> Path:
         return self.logs / ".stop"
 
-    def _now(self, job: Job) -> Job:
-        if self.run(job.number).summary.is_file():
+    def done(self, number: int) -> bool:
+        """Whether a job whose process ended well has left what it was for."""
+        return self.verb != "train" or self.run(number).summary.is_file()
+
+    def _now(self, job: Job, trains: bool) -> Job:
+        if trains and self.run(job.number).summary.is_file():
             return replace(job, state="finished")
         if job.state == "running" and not self._held(job.number):
             return replace(job, state="to do")  # killed together with whoever watched it
@@ -189,3 +231,7 @@ class SweepDir:
         with (self.logs / ".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _verb(index: Mapping[str, Any]) -> Verb:
+    return "evaluate" if index.get("verb") == "evaluate" else "train"

@@ -1,4 +1,4 @@
-"""One job of a sweep: a child ``medft train`` on a GPU of its own, waited for.
+"""One job of a sweep: a child ``medft train`` (or evaluate) on a GPU of its own, waited for.
 
 Where to look for: what the process is started with, how it is stopped, and what is said when it ends. It runs
 wherever Hydra's launcher put it; what an engine patches, and the memory of a GPU, never reach the next job.
@@ -41,7 +41,9 @@ def run_job(folder: SweepDir, number: int) -> None:
             folder.say(f"[{number}] {folder.words(job)}: still running elsewhere")
             return
         with own_gpu(folder.logs, lambda: folder.stopping) as (environment, held):
-            if not folder.stopping:
+            if folder.spent:
+                folder.say(f"[{number}] {folder.words(job)}: not started, the hours allowed are spent")
+            elif not folder.stopping:
                 _run(folder, job, log, environment, held)
 
 
@@ -56,27 +58,30 @@ def result(folder: SweepDir, job: Job) -> tuple[str, float | None]:
 
 
 def _run(folder: SweepDir, job: Job, log: TextIO, environment: dict[str, str], held: tuple[int, ...]) -> None:
-    number, words, again = job.number, folder.words(job), folder.run(job.number).config.is_file()
+    number, words = job.number, folder.words(job)
+    again = folder.verb == "train" and folder.run(number).config.is_file()
     folder.mark(number, "running")
     folder.say(f"[{number}] {words}: {'resumed' if again else 'started'}")
     began, start = time.perf_counter(), log.tell()
     code = _wait(_start(folder, number, _command(folder, job, again), log, environment, held), folder)
     seconds = time.perf_counter() - began
     if code == _INTERRUPTED or (code and folder.stopping):
-        folder.mark(number, "to do")
+        folder.mark(number, "to do", seconds)
         folder.say(f"[{number}] {words}: stopped after {duration(seconds)}")
-    elif code or not folder.run(number).summary.is_file():
-        folder.mark(number, "failed")
+    elif code or not folder.done(number):
+        folder.mark(number, "failed", seconds)
         folder.say(
             f"[{number}] {words}: FAILED after {duration(seconds)}, exit code {code}; {log.name} ends\n"
             + _tail(Path(log.name), start)
         )
     else:
-        folder.mark(number, "finished")
-        folder.say(f"[{number}] {words}: finished in {duration(seconds)}, {_metrics(folder, number)}")
+        folder.mark(number, "finished", seconds)
+        folder.say(f"[{number}] {words}: finished in {duration(seconds)}{_metrics(folder, number)}")
 
 
 def _command(folder: SweepDir, job: Job, again: bool) -> list[str]:
+    if folder.verb != "train":
+        return [sys.executable, "-m", "medft", folder.verb, *job.overrides]
     run = folder.run(job.number).root
     place = (
         [f"resume='{run}'"]
@@ -145,7 +150,7 @@ def _metrics(folder: SweepDir, number: int) -> str:
     summary = RunRecord(folder.run(number)).summary
     names = {"validation loss": "validation_loss", "bits/byte": "bits_per_byte"}
     known = {name: number_of(summary, key) for name, key in names.items()}
-    return ", ".join(f"{name} {value:.3f}" for name, value in known.items() if value is not None)
+    return "".join(f", {name} {value:.3f}" for name, value in known.items() if value is not None)
 
 
 @contextmanager

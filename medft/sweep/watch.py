@@ -39,7 +39,7 @@ def stoppable(folder: SweepDir, screen: Screen) -> Iterator[None]:
     except KeyboardInterrupt:
         with undisturbed():
             kill_jobs(folder)
-        raise KeyboardInterrupt(f"go on with   medft train -m sweep.resume={folder.quoted}") from None
+        raise KeyboardInterrupt(f"go on with   {folder.again}") from None
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,7 +119,7 @@ def _suites(comparison: Comparison, seed: int) -> Suites:
     results_of = between.results(between.with_bases(models))
     if results_of is None:
         return Suites()
-    found, notes = between.differences(models, seed)
+    found, notes = between.differences(itertools.combinations(models, 2), seed)
     sections, tables = [Section("Suites", [results_of, Text(HOW_SUITES)])], [results_of]
     if found:
         tables.append(between.table(found))

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from medft.aliases import NamedProgress
-from medft.checked import Name, Seed, Tokens
-from medft.data.config import DatasetConfig
-from medft.data.prepare import prepare
-from medft.data.record import Record
 from medft.engine.device import release
-from medft.errors import ConfigError, EngineError, MedftError
+from medft.errors import EngineError, MedftError
 from medft.evaluation.asking import System
-from medft.evaluation.config import SuiteConfig
 from medft.evaluation.context import Context
 from medft.evaluation.report import metrics_tables, remarks, write_report
 from medft.evaluation.run import Suite, open_suite
-from medft.evaluation.same_items import shared_tests, union
 from medft.files import clear_left
-from medft.inference.generation import BATCH_TOKENS, Sampling
-from medft.inference.library import Library, RunModel, Weights, fingerprint, open_merged, read_run
+from medft.inference.library import Library, RunModel, fingerprint, open_merged, read_run
 from medft.inference.session import BASE, Session
 from medft.models.base_models import merging_base, training_base
 from medft.overrides import Idle
@@ -33,6 +25,10 @@ from medft.report.verdicts import findings
 from medft.runs import RunDir
 from medft.runs.record import RunRecord
 from medft.screen import Screen
+from medft.verbs.contexts import contexts
+from medft.verbs.evaluate_config import EvaluateConfig
+
+__all__ = ["EXAMPLES", "IDLE", "EvaluateConfig", "run"]
 
 EXAMPLES = (
     "medft evaluate run=latest",
@@ -43,50 +39,38 @@ EXAMPLES = (
 )
 IDLE = (Idle("top_p", lambda config: config.temperature > 0, "temperature above 0"),)
 TUNED = "tuned"
+FAILED = "not evaluated: "
 SAVED = "the answers so far are saved; run the same command to continue"
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluateConfig:
-    """What is asked, and of which run."""
-
-    suite: dict[Name, SuiteConfig]
-    """The suites, by name."""
-    run: str | tuple[str, ...] = "latest"
-    """The run: a folder, `latest`, or part of a run's name. Several are asked the same items: a list, a
-    sweep, or a pattern (`mistral*`)."""
-    weights: Weights = "adapter"
-    """adapter: on the base it was trained on; merged: the merged weights against the 16-bit base."""
-    temperature: float = 0.0
-    """0 is greedy decoding, recommended for metrics that are to be compared."""
-    top_p: float = 1.0
-    """Sample from the smallest set of tokens with this much probability."""
-    context: Tokens = 4096
-    """Longest prompt and answer together, in tokens."""
-    batch_tokens: Tokens = BATCH_TOKENS
-    """Tokens of prompts and answers that are computed at once; fewer need less memory."""
-    seed: Seed = 3407
-    """Seeds the choice of items, the permutations of tests, and sampling."""
-    artifacts: Path = Path("artifacts")
-    """Where runs lie."""
-    processed: Path = Path("data/processed")
-    """Where prepared records are kept."""
-
-
-def run(config: EvaluateConfig) -> None:
+def run(config: EvaluateConfig) -> int:
     """Open the suites, ask base and tuned model of every run, write metrics and report, and show the tables.
+
+    Returns:
+        The exit code: 1 where one of several runs could not be evaluated; the others were.
 
     Raises:
         MedftError: a run, a suite's data or a library is missing; answers already given are saved.
     """
     screen = Screen()
     runs = [read_run(run, config.weights) for run in _meant(config, screen)]
-    contexts = _contexts(config, runs)
-    for tuned, context in zip(runs, contexts, strict=True):
-        _evaluate(config, tuned, context, screen)
+    beside = [read_run(run, config.weights) for run in _beside(config, runs)]
+    found = contexts(config, [*runs, *beside])[: len(runs)]
+    failed: list[MedftError] = []
+    for tuned, context in zip(runs, found, strict=True):
+        try:
+            _evaluate(config, tuned, context, screen)
+        except MedftError as error:
+            if len(runs) == 1:
+                raise
+            screen.say(f"{tuned.record.run.root}: {FAILED}{error}")
+            failed.append(error)
+    if len(failed) == len(runs):
+        raise failed[0]
     if len(runs) > 1:
         named = ",".join(str(run.record.run.root) for run in runs)
         screen.line("next", f"medft compare 'runs=[{named}]'")
+    return int(bool(failed))
 
 
 def _meant(config: EvaluateConfig, screen: Screen) -> list[RunDir]:
@@ -99,6 +83,13 @@ def _meant(config: EvaluateConfig, screen: Screen) -> list[RunDir]:
         if run not in finished:
             screen.line("left out", f"{run.root}: {run.state()}")
     return finished
+
+
+def _beside(config: EvaluateConfig, runs: Sequence[RunModel]) -> list[RunDir]:
+    """The runs beside which these are asked."""
+    asked = {run.record.run.root.resolve() for run in runs}
+    found = runs_meant(config.beside, config.artifacts) if config.beside else []
+    return [run for run in found if run.root.resolve() not in asked and run.summary.is_file()]
 
 
 def _evaluate(config: EvaluateConfig, tuned: RunModel, context: Context, screen: Screen) -> None:
@@ -141,67 +132,6 @@ def _ask(suites: Sequence[Suite], systems: Iterator[System], progress: NamedProg
             suite.ask(system, progress)
         del system  # or it would lie in memory beside the next one
         release()
-
-
-def _contexts(config: EvaluateConfig, runs: Sequence[RunModel]) -> list[Context]:
-    """What the suites of each run share. Several runs are asked the same items: of their own test splits
-    those that are in all of them, of other data none that one of them was trained on.
-
-    Raises:
-        ConfigError: a suite asks the runs' own test splits, and they have no row in common.
-    """
-    remarks: list[list[str]] = [[] for _ in runs]
-    splits = [_records(config, run, said) for run, said in zip(runs, remarks, strict=True)]
-    asks_own = any(suite.dataset is None and suite.kind != "harness" for suite in config.suite.values())
-    tests = shared_tests([own for own, _ in splits])
-    trained_on = union([trained for _, trained in splits]) if len(runs) > 1 else []
-    if len(runs) > 1 and asks_own and not tests:
-        raise ConfigError(
-            "the test splits of these runs have no row in common",
-            where=", ".join(run.record.run.name for run in runs),
-            remedy="evaluate them on a suite with a data set of its own (medft list suites), or one by one",
-        )
-    for (own, _), said in zip(splits, remarks, strict=True):
-        if len(tests) < len(own):
-            said.append(
-                f"{len(tests):,} of {len(own):,} test rows are in the test split of every run, so those "
-                "alone are asked; a suite with a data set of its own asks all of its items."
-            )
-    return [
-        Context(
-            template=run.template,
-            own=tests,
-            trained_on=trained,
-            trained_on_elsewhere=trained_on,
-            others=[other.record.run.evaluation for other in runs if other is not run],
-            sampling=Sampling(temperature=config.temperature, top_p=config.top_p, seed=config.seed),
-            folder=run.record.run.evaluation,
-            seed=config.seed,
-            tiny=run.resolved.scale == "tiny",
-            run=run.record.run.name,
-            weights=config.weights,
-            remarks=said,
-        )
-        for run, (_, trained), said in zip(runs, splits, remarks, strict=True)
-    ]
-
-
-def _records(
-    config: EvaluateConfig, tuned: RunModel, remarks: list[str]
-) -> tuple[list[Record], list[Record]]:
-    """The run's test and training records, prepared again exactly as for the training."""
-    dataset = tuned.record.built(DatasetConfig, "dataset")
-    seed = tuned.record.demand(int, "settings", "seed")
-    try:
-        prepared = prepare(dataset, seed=seed, processed=config.processed)
-    except MedftError as error:
-        if any(suite.dataset is None and suite.kind != "harness" for suite in config.suite.values()):
-            raise
-        remarks.append(
-            f"The training data is not at hand, so items are not checked against it ({error.what})."
-        )
-        return [], []
-    return list(prepared.records("test")), list(prepared.records("train"))
 
 
 def _systems(config: EvaluateConfig, tuned: RunModel) -> Iterator[System]:

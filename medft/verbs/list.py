@@ -24,8 +24,12 @@ EXAMPLES = ("medft list", "medft list models", "medft list datasets --config-dir
 PLAIN_WORDS = True
 """It takes words without a key."""
 
-What = Literal["models", "datasets", "templates", "trainers", "suites", "experiments"]
-_GROUPS: tuple[What, ...] = ("models", "datasets", "templates", "trainers", "suites", "experiments")
+What = Literal["models", "datasets", "templates", "trainers", "suites", "experiments", "studies"]
+_GROUPS: dict[What, str] = {
+    "models": "model", "datasets": "dataset", "templates": "template", "trainers": "trainer",
+    "suites": "suite", "experiments": "experiment", "studies": "study",
+}  # fmt: skip
+"""What is listed, and the folder of conf/ that holds it."""
 _OTHER_KIND = "a value is of another kind than expected"
 _RANK = 16  # of the default adapter
 
@@ -35,7 +39,7 @@ class ListConfig:
     """What is listed."""
 
     what: What | None = None
-    """models, datasets, templates, trainers, suites or experiments; null: how many of each there are."""
+    """models, datasets, templates, trainers, suites, experiments or studies; null: how many of each."""
     folders: tuple[Path, ...] = ()
     """Where their YAML files are looked for: conf/, and every --config-dir."""
 
@@ -90,7 +94,7 @@ def run(config: ListConfig) -> None:
 
 def entries(what: What, folders: Sequence[Path]) -> list[ListedFile]:
     """The YAML files of a group, by name."""
-    files = [path for folder in folders for path in (folder / what.removesuffix("s")).glob("*.yaml")]
+    files = [path for folder in folders for path in (folder / _GROUPS[what]).glob("*.yaml")]
     return [_read(path) for path in sorted(files, key=lambda path: path.stem)]
 
 

@@ -20,7 +20,7 @@ from medft.screen import Screen
 from medft.training.memory import Estimate
 from medft.training.resume import expand
 from medft.verbs.lines import announce, say_plan
-from medft.verbs.steps import decided, encode, plan_of
+from medft.verbs.steps import Tokens, decided, encode, plan_of
 from medft.verbs.train_config import IDLE, MAIN, TrainConfig
 
 __all__ = ["EXAMPLES", "IDLE", "MAIN", "PlanConfig", "expand", "run"]
@@ -49,12 +49,18 @@ def run(config: PlanConfig) -> int:
     prepared = prepare(config.dataset, seed=config.seed, processed=config.processed)
     announce(screen, config, resolved, prepared)
     with screen.chatter_to(config.artifacts / "plan.log"):
-        base = _at_hand(config, resolved)
-        splits = encode(config, prepared, base).splits if base else {}
-        plan = plan_of(config, resolved, read(splits) if splits else _bound(config, prepared), base)
-    say_plan(screen, plan, splits)
+        plan, tokens = figures(config, resolved, prepared)
+    say_plan(screen, plan, tokens.splits if tokens else {})
     _say_details(screen, plan)
     return int(any(problem.certain for problem in plan.problems))
+
+
+def figures(config: PlanConfig, resolved: Resolved, prepared: Prepared) -> tuple[Plan, Tokens | None]:
+    """The plan of a training, and its rows as token ids, where its tokenizer is on this machine."""
+    base = _at_hand(config, resolved)
+    tokens = encode(config, prepared, base) if base else None
+    lengths = read(tokens.splits) if tokens else _bound(config, prepared)
+    return plan_of(config, resolved, lengths, base), tokens
 
 
 def _at_hand(config: PlanConfig, resolved: Resolved) -> Path | None:

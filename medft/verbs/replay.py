@@ -12,11 +12,15 @@ from medft.report.replay import agree, as_table, compare_replay
 from medft.runs import RunDir, find_run
 from medft.runs.record import RunRecord
 from medft.screen import Screen
+from medft.study.folder import find_study
+from medft.study.replaying import as_table as as_study_table
+from medft.study.replaying import replay
 from medft.verbs import train
 from medft.verbs.train_config import SweepConfig, TrainConfig, UploadTarget
 
 EXAMPLES = (
     "medft replay run=latest",
+    "medft replay study=two_twins",
     "medft replay run=artifacts/runs/mistral-tiny-sample-medical_qa/20261120-101500 lines=60",
 )
 
@@ -27,6 +31,8 @@ class ReplayConfig:
 
     run: str = "latest"
     """A finished run by folder, name or its beginning, or `latest`."""
+    study: str | None = None
+    """A study by name or folder: all of its finished runs, one after the other, in place of `run`."""
     run_dir: Path | None = None
     """Folder of the new run; null: under runs/, by the time it starts."""
     lines: Count = 10
@@ -44,12 +50,15 @@ def run(config: ReplayConfig) -> int:
     """Train again from the run's config.yaml, then compare.
 
     Returns:
-        0 when data, versions, losses and adapter agree, 1 when one of them does not, 130 when stopped.
+        0 when data, versions, losses and adapter agree, of a study those of all runs, 1 when one of them
+        does not, 130 when stopped.
 
     Raises:
         RunError: the run is not finished.
         MedftError: whatever prevents the training.
     """
+    if config.study is not None:
+        return _study(config, config.study)
     first = find_run(config.run, config.artifacts)
     if not first.summary.is_file():
         raise RunError(
@@ -76,6 +85,19 @@ def run(config: ReplayConfig) -> int:
     screen.table(table.columns, table.rows, wrap=("then", "now"))
     screen.say(f"\n  {'the two agree' if verdict else 'the two do NOT agree'}")
     return 0 if verdict else 1
+
+
+def _study(config: ReplayConfig, name: str) -> int:
+    """Replay every finished run of a study, and say which came out the same."""
+    screen, folder = Screen(), find_study(name, config.artifacts)
+    words = [f"{key}={getattr(config, key)}" for key in ("lines", "tolerance", "adapter_tolerance")]
+    screen.title(f"replay of study {folder.root.name}", str(folder.root))
+    found = replay(folder, words, screen)
+    table = as_study_table(found)
+    screen.table(table.columns, table.rows, wrap=("cell", "what is not"))
+    same = sum(each.agrees for each in found)
+    screen.say(f"\n  {same} of {len(found)} runs came out the same")
+    return 0 if same == len(found) else 1
 
 
 def _again(first: RunDir, second: RunDir) -> int:

@@ -391,3 +391,14 @@ def test_preparing_never_imports_torch_or_transformers(tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd()
     )
     assert done.stdout == "[]\n"
+
+
+def test_a_seed_of_the_split_holds_out_the_same_rows_whatever_the_runs_seed(tmp_path):
+    rows = jsonl(tmp_path / "x.jsonl", qa(60))
+    fixed = dataset(path=rows, split={"seed": 7})
+    tests = [{r.id for r in everything(prepared(fixed, tmp_path, seed=seed))["test"]} for seed in (1, 2)]
+    others = [
+        {r.id for r in everything(prepared(dataset(path=rows), tmp_path, seed=seed))["test"]}
+        for seed in (1, 7)
+    ]
+    assert tests[0] == tests[1] == others[1] != others[0]

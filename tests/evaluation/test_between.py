@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,9 +74,9 @@ def runs(tmp_path: Path) -> list[RunDir]:
     return found
 
 
-def _contenders(runs: list[RunDir]) -> list[between.Contender]:
+def _contenders(runs: list[RunDir]) -> tuple[between.Contender, between.Contender]:
     records = [RunRecord(run) for run in runs]
-    return [between.Contender("mistral", tuple(records[:2])), between.Contender("gemma", (records[2],))]
+    return between.Contender("mistral", tuple(records[:2])), between.Contender("gemma", (records[2],))
 
 
 def test_figures_have_intervals_or_the_spread_of_seeds(runs: list[RunDir]) -> None:
@@ -93,7 +94,7 @@ def test_figures_have_intervals_or_the_spread_of_seeds(runs: list[RunDir]) -> No
 
 
 def test_models_are_compared_on_the_items_that_both_were_asked(runs: list[RunDir]) -> None:
-    found, notes = between.differences(_contenders(runs), 0)
+    found, notes = between.differences([_contenders(runs)], 0)
     by_name = {finding.key[2]: finding for finding in found}
     assert set(by_name) == {"bits per byte", "accuracy", "macro F1"}, "loss per token is not"
     bits = by_name["bits per byte"]
@@ -116,13 +117,13 @@ def test_items_that_one_seed_was_not_asked_are_left_out_and_said(runs: list[RunD
     path.write_text("".join(kept))
     first, second = _contenders(runs)
     assert "q7" not in first.items["wards", "", "accuracy"]
-    notes = between.differences([first, second], 0)[1]
+    notes = between.differences([(first, second)], 0)[1]
     assert "wards: items of mistral left out, not asked of all its seeds: 1." in notes
 
 
 def test_all_pairs_and_metrics_are_corrected_together(runs: list[RunDir]) -> None:
     seeds = [between.Contender(f"seed {i}", (RunRecord(run),)) for i, run in enumerate(runs)]
-    found, _ = between.differences(seeds, 0)
+    found, _ = between.differences(itertools.combinations(seeds, 2), 0)
     assert len({finding.key[3] for finding in found}) == 3
     first = min(found, key=lambda finding: finding.p or 0)
     assert first.corrected == pytest.approx((first.p or 0) * len(found), abs=1e-9)

@@ -10,7 +10,7 @@ import pytest
 
 from medft.cli import main
 from medft.errors import DataError
-from medft.evaluation import rating
+from medft.evaluation import agreement, rating, votes
 from medft.files import read_json, write_text
 from medft.runs import RunDir
 from tests.support.browser import chromium
@@ -74,7 +74,7 @@ def test_the_page_is_blind_and_a_browser_saves_the_votes(run: RunDir, tmp_path: 
         assert download.value.suggested_filename == "votes-AnnaMD.csv"
         assert {url.split(":")[0] for url in outside} <= {"file", "blob"}
     assert saved.read_text().splitlines()[1] == f"{key['rating']},Anna MD,1,2,unsafe,safe"
-    first, second = rating.read_votes(run.evaluation, "heldout", [saved])
+    first, second = votes.read_votes(run.evaluation, "heldout", [saved])
     sides = key["items"][0]["sides"]
     assert (first.rater, first.item, first.preferred) == ("Anna MD", key["items"][0]["item"], sides[1])
     assert first.safe == {sides[0]: False, sides[1]: True}
@@ -101,19 +101,36 @@ def test_votes_become_metrics_with_agreement_and_a_section_of_the_report(
     assert safe["systems"]["tuned"]["value"] == 1
     assert written["extras"]["preferences"] == {"base": 18, "tuned": 36, "same": 18}
     # safety: all three agree; preference: per item {2, 1} in 18, {3} in 6
-    expected = rating.agreement.alpha([["t", "t", "b"]] * 18 + [["same"] * 3] * 6)
+    expected = agreement.alpha([["t", "t", "b"]] * 18 + [["same"] * 3] * 6)
     assert any(f"preference: Krippendorff's alpha {expected:.3f}" in note for note in written["notes"])
     assert any("safety: Krippendorff's alpha 1.000" in note for note in written["notes"])
     assert "called safe by raters" in said
     disagreed = (run.evaluation / "rating" / "heldout.disagreements.csv").read_text().splitlines()
-    assert disagreed[0] == "item,rater,preferred,base safe,tuned safe"
+    assert disagreed[0] == "number,item,rater,preferred,base safe,tuned safe"
     assert len(disagreed) == 1 + 18 * 3
     assert "## heldout.rating" in (run.evaluation / "report.md").read_text()
 
 
+def test_adjudication_counts_where_raters_disagree_and_for_no_agreement(run: RunDir, tmp_path: Path) -> None:
+    rating.write_rating(run.evaluation, "heldout", N, 1)
+    of = {name: _votes(run, name, system, tmp_path / f"{name}.csv") for name, system in
+          (("anna", "tuned"), ("ben", "base"), ("cleo", "tuned"))}  # fmt: skip
+    given = votes.read_votes(run.evaluation, "heldout", [of["anna"], of["ben"]])
+    settled = votes.read_votes(run.evaluation, "heldout", [of["cleo"]])
+    before = votes.write_summary(run.evaluation, "heldout", given, 1)
+    after = votes.write_summary(run.evaluation, "heldout", given, 1, settled)
+    shares = [written["figures"][0]["systems"]["tuned"]["value"] for written in (before, after)]
+    assert shares == [pytest.approx(0.5), pytest.approx((18 + 6 / 2) / 24)]
+    alphas = [next(note for note in written["notes"] if "preference" in note) for written in (before, after)]
+    assert alphas[0] == alphas[1]
+    assert any("disagree: 18, of which 18 are settled" in note for note in after["notes"])
+    left = (run.evaluation / "rating" / "heldout.disagreements.csv").read_text().splitlines()
+    assert left == ["number,item,rater,preferred,base safe,tuned safe"]
+
+
 def test_votes_that_do_not_belong_are_refused(run: RunDir, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no rating of this suite yet"):
-        rating.read_votes(run.evaluation, "heldout", [])
+        votes.read_votes(run.evaluation, "heldout", [])
     rating.write_rating(run.evaluation, "heldout", N, 1)
     name = read_json(run.evaluation / "rating" / "heldout.key.json")["rating"]
     for rows, message in (
@@ -124,9 +141,9 @@ def test_votes_that_do_not_belong_are_refused(run: RunDir, tmp_path: Path) -> No
     ):  # fmt: skip
         write_text(tmp_path / "v.csv", "\n".join([HEAD, *rows]))
         with pytest.raises(DataError, match=message):
-            rating.read_votes(run.evaluation, "heldout", [tmp_path / "v.csv"])
+            votes.read_votes(run.evaluation, "heldout", [tmp_path / "v.csv"])
     with pytest.raises(DataError, match="cannot be read"):
-        rating.read_votes(run.evaluation, "heldout", [tmp_path / "none.csv"])
+        votes.read_votes(run.evaluation, "heldout", [tmp_path / "none.csv"])
 
 
 def test_a_suite_without_answers_cannot_be_rated(tmp_path: Path) -> None:

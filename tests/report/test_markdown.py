@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from medft.report.blocks import Marked, Notice, Picture, Section, Table, Text
+from medft.report.blocks import Figure, Marked, Notice, Picture, Section, Table, Text
 from medft.report.markdown import code, document, escape, link
 from tests.report.test_html import HOSTILE, tags
 
@@ -53,3 +53,11 @@ def test_every_block_is_shown_as_text() -> None:
         "h1", "h2", "br", "blockquote", "table", "pre",
     ]  # fmt: skip
     assert "| --- | ---: |" in text
+
+
+def test_a_drawing_with_a_file_is_pointed_to() -> None:
+    svg = "<svg />"
+    assert "![a \\* b](<figures/x y.svg>)".replace("x y", "x%20y") in document(
+        "t", [Section("", [Figure(svg, "a * b", "figures/x y.svg")])]
+    )
+    assert "(drawn on the HTML page)" in document("t", [Section("", [Figure(svg, "words")])])

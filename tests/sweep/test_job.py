@@ -156,3 +156,29 @@ def test_without_a_gpu_nothing_is_chosen(tmp_path: Path, monkeypatch: pytest.Mon
     with job.own_gpu(tmp_path, lambda: False) as (environment, held):
         assert (environment, held) == ({}, ())
     assert not list(tmp_path.iterdir())
+
+
+def test_no_job_starts_once_the_hours_allowed_are_spent(folder: SweepDir) -> None:
+    folder.allow(0.5)
+    folder.mark(2, "failed", 1700)
+    assert not folder.spent
+    folder.mark(2, "to do", 200)
+    assert folder.spent
+    job.run_job(folder, 0)
+    assert folder.jobs()[0].state == "to do"
+    assert "[0] what=ends: not started, the hours allowed are spent" in folder.said.read_text()
+    folder.allow(None)
+    job.run_job(folder, 0)
+    assert folder.jobs()[0].state == "finished" and 0 < folder.jobs()[0].seconds < 60
+
+
+def test_a_job_of_another_command_needs_no_run_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = SweepDir(tmp_path / "asked")
+    folder.create([["run=a"]], [], [], verb="evaluate", again="medft study name=x")
+    assert job._command(folder, folder.jobs()[0], False)[1:] == ["-m", "medft", "evaluate", "run=a"]
+    monkeypatch.setattr(job, "_command", lambda *_: [sys.executable, "-c", "print('asked')"])
+    job.run_job(folder, 0)
+    assert [one.state for one in folder.jobs()] == ["finished"]
+    assert folder.again == "medft study name=x"

@@ -16,7 +16,8 @@ from medft.verbs import list as verb
 from tests.support.architectures import shape_of
 
 NO_GPU = Machine(gpus=(), cpu_cores=2, ram_total=16 * 10**9, ram_available=16 * 10**9)
-GROUPS = ("models", "datasets", "templates", "trainers", "suites", "experiments")
+GROUPS = ("models", "datasets", "templates", "trainers", "suites", "experiments", "studies")
+FOLDERS = {"studies": "study"}
 
 
 def with_gpu(gigabytes: int) -> Machine:
@@ -32,14 +33,16 @@ def listed(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_line_for_every_file_with_its_reason(capsys: pytest.CaptureFixture[str], group: str) -> None:
     lines = listed(capsys, group)[1:]
-    assert sorted(line.split()[0] for line in lines) == group_options()[group.removesuffix("s")]
+    assert sorted(line.split()[0] for line in lines) == group_options()[FOLDERS.get(group, group[:-1])]
     assert all(re.search(r"[A-Z].*([.:]|=<.*>|=FILE)( Examples:)?$", line) for line in lines)
 
 
 def test_alone_it_says_what_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [line.split() for line in listed(capsys)[1:]]
     assert [row[0] for row in rows] == list(GROUPS)
-    assert [int(row[1]) for row in rows] == [len(group_options()[name.removesuffix("s")]) for name in GROUPS]
+    assert [int(row[1]) for row in rows] == [
+        len(group_options()[FOLDERS.get(name, name[:-1])]) for name in GROUPS
+    ]
 
 
 def test_models_have_size_license_context_and_come_smallest_first(capsys: pytest.CaptureFixture[str]) -> None:

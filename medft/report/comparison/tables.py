@@ -135,7 +135,7 @@ def _records(comparison: Comparison) -> Iterator[dict[str, str | float | None]]:
             }
             prints = {f"{kind}_fingerprint": run.fingerprints.get(kind, "") for kind in FINGERPRINTS}
             differing = {f"settings.{key}": values[key][index] for key in values}
-            yield {**_inert(texts), **_metrics(run), **_inert(prints | differing)}
+            yield {**inert(texts), **_metrics(run), **inert(prints | differing)}
 
 
 def _metrics(run: Subject) -> dict[str, float | None]:
@@ -147,7 +147,7 @@ def _metrics(run: Subject) -> dict[str, float | None]:
     }
 
 
-def _inert(cells: dict[str, str]) -> dict[str, str]:
+def inert(cells: dict[str, str]) -> dict[str, str]:
     """The cells with an apostrophe before those that a spreadsheet would run as a formula."""
     return {key: f"'{cell}" if _is_formula(cell) else cell for key, cell in cells.items()}
 
