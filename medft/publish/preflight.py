@@ -103,7 +103,8 @@ def check_terms(facts: Facts, targets: list[Target], access: Access) -> None:
         )
     if facts.identifiers and "identifiers" not in access.allow:
         raise RunError(
-            "the training data hold what looks like identifiers of persons, and weights can repeat them",
+            "the training data hold what looks like identifiers of persons, or were not searched for them; "
+            "weights can repeat them",
             where=", ".join(f"{count:,} {kind}" for kind, count in facts.identifiers.most_common()),
             remedy="private=true; or train with dataset.phi=redact; or allow=[identifiers], when you have "
             "looked at them (medft prepare shows where they are)",

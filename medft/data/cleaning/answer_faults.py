@@ -39,6 +39,10 @@ _REFUSAL = re.compile(
     r"|\bcomo (?:modelo de lenguaje|una? ia\b)|(?:AI|인공지능) ?언어 ?모델(?:로서|이므로|입니다)",
     re.IGNORECASE,
 )
+_REFUSAL_HINTS = (
+    "as an ", "as a ", "i'm", "i am", "i can", "als ", "en tant", "como ", "ai언어", "ai 언어", "인공지능",
+)  # fmt: skip
+"""One of these stands in every refusal."""
 _REFUSAL_WITHIN = 300
 """Characters from the start of an answer: further on, it has been given already."""
 _YES_NO = {
@@ -96,4 +100,5 @@ def _is_placeholder(answer: str, has_context: bool) -> bool:
 
 
 def _refuses(answer: str) -> bool:
-    return _REFUSAL.search(answer[:_REFUSAL_WITHIN]) is not None
+    start = answer[:_REFUSAL_WITHIN].lower()
+    return any(hint in start for hint in _REFUSAL_HINTS) and _REFUSAL.search(start) is not None
