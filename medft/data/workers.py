@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from queue import SimpleQueue
 from medft.data.chunk import Chunk, CleanedChunk
 from medft.data.config import DatasetConfig
 from medft.errors import DataError
+from medft.machine import usable_cores
 
 FIRST = 4096
 """Rows that are cleaned in this process before another is started, which takes a second."""
@@ -49,7 +51,7 @@ def cleaned(
     Raises:
         DataError: a row where ``on_error`` is ``stop``, or a process has ended before its work has.
     """
-    processes = config.processes or min(len(os.sched_getaffinity(0)), MOST)
+    processes = config.processes or min(usable_cores(), MOST)
     rows = 0
     for chunk in chunks:
         if rows >= FIRST and processes > 1:
@@ -86,6 +88,11 @@ def _children(config: DatasetConfig, processes: int) -> Iterator[Ask]:
                 "a process that cleans rows has ended before its work was done",
                 where=f"rows {chunk.before + 1:,} to {chunk.before + len(chunk.rows):,}",
                 remedy="it may have been short of memory: dataset.processes=1",
+            ) from error
+        except (TypeError, AttributeError, pickle.PicklingError) as error:
+            raise DataError(
+                f"a row holds what cannot be handed to another process: {type(error).__name__}",
+                remedy="dataset.processes=1",
             ) from error
         finally:
             free.put(connection)

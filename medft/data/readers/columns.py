@@ -181,7 +181,11 @@ def _text(value: object, place: str, column: str) -> str:
     if isinstance(value, list):
         return "\n\n".join(filter(None, (_text(part, place, column) for part in value)))
     if isinstance(value, Mapping | tuple):  # a tuple is an entry of a parquet map
-        raise RowError("not_text", f"column '{column}' holds nested values, not text", where=place)
+        names = map(str, value) if isinstance(value, Mapping) else ()
+        parts = [name for name in islice(names, 5) if name.isidentifier()]
+        remedy = f"name a part of it: {', '.join(f'{column}.{part}' for part in parts)}" if parts else ""
+        what = f"column '{column}' holds nested values, not text"
+        raise RowError("not_text", what, where=place, remedy=remedy)
     text = str(value)
     if len(text) > MAX_FIELD:
         what = f"column '{column}' has {len(text):,} characters; {MAX_FIELD:,} are the most"
