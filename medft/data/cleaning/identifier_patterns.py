@@ -317,7 +317,7 @@ WITH_DIGITS = (
         7,
         _exact(
             "phone",
-            rf"(?<![\w.,/-])(?<!\d )(?:\+|00)[1-9]\d{{0,2}}(?:{_BETWEEN}\d){{6,12}}(?!\w)",
+            rf"(?<![\w.,/-])(?<!\d )(?:\+|00)[1-9]\d{{0,2}}(?:{_BETWEEN}\d){{6,12}}(?![^\W가-힣])",
             holds=checks.is_phone,
         ),
     ),
@@ -325,7 +325,7 @@ WITH_DIGITS = (
         10,
         _exact(
             "phone",
-            r"(?<![\w.-])(?:1[ .-])?(?:\(\d{3}\)[ .-]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])",
+            r"(?<![\w.-])(?:1[ .-])?(?:\(\d{3}\)[ .-]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![^\W가-힣]|-)",
             holds=checks.is_phone,
         ),
     ),
@@ -333,13 +333,16 @@ WITH_DIGITS = (
         8,
         _exact(
             "phone",
-            rf"(?<![\w.,/-])(?<!\d )\(?0\d(?:{_BETWEEN}\d){{6,11}}(?!\w)(?![.,]\d)",
+            rf"(?<![\w.,/-])(?<!\d )\(?0\d(?:{_BETWEEN}\d){{6,11}}(?![^\W가-힣])(?![.,]\d)",
             "0",
             checks.is_phone,
         ),
     ),
     _with(
-        7, _exact("phone", r"(?<![\w.,/-])\d(?:[ ./-]?\d){6,11}(?!\w)", _PHONE_WORDS, checks.is_named_phone)
+        7,
+        _exact(
+            "phone", r"(?<![\w.,/-])\d(?:[ ./-]?\d){6,11}(?![^\W가-힣])", _PHONE_WORDS, checks.is_named_phone
+        ),
     ),
     *_ADDRESSES,
     *_AGES,
