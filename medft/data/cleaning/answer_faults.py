@@ -21,15 +21,19 @@ ANSWER_FAULTS = (LOST, PLACEHOLDER, REPEATED, REFUSAL, CONTRADICTION)
 
 _NOTHING = re.compile(
     r"[\W_]*|\W*(?:nan|n/?a\.?|null|nil|undefined|tbd|todo|k\. ?a\.|keine angaben?|"
+    r"entfällt|nicht (?:angegeben|verfügbar|zutreffend)|non (?:renseignée?|précisée?|disponible)|"
+    r"sans réponse|no aplica|sin respuesta|no disponible|해당 ?(?:사항 ?)?없음|정보 ?없음|"
+    r"see (?:above|below)|"
     r"deleted|removed|blank|empty|missing|not (?:available|provided|specified)|no answer|"
     r"ref!|value!|name\?|div/0!)\W*",
     re.IGNORECASE,
 )
-_NONE = re.compile(r"\W*none\W*", re.IGNORECASE)
+_NONE = re.compile(r"\W*(?:none|unknown|unbekannt|inconnue?|desconocid[oa]|없음)\W*", re.IGNORECASE)
 """An answer like any other where the row has a context: a note without allergies."""
 _SHORT = 20
 _REFUSAL = re.compile(
-    r"\bas an? (?:artificial intelligence|ai)(?: language| text| chat)? ?(?:model|assistant|chatbot)\b"
+    r"\bas an? (?:artificial intelligence|ai)"
+    r"(?:(?: language| text| chat)? ?(?:model|assistant|chatbot)\b|,? i\b| (?:developed|trained|created)\b)"
     r"|\bas a (?:large )?language model\b|\bi(?:'m| am) (?:just |only |merely )?an? (?:large )?"
     r"(?:ai|artificial intelligence|language model)\b"
     r"|^(?:i(?:'m| am) sorry,? (?:but )?|sorry,? (?:but )?|unfortunately,? )?i (?:can(?:no|')t|am unable to|"

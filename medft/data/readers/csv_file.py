@@ -27,7 +27,7 @@ def read(path: Path) -> SourceRows:
     if said := _SEPARATOR.fullmatch(first):
         first, before = next(lines, ""), 1
     marks = "\t,;|" if ".tsv" in path.name.lower() else ",;\t|"
-    mark = said[1] if said else max(marks, key=first.count)
+    mark = said[1] if said else max(marks, key=re.sub('"[^"]*"', "", first).count)
     apart = f"{mark} " in first  # the blank is no part of a field, and may stand before a quote
     reader = csv.reader(chain([first], lines), delimiter=mark, strict=True, skipinitialspace=apart)
     try:

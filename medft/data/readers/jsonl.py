@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from medft.data.readers.rows import RowError, SourceRow, SourceRows
+from medft.data.readers.rows import SPLIT_SYNONYMS, RowError, SourceRow, SourceRows
 from medft.data.readers.utf8 import MAX_LINE, open_text, read_lines
 
 CHUNK = 2**20
@@ -36,8 +36,8 @@ def _is_document(path: Path) -> bool:
 
 
 def _document(path: Path) -> SourceRows:
-    """The rows inside an object: its one list of objects, or the objects that are all it holds; else it is a
-    row itself."""
+    """The rows inside an object: its one list of objects, one for each split, or the objects that are all it
+    holds; else it is a row itself."""
     decoder = _Decoder()
     with open_text(path) as file:
         try:
@@ -49,9 +49,10 @@ def _document(path: Path) -> SourceRows:
         yield _row(f"{path}:1", values, decoder.repeated)
         return
     found = [] if _ROW & values.keys() else list(_lists(values))
-    if len(found) == 1:
-        ((name, rows),) = found
-        yield from (SourceRow(f"{path} {name} row {n}", row) for n, row in enumerate(rows, 1))
+    splits = [SPLIT_SYNONYMS.get(name.lower(), "") for name, _ in found]
+    if len(found) == 1 or (found and all(splits)):
+        for (name, rows), split in zip(found, splits, strict=True):
+            yield from (SourceRow(f"{path} {name} row {n}", row, split) for n, row in enumerate(rows, 1))
     elif len(values) > 1 and all(isinstance(value, dict) for value in values.values()):
         yield from (SourceRow(f"{path} {key}", {"id": key, **row}) for key, row in values.items())
     else:

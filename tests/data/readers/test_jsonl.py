@@ -63,6 +63,16 @@ def test_rows_inside_a_document_are_found(tmp_path, indent, document, place):
     assert found[0][0] == f"x.json {place}"
 
 
+def test_lists_under_the_names_of_splits_keep_them(tmp_path):
+    path = write(tmp_path / "x.json", json.dumps({"train": ROWS[:2], "dev": ROWS[2:]}))
+    rows = [item for item in read_rows(dataset("jsonl", path)) if not isinstance(item, RowError)]
+    assert [(row.values, row.split) for row in rows] == [
+        (ROWS[0], "train"),
+        (ROWS[1], "train"),
+        (ROWS[2], "validation"),
+    ]
+
+
 @pytest.mark.parametrize("indent", [None, 1])
 def test_objects_under_their_ids_are_rows(tmp_path, indent):
     path = write(tmp_path / "x.json", json.dumps({f"r{n}": row for n, row in enumerate(ROWS)}, indent=indent))
