@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from medft.data.cleaning.identifiers import NOT_SEARCHED
 from medft.errors import ConfigError, RunError
 from medft.merge.digests import check_digests
 from medft.models.folder import check_checkpoint, refuse_pickles
@@ -101,10 +102,15 @@ def check_terms(facts: Facts, targets: list[Target], access: Access) -> None:
             where=", ".join(unclear),
             remedy="private=true; or allow=[license], when you hold that right",
         )
+    if facts.identifiers[NOT_SEARCHED] and "identifiers" not in access.allow:
+        raise RunError(
+            "the training data were not searched for identifiers of persons, and weights can repeat them",
+            where=f"{facts.identifiers[NOT_SEARCHED]:,} rows (dataset.phi=off)",
+            remedy="private=true; or train with dataset.phi=redact; or allow=[identifiers]",
+        )
     if facts.identifiers and "identifiers" not in access.allow:
         raise RunError(
-            "the training data hold what looks like identifiers of persons, or were not searched for them; "
-            "weights can repeat them",
+            "the training data hold what looks like identifiers of persons, and weights can repeat them",
             where=", ".join(f"{count:,} {kind}" for kind, count in facts.identifiers.most_common()),
             remedy="private=true; or train with dataset.phi=redact; or allow=[identifiers], when you have "
             "looked at them (medft prepare shows where they are)",
