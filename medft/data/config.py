@@ -174,9 +174,10 @@ class DatasetConfig:
             if member.sources:
                 what = "a member of a mixture is a mixture itself"
                 raise ConfigError(what, where=where, remedy="name its sources one by one")
-            if member.decontaminate:
-                what = "decontaminate is set for one member of a mixture, but holds for all"
-                raise ConfigError(what, where=where, remedy="dataset.decontaminate=...")
+            for setting in ("decontaminate", "processes"):
+                if getattr(member, setting):
+                    what = f"{setting} is set for one member of a mixture, but holds for all"
+                    raise ConfigError(what, where=where, remedy=f"dataset.{setting}=...")
 
     def _check_weights(self) -> None:
         for name in self.weights:
