@@ -1,38 +1,33 @@
-"""``medft train -m``: a command line with several values becomes jobs, under Hydra's own launchers.
+"""``medft train -m``: a command line with several values becomes jobs.
 
-Where to look for: how a sweep is opened, resumed and concluded. Hydra's launcher (serial, joblib, submitit)
-decides where and when jobs start. Nothing starts before the settings of every job have been built once.
+Where to look for: how a sweep is opened, resumed and concluded. Nothing starts before the settings of every
+job have been built once.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import os
-import signal
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from medft import other_tools
-from medft.compose import compose, forced, group_options, primary, register_resolvers, settings
+from medft.compose import compose, forced, group_options, primary, settings
 from medft.config import keys
 from medft.errors import ConfigError, RunError
 from medft.files import stamp, unused
 from medft.overrides import SEARCHPATH, value_of, written
-from medft.paths import conf_dir
 from medft.screen import Screen
 from medft.sweep.folder import SweepDir
 from medft.sweep.grid import Grid, read_grid
-from medft.sweep.job import result, run_job
+from medft.sweep.job import result
+from medft.sweep.launch import LAUNCHER, finish, first_line, hydra_call, sent
 from medft.sweep.search import WORDS, SearchConfig, propose, read_search
-from medft.sweep.watch import echo, settle, stoppable
+from medft.sweep.watch import echo, stoppable
 
 # Of Hydra's own flags, those that print something and run nothing.
 _ANSWERED = ("-c", "--cfg", "-i", "--info", "--hydra-help", "-sc", "--shell-completion")
-_QUIET = ("hydra/hydra_logging=none", "hydra/job_logging=none", "hydra.output_subdir=null")
 
 
 def hydra_main(verb: str, arguments: Sequence[str]) -> int:
@@ -66,7 +61,7 @@ def _flags(verb: str, arguments: list[str]) -> int:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            _hydra(primary(verb), [forced(a, groups) if "=" in a and a[0] != "-" else a for a in arguments])
+            hydra_call(primary(verb), [forced(a, groups) if "=" in a and a[0] != "-" else a for a in arguments])
     except SystemExit as end:  # of the parser of Hydra's flags
         if not end.code:
             return 0
@@ -76,7 +71,7 @@ def _flags(verb: str, arguments: list[str]) -> int:
         ) from None
     except HydraException as error:
         raise ConfigError(
-            f"the command cannot be read: {_first_line(error)}",
+            f"the command cannot be read: {first_line(error)}",
             remedy=f"medft {verb} --help   shows examples",
         ) from error
     return 0
@@ -104,12 +99,12 @@ def _sweep(overrides: list[str]) -> int:
     jobs = folder.jobs()
     todo = [job.number for job in jobs if job.state in ("to do", "failed")]
     screen.say(f"sweep {folder.root}: {_counts(folder) if resumed else _size(folder)}")
-    for number in todo:
-        folder.mark(number, "to do")
+    for job in jobs:
+        if job.state == "failed":
+            folder.mark(job.number, "to do")
     folder.stop(False)
     with stoppable(folder, screen), echo(folder, screen):
-        if todo:
-            _launch(folder, todo)
+        finish(folder, todo)
         if folder.search():
             _search(folder)
     return _conclude(folder, screen)
@@ -118,7 +113,10 @@ def _sweep(overrides: list[str]) -> int:
 def _open(own: list[str], launch: list[str], screen: Screen) -> SweepDir:
     """A new sweep's folder, after every job's settings have been built."""
     words = [o for o in launch if o.startswith(WORDS)]
-    launch = [o for o in launch if o not in words]
+    on_cluster = [o for o in own if o.startswith(LAUNCHER)]
+    launch, own = [o for o in launch if o not in words], [o for o in own if o not in on_cluster]
+    if on_cluster:
+        launch = sent(on_cluster, launch, own)
     search = read_search(words)
     grid = read_grid(own)
     jobs = grid.corners() if search else grid.jobs()
@@ -160,56 +158,13 @@ def _search(folder: SweepDir) -> None:
     while not folder.stopping and (left := search.n_trials - len(folder.jobs())) > 0:
         known = [(job.overrides, result(folder, job)[1]) for job in folder.jobs()]
         chosen = propose(grid, search, known, min(left, search.n_jobs))
-        _launch(folder, [folder.add(overrides) for overrides in chosen])
+        finish(folder, [folder.add(overrides) for overrides in chosen])
 
 
 def _asked(folder: SweepDir) -> tuple[SearchConfig, Grid]:
     words = folder.search()
     search = read_search([o for o in words if o.startswith(WORDS)]) or SearchConfig()
     return search, read_grid([o for o in words if not o.startswith(WORDS)])
-
-
-def _launch(folder: SweepDir, jobs: Sequence[int]) -> None:
-    place = (written("hydra.sweep.dir", folder.root), f"hydra.sweep.subdir={folder.logs.name}")
-    try:
-        _hydra(None, ["-m", *place, *_QUIET, *folder.launch(), f"+job={','.join(map(str, jobs))}"])
-    except Exception as error:
-        if folder.stopping:  # a terminal's Ctrl-C also ends the processes of a launcher
-            settle(folder)
-            return
-        raise RunError(
-            f"Hydra's launcher failed: {type(error).__name__}, {_first_line(error)}",
-            where=str(folder.root),
-            remedy=f"medft train -m sweep.resume={folder.quoted}",
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-
-
-def _hydra(config: str | None, arguments: list[str]) -> None:
-    """Hydra's own command line, over a file of conf/; to launch jobs it needs none."""
-    import hydra
-
-    register_resolvers()
-    before, sys.argv = sys.argv, ["medft", *arguments]
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come back to medft instead of being printed by Hydra
-    try:
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config)(_job)()
-    finally:
-        sys.argv = before
-
-
-def _job(config: Any) -> None:
-    """One job of a multirun, in whatever process the launcher chose."""
-    from hydra.core.hydra_config import HydraConfig
-
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a worker's process
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of the sweep's own process
-    folder = SweepDir(Path(HydraConfig.get().sweep.dir))
-    if not folder.stopping:
-        run_job(folder, int(config.job))
 
 
 def _conclude(folder: SweepDir, screen: Screen) -> int:
