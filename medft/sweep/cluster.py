@@ -116,10 +116,11 @@ def launch(folder: SweepDir, numbers: Sequence[int], config: LauncherConfig) -> 
         with executor.batch() if config.array else contextlib.nullcontext():
             jobs = {number: executor.submit(Worker(folder.root), number) for number in numbers}
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+        said = str(error).strip().splitlines()[-1].removeprefix("sbatch: error: ")
         raise EngineError(
-            f"SLURM does not take the jobs: {str(error).strip().splitlines()[-1]}",
+            f"the cluster does not take the jobs: {said}",
             where=str(folder.root),
-            remedy=f"then medft train -m sweep.resume={folder.quoted}",
+            remedy=f"medft train -m sweep.resume={folder.quoted} launcher...=<another>",
         ) from error
     folder.say(f"sent to the cluster: {', '.join(f'[{n}] {job.job_id}' for n, job in jobs.items())}")
     try:

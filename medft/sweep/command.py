@@ -22,7 +22,7 @@ from medft.screen import Screen
 from medft.sweep.folder import SweepDir
 from medft.sweep.grid import Grid, read_grid
 from medft.sweep.job import result
-from medft.sweep.launch import LAUNCHER, finish, first_line, hydra_call, sent
+from medft.sweep.launch import LAUNCHER, finish, first_line, hydra_call, resent, sent
 from medft.sweep.search import WORDS, SearchConfig, propose, read_search
 from medft.sweep.watch import echo, stoppable
 
@@ -141,7 +141,7 @@ def _open(own: list[str], launch: list[str], screen: Screen) -> SweepDir:
 def _reopen(root: Path, own: list[str], launch: list[str]) -> SweepDir:
     """The folder of a sweep to resume."""
     folder = SweepDir(root)
-    surplus = [o for o in (*own, *launch) if not o.startswith("sweep.resume=")]
+    surplus = [o for o in (*own, *launch) if not o.startswith(("sweep.resume=", *LAUNCHER))]
     if surplus:
         raise ConfigError(
             f"a resumed sweep takes no other settings: {surplus[0]}",
@@ -149,6 +149,8 @@ def _reopen(root: Path, own: list[str], launch: list[str]) -> SweepDir:
             remedy=f"medft train -m sweep.resume={folder.quoted}   runs what is missing as it was asked for",
         )
     folder.jobs()
+    if elsewhere := [o for o in own if o.startswith(LAUNCHER)]:
+        folder.relaunch(resent(folder.launch(), elsewhere))
     return folder
 
 

@@ -23,6 +23,7 @@ from medft.sweep.watch import settle
 
 LAUNCHER = ("launcher=", "launcher.")
 """How the words begin that say which cluster runs the jobs."""
+_OURS = (*LAUNCHER, "sweep.gpus_per_job=")
 _QUIET = ("hydra/hydra_logging=none", "hydra/job_logging=none", "hydra.output_subdir=null")
 _STARTS = 3  # of a job that is killed again and again
 
@@ -49,13 +50,14 @@ def finish(folder: SweepDir, numbers: Collection[int]) -> None:
 
 
 def _launch(folder: SweepDir, jobs: Sequence[int]) -> None:
-    words = [word for word in folder.launch() if word.startswith((*LAUNCHER, "sweep."))]
+    words = [word for word in folder.launch() if word.startswith(_OURS)]
+    hydras = [word for word in folder.launch() if word not in words]
     if words and (config := _cluster(words)):
         cluster.launch(folder, jobs, config)
         return
     place = (written("hydra.sweep.dir", folder.root), f"hydra.sweep.subdir={folder.logs.name}")
     try:
-        hydra_call(None, ["-m", *place, *_QUIET, *folder.launch(), f"+job={','.join(map(str, jobs))}"])
+        hydra_call(None, ["-m", *place, *_QUIET, *hydras, f"+job={','.join(map(str, jobs))}"])
     except Exception as error:
         if folder.stopping:  # a terminal's Ctrl-C also ends the processes of a launcher
             return
@@ -77,6 +79,20 @@ def sent(words: list[str], launch: list[str], own: list[str]) -> list[str]:
     gpus = [o for o in own if o.startswith("sweep.gpus_per_job=")]
     _cluster([*words, *gpus])
     return [*launch, *words, *gpus]
+
+
+def resent(before: list[str], words: list[str]) -> list[str]:
+    """How the jobs that are left are started: as ``before``, with ``words`` of `launcher=...` besides; a
+    launcher that is named anew, or null, replaces all that was said of the other.
+
+    Raises:
+        ConfigError: a wrong setting.
+    """
+    named = any(word.startswith("launcher=") for word in words)
+    kept = [word for word in before if not (named and word.startswith(LAUNCHER))]
+    now = [*kept, *(word for word in words if word != "launcher=null")]
+    _cluster([word for word in now if word.startswith(_OURS)])
+    return now
 
 
 def _cluster(words: list[str]) -> cluster.LauncherConfig | None:

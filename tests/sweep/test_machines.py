@@ -131,6 +131,18 @@ def test_a_launcher_without_a_sweep_has_no_effect(capsys: pytest.CaptureFixture[
     assert "'launcher' has no effect here" in capsys.readouterr().err
 
 
+def test_what_a_cluster_does_not_take_goes_elsewhere(
+    folder: SweepDir, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_: None)
+    assert main([*SWEEP, "launcher=slurm", "launcher.partition=a", "seed=1"]) == 1
+    assert "the cluster does not take the jobs: Could not detect" in capsys.readouterr().err
+    assert main(["train", "-m", "sweep.resume=sweep", "launcher.partiton=b"]) == 2
+    assert "Did you mean 'launcher.partition'?" in capsys.readouterr().err
+    assert main(["train", "-m", "sweep.resume=sweep", "launcher=null"]) == 0
+    assert folder.launch() == [] and folder.jobs()[0].state == "finished"
+
+
 def machine(folder: SweepDir) -> subprocess.Popen[str]:
     """One more machine that works on a sweep."""
     pipe = subprocess.PIPE
