@@ -30,6 +30,7 @@ from medft.plan.result import Plan
 from medft.runs import RunDir
 from medft.runs.values import text
 from medft.screen import Screen
+from medft.signals import undisturbed
 from medft.training.inputs import Loaded, Training, Watchers
 from medft.training.lifecycle import describe, keeping_state, open_folder
 from medft.training.result import Outcome
@@ -79,8 +80,10 @@ def run(config: TrainConfig) -> int:
 
 def _ask_again(config: TrainConfig, screen: Screen) -> None:
     """Put the SLURM job of a stopped run back into the queue; a sweep does that for its jobs."""
-    if ranks.first() and config.sweep.folder is None and (said := slurm.ask_again()):
-        screen.line("slurm", said)
+    if ranks.first() and config.sweep.folder is None:
+        with undisturbed():  # SLURM ends a job that it puts back, at once
+            if said := slurm.ask_again():
+                screen.line("slurm", said)
 
 
 def _train(config: TrainConfig, screen: Screen) -> int:
