@@ -41,7 +41,7 @@ def run_job(folder: SweepDir, number: int, leaving: Callable[[], bool] = lambda:
         number: the job's.
         leaving: whether this process has to go; the job then saves and ends, as when the sweep is stopping.
     """
-    job = next(job for job in folder.jobs() if job.number == number)
+    job = _job(folder, number)
     if job.state == "finished":
         return
 
@@ -52,6 +52,8 @@ def run_job(folder: SweepDir, number: int, leaving: Callable[[], bool] = lambda:
         if not _take(log):
             folder.say(f"[{number}] {folder.words(job)}: still running elsewhere")
             return
+        if _job(folder, number).state in ("finished", "failed"):  # by a machine that held the log until now
+            return
         try:
             with own_gpus(folder.logs, _gpus_of(job), stopping) as (environment, held):
                 if not stopping():
@@ -59,6 +61,10 @@ def run_job(folder: SweepDir, number: int, leaving: Callable[[], bool] = lambda:
         except RunError as error:
             folder.mark(number, "failed")
             folder.say(f"[{number}] {folder.words(job)}: FAILED, {error}")
+
+
+def _job(folder: SweepDir, number: int) -> Job:
+    return next(job for job in folder.jobs() if job.number == number)
 
 
 def _take(log: TextIO) -> bool:

@@ -58,6 +58,19 @@ def test_a_job_has_a_result_and_is_not_run_twice(folder: SweepDir) -> None:
     assert folder.log(0).read_text() == log
 
 
+def test_a_job_that_another_machine_finishes_meanwhile_is_not_run_again(
+    folder: SweepDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(log: object) -> bool:
+        folder.run(0).summary.parent.mkdir()
+        folder.run(0).summary.write_text("{}")  # the other's last act before it gives the lock back
+        return True
+
+    monkeypatch.setattr(job, "_take", take)
+    job.run_job(folder, 0)
+    assert not folder.said.exists() and folder.log(0).read_text() == ""
+
+
 def test_a_failure_is_told_with_its_last_lines(folder: SweepDir) -> None:
     job.run_job(folder, 1)
     assert folder.jobs()[1].state == "failed"

@@ -81,7 +81,7 @@ def kill(worker: psutil.Process) -> None:
 def test_the_job_of_a_worker_that_dies_is_started_again(
     folder: SweepDir, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(stand_in.SECONDS, "2")
+    monkeypatch.setenv(stand_in.SECONDS, "1")
     death = when(folder, 1, kill)
     code = main([*SWEEP, "launcher=slurm_array", "launcher.gpus=0", "seed=1,2,3"])
     death.join()
@@ -96,7 +96,7 @@ def test_the_job_of_a_worker_that_dies_is_started_again(
 def test_a_job_that_has_to_leave_saves_and_goes_on(
     folder: SweepDir, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(stand_in.SECONDS, "1.5")
+    monkeypatch.setenv(stand_in.SECONDS, "1")
     notice = when(folder, 0, lambda worker: worker.send_signal(signal.SIGUSR2))
     code = main([*SWEEP, "launcher=slurm", "launcher.gpus=0", "seed=1"])
     notice.join()
@@ -153,7 +153,7 @@ def machine(folder: SweepDir) -> subprocess.Popen[str]:
 def test_of_three_machines_one_dies_and_no_job_is_lost_or_done_twice(
     folder: SweepDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(stand_in.SECONDS, "1")
+    monkeypatch.setenv(stand_in.SECONDS, "0.5")
     folder.create([[f"seed={number}"] for number in range(8)], ["seed"], [])
     machines = [machine(folder) for _ in range(3)]
     until(lambda: sum(bool(starts(folder, number)) for number in range(8)) >= 4)
