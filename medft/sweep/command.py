@@ -61,7 +61,9 @@ def _flags(verb: str, arguments: list[str]) -> int:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            hydra_call(primary(verb), [forced(a, groups) if "=" in a and a[0] != "-" else a for a in arguments])
+            hydra_call(
+                primary(verb), [forced(a, groups) if "=" in a and a[0] != "-" else a for a in arguments]
+            )
     except SystemExit as end:  # of the parser of Hydra's flags
         if not end.code:
             return 0
