@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medft import slurm
 from medft.aliases import Json
-from medft.errors import RunError
+from medft.errors import ConfigError, RunError
+from medft.files import read_json
 from medft.overrides import value_of
 from medft.runs import RunDir, find_run
+from medft.runs.find import all_runs
 from medft.runs.migrate import FORMAT
 from medft.runs.record import RunRecord
-from medft.runs.values import flatten, mapping, strings
+from medft.runs.values import flatten, mapping, strings, text
 
 FIXED = ("model", "dataset", "template", "lora", "seed", "scale")
 """Sections of the configuration that shape every step; the rest may change between the halves."""
+AUTO = "auto"
+"""``resume=auto``: goes on with the run in ``run_dir``, or begins it; for launchers that repeat a command."""
 _STEPS = (
     "max_length", "too_long", "packing", "group_by_length",  # which tokens meet in which step
     "epochs", "max_steps", "learning_rate", "lr_scheduler", "warmup_steps", "optimizer", "weight_decay",
@@ -31,20 +37,61 @@ _PLACES = re.compile(
 def expand(overrides: Sequence[str]) -> tuple[list[str], dict[str, object]]:
     """The overrides to compose, and the values to set beside them.
 
-    ``resume=<run>`` becomes the command line that run was started with, followed by what is new.
+    ``resume=<run>`` becomes the command line that run was started with, followed by what is new; so does the
+    whole command of a SLURM job that was put back into the queue, once it has made its run folder.
 
     Raises:
         RunError: no such run, or one that is finished, still running or was started by something else.
+        ConfigError: ``resume=auto`` without ``run_dir``.
     """
     own = [o for o in overrides if not o.startswith("resume=")]
+    artifacts = Path(value_of(own, "artifacts") or "artifacts")
     name = value_of(overrides, "resume")
     if name is None:
+        name = _before_requeue(own, artifacts)
+    elif name == AUTO:
+        name = _begun(value_of(own, "run_dir"))
+    if name is None:
         return _epochs_asked_for(own), {"overrides": own}
-    run = find_run(name, Path(value_of(own, "artifacts") or "artifacts"), latest="unfinished")
+    run = find_run(name, artifacts, latest="unfinished")
     _demand_resumable(run)
     before = RunRecord(run).demand(dict, "settings")
-    whole = [*strings(before.get("overrides")), *_found_out(before), *own]
+    then = list(strings(before.get("overrides")))
+    new = [] if then[: len(own)] == own else own  # the same command again says nothing new
+    whole = [*then, *_found_out(before), *new]
     return _epochs_asked_for(whole), {"overrides": whole, "resume": str(run.root), "run_dir": str(run.root)}
+
+
+def _begun(place: str | None) -> str | None:
+    """The run folder that a command names, where an earlier start of the same command has made it.
+
+    Raises:
+        ConfigError: it names none, so that every start would make another.
+    """
+    if place is None:
+        raise ConfigError(f"resume={AUTO} needs to know the run folder", remedy="run_dir=<folder>")
+    return place if RunDir(Path(place)).config.is_file() else None
+
+
+def _before_requeue(words: Sequence[str], artifacts: Path) -> str | None:
+    """The run that this SLURM job began with the same words, before it was put back into the queue."""
+    if not slurm.restarted():
+        return None
+    place = value_of(words, "run_dir")
+    runs = [*([RunDir(Path(place))] if place else []), *all_runs(artifacts)]
+    of_job = (run for run in runs if run.status.is_file() and _slurm_job(run) == slurm.job())
+    return next((str(run.root.absolute()) for run in of_job if _began_with(run, words)), None)
+
+
+def _began_with(run: RunDir, words: Sequence[str]) -> bool:
+    known = strings(RunRecord(run).settings.get("overrides"))
+    return list(known[: len(words)]) == list(words)
+
+
+def _slurm_job(run: RunDir) -> str | None:
+    with contextlib.suppress(RunError):
+        return text(read_json(run.status).get("slurm_job")) or None
+    return None
 
 
 def _epochs_asked_for(words: list[str]) -> list[str]:

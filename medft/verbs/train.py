@@ -8,7 +8,7 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass, replace
 
-from medft import ranks
+from medft import ranks, slurm
 from medft.aliases import Json
 from medft.config import plain
 from medft.data.prepare import Prepared, prepare
@@ -30,6 +30,7 @@ from medft.plan.result import Plan
 from medft.runs import RunDir
 from medft.runs.values import text
 from medft.screen import Screen
+from medft.signals import undisturbed
 from medft.training.inputs import Loaded, Training, Watchers
 from medft.training.lifecycle import describe, keeping_state, open_folder
 from medft.training.result import Outcome
@@ -56,7 +57,7 @@ EXAMPLES = (
 
 
 def run(config: TrainConfig) -> int:
-    """Train, test, save, merge, draw and sum up.
+    """Train, test, save, merge, draw and sum up; a SLURM job that has to leave is put back into the queue.
 
     Returns:
         The exit code: 130 when it was stopped by a signal and can be resumed.
@@ -64,7 +65,29 @@ def run(config: TrainConfig) -> int:
     Raises:
         MedftError: whatever prevents a result; what has been trained stays in the run folder.
     """
+    slurm.join(len(probe().gpus))
     screen = Screen(quiet=not ranks.first())
+    try:
+        code = _train(config, screen)
+    except KeyboardInterrupt:
+        _ask_again(config, screen)
+        raise
+    if code == 130:
+        _ask_again(config, screen)
+        ranks.leave()  # together: srun would end those who are left
+    return code
+
+
+def _ask_again(config: TrainConfig, screen: Screen) -> None:
+    """Put the SLURM job of a stopped run back into the queue; a sweep does that for its jobs."""
+    if ranks.first() and config.sweep.folder is None:
+        with undisturbed():  # SLURM ends a job that it puts back, at once
+            if said := slurm.ask_again():
+                screen.line("slurm", said)
+
+
+def _train(config: TrainConfig, screen: Screen) -> int:
+    """The story until its folder is open."""
     stages = Stages(screen)
     resolved = resolve(config.model, config.engine, config.scale, probe())
     config = decided(config, resolved)
@@ -74,6 +97,7 @@ def run(config: TrainConfig) -> int:
         prepared = prepare(config.dataset, seed=config.seed, processed=config.processed, progress=advance)
     config = replace(config, dataset=prepared.config)  # so that the run's record names commits, not branches
     folder = ranks.share(lambda: open_folder(plain(config), snapshot(probe(), resolved, config.seed)))
+    ranks.demand_shared(folder.root)
     announce(screen, config, resolved, prepared, str(folder.root))
     job = _Job(config, resolved, prepared, folder, screen, stages)
     with screen.chatter_to(ranks.own(folder.log)), keeping_state(folder, ranks.first()):
@@ -114,10 +138,10 @@ def _run(job: _Job) -> int:
     training = Training(plan.trainer, job.config.seed, job.folder, rehearse=job.config.preflight)
     with job.stages.part("training"):
         outcome = train(loaded, tokens.splits, training, _watchers(job.screen, wandb))
-    ranks.leave()
     if outcome.interrupted or outcome.diverged:
         wandb.stop()
         return say_stopped(job.screen, job.folder, outcome)
+    ranks.leave()
     if not ranks.first():
         return 0
     save_adapter(loaded.model, loaded.tokenizer, job.folder.adapter, base.folder, base.name)
