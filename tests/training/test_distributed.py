@@ -26,12 +26,14 @@ RECIPE = [
     "model.dtype=float32", "dataset.limit=47",
 ]  # fmt: skip
 """Ten steps an epoch; the last one of 37 rows has one row, of which two processes make four."""
+ALONE = ("medft", "train")
 TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m")
+TOGETHER = (*TORCHRUN, *ALONE)
 
 
 def launch(workplace: Path, launcher: tuple[str, ...], *overrides: str) -> subprocess.Popen[str]:
     """Train from the command line."""
-    command = [sys.executable, "-m", *launcher, "medft", "train", *overrides]
+    command = [sys.executable, "-m", *launcher, *overrides]
     environment = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     pipe = subprocess.PIPE
     return subprocess.Popen(
@@ -57,7 +59,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, twins: Callable[[Any], T
 @pytest.fixture(scope="module")
 def one(workplace: Path) -> RunDir:
     """A process alone, which accumulates what two share."""
-    finished(launch(workplace, (), *RECIPE, "trainer.gradient_accumulation_steps=2", "run_dir=one"))
+    finished(launch(workplace, ALONE, *RECIPE, "trainer.gradient_accumulation_steps=2", "run_dir=one"))
     return RunDir(workplace / "one")
 
 
@@ -65,7 +67,7 @@ def one(workplace: Path) -> RunDir:
 def stopped(workplace: Path) -> RunDir:
     """Two processes, of which one alone is told to stop after its third step."""
     run = RunDir(workplace / "two")
-    process = launch(workplace, TORCHRUN, *RECIPE, "trainer.gradient_accumulation_steps=1", "run_dir=two")
+    process = launch(workplace, TOGETHER, *RECIPE, "trainer.gradient_accumulation_steps=1", "run_dir=two")
     until_step(run, 3, process)
     os.kill(read_json(run.status)["pid"], signal.SIGTERM)
     process.communicate(timeout=100)
@@ -75,7 +77,7 @@ def stopped(workplace: Path) -> RunDir:
 @pytest.fixture(scope="module")
 def resumed(stopped: RunDir, workplace: Path) -> str:
     """What the stopped run printed when it went on to its end."""
-    return finished(launch(workplace, TORCHRUN, "resume=two"))
+    return finished(launch(workplace, TOGETHER, "resume=two"))
 
 
 def test_processes_stop_together_whichever_is_told_to(stopped: RunDir) -> None:
