@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from medft import slurm
+from medft import ranks, slurm
 from medft.aliases import Json
 from medft.errors import ConfigError, RunError
 from medft.files import read_json
@@ -17,7 +17,7 @@ from medft.runs import RunDir, find_run
 from medft.runs.find import all_runs
 from medft.runs.migrate import FORMAT
 from medft.runs.record import RunRecord
-from medft.runs.values import flatten, mapping, strings, text
+from medft.runs.values import flatten, mapping, number, strings, text
 
 FIXED = ("model", "dataset", "template", "lora", "seed", "scale")
 """Sections of the configuration that shape every step; the rest may change between the halves."""
@@ -103,13 +103,15 @@ def _epochs_asked_for(words: list[str]) -> list[str]:
 
 def _found_out(before: Mapping[str, Any]) -> list[str]:
     """What the run found out when it began, as overrides: where its weights came from, whatever the hub says
-    now, and how many steps fitted its minutes, however fast the machine is now."""
+    now, how many steps fitted its minutes, however fast the machine is now, and whose states its checkpoints
+    hold."""
     weights = mapping(before, "model").get("weights", "auto")
     trainer = mapping(before, "trainer")
     fitted = trainer.get("minutes") is not None and trainer.get("max_steps") is not None
     return [
         *([] if weights == "auto" else [f"model.weights={weights}"]),
         *([f"trainer.max_steps={trainer['max_steps']}"] if fitted else []),
+        *([f"trainer.optimizer={trainer['optimizer']}"] if trainer.get("optimizer") else []),
     ]
 
 
@@ -121,7 +123,9 @@ def demand_same(run: RunDir, now: Json) -> None:
         RunError: naming every key of ``FIXED`` that differs, with both values.
     """
     record = RunRecord(run)
-    before, after = _shaping(record.settings), _shaping(now)
+    processes = number(record.plan, "devices") if run.plan.is_file() else None
+    before = _shaping(record.settings, int(processes or ranks.count()))
+    after = _shaping(now, ranks.count())
     known = before.keys() | after.keys() if record.format == FORMAT else before.keys()
     changed = [
         f"{key}: {before.get(key)!r} -> {after.get(key)!r}"
@@ -136,14 +140,15 @@ def demand_same(run: RunDir, now: Json) -> None:
         )
 
 
-def _shaping(values: Json) -> dict[str, object]:
-    """What every step rests on, as dotted keys; how a step's rows are dealt to batches may change."""
+def _shaping(values: Json, processes: int) -> dict[str, object]:
+    """What every step rests on, as dotted keys; how a step's rows are dealt to batches and processes may
+    change. (fit=auto deals out the rows that are written to however many processes there are.)"""
     trainer: Mapping[str, Any] = mapping(values, "trainer")
     fixed = flatten({name: values[name] for name in FIXED if name in values})
     rows = {f"trainer.{name}": trainer[name] for name in _STEPS if name in trainer}
     if "per_device_batch_size" in trainer:
         batch, times = trainer["per_device_batch_size"], trainer["gradient_accumulation_steps"]
-        rows["rows per step"] = batch * times
+        rows["rows per step"] = batch * times * (1 if trainer.get("fit") == "auto" else processes)
     return {key: value for key, value in (fixed | rows).items() if not _PLACES.fullmatch(key)}
 
 
@@ -176,6 +181,23 @@ def demand_same_steps(run: RunDir, rows_per_step: int) -> None:
             where=str(run.root),
             remedy="use as many GPUs as before, or change trainer.gradient_accumulation_steps so that "
             f"rows x accumulation x GPUs is {before}",
+        )
+
+
+def demand_same_optimizer(run: RunDir, optimizer: str) -> None:
+    """Refuse to go on with an optimizer that cannot read the states of the checkpoints, as where 8-bit ones
+    would be divided between processes.
+
+    Raises:
+        RunError: with both names.
+    """
+    before = RunRecord(run).demand(str, "plan", "trainer", "optimizer")
+    if before != optimizer:
+        raise RunError(
+            f"the run cannot be resumed: its checkpoints hold the states of {before}, and {optimizer} would "
+            "go on",
+            where=str(run.root),
+            remedy="resume it on the kind of machine, and with the engine.sharding, that it began with",
         )
 
 

@@ -14,6 +14,7 @@ from medft.config import plain
 from medft.data.prepare import Prepared, prepare
 from medft.data.record import SPLITS
 from medft.engine import engine as engine_named
+from medft.engine import sharding
 from medft.engine.base import Engine, LoadSpec
 from medft.engine.device import peak_memory_bytes, release, use_threads
 from medft.errors import MedftError, MergeError
@@ -34,12 +35,12 @@ from medft.signals import undisturbed
 from medft.training.inputs import Loaded, Training, Watchers
 from medft.training.lifecycle import describe, keeping_state, open_folder
 from medft.training.result import Outcome
-from medft.training.resume import demand_same_data, demand_same_steps, expand
+from medft.training.resume import demand_same_data, demand_same_optimizer, demand_same_steps, expand
 from medft.training.summary import Fingerprints, ledger_json, summarise
 from medft.training.wandb_log import Labels, WandbRun
 from medft.verbs import train_upload
 from medft.verbs.gain import gain
-from medft.verbs.lines import announce, say_base, say_end, say_plan, say_stopped
+from medft.verbs.lines import announce, say_base, say_end, say_plan, say_shares, say_stopped
 from medft.verbs.stages import Stages
 from medft.verbs.steps import Tokens, decided, encode, merge, plan_of
 from medft.verbs.train_config import IDLE, MAIN, TrainConfig
@@ -133,6 +134,8 @@ def _run(job: _Job) -> int:
         _write_down(job, plan, ledger)
     with job.stages.part("model", "loading the model"):
         loaded = _load(engine, job, plan, base, tokens)
+        shares = sharding.shares(loaded.model)
+    say_shares(job.screen, shares)
     with job.stages.part("W&B", "starting W&B"):
         wandb = _start_wandb(job.config, plan.resolved, job.folder, job.screen)
     training = Training(plan.trainer, job.config.seed, job.folder, rehearse=job.config.preflight)
@@ -141,10 +144,11 @@ def _run(job: _Job) -> int:
     if outcome.interrupted or outcome.diverged:
         wandb.stop()
         return say_stopped(job.screen, job.folder, outcome)
+    # By all processes, which gather what is divided between them.
+    save_adapter(loaded.model, loaded.tokenizer, job.folder.adapter, base.folder, base.name)
     ranks.leave()
     if not ranks.first():
         return 0
-    save_adapter(loaded.model, loaded.tokenizer, job.folder.adapter, base.folder, base.name)
     job.screen.line("saved", f"adapter/ {size(folder_size(job.folder.adapter))}")
     del loaded
     release()
@@ -154,6 +158,7 @@ def _run(job: _Job) -> int:
     with job.stages.part("drawing"):
         draw_run(job.folder, outcome.best_step)
     names = {**_names(job, plan, outcome, wandb), "base_file": gguf.record(base.folder)}
+    names |= {"sharding": plan.resolved.sharding, "shares": plain(shares)} if shares else {}
     names |= {"merge_failed": failed.what} if failed else {}
     names |= {"stage_seconds": {part: round(seconds, 2) for part, seconds in job.stages.seconds.items()}}
     summary = summarise(names, job.folder, outcome, prints, merged)
@@ -212,6 +217,7 @@ def _plan(job: _Job, base: Base, tokens: Tokens) -> Plan:
     plan = ranks.share(lambda: plan_of(job.config, job.resolved, lengths, base.folder))
     if job.config.resume and job.folder.plan.is_file():
         demand_same_steps(job.folder, plan.schedule.rows_per_step)
+        demand_same_optimizer(job.folder, plan.trainer.optimizer)
     say_plan(job.screen, plan, tokens.splits)
     plan.demand_room(job.config.preflight)
     return plan
@@ -221,7 +227,9 @@ def _write_down(job: _Job, plan: Plan, ledger: Json) -> None:
     """Ledger, plan, settings and environment, into the run folder."""
     write_json(job.folder.ledger, ledger)
     write_json(job.folder.plan, plan.to_json())
-    trainer = replace(job.config.trainer, max_steps=plan.trainer.max_steps)  # as many as fit trainer.minutes
+    # As many steps as fit trainer.minutes, and the optimizer that this machine can run.
+    planned = plan.trainer
+    trainer = replace(job.config.trainer, max_steps=planned.max_steps, optimizer=planned.optimizer)
     config = replace(job.config, trainer=trainer)
     describe(job.folder, plain(config), snapshot(probe(), plan.resolved, job.config.seed))
 
@@ -231,7 +239,7 @@ def _load(engine: Engine, job: _Job, plan: Plan, base: Base, tokens: Tokens) -> 
     config = job.config
     spec = LoadSpec(
         base.folder, plan.resolved.dtype, plan.resolved.load_in_4bit, config.trainer.max_length,
-        plan.resolved.gradient_checkpointing,
+        plan.resolved.gradient_checkpointing, plan.resolved.sharding == "fsdp",
     )  # fmt: skip
     model = engine.load_for_training(spec, config.lora, tokens.tokenizer, config.seed)
     return Loaded(model, tokens.tokenizer, engine, spec)

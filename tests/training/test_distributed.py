@@ -27,13 +27,15 @@ RECIPE = [
     "model.dtype=float32", "dataset.limit=47",
 ]  # fmt: skip
 """Ten steps an epoch; the last one of 37 rows has one row, of which two processes make four."""
+ALONE = ("medft", "train")
+TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m")
 
 
 def launch(
     workplace: Path, launcher: tuple[str, ...], *overrides: str, **environment: str
 ) -> subprocess.Popen[str]:
     """Train from the command line."""
-    command = [sys.executable, "-m", *launcher, "medft", "train", *overrides]
+    command = [sys.executable, "-m", *launcher, *overrides]
     always = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     pipe = subprocess.PIPE
     return subprocess.Popen(
@@ -47,14 +49,14 @@ def by_torchrun(workplace: Path, *overrides: str) -> list[subprocess.Popen[str]]
         free.bind(("127.0.0.1", 0))
         meet = f"--rdzv_endpoint=127.0.0.1:{free.getsockname()[1]}"
     node = ("torch.distributed.run", "--nnodes=2", "--nproc_per_node=1", "--rdzv_backend=c10d", meet, "-m")
-    return [launch(workplace, node, *overrides) for _ in range(2)]
+    return [launch(workplace, (*node, *ALONE), *overrides) for _ in range(2)]
 
 
 def by_srun(workplace: Path, *overrides: str) -> list[subprocess.Popen[str]]:
     """Two tasks on two nodes, told what srun tells them."""
     step = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_NUM_TASKS": "2", "SLURM_LOCALID": "0"}
     step |= {"SLURM_STEP_ID": "0", "SLURM_STEP_NODELIST": "localhost"}
-    return [launch(workplace, (), *overrides, **step, SLURM_PROCID=number) for number in ("1", "0")]
+    return [launch(workplace, ALONE, *overrides, **step, SLURM_PROCID=number) for number in ("1", "0")]
 
 
 def finished(process: subprocess.Popen[str]) -> str:
@@ -75,7 +77,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, twins: Callable[[Any], T
 @pytest.fixture(scope="module")
 def one(workplace: Path) -> RunDir:
     """A process alone, which accumulates what two share."""
-    finished(launch(workplace, (), *RECIPE, "trainer.gradient_accumulation_steps=2", "run_dir=one"))
+    finished(launch(workplace, ALONE, *RECIPE, "trainer.gradient_accumulation_steps=2", "run_dir=one"))
     return RunDir(workplace / "one")
 
 

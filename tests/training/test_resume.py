@@ -12,7 +12,13 @@ from medft.overrides import readable
 from medft.paths import expanded
 from medft.runs import RunDir
 from medft.runs.migrate import FORMAT
-from medft.training.resume import demand_same, demand_same_data, demand_same_steps, expand
+from medft.training.resume import (
+    demand_same,
+    demand_same_data,
+    demand_same_optimizer,
+    demand_same_steps,
+    expand,
+)
 
 BEFORE = {
     "model": {"name": "mistral"}, "dataset": {"name": "sample", "path": "a.csv"}, "lora": {"r": 16},
@@ -127,6 +133,20 @@ def test_other_trainer_settings_and_places_may_change(interrupted: RunDir) -> No
         "dataset": {"name": "sample", "path": "b.csv"},
     }
     assert demand_same(interrupted, now) is None
+
+
+def test_another_number_of_processes_may_deal_out_the_rows_of_a_step(
+    interrupted: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_json(interrupted.plan, {"devices": 1, "trainer": {"optimizer": "adamw_8bit"}})
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    four = {**BEFORE, "trainer": {**BEFORE["trainer"], "gradient_accumulation_steps": 1}}
+    assert demand_same(interrupted, four) is None
+    with pytest.raises(RunError, match="rows per step: 8 -> 32"):
+        demand_same(interrupted, BEFORE)
+    assert demand_same_optimizer(interrupted, "adamw_8bit") is None
+    with pytest.raises(RunError, match="states of adamw_8bit, and adamw_torch would go on"):
+        demand_same_optimizer(interrupted, "adamw_torch")
 
 
 def test_a_setting_that_an_older_format_did_not_know_is_not_compared(interrupted: RunDir) -> None:
