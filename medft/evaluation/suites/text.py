@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from medft.data.clusters import clusters
 from medft.evaluation import metrics
 from medft.evaluation.asking import Answers
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.measures import Measure, Metric, perplexity, summarize
 from medft.evaluation.own_metric import Function, load
-from medft.evaluation.questions import Items, Question, answer_text, cluster_of, prompt, words_for
+from medft.evaluation.questions import Items, Question, answer_text, prompt, words_for
 from medft.evaluation.suites.base import QuestionSet, Result, by_system, common, groups, wording_note
 from medft.prompt.config import TemplateConfig
 
@@ -20,12 +21,12 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Question
     """One question per record; its gold answer is the candidate whose likelihood is taken."""
     _own(config)  # a metric that cannot be computed is told before any answer is waited for
     questions = []
-    for record in items.records:
+    whole = items.records if config.by == "task" else [replace(each, groups=()) for each in items.records]
+    for record, cluster in zip(items.records, clusters(whole), strict=True):
         words = words_for(record, template, config.template)
         gold = answer_text(record, words)
         part = getattr(record, config.by)
-        shared = cluster_of(record if config.by == "task" else replace(record, groups=()))
-        questions.append(Question(record.id, prompt(record, words), gold, (gold,), part, cluster=shared))
+        questions.append(Question(record.id, prompt(record, words), gold, (gold,), part, cluster=cluster))
     return QuestionSet(tuple(questions), (wording_note(config, items.records, template),))
 
 
