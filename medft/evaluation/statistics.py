@@ -78,8 +78,8 @@ def mean(
 def compare_shares(
     first: Sequence[bool], second: Sequence[bool], clusters: Sequence[str] | None = None
 ) -> Difference:
-    """Paired proportions: McNemar's test with mid-p and Tango's interval; where items form clusters, the test
-    of paired means, whose units are the clusters."""
+    """Paired proportions: McNemar's test and Tango's interval (``paired.mcnemar``); where items form
+    clusters, the test of paired means, whose units are the clusters."""
     import numpy as np
 
     differences = [float(b) - float(a) for a, b in zip(first, second, strict=True)]
@@ -88,8 +88,9 @@ def compare_shares(
         return _difference(units, n, 0, paired.SIGN_FLIP)
     gained, lost = differences.count(1.0), differences.count(-1.0)
     low, high, p = (float(each) for each in paired.mcnemar(np.array(gained), np.array(lost), n))
-    value = (gained - lost) / n
-    return Difference(value, low, high, p, paired.MCNEMAR, n, _needed(value, units, n))
+    value, exact = (gained - lost) / n, gained + lost >= paired.NEARLY_ALL * n
+    test = paired.MCNEMAR_EXACT if exact else paired.MCNEMAR
+    return Difference(value, low, high, p, test, n, _needed(value, units, n))
 
 
 def compare_means(

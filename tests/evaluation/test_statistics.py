@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.optimize import brentq, minimize_scalar
+from statsmodels.stats.contingency_tables import mcnemar
 
 from medft.evaluation import intervals, metrics, paired, statistics
 from medft.evaluation.units import gather
@@ -156,6 +157,14 @@ def test_mid_p_mcnemar_is_half_the_last_term_less_than_the_exact_test() -> None:
         term = math.comb(gained + lost, gained) / 2 ** (gained + lost)
         expected = 1.0 if gained == lost else exact - term
         assert statistics.compare_shares(first, second).p == pytest.approx(expected)
+
+
+def test_where_nearly_all_items_differ_the_exact_test_takes_its_place() -> None:
+    first, second = _pairs(8, 10, 22, 0)
+    found = statistics.compare_shares(first, second)  # 32 of 40 differ
+    assert found.p == pytest.approx(mcnemar([[8, 10], [22, 0]], exact=True).pvalue)
+    assert found.test == "McNemar, exact"
+    assert statistics.compare_shares(*_pairs(10, 8, 21, 1)).test == "McNemar, mid-p"  # 29 of 40
 
 
 def test_the_interval_of_paired_proportions_inverts_the_score_test() -> None:
