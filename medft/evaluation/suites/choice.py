@@ -133,7 +133,7 @@ def score(config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers
     for subject, part in groups(questions).items():
         if subject and len(part) < len(questions):
             found += [_accuracy(name, readings[name], part, seed, subject) for name in (GENERATED, BY_LETTER)]
-    extras = _extras(config, questions, said) | {"calibration": calibration.reliability(beliefs)}
+    extras = {**_extras(config, questions, said), **calibration.extras(beliefs, seed)}
     return Result(tuple(found), extras, said)
 
 
