@@ -15,16 +15,26 @@ _EDGE = r"[\s\"'`*_(\[{$]*"
 """Quotes, emphasis and brackets around a label."""
 _OPTION = r"(?:\s*(?:option|choice)(?!\w))?"
 _IS = r"(?: (?:is|would be|should be))"
-_LEAD = (
-    r"(?:(?:the |my )?(?:final |correct |best |right |most likely )*"
-    rf"(?:answer|label|decision|relation(?:ship)?|class|choice|option){_IS}?\s*:?{_OPTION}"
-    r"|(?:it|this|that) is|it[’']s|i would say)(?!\w)"
+_RIGHT = r"(?:final |correct |best |right |most likely )*"
+_ANSWER = (
+    rf"(?:answer|letter|label|decision|conclusion|relation(?:ship)?|class|choice|option)"
+    rf"(?: of the {_RIGHT}(?:answer|choice|option))?"
 )
+_LEAD = (
+    rf"(?:(?:the |my )?{_RIGHT}{_ANSWER}{_IS}?\s*:?{_OPTION}"
+    r"|(?:it|this|that) is|it[’']s|in conclusion,?|i would (?:say|choose))(?!\w)"
+)
+_THOUGHTS = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
+"""What a model that reasons writes before its answer."""
 _BOX = r"(?:\\boxed\{(?:\\text\{)?)?"
 _LISTED = r"(?:\(?[A-Za-z0-9][).:]\s+|\([A-Za-z0-9]\)\s*)?"
 """The letter or number that stands before a listed answer: "(A) yes"."""
-_CLOSED = r"(?=[\"'`*_)\]}$]*(?:$|[.,;:!?\n]|\s+[-–—(]|[–—]|\)| is (?:the )?(?:correct|right|best)\b))"
-"""What follows a label: the end, punctuation, a dash or a bracket."""
+_CLOSED = (
+    r"(?=[\"'`*_)\]}$]*(?:$|[.,;:!?\n]|\s+[-–—(]|[–—]|\)| is (?:the )?(?:correct|right|best)\b| because\b))"
+)
+"""What follows a label: the end, punctuation, a dash, a bracket or a reason."""
+_LISTING = re.compile(r"(?:^|\n)[\s*]*\(?([A-Ja-j])[).:]\**\s+(?=\S)")
+"""The beginning of a line that lists an option."""
 _BETWEEN = r"[\s\"'`*()\[\].]*(?:or|and|/|,|;|\|)?[\s\"'`*()\[\]]*"
 """What stands between two labels of which none is chosen."""
 
@@ -39,6 +49,7 @@ def parse_label(text: str, labels: Sequence[str]) -> str:
     "yes; no" and "it is not clear" name no label.
     """
     first, later = _patterns(tuple(labels))
+    text = _THOUGHTS.sub("", text)
     match = first.match(text)
     found = {said.group("label").casefold() for said in (match, *later.finditer(text)) if said}
     if len(found) != 1:
@@ -48,8 +59,10 @@ def parse_label(text: str, labels: Sequence[str]) -> str:
 
 def parse_choice(text: str, options: Sequence[str]) -> str:
     """The letter (A, B, ...) of the option that ``text`` names, by its letter or by its words, or
-    ``UNPARSABLE``."""
+    ``UNPARSABLE``. Who repeats the list of options, a line each, has named none of them."""
     letters = LETTERS[: len(options)]
+    if "".join(_LISTING.findall(text))[:2].upper() == "AB":  # the list again; what is said after it counts
+        text = _LISTING.sub("\n- ", "\n" + text)
     if (named := parse_label(text, letters)) != UNPARSABLE:
         return named
     said = parse_label(text, options)
@@ -63,7 +76,7 @@ def _patterns(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]
     listed = _LISTED if max(map(len, labels)) > 1 else ""  # among letters, "A) B" names two
     another = rf"(?!{_BETWEEN}(?:{words})(?!\w))"
     label = rf"{_EDGE}{_BOX}{listed}{_EDGE}(?P<label>{words})(?!\w){another}{_CLOSED}"
-    later = rf"\b(?:answer|choice|option){_IS}\s*:?{_OPTION}{label}"
+    later = rf"\b(?:answer|letter|choice|option){_IS}\s*:?{_OPTION}{label}"
     return re.compile(rf"{_EDGE}(?:{_LEAD})?{label}", re.IGNORECASE), re.compile(later, re.IGNORECASE)
 
 

@@ -27,6 +27,8 @@ NLI = ["entailment", "neutral", "contradiction"]
         ("The trial was small. Therefore, the answer is maybe.", "maybe"), ("It is no.", "no"),
         ("yes; no", UNPARSABLE), ("no-one knows", UNPARSABLE), ("yes and no", UNPARSABLE),
         ("The answer is yes. So the answer is no.", UNPARSABLE), ("The answer is not yes", UNPARSABLE),
+        ("Conclusion: yes", "yes"), ("In conclusion, no evidence was found", UNPARSABLE),
+        ("In conclusion, no.", "no"), ("<think>Is it yes?</think>no", "no"),
         ("not yes", UNPARSABLE), ("It is yesterday's news", UNPARSABLE), ("yesno", UNPARSABLE),
     ],
 )  # fmt: skip
@@ -55,6 +57,11 @@ def test_inference_labels(text: str, label: str) -> None:
         ("The best answer is option C.", "C"), ("Option B is correct", "B"), ("Metformin, since ...", "B"),
         ("Insulin", "A"), ("Insulin glargine.", "C"), ("Long story. The answer is A.", "A"),
         ("A patient with diabetes", UNPARSABLE), ("A or B", UNPARSABLE), ("A, B", UNPARSABLE),
+        ("A. Insulin\nB. Metformin\nC. Insulin glargine", UNPARSABLE),
+        ("(A) Insulin\n(B) Metformin", UNPARSABLE), ("I would choose B because", "B"),
+        ("A. Insulin\nB. Metformin\n\nThe answer is B.", "B"), ("B. Metformin\n\nA. is wrong, since", "B"),
+        ("Letter: B", "B"), ("The letter of the right option is C.", "C"), ("The correct letter is B", "B"),
+        ("<think>\nA or B?\n</think>\n\nB", "B"),
         ("B and C", UNPARSABLE), ("E", UNPARSABLE), ("None", UNPARSABLE), ("", UNPARSABLE),
     ],
 )  # fmt: skip
