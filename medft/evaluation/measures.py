@@ -66,6 +66,8 @@ class Metric:
     """The part of the suite; empty for all of it."""
     higher_is_better: bool
     """Which way is up."""
+    proportion: bool
+    """Whether it is a share of the items."""
     systems: dict[str, Interval]
     """Value and interval of each system."""
     differences: dict[str, Difference] = field(default_factory=dict)
@@ -94,7 +96,7 @@ def perplexity(loss: Measure, seed: int) -> Metric:
     """exp of a loss in nats per token, and of the ends of its interval. Whether it differs, the test of the
     loss says: it is the same question, and is not asked twice."""
     found = summarize(loss, seed).systems
-    return Metric("perplexity", loss.group, False, {name: _exp(each) for name, each in found.items()})
+    return Metric("perplexity", loss.group, False, False, {name: _exp(each) for name, each in found.items()})
 
 
 def statistic(
@@ -138,7 +140,10 @@ def statistic(
 
 def _metric(measure: Measure, systems: dict[str, Interval], differences: dict[str, Difference]) -> Metric:
     per_item = measure if measure.items else None
-    return Metric(measure.name, measure.group, measure.higher_is_better, systems, differences, per_item)
+    share = measure.kind == "share"
+    return Metric(
+        measure.name, measure.group, measure.higher_is_better, share, systems, differences, per_item
+    )
 
 
 def _estimate(measure: Measure, values: Sequence[float]) -> Interval:

@@ -26,6 +26,8 @@ class Bar:
     """Upper end."""
     label: str
     """What stands beside it."""
+    scale: str
+    """What it is measured in: lines of one scale are drawn to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,20 @@ class Dot:
 
 
 def forest(bars: Sequence[Bar]) -> str:
-    """Differences with their intervals around a common 0; each line has a scale of its own, since their units
-    differ."""
+    """Differences with their intervals around a common 0; the widest line of a scale fills the plot."""
     height, left, right = ROW * (len(bars) + 2), 300, 560
     middle, half = (left + right) / 2, (right - left) / 2
     svg = _svg(940, height, "Differences with 95% intervals; to the right is better")
     _line(svg, middle, ROW, middle, height - ROW, "axis")
     _text(svg, left, ROW - 8, "worse", "end faint")
     _text(svg, right, ROW - 8, "better", "faint")
+    widest: dict[str, float] = {}
+    for bar in bars:
+        ends = abs(bar.low), abs(bar.high), abs(bar.value)
+        widest[bar.scale] = max(*ends, widest.get(bar.scale, 0.0))
     for number, bar in enumerate(bars):
         y = ROW * (number + 1.5)
-        scale = half / (max(abs(bar.low), abs(bar.high), abs(bar.value)) or 1)
+        scale = half / (widest[bar.scale] or 1)
         _text(svg, left - 12, y + 4, bar.name, "end")
         _line(svg, middle + bar.low * scale, y, middle + bar.high * scale, y, "interval")
         _circle(svg, middle + bar.value * scale, y, 4, "point")
