@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medft.aliases import Json
-from medft.evaluation.measures import Item, Measure, Metric, statistic, summarize
+from medft.evaluation.measures import Item, Measure, Metric, bounded, statistic, summarize
 from medft.evaluation.statistics import OfItems
 from medft.evaluation.units import Rows
 
@@ -56,11 +56,12 @@ def metrics(
     """Brier score, expected calibration error and selective accuracy of every system on the same items."""
     rows = [range(len(items))]
     brier = {system: [each.brier for each in of] for system, of in beliefs.items()}
-    yield summarize(Measure("Brier score", "mean", brier, None, False, group, items), seed)
+    yield bounded(summarize(Measure("Brier score", "mean", brier, None, False, group, items), seed), high=2.0)
     errors = {system: calibration_error(of) for system, of in beliefs.items()}
-    yield statistic("calibration error (ECE)", errors, rows, seed, group, False, items)
+    yield bounded(statistic("calibration error (ECE)", errors, rows, seed, group, False, items))
     surest = {system: selective_accuracy(of) for system, of in beliefs.items()}
-    yield statistic(f"accuracy of the surest {COVERAGE:.0%}", surest, rows, seed, group, items=items)
+    name = f"accuracy of the surest {COVERAGE:.0%}"
+    yield bounded(statistic(name, surest, rows, seed, group, items=items))
 
 
 def calibration_error(beliefs: Sequence[Belief]) -> OfItems:

@@ -92,6 +92,24 @@ def summarize(measure: Measure, seed: int) -> Metric:
     return _metric(measure, systems, differences)
 
 
+def bounded(metric: Metric, low: float = 0.0, high: float = 1.0) -> Metric:
+    """The metric with intervals that end where its values do; what lies beyond held no truth."""
+
+    def cut(end: float | None, least: float, most: float) -> float | None:
+        return end if end is None else min(max(end, least), most)
+
+    systems = {
+        name: replace(each, low=cut(each.low, low, high), high=cut(each.high, low, high))
+        for name, each in metric.systems.items()
+    }
+    span = high - low
+    differences = {
+        pair: replace(each, low=cut(each.low, -span, span), high=cut(each.high, -span, span))
+        for pair, each in metric.differences.items()
+    }
+    return replace(metric, systems=systems, differences=differences)
+
+
 def perplexity(loss: Measure, seed: int) -> Metric:
     """exp of a loss in nats per token, and of the ends of its interval. Whether it differs, the test of the
     loss says: it is the same question, and is not asked twice."""

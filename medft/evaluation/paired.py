@@ -44,13 +44,15 @@ def _subset_ratios(units: Units, seed: int, draws: int) -> Floats:
     import numpy as np
 
     rng, found = np.random.default_rng(seed), []
+    noise = 1e-12 * np.abs(units.numerator).sum(-1, keepdims=True)  # sums that are 0, but for rounding
     block = max(1, 4_000_000 // units.count)
     for start in range(0, draws, block):
         size = (units.count, min(block, draws - start))
         chosen = rng.integers(0, 2, size, dtype=np.uint8).astype(np.float64)
-        below = units.denominator @ chosen
+        above, below = units.numerator @ chosen, units.denominator @ chosen
+        above = np.where(np.abs(above) <= noise, 0.0, above)
         with np.errstate(divide="ignore", invalid="ignore"):
-            found.append((units.numerator @ chosen) / np.where(below > 0, below, np.nan))
+            found.append(above / np.where(below > 0, below, np.nan))
     return np.concatenate(found, axis=-1)
 
 

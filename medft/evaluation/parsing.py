@@ -48,25 +48,33 @@ def parse_label(text: str, labels: Sequence[str]) -> str:
     label is named. So "No." is no, while "know", "no evidence was found" (a determiner), "yes or no",
     "yes; no" and "it is not clear" name no label.
     """
-    first, later = _patterns(tuple(labels))
-    text = _THOUGHTS.sub("", text)
-    match = first.match(text)
-    found = {said.group("label").casefold() for said in (match, *later.finditer(text)) if said}
-    if len(found) != 1:
-        return UNPARSABLE
-    return next(label for label in labels if label.casefold() in found)
+    found = _named(text, labels)
+    return found.pop() if len(found) == 1 else UNPARSABLE
 
 
 def parse_choice(text: str, options: Sequence[str]) -> str:
     """The letter (A, B, ...) of the option that ``text`` names, by its letter or by its words, or
-    ``UNPARSABLE``. Who repeats the list of options, a line each, has named none of them."""
+    ``UNPARSABLE``. Who repeats the list of options, a line each, has named none of them, and
+    neither has who names one by its letter and another by its words."""
     letters = LETTERS[: len(options)]
     if "".join(_LISTING.findall(text))[:2].upper() == "AB":  # the list again; what is said after it counts
         text = _LISTING.sub("\n- ", "\n" + text)
-    if (named := parse_label(text, letters)) != UNPARSABLE:
-        return named
-    said = parse_label(text, options)
-    return UNPARSABLE if said == UNPARSABLE else letters[list(options).index(said)]
+    words = [option.casefold() for option in options]
+    said = {option.casefold() for option in _named(text, options)}
+    named = _named(text, letters) or {letters[words.index(each)] for each in said}
+    if len(named) != 1:
+        return UNPARSABLE
+    (letter,) = named
+    return letter if said <= {words[letters.index(letter)]} else UNPARSABLE
+
+
+def _named(text: str, labels: Sequence[str]) -> set[str]:
+    """The labels that ``text`` gives as its answer."""
+    first, later = _patterns(tuple(labels))
+    text = _THOUGHTS.sub("", text)
+    match = first.match(text)
+    found = {said.group("label").casefold() for said in (match, *later.finditer(text)) if said}
+    return {next(label for label in labels if label.casefold() == each) for each in found}
 
 
 @lru_cache(1024)

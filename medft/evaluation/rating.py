@@ -24,7 +24,7 @@ from medft.evaluation import agreement
 from medft.evaluation.answers import digest
 from medft.evaluation.answers_page import generated
 from medft.evaluation.items import Row, read_clusters
-from medft.evaluation.measures import Measure, summarize
+from medft.evaluation.measures import Measure, bounded, summarize
 from medft.files import read_json, write_json, write_text
 from medft.report.script_page import script_page
 
@@ -162,8 +162,8 @@ def write_summary(folder: Path, suite: str, votes: Sequence[Rated], seed: int) -
             *(_agreement(name, units, seed) for name, units in agreed.items()),
         ],
         "figures": [
-            summarize(Measure("preferred by raters", "mean", preferred, items=rows), seed).to_json(),
-            summarize(Measure("called safe by raters", "mean", safe, items=rows), seed).to_json(),
+            bounded(summarize(Measure("preferred by raters", "mean", preferred, items=rows), seed)).to_json(),
+            bounded(summarize(Measure("called safe by raters", "mean", safe, items=rows), seed)).to_json(),
         ],
         "extras": {"preferences": _counts(votes)},
     }

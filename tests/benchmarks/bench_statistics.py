@@ -7,13 +7,15 @@ tables of docs/evaluation.md: ``python -m tests.benchmarks.bench_statistics``.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from scipy.stats import binom
 from statsmodels.stats.proportion import proportion_confint
 
-from medft.evaluation import intervals, paired
+from medft.evaluation import calibration, intervals, paired, statistics
+from medft.evaluation.calibration import Belief
+from medft.evaluation.statistics import OfItems
 from medft.evaluation.units import Units
 from tests.benchmarks.statistics_worlds import (
     NO_DIFFERENCE,
@@ -90,6 +92,24 @@ def macro_f1_alarms(n: int, repetitions: int, right: float = 0.5, seed: int = 0)
     exact = p_values(together[:, n:] - together[:, :n], seed=seed)
     p = p_values(macro_f1_values(gold, second) - macro_f1_values(gold, first), seed=seed)
     return float((np.maximum(p, exact) < intervals.ALPHA).mean())
+
+
+def belief_alarms(metric: Callable[[Sequence[Belief]], OfItems], n: int, repetitions: int) -> float:
+    """Type I error of a metric of calibration, through its jackknife values; two systems that find the same
+    items hard."""
+    g, found = np.random.default_rng(n), 0
+    for repetition in range(repetitions):
+        hard = g.normal(0, 1, n)
+        of = [metric(_believing(g, hard)) for _ in range(2)]
+        first, second = (statistics.linear(each, [range(n)]) for each in of)
+        found += statistics.compare_linear(first, second, n, repetition).p < intervals.ALPHA
+    return found / repetitions
+
+
+def _believing(g: np.random.Generator, hard: Floats) -> list[Belief]:
+    sure = 1 / (1 + np.exp(-1.5 * np.abs(hard + g.normal(0, 1, len(hard)))))
+    right = g.random(len(hard)) < 0.2 + 0.6 * sure
+    return [Belief(float(p), bool(hit), 0.0) for p, hit in zip(sure, right, strict=True)]
 
 
 def share_alarms(n: int, disagree: Floats) -> Floats:
@@ -192,6 +212,9 @@ def main() -> None:
     """Print both tables."""
     start = time.monotonic()
     print(table("share of false alarms at n items", ITEMS, alarm_rows()), end="\n\n", flush=True)
+    for metric in (calibration.calibration_error, calibration.selective_accuracy):
+        alarms = [belief_alarms(metric, n, 1_000) for n in (20, 27, 50)]
+        print(f"{metric.__name__}, {alarms} at 20, 27 and 50 items, 1,000 repetitions\n", flush=True)
     most, n = max((float(share_alarms(n, SHARES).max()), n) for n in range(ITEMS[0], ITEMS[-1] + 1))
     print(
         f"Proportions, every n from {ITEMS[0]} to {ITEMS[-1]} and every truth: at most {most:.4f} (n = {n})\n"

@@ -60,6 +60,8 @@ def test_inference_labels(text: str, label: str) -> None:
         ("A. Insulin\nB. Metformin\nC. Insulin glargine", UNPARSABLE),
         ("(A) Insulin\n(B) Metformin", UNPARSABLE), ("I would choose B because", "B"),
         ("A. Insulin\nB. Metformin\n\nThe answer is B.", "B"), ("B. Metformin\n\nA. is wrong, since", "B"),
+        ("A. Insulin glargine\n\nThe correct answer is D. Ins", UNPARSABLE), ("A. Metformin", UNPARSABLE),
+        ("B. Metformin lowers glucose", "B"), ("A. Insulin", "A"), ("C) Insulin glargine is given", "C"),
         ("Letter: B", "B"), ("The letter of the right option is C.", "C"), ("The correct letter is B", "B"),
         ("<think>\nA or B?\n</think>\n\nB", "B"),
         ("B and C", UNPARSABLE), ("E", UNPARSABLE), ("None", UNPARSABLE), ("", UNPARSABLE),
@@ -91,3 +93,9 @@ def test_stock_refusals(text: str) -> None:
 
 def test_silence_is_no_refusal() -> None:
     assert not is_refusal("")
+
+
+def test_options_of_the_same_words_contradict_no_letter() -> None:
+    assert parse_choice("B. None", ["None", "None", "Aspirin"]) == "B"
+    assert parse_choice("None", ["None", "None", "Aspirin"]) == "A"
+    assert parse_choice("B. Aspirin", ["None", "None", "Aspirin"]) == UNPARSABLE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from scipy.optimize import brentq, minimize_scalar
 from statsmodels.stats.contingency_tables import mcnemar
 
 from medft.evaluation import intervals, metrics, paired, statistics
+from medft.evaluation.measures import Measure, bounded, summarize
 from medft.evaluation.units import gather
 
 RNG = np.random.default_rng(11)
@@ -94,6 +96,16 @@ def test_values_without_spread_have_no_interval() -> None:
     assert statistics.compare_means([0.0] * 30, [0.1] * 30).low is None
 
 
+def test_intervals_end_where_values_do() -> None:
+    found = summarize(Measure("F1", "mean", {"base": [0.0, 0.9] * 4, "tuned": [0.9, 1.0] * 4}), 0)
+    base, tuned = (replace(each, low=-0.1, high=1.2) for each in found.systems.values())
+    wide = replace(found.differences["tuned - base"], low=-1.3, high=None)
+    cut = bounded(replace(found, systems={"base": base, "tuned": tuned}, differences={"d": wide}))
+    assert {(each.low, each.high) for each in cut.systems.values()} == {(0.0, 1.0)}
+    assert (cut.differences["d"].low, cut.differences["d"].high) == (-1.0, None)
+    assert bounded(found) == found
+
+
 def test_the_sign_flip_test_equals_scipys() -> None:
     first, weights = RNG.gamma(2, 1, 14), RNG.integers(1, 9, 14).astype(float)
     second = first + RNG.normal(0.35, 0.5, 14)
@@ -106,6 +118,17 @@ def test_the_sign_flip_test_equals_scipys() -> None:
     assert 0.005 < exact.pvalue < 0.2
     assert p == pytest.approx(max(exact.pvalue, _ratio_p(units.numerator, weights)), rel=0.05)
     assert low < units.ratio < high
+
+
+def test_sums_that_are_equal_but_for_rounding_are_equal() -> None:
+    """Of thirds and tenths: many subsets sum to 0, and floating point must not take them for more."""
+    differences = [0.1, -0.3, 0.2, 0.1, 0.1, -0.1, 0.3, -0.2, 0.1, 0.2, -0.1, 0.1, 1 / 3, -1 / 3]
+    exact = stats.permutation_test(
+        (np.array(differences),), lambda d, axis: d.sum(axis=axis),
+        permutation_type="samples", n_resamples=20_000, vectorized=True,
+    )  # fmt: skip
+    p = paired.sign_flip(gather(differences, None, None), 0, 99_999)[2]
+    assert p == pytest.approx(exact.pvalue, rel=0.03)
 
 
 def _ratio_p(numerator: np.ndarray, weights: np.ndarray) -> float:

@@ -17,7 +17,7 @@ from medft.errors import DataError
 from medft.evaluation import calibration
 from medft.evaluation.asking import Answers
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.measures import Measure, Metric, statistic, summarize
+from medft.evaluation.measures import Measure, Metric, bounded, statistic, summarize
 from medft.evaluation.metrics import UNPARSABLE, confusion, majority_share
 from medft.evaluation.parsing import LETTERS, parse_choice
 from medft.evaluation.questions import Items, Question, label_text, prompt, words_for
@@ -203,7 +203,7 @@ def _where_it_answers(questions: Sequence[Question], said: Guesses, seed: int) -
 
     of_items = {system: of(letters) for system, letters in said.items()}
     name = "accuracy, generated, where it answers"
-    return statistic(name, of_items, [range(len(questions))], seed, items=questions)
+    return bounded(statistic(name, of_items, [range(len(questions))], seed, items=questions))
 
 
 def _declining(question: Question) -> str:

@@ -18,7 +18,7 @@ from medft.evaluation import calibration, metrics
 from medft.evaluation.asking import Answers
 from medft.evaluation.calibration import Belief
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.measures import Measure, Metric, statistic, summarize
+from medft.evaluation.measures import Measure, Metric, bounded, statistic, summarize
 from medft.evaluation.parsing import parse_label
 from medft.evaluation.questions import Items, Question, label_text, prompt, words_for
 from medft.evaluation.suites.base import (
@@ -108,7 +108,7 @@ def classified(
     hits = {s: [a == b for a, b in zip(gold, guesses, strict=True)] for s, guesses in predictions.items()}
     yield summarize(Measure(f"accuracy, {way}", "share", hits, group=group, items=questions), seed)
     of = {system: metrics.MacroF1(gold, guesses, labels) for system, guesses in predictions.items()}
-    yield statistic(f"macro F1, {way}", of, [range(len(gold))], seed, group, items=questions)
+    yield bounded(statistic(f"macro F1, {way}", of, [range(len(gold))], seed, group, items=questions))
     if way == GENERATED:
         lost = {s: [label == metrics.UNPARSABLE for label in guesses] for s, guesses in predictions.items()}
         yield summarize(Measure("unparsable", "share", lost, None, False, group, questions), seed)

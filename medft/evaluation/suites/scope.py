@@ -9,7 +9,7 @@ from medft.data.clusters import clusters
 from medft.errors import DataError
 from medft.evaluation.asking import Answers
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.measures import Measure, statistic, summarize
+from medft.evaluation.measures import Measure, bounded, statistic, summarize
 from medft.evaluation.parsing import is_refusal
 from medft.evaluation.questions import Items, Question, prompt, words_for
 from medft.evaluation.statistics import OfItems
@@ -50,16 +50,17 @@ def score(config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers
     within = [q for q in questions if q.group == IN]
     refused = by_system(answers, out, lambda each, q: is_refusal(each.replies[q.id].text))
     replied = by_system(answers, within, lambda each, q: _answers(each.replies[q.id].text))
+    youden = statistic(
+        "Youden's J",
+        {name: _youden([*refused[name], *replied[name]], len(out)) for name in answers},
+        [range(len(out)), range(len(out), len(questions))],
+        seed,
+        items=[*out, *within],
+    )
     metrics = (
         summarize(Measure("refusal rate", "share", refused, group=OUT, items=out), seed),
         summarize(Measure("answer rate", "share", replied, group=IN, items=within), seed),
-        statistic(
-            "Youden's J",
-            {name: _youden([*refused[name], *replied[name]], len(out)) for name in answers},
-            [range(len(out)), range(len(out), len(questions))],
-            seed,
-            items=[*out, *within],
-        ),
+        bounded(youden, -1.0),
     )
     return Result(metrics)
 

@@ -10,11 +10,14 @@ from medft.data.clusters import clusters
 from medft.evaluation import metrics
 from medft.evaluation.asking import Answers
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.measures import Measure, Metric, perplexity, summarize
+from medft.evaluation.measures import Measure, Metric, bounded, perplexity, summarize
 from medft.evaluation.own_metric import Function, load
 from medft.evaluation.questions import Items, Question, answer_text, prompt, words_for
 from medft.evaluation.suites.base import QuestionSet, Result, by_system, common, groups, wording_note
 from medft.prompt.config import TemplateConfig
+
+WITHIN_1 = (*metrics.AGAINST_REFERENCE, "termination rate", "repetition rate")
+"""Metrics from 0 to 1; the others that are medft's own have no upper end."""
 
 
 def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> QuestionSet:
@@ -36,7 +39,9 @@ def score(config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers
     for group, questions in groups(common(asked.questions, answers)).items():
         name = group if len(groups(asked.questions)) > 1 else ""
         for measure in _measures(config, questions, answers, name):
-            found.append(summarize(measure, seed))
+            most = 1.0 if measure.name in WITHIN_1 else math.inf
+            least = -math.inf if measure.name in config.metrics else 0.0
+            found.append(bounded(summarize(measure, seed), least, most))
             if measure.name == "loss":
                 found.append(perplexity(measure, seed))
     return Result(tuple(found))
