@@ -111,7 +111,7 @@ def _opening(suites: Sequence[Written], found: Findings) -> Section:
     baselines = [f"{suite['suite']}, {line}" for suite in suites for line in _baselines(suite)]
     blocks += [
         Text(VERDICTS),
-        Table(("suite", "became", "metrics, tuned - base"), rows),
+        Table(("suite", "verdict", "metrics, tuned - base"), rows),
         Text("\n".join([*baselines, HOW])),
     ]
     return Section("", blocks)
