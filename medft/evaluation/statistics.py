@@ -114,7 +114,8 @@ class Linear:
     units: Units
     """The values; their mean is the metric, their spread its error."""
     per_item: Floats
-    """The same per item, in the order of the strata; every item of a unit has its unit's."""
+    """The same per item, in the order of the strata, for a plain mean of items in their clusters: it is the
+    metric, and its spread the same error."""
 
 
 def linear(of: OfItems, strata: Sequence[Sequence[int]], clusters: Sequence[str] | None = None) -> Linear:
@@ -134,7 +135,8 @@ def linear(of: OfItems, strata: Sequence[Sequence[int]], clusters: Sequence[str]
     size, weights = sizes[own], 1 / sizes[own] / len(sizes)
     within = np.sqrt(size / np.maximum(size - 1, 1) * (1 - weights))  # leverage is that within the stratum
     units = Units(value * weights + change * within / size, weights)
-    return Linear(units, (value + change)[unit])
+    items = len(rows) * change / size / np.bincount(unit)
+    return Linear(units, (value + items)[unit])
 
 
 def estimate(found: Linear, items: int) -> Interval:

@@ -220,6 +220,26 @@ def test_mcnemars_interval_and_test_never_contradict_each_other(n: int) -> None:
     assert (high - low > 0.01).all()
 
 
+def test_values_per_item_give_the_figure_and_the_error_of_strata_and_clusters() -> None:
+    """As other runs are compared on them: a mean of two tasks of 60 and 15 items, in clusters of 1 to 4."""
+    rng = np.random.default_rng(2)
+    scores, rows = rng.random((2, 75)), [range(60), range(60, 75)]
+    scores[1] += 0.1 * rng.random(75)
+    clusters = [str(row) for row in range(75)]
+    for row in range(0, 60, 6):  # clusters within a task, of uneven sizes
+        clusters[row + 1] = clusters[row]
+        clusters[row + 3] = clusters[row + 4] = clusters[row + 5] = clusters[row + 2]
+    of = [lambda chosen, s=s: np.mean([s[chosen[chosen < 60]].mean(), s[chosen[chosen >= 60]].mean()])
+          for s in scores]  # fmt: skip
+    first, second = (statistics.linear(each, rows, clusters) for each in of)
+    assert second.per_item.mean() == pytest.approx(of[1](np.arange(75)))
+    whole = statistics.compare_linear(first, second, 75, 0)
+    between = statistics.compare_means(list(first.per_item), list(second.per_item), None, clusters)
+    assert between.value == pytest.approx(whole.value) and between.units == whole.units
+    assert between.p == pytest.approx(whole.p, rel=0.15)
+    assert between.high - between.low == pytest.approx(whole.high - whole.low, rel=0.1)  # type: ignore[operator]
+
+
 def test_macro_f1_has_the_error_that_a_bootstrap_finds() -> None:
     labels = ["yes", "no", "maybe"]
     gold = RNG.choice(labels, 150, p=[0.55, 0.33, 0.12])
