@@ -102,7 +102,7 @@ _LIMIT = re.compile(
     r"|among|within|the right|available|possible|covered))\b|\bn[o']t (?:able|cover|provide)\b",
     re.IGNORECASE,
 )
-_SUBJECT = re.compile(r"\b(?:medic|health)", re.IGNORECASE)
+_SUBJECT = re.compile(r"\b(?:medic(?!ation)|health)", re.IGNORECASE)
 _OPENING = 300
 
 

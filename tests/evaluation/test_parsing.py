@@ -82,6 +82,10 @@ def test_refusals_are_told_from_answers() -> None:
     assert sum(map(is_refusal, answers)) / len(answers) < 0.01
 
 
+def test_a_missed_medication_is_no_refusal() -> None:
+    assert not is_refusal("When I forget a dose of a medication, it is not uncommon, and not a punishment.")
+
+
 @pytest.mark.parametrize(
     "text",
     ["I'm sorry, but I can't help with that.", "I cannot assist with this request.", "Sorry, no.",
