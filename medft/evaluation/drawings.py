@@ -17,7 +17,8 @@ def drawn(suite: Json) -> Iterator[Figure]:
     if bars:
         words = (
             f"{PAIR}, with 95% intervals. To the right of the line is better. Shares of items are drawn to "
-            "one scale, and so are the parts of one metric; other metrics have scales of their own."
+            "one scale, and so are the parts of one metric; other metrics have their own. What has no "
+            "interval that can be estimated is not drawn."
         )
         yield Figure(svg.forest(bars), words)
     for name, extra in mapping(suite, "extras").items():
