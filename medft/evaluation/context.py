@@ -25,7 +25,7 @@ class Account:
     """What was asked in a suite, and what was not."""
 
     asked: int
-    """Questions put to every system."""
+    """Items; some kinds ask several questions of each."""
     left_out: Mapping[str, int]
     """Items that were not asked, by reason."""
     notes: Sequence[str]

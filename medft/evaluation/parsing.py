@@ -82,8 +82,9 @@ def _patterns(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]
     """What reads a label from the beginning of a text, and from a later sentence on the answer."""
     words = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
     listed = _LISTED if max(map(len, labels)) > 1 else ""  # among letters, "A) B" names two
+    again = rf"(?:{_BETWEEN}(?P=label)(?!\w))*"
     another = rf"(?!{_BETWEEN}(?:{words})(?!\w))"
-    label = rf"{_EDGE}{_BOX}{listed}{_EDGE}(?P<label>{words})(?!\w){another}{_CLOSED}"
+    label = rf"{_EDGE}{_BOX}{listed}{_EDGE}(?P<label>{words})(?!\w){again}{another}{_CLOSED}"
     later = rf"\b(?:answer|letter|choice|option){_IS}\s*:?{_OPTION}{label}"
     return re.compile(rf"{_EDGE}(?:{_LEAD})?{label}", re.IGNORECASE), re.compile(later, re.IGNORECASE)
 

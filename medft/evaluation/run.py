@@ -97,7 +97,7 @@ class QuestionSuite:
         return self.context.write(
             self.name,
             self.config,
-            Account(sum(question.generated for question in self.asked.questions), left_out, notes),
+            Account(len(self.items.records), left_out, notes),
             metrics=result.metrics,
             extras={**extras, **result.extras},
             sampling=asdict(self._sampling),

@@ -27,6 +27,7 @@ NLI = ["entailment", "neutral", "contradiction"]
         ("The trial was small. Therefore, the answer is maybe.", "maybe"), ("It is no.", "no"),
         ("yes; no", UNPARSABLE), ("no-one knows", UNPARSABLE), ("yes and no", UNPARSABLE),
         ("The answer is yes. So the answer is no.", UNPARSABLE), ("The answer is not yes", UNPARSABLE),
+        ("No, no.", "no"), ("yes yes", "yes"), ("No, no, yes", UNPARSABLE), ("yes, no", UNPARSABLE),
         ("Conclusion: yes", "yes"), ("In conclusion, no evidence was found", UNPARSABLE),
         ("In conclusion, no.", "no"), ("<think>Is it yes?</think>no", "no"),
         ("not yes", UNPARSABLE), ("It is yesterday's news", UNPARSABLE), ("yesno", UNPARSABLE),
