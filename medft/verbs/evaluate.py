@@ -105,7 +105,7 @@ def _evaluate(config: EvaluateConfig, tuned: RunModel, context: Context, screen:
     screen.title("medft evaluate", str(tuned.record.run.root))
     if context.folder.is_dir():
         clear_left(context.folder)
-    for line in context.remarks:
+    for line in (*context.remarks, *context.remarks_on_own):
         screen.line("note", line)
     with screen.chatter_to(context.folder / "evaluate.log"), _bar(screen) as progress:
         suites = [open_suite(name, suite, context) for name, suite in config.suite.items()]
@@ -161,12 +161,6 @@ def _contexts(config: EvaluateConfig, runs: Sequence[RunModel]) -> list[Context]
             where=", ".join(run.record.run.name for run in runs),
             remedy="evaluate them on a suite with a data set of its own (medft list suites), or one by one",
         )
-    for (own, _), said in zip(splits, remarks, strict=True):
-        if len(tests) < len(own):
-            said.append(
-                f"{len(tests):,} of {len(own):,} test rows are in the test split of every run, so those "
-                "alone are asked; a suite with a data set of its own asks all of its items."
-            )
     return [
         Context(
             template=run.template,
@@ -181,9 +175,20 @@ def _contexts(config: EvaluateConfig, runs: Sequence[RunModel]) -> list[Context]
             run=run.record.run.name,
             weights=config.weights,
             remarks=said,
+            remarks_on_own=_fewer(tests, own) if asks_own else (),
         )
-        for run, (_, trained), said in zip(runs, splits, remarks, strict=True)
+        for run, (own, trained), said in zip(runs, splits, remarks, strict=True)
     ]
+
+
+def _fewer(tests: Sequence[Record], own: Sequence[Record]) -> tuple[str, ...]:
+    """That not all of a run's test rows are asked, where they are not in the test split of every run."""
+    if len(tests) == len(own):
+        return ()
+    return (
+        f"{len(tests):,} of {len(own):,} test rows stand in the test split of every run, so those alone are "
+        "asked; a suite with a data set of its own asks all of its items.",
+    )
 
 
 def _records(
