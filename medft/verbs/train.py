@@ -267,8 +267,15 @@ def _names(job: _Job, plan: Plan, outcome: Outcome, wandb: WandbRun) -> Json:
         "seed": config.seed,
         "sweep": str(config.sweep.folder) if config.sweep.folder else None,
         "wandb": wandb.id,
-        "test_gain": gain(outcome.tested.answers) if outcome.tested else None,
+        "test_gain": _gain(job, outcome),
     }
+
+
+def _gain(job: _Job, outcome: Outcome) -> Json | None:
+    """Of the tuned model on the test rows."""
+    if outcome.tested is None:
+        return None
+    return gain(outcome.tested.answers, list(job.prepared.records("test")), job.config.seed)
 
 
 def _start_wandb(config: TrainConfig, resolved: Resolved, folder: RunDir, screen: Screen) -> WandbRun:
