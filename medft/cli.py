@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import sys
 import traceback
 from collections.abc import Sequence
@@ -16,8 +17,9 @@ from importlib import import_module
 
 from medft import signals
 from medft.errors import ConfigError, MedftError
-from medft.explain import explained, note
-from medft.screen import printable
+from medft.explain import explained, note, whole_names
+from medft.format import size
+from medft.screen import open_streams, printable
 
 VERBS = {
     "train": "fine-tune a model on a data set; writes one run folder",
@@ -64,6 +66,10 @@ help
 
 --config-dir DIR adds your own YAML files, laid out as in conf/; MEDFT_TRACEBACK=1 shows tracebacks."""
 
+LIGHT = ("runs", "list", "copy", "delete")
+"""Commands that load no large library."""
+ADDRESSES = 10**10
+"""Bytes of addresses that torch and what it loads reserve, most of them without using them."""
 LONGEST = 4_000
 """Characters of an error that are shown."""
 
@@ -75,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from medft.help.completion import complete
 
         complete(VERBS)
+    open_streams()
     try:
         with signals.answered(signals.end):
             return _dispatch(arguments)
@@ -96,7 +103,7 @@ def _failed(error: MedftError) -> int:
     """Say what went wrong, safely: the message may repeat names and words of files."""
     if os.environ.get("MEDFT_TRACEBACK"):
         traceback.print_exc()
-    text = printable(str(error))
+    text = printable(whole_names(str(error)))
     cut = text if len(text) <= LONGEST else f"{text[:LONGEST]} ... [{len(text) - LONGEST:,} more characters]"
     with contextlib.suppress(OSError):  # a terminal that is gone, a full disk behind a redirection
         print(f"error: {cut}", file=sys.stderr)
@@ -127,6 +134,7 @@ def _dispatch(arguments: list[str]) -> int:
     from medft.compose import group_options, settings, with_config_dir
     from medft.overrides import readable
 
+    _demand_addresses(verb)
     overrides = with_config_dir(arguments[1:])
     module = import_module(f"medft.verbs.{verb}")
     if "-h" in overrides or "--help" in overrides:
@@ -147,6 +155,18 @@ def _dispatch(arguments: list[str]) -> int:
         return hydra_main(verb, overrides)
     code: int | None = module.run(settings(verb, overrides))
     return code or 0
+
+
+def _demand_addresses(verb: str) -> None:
+    """Refuse to load large libraries where the limit of addresses (``ulimit -v``) makes them hang or abort
+    in their native code, which no exception tells of; say so where they may."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if verb in LIGHT or allowed == resource.RLIM_INFINITY or allowed >= ADDRESSES:
+        return
+    what = f"ulimit -v allows {size(allowed)} of addresses; the libraries of medft {verb} take up to"
+    if allowed < ADDRESSES // 8:
+        raise MedftError(f"{what} {size(ADDRESSES)}", remedy="ulimit -v unlimited")
+    print(f"notice: {what} {size(ADDRESSES)}, and may end without a word", file=sys.stderr)
 
 
 def _usage() -> str:

@@ -21,6 +21,7 @@ from medft.machine import probe
 from medft.model_words import spelled_out
 from medft.models.registry import ShapeConfig
 from medft.overrides import SEARCHPATH, quoted, readable, refuse_idle, refuse_ignored
+from medft.own_settings import first_fault
 from medft.paths import conf_dir
 from medft.plan.resolve import Scale, chosen_scale
 
@@ -70,12 +71,17 @@ def compose_with_choices(verb: str, overrides: Sequence[str]) -> tuple[dict[str,
     """
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     groups = group_options(overrides)
     try:
         values, chosen = _compose(verb, spelled_out(overrides, groups["model"]), groups)
         return _with_own_family(values, _own_folders(overrides)), chosen
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
+    except (HydraException, OmegaConfBaseException, ValueError, OSError, RecursionError, YAMLError) as error:
+        if fault := first_fault(_own_folders(overrides)):
+            raise fault from error
+        if not isinstance(error, HydraException | OmegaConfBaseException | ValueError):
+            raise
         raise _translate(error, verb, groups) from error
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -53,7 +54,10 @@ _LIBRARIES = {
 """What went wrong where an error is a library's own kind, by the library."""
 _REPEATS = ("pyarrow", "pandas", "xml")
 """Libraries whose messages may repeat what is in a file, which is nobody's business."""
+_NO_ROOM = ("failed to map segment", "cannot allocate memory", "Cannot allocate memory")
+"""What the loader says of a library that finds no room."""
 _DAMAGED = "copy or fetch the file again, or mend it"
+_HALF = re.compile(r"(?<=/)\.([^/\s]+)\.\w+-\d+\.(part|old)(?=\W|$)")
 _LONGEST = 300  # characters of a library's message that are repeated
 _PACKAGE = str(Path(__file__).parent)
 
@@ -62,11 +66,23 @@ def explained(error: BaseException) -> MedftError:
     """``error`` as one of medft's own, whatever it is."""
     if isinstance(error, MedftError):
         return error
+    if isinstance(error, FileNotFoundError) and "temporary directory" in str(error.strerror):
+        return MedftError(
+            "no temporary file can be written: the disk is full, or its folder is missing",
+            remedy="free some space, or TMPDIR=<a folder on another disk>",
+        )
+    if isinstance(error, FileNotFoundError) and not _stands_somewhere():
+        return MedftError("the folder that this command was started in is gone", remedy="cd to another")
     if isinstance(error, OSError) and (isinstance(error.errno, int) or error.filename):
         what, remedy = _SYSTEM.get(error.errno or 0, (error.strerror or type(error).__name__, "try again"))
         return MedftError(what, where=_named(error) or _at_hand(error), remedy=remedy)
     if isinstance(error, MemoryError):
         return MedftError("out of memory", where=_at_hand(error), remedy=_SYSTEM[errno.ENOMEM][1])
+    if isinstance(error, ImportError):
+        first = _first_line(error)
+        if any(words in first for words in _NO_ROOM):
+            return MedftError("no memory is left to load a library", remedy=_SYSTEM[errno.ENOMEM][1])
+        return MedftError(f"a library cannot be loaded: {first}", remedy="medft doctor   looks at them")
     if isinstance(error, RecursionError):
         return MedftError("values are nested too deeply to be read", where=_at_hand(error), remedy=_DAMAGED)
     if isinstance(error, UnicodeError):
@@ -116,7 +132,21 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _named(error: OSError) -> str:
     name = error.filename2 or error.filename
-    return os.fsdecode(name) if isinstance(name, str | bytes) else "" if name is None else str(name)
+    text = os.fsdecode(name) if isinstance(name, str | bytes) else "" if name is None else str(name)
+    return whole_names(text)
+
+
+def whole_names(text: str) -> str:
+    """``text`` with the names that halves would have taken, which are those that a user knows."""
+    return _HALF.sub(r"\1", text)
+
+
+def _stands_somewhere() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def _first_line(error: BaseException) -> str:

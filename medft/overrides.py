@@ -139,8 +139,8 @@ def literal(text: str) -> str:
 
 
 def refuse_ignored(words: Sequence[str], groups: Collection[str]) -> None:
-    """Refuse what a single command would read and ignore: settings of a sweep, and several files of a group
-    of which one is used.
+    """Refuse what a single command would read and ignore: settings of a sweep, groups without a key, and
+    several files of a group of which one is used.
 
     Raises:
         ConfigError: naming the word.
@@ -149,6 +149,11 @@ def refuse_ignored(words: Sequence[str], groups: Collection[str]) -> None:
         key, _, value = word.partition("=")
         if key.startswith("hydra") and not word.startswith(SEARCHPATH):
             raise ConfigError(f"'{key}' has no effect without -m", remedy="medft train -m ...")
+        if value == "{}":
+            raise ConfigError(
+                f"'{word}' changes nothing: an empty group takes no key away",
+                remedy=f"{key}.<key>=..., or leave it out",
+            )
         if key in groups and key != "suite" and value.startswith("["):
             raise ConfigError(
                 f"'{key}' is one of conf/{key}/, not several",

@@ -159,6 +159,15 @@ class Screen:
                 shown.join()
 
 
+def open_streams() -> None:
+    """Give a process that was started with closed streams (``>&-``) open ones that lead nowhere: else the
+    next file that is opened takes the place of standard output, and receives what is printed."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this very one
+            setattr(sys, name, os.fdopen(nowhere, "w" if descriptor else "r", encoding="utf-8"))
+
+
 def printable(text: str) -> str:
     """Text that no terminal takes for a command, whoever wrote it: controls, halves of characters and marks
     that turn the direction of writing become U+FFFD. Line breaks and tabs stay."""

@@ -1,5 +1,6 @@
 """The command line, as a user meets it. The real process is in tests/verbs/test_train.py."""
 
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -117,3 +118,19 @@ def run(config: GreetConfig) -> None:
     assert main(["greet", "--cfg", "job", "times=3"]) == 0
     assert "times: 3" in capsys.readouterr().out
     monkeypatch.delitem(sys.modules, "medft.verbs.greet")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "code", "says"),
+    [
+        (500, 1, "error: ulimit -v allows 500.0 MB of addresses"),
+        (4_000, 0, "notice: ulimit -v allows 4.0 GB"),
+    ],
+)
+def test_libraries_that_would_hang_for_want_of_addresses_are_not_loaded(
+    allowed: int, code: int, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (allowed * 10**6, -1))
+    assert main(["train", "--help"]) == code
+    assert capsys.readouterr().err.startswith(says)
+    assert main(["runs", "--help"]) == 0 and capsys.readouterr().err == ""

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +34,30 @@ def raised(do: Callable[[], object]) -> MedftError:
 def test_what_the_system_refuses_is_said_with_file_and_remedy(number: int) -> None:
     found = explained(OSError(number, os.strerror(number), "/data/x"))
     assert found.where == "/data/x" and found.remedy and found.what != os.strerror(number)
+
+
+def test_a_working_folder_that_is_gone_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert raised(lambda: Path("x").resolve(strict=True)).what.endswith("started in is gone")
+
+
+def test_a_machine_without_room_for_temporary_files_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/gone"])
+    assert "TMPDIR" in raised(tempfile.TemporaryFile).remedy
+
+
+def test_a_library_that_cannot_be_loaded_is_named() -> None:
+    assert "a.so: undefined symbol" in explained(ImportError("a.so: undefined symbol: x")).what
+    assert "no memory" in explained(ImportError("a.so: failed to map segment from shared object")).what
+
+
+def test_a_half_is_named_as_what_it_would_have_become() -> None:
+    for half in ("/a/.x.csv.host-12.part", "/a/.x.csv.my_host-12.part"):
+        assert explained(OSError(errno.EROFS, "", half)).where == "/a/x.csv"
+    assert explained(OSError(errno.EROFS, "", "/a/.b.h-1.part/c")).where == "/a/b/c"
 
 
 def test_files_that_are_no_yaml_json_or_text(tmp_path: Path) -> None:

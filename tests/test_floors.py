@@ -20,6 +20,7 @@ FLOORS = (
         "signals",
     ),
     ("files", "screen", "config", "ranks", "explain", "overrides", "model_words"),
+    ("own_settings",),
     ("runs",),
     ("data",),
     ("prompt",),

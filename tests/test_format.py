@@ -18,7 +18,15 @@ def test_bytes_are_shown_in_the_largest_unit_that_they_fill(value: float, shown:
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (750, "12 min 30 s"), (11_525, "3 h 12 min")],
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (750, "12 min 30 s"),
+        (11_525, "3 h 12 min"),
+        (float("inf"), UNKNOWN),
+        (1e308, UNKNOWN),
+    ],
 )
 def test_a_duration_names_its_two_largest_units(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
@@ -26,7 +34,15 @@ def test_a_duration_names_its_two_largest_units(seconds: float, shown: str) -> N
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(999, "999"), (999.7, "1k"), (31_200, "31.2k"), (999_600, "1M"), (2_140_000, "2.14M"), (1.4e9, "1.4B")],
+    [
+        (999, "999"),
+        (999.7, "1k"),
+        (31_200, "31.2k"),
+        (999_600, "1M"),
+        (2_140_000, "2.14M"),
+        (1.4e9, "1.4B"),
+        (1e300, "1e+300"),
+    ],
 )
 def test_counts_have_three_digits_at_most(value: float, shown: str) -> None:
     assert count(value) == shown

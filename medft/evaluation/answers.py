@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medft.errors import RunError
 from medft.files import write_text
 
 AnswerRow = Mapping[str, Any]
@@ -74,13 +75,15 @@ def _line(key: str, row: AnswerRow) -> str:
 
 
 def _read(path: Path) -> dict[str, AnswerRow]:
-    if not path.is_file():
+    if path.exists() and not path.is_file():
+        raise RunError(f"{path.name} is no file", where=str(path), remedy="move it away")
+    if not path.exists():
         return {}
     rows: dict[str, AnswerRow] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
-            row = json.loads(line)
-            rows[row.pop("key")] = row
-        except (ValueError, KeyError, AttributeError):
+            row: dict[str, Any] = json.loads(line)
+            rows[str(row.pop("key"))] = row
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             continue  # an empty line, or one cut short; its question is asked again
     return rows

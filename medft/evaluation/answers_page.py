@@ -11,6 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from medft.errors import RunError
 from medft.evaluation.metrics import UNPARSABLE, repetition
 from medft.files import write_text
 from medft.report.script_page import script_page
@@ -31,6 +32,7 @@ _BODY = Markup(
     '<div class="bar">{buttons}<span id="count" role="status"></span></div>'
     '<div id="items"></div><button id="more" hidden>Show more</button>'
 )
+ASK_AGAIN = "medft evaluate   asks again what is damaged, and nothing else"
 ABOUT = {"id": "item", "group": "group", "question": "question", "reference": "gold"}
 Line = Mapping[str, Any]
 """A line of an answers file."""
@@ -61,11 +63,22 @@ def write_answers(folder: Path, suites: Mapping[str, Line], title: str) -> Path 
 
 
 def generated(path: Path) -> Iterator[Line]:
-    """The generated answers of a finished suite, with their questions."""
+    """The generated answers of a finished suite, with their questions.
+
+    Raises:
+        RunError: a line is none.
+    """
     if not path.is_file():
         return
-    for line in filter(None, path.read_text(encoding="utf-8").split("\n")):
-        row = json.loads(line)
+    for line in filter(None, path.read_text(encoding="utf-8", errors="replace").split("\n")):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict):
+            raise RunError(
+                f"{path.name} is damaged: a line holds no answer", where=str(path), remedy=ASK_AGAIN
+            )
         if row.get("kind") == "generated" and "question" in row:
             yield row
 

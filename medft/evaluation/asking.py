@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from medft.aliases import Json, NamedProgress
 from medft.data.record import Message
-from medft.errors import PromptError
+from medft.errors import PromptError, RunError
 from medft.evaluation.answers import AnswerFile, digest
 from medft.evaluation.questions import Question
 from medft.inference.generation import Reply, Sampling
@@ -19,6 +19,14 @@ from medft.prompt.encoded import Encoded
 AnswerKind = Literal["generated", "scored"]
 T = TypeVar("T", Reply, Likelihood)
 Ids = TypeVar("Ids", list[int], Encoded)
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "int": int,
+    "bool": bool,
+    "float": (int, float),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +88,8 @@ def ask(
     def likelihoods(queries: list[_Query[Encoded]], report: Callable[[dict[int, Likelihood]], None]) -> None:
         system.session.likelihoods(system.model, [query.ids for query in queries], report)
 
-    _do(system, "scored", score, file, likelihoods, progress)
-    _do(system, "generated", generate, file, replies, progress)
+    _do(system, "scored", score, file, Likelihood, likelihoods, progress)
+    _do(system, "generated", generate, file, Reply, replies, progress)
     _collect(answers, generate, score, file)
     return answers
 
@@ -116,12 +124,13 @@ def _do(
     kind: AnswerKind,
     queries: list[_Query[Ids]],
     file: AnswerFile,
+    form: type[T],
     run: Callable[[list[_Query[Ids]], Callable[[dict[int, T]], None]], None],
     progress: NamedProgress,
 ) -> None:
     """Run what is not on disk yet, storing each batch as it comes."""
     what = f"{system.name} {'scores' if kind == 'scored' else 'answers'}"
-    todo = list({query.key: query for query in queries if file.get(query.key) is None}.values())
+    todo = list({query.key: query for query in queries if _value(form, file, query) is None}.values())
     total, done = len(todo), 0
 
     def on_batch(batch: dict[int, T]) -> None:
@@ -139,11 +148,11 @@ def _collect(
     answers: Answers, generate: list[_Query[list[int]]], score: list[_Query[Encoded]], file: AnswerFile
 ) -> None:
     for prompt in generate:
-        answers.replies[prompt.question] = _value(Reply, file, prompt)
+        answers.replies[prompt.question] = _demand(Reply, file, prompt)
         answers.keys.append((prompt.key, prompt.question))
     for query in score:
         before = answers.likelihoods.get(query.question, ())
-        answers.likelihoods[query.question] = (*before, _value(Likelihood, file, query))
+        answers.likelihoods[query.question] = (*before, _demand(Likelihood, file, query))
         answers.keys.append((query.key, query.question))
 
 
@@ -151,6 +160,16 @@ def _row(system: System, query: _Query[Ids], kind: AnswerKind, value: Json) -> J
     return {"item": query.question, "system": system.name, "kind": kind, **value}
 
 
-def _value(kind: type[T], file: AnswerFile, query: _Query[Ids]) -> T:
+def _demand(form: type[T], file: AnswerFile, query: _Query[Ids]) -> T:
+    value = _value(form, file, query)
+    if value is None:
+        raise RunError("an answer that was just written is gone", where=str(file.path))
+    return value
+
+
+def _value(form: type[T], file: AnswerFile, query: _Query[Ids]) -> T | None:
+    """The answer on disk; None where there is none, or a damaged one."""
     row = file.get(query.key) or {}
-    return kind(**{f.name: row[f.name] for f in fields(kind)})
+    values: dict[str, Any] = {field.name: row.get(field.name) for field in fields(form)}
+    whole = all(isinstance(values[field.name], _TYPES[str(field.type)]) for field in fields(form))
+    return form(**values) if whole else None

@@ -16,6 +16,7 @@ from medft.help.settings import Setting, walk
 
 FLAGS = ("-h", "--help")
 _COLUMN = 44
+_NARROWEST = 80
 _SENTENCE = re.compile(r"(?<!et al)\.\s+(?=[A-Z`])")
 
 
@@ -123,7 +124,7 @@ def _meaning(setting: Setting) -> str:
 
 def _rows(rows: Sequence[tuple[str, str]], most: int = _COLUMN) -> list[str]:
     """Two columns; what is too wide for the first stands on a line of its own."""
-    width = min(shutil.get_terminal_size().columns, 120)
+    width = min(max(shutil.get_terminal_size().columns, _NARROWEST), 120)
     column = min(max(len(left) for left, _ in rows) + 4, most)
     indent = " " * column
     lines = []

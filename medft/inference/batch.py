@@ -8,9 +8,12 @@ from pathlib import Path
 
 from medft.aliases import Progress
 from medft.errors import DataError, PromptError, RunError
-from medft.files import write_text
+from medft.files import read_text, write_text
 from medft.inference.dialogue import Dialogue, clean
 from medft.inference.generation import Reply
+
+LARGEST = 1 << 30
+"""Bytes of the largest file of questions."""
 
 
 def read_questions(path: Path) -> list[str]:
@@ -20,7 +23,7 @@ def read_questions(path: Path) -> list[str]:
         DataError: the file cannot be read, a row has no question, or there is none at all.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        lines = read_text(path, LARGEST).split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError("the questions cannot be read as UTF-8 text", where=str(path)) from error
     questions = [
@@ -46,6 +49,10 @@ def answer_file(dialogue: Dialogue, questions: list[str], path: Path, progress: 
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            raise RunError(
+                "the answers cannot be written: this is no file", where=str(path), remedy="name another file"
+            )
         path.open("a").close()
     except OSError as error:
         raise RunError(f"the answers cannot be written: {error.strerror}", where=str(path)) from error

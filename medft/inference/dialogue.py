@@ -144,7 +144,8 @@ class Dialogue:
         return words
 
     def _fitting(self, turn: Message) -> list[Message]:
-        """System text, as many of the latest turns as fit, and the question."""
+        """System text, as many of the latest turns as fit, and the question. One that does not fit alone is
+        told at once: encoding it again with ever fewer turns before it could take minutes."""
         session, _ = self.library.session(self.model)
         system = [Message("system", self.system_text)] if self.system_text else []
         turns = list(_spoken(self.history))
@@ -156,6 +157,8 @@ class Dialogue:
             except PromptError:
                 if not turns:
                     raise
+                if not self.forgotten:
+                    session.prompt([*system, turn], self.sampling.max_new_tokens)
                 turns = turns[2:]
                 self.forgotten += 1
 

@@ -25,6 +25,8 @@ BATCH_TOKENS = 8_192
 the families with 0.5 MB a token in 16 bits, then takes 4 GB, which fits beside its 4-bit weights on a GPU of
 16 GB."""
 MAX_BATCH = 32
+COLDEST = 0.01
+"""Temperature below which logits divided by it overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,10 @@ class Sampling:
         """
         if self.max_new_tokens < 1:
             raise ConfigError("'max_new_tokens' must be at least 1", remedy="set max_new_tokens=256")
-        if not 0 <= self.temperature <= 5:
-            raise ConfigError("'temperature' must be between 0 and 5", remedy="set temperature=0 for greedy")
+        if not (self.temperature == 0 or COLDEST <= self.temperature <= 5):
+            raise ConfigError(
+                f"'temperature' must be 0, or from {COLDEST} to 5", remedy="set temperature=0 for greedy"
+            )
         if not 0 < self.top_p <= 1:
             raise ConfigError("'top_p' must be above 0 and at most 1", remedy="set top_p=1")
 

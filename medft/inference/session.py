@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import TextIteratorStreamer
 
+_LACKING = "Found missing adapter keys"
 BASE = "base"
 """The name of the model without an adapter."""
 
@@ -79,16 +81,20 @@ class Session:
         check_adapter(folder)
         _check_finite(folder)
         peft_name = f"adapter{len(self._peft_names)}"
-        with self._lock:
+        with self._lock, warnings.catch_warnings():
             try:
+                warnings.filterwarnings("error", message=_LACKING)
                 if self._peft_names:
                     self._adapted.load_adapter(str(folder), adapter_name=peft_name, is_trainable=False)
                 else:
                     self.model = PeftModel.from_pretrained(self.model, str(folder), adapter_name=peft_name)
                 self.model.eval()
             except Exception as error:  # torch, peft and safetensors each raise their own kinds
+                lacking = isinstance(error, UserWarning)
                 raise out_of_memory(error, "while loading an adapter", "load fewer models") or EngineError(
-                    f"the adapter cannot be put on this base ({type(error).__name__})",
+                    "the adapter lacks weights that its configuration names"
+                    if lacking
+                    else f"the adapter cannot be put on this base ({type(error).__name__})",
                     where=str(folder),
                     remedy="an adapter works on the base it was trained on only",
                 ) from error

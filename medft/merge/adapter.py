@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from medft.errors import MergeError
 from medft.merge.checkpoint import Checkpoint, read_object
+from medft.models.folder import adapter_problem
 
 if TYPE_CHECKING:
     import torch
@@ -118,6 +119,8 @@ class Adapter(Mapping[str, Change]):
         self._stored = Checkpoint(folder, WEIGHTS)
         self.config = read_object(folder / CONFIG)
         _refuse_unknown(self.config, folder / CONFIG)
+        if problem := adapter_problem(self.config):
+            raise MergeError(problem, where=str(folder / CONFIG), remedy="copy the adapter again")
         names = {name.removeprefix(PREFIX): name for name in self._stored.entries}
         if any(name.startswith(STORED) for name in base):
             names = {re.sub(rf"^{re.escape(IN_MEMORY)}", STORED, name): at for name, at in names.items()}

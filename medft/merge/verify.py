@@ -31,7 +31,6 @@ from typing import Any
 
 from medft.aliases import Advance
 from medft.errors import MergeError
-from medft.files import read_json, write_json
 from medft.merge.answers import NoRoomError, Row
 from medft.merge.check import TensorReport, check_tensors
 from medft.merge.digests import digests
@@ -48,7 +47,7 @@ OFF = 0.5
 halfway to what a copy of the base scores."""
 TOLERANCE = 0.05
 """Largest distance of weights rounded to nearest to peft's merge, as a share of what that changes."""
-_STEP = "medft-step"  # a line of the fresh process that tells of rows read
+_STEP, _RESULT = "medft-step", "medft-result"  # lines of the fresh process: rows read, and what was found
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,18 +162,17 @@ def _in_fresh_process(job: dict[str, Any], advance: Advance) -> dict[str, Any]:
     """Run this module on ``job``. The process sees no hub and none of the patches that this one carries, and
     ends when this one does, however that ends. The job goes through a pipe: it holds the ids of rows, which a
     killed process would leave in a file."""
-    with tempfile.TemporaryDirectory(prefix="medft-verify-") as name:
-        result, errors = (Path(name) / file for file in ("result.json", "stderr"))
-        quiet = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    quiet = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryFile("w+", errors="replace") as errors:  # it has no name: nothing outlives a kill
         with (
-            errors.open("w") as stderr,
             contextlib.suppress(BrokenPipeError),  # it has ended already: its exit code says so
             subprocess.Popen(
-                [sys.executable, "-m", "medft.merge.verify", str(result)],
+                [sys.executable, "-m", "medft.merge.verify"],
                 env={**os.environ, **quiet, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 stdin=subprocess.PIPE,  # stays open after the job: it closes when this process ends
                 stdout=subprocess.PIPE,
-                stderr=stderr,
+                stderr=errors,
                 text=True,
             ) as process,
         ):
@@ -182,12 +180,14 @@ def _in_fresh_process(job: dict[str, Any], advance: Advance) -> dict[str, Any]:
             for line in process.stdout or ():
                 if line.startswith(_STEP):
                     advance(int(line.removeprefix(_STEP)))
+                elif line.startswith(_RESULT):
+                    found = json.loads(line.removeprefix(_RESULT))
             process.wait()
-        if process.returncode or not result.is_file():
-            last = (errors.read_text(errors="replace").strip() or "no message").splitlines()[-1]
+        if process.returncode or not found:
+            errors.seek(0)
+            last = (errors.read().strip() or "no message").splitlines()[-1]
             raise MergeError(f"the merged weights could not be loaded: {last}", where=str(job["merged"]))
-        found: dict[str, Any] = read_json(result)
-        return found
+    return found
 
 
 def _end_with_parent() -> None:
@@ -201,7 +201,11 @@ def _end_with_parent() -> None:
 
 
 def _tell(rows: int) -> None:
-    sys.stdout.write(f"{_STEP} {rows}\n")
+    _say(_STEP, str(rows))
+
+
+def _say(kind: str, text: str) -> None:
+    sys.stdout.write(f"{kind} {text}\n")
     sys.stdout.flush()
 
 
@@ -222,4 +226,4 @@ def _work(job: dict[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":
     asked = json.loads(sys.stdin.readline())
     _end_with_parent()
-    write_json(Path(sys.argv[1]), _work(asked))
+    _say(_RESULT, json.dumps(_work(asked), allow_nan=False))

@@ -7,8 +7,9 @@ Every room that loads, merges or publishes weights asks here: ``check_checkpoint
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from medft.errors import EngineError
 
@@ -20,6 +21,7 @@ _CONFIG: dict[What, str] = {
     "adapter": "adapter_config.json",
     "tokenizer": "tokenizer_config.json",
 }
+_LARGEST_RANK, _LARGEST_SCALE = 65_536, 1e12  # as lora.r and lora.alpha may be
 
 
 def check_checkpoint(folder: Path, what: What = "model") -> None:
@@ -40,7 +42,7 @@ def check_checkpoint(folder: Path, what: What = "model") -> None:
 
 def _meant(folder: Path) -> str:
     """The checkpoint that was probably meant by a folder which is none; empty where nothing suggests one."""
-    inside = next((path.parent for path in sorted(folder.glob("*/config.json"))), None)
+    inside = next((path.parent for path in sorted(folder.glob("[!.]*/config.json"))), None)
     file = next(iter(sorted(folder.glob("*.gguf"))), None)
     if (folder / "adapter_config.json").is_file():
         return "it holds an adapter: point to its base, or to merged/ of the run"
@@ -53,7 +55,7 @@ def check_weights(folder: Path) -> None:
     Raises:
         EngineError: weights only as pickle, no weights, or as ``shards_of``.
     """
-    if not any(folder.glob("*.safetensors")):
+    if not any(file.is_file() for file in folder.glob("*.safetensors")):
         pickled = sorted(path.name for path in folder.glob("*") if _is_pickle(path))
         if pickled:
             raise EngineError(
@@ -79,6 +81,8 @@ def check_whole(folder: Path) -> None:
     from safetensors import SafetensorError, safe_open
 
     for file in sorted(folder.glob("*.safetensors")):
+        if not file.is_file():  # a pipe would be waited for without end
+            raise EngineError(f"{file.name} is no file", where=str(file), remedy="fetch or copy it again")
         try:
             with safe_open(file, "numpy"):
                 pass
@@ -100,13 +104,29 @@ def check_adapter(folder: Path) -> None:
     check_whole(folder)
     file = folder / _CONFIG["adapter"]
     try:
-        kind = json.loads(file.read_text(encoding="utf-8")).get("peft_type")
+        config = json.loads(file.read_text(encoding="utf-8"))
+        kind = config.get("peft_type")
     except (ValueError, AttributeError, RecursionError):
         raise EngineError(
             f"{file.name} is damaged", where=str(file), remedy="copy the adapter again"
         ) from None
     if kind not in (None, "LORA"):
         raise EngineError(f"this is an adapter of type {str(kind)[:40]}, not LORA", where=str(file))
+    if problem := adapter_problem(config):
+        raise EngineError(problem, where=str(file), remedy="copy the adapter again, or train it anew")
+
+
+def adapter_problem(config: Mapping[str, Any]) -> str:
+    """What is wrong with the numbers of an adapter_config.json; empty where nothing is."""
+    numbers = {key: config[key] for key in ("r", "lora_alpha") if key in config}
+    for pattern in ("rank_pattern", "alpha_pattern"):
+        if isinstance(values := config.get(pattern), dict):
+            numbers |= {f"{pattern} of {name}": value for name, value in values.items()}
+    for name, value in numbers.items():
+        most = _LARGEST_RANK if name.startswith("r") else _LARGEST_SCALE
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
+            return f"{name[:80]} is {str(value)[:40]}, and no sensible number"
+    return ""
 
 
 def shards_of(index: Path) -> dict[Path, set[str]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medft.errors import ConfigError, EngineError
+from medft.errors import ConfigError, EngineError, RunError
 from medft.files import atomic_folder, read_json, write_json, write_text
 from medft.format import size
 from medft.publish.modelfile import modelfile, turns_of
@@ -180,7 +180,14 @@ def modelfile_for(merged: Path, weights: str, system: str = "") -> str:
 def _tokenizer(merged: Path) -> Any:
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(merged, local_files_only=True, trust_remote_code=False)
+    try:
+        return AutoTokenizer.from_pretrained(merged, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise RunError(
+            "the tokenizer of the merged weights cannot be loaded",
+            where=str(merged),
+            remedy="merge again: medft merge run=...",
+        ) from error
 
 
 def _stop_ids(merged: Path, eos: int | None) -> list[int]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medft.errors import DataError
+from medft.files import read_text
+from medft.runs.losses import LARGEST_LOG
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +31,7 @@ COLUMNS = (
     "seconds",
 )
 NUMBERS = tuple(name for name in COLUMNS if name != "split")
+MOST_STEPS = 10**12
 SMOOTHING_FRACTION = 0.1
 SMOOTHING_FEWEST = 12
 
@@ -97,7 +100,7 @@ def read_curve(path: Path) -> Curve:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_text(path, LARGEST_LOG)
     except FileNotFoundError:
         raise DataError(f"there is no {path.name}", where=str(path), remedy="check the path") from None
     except (UnicodeDecodeError, IsADirectoryError) as error:
@@ -116,6 +119,13 @@ def _typed(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             remedy="give a medft loss.csv, or a csv file with the header Step,Loss",
         )
     rows = pd.DataFrame({name: _numbers(table, name, path) for name in NUMBERS})
+    steps = rows["step"].abs()
+    if (wrong := (steps > MOST_STEPS) & (steps < math.inf) | (rows["step"] < 0)).any():
+        raise DataError(
+            f"a step of {path.name} is no number of steps",
+            where=f"{path}, line {int(wrong.to_numpy().argmax()) + 2}",
+            remedy="copy the run folder again, whole, or train anew",
+        )
     rows.insert(2, "split", table["split"].astype(str).str.strip() if "split" in table else "train")
     rows = rows[rows["step"].notna()].sort_values("step", kind="stable", ignore_index=True)
     if rows.empty:

@@ -10,6 +10,7 @@ them: it stays dark.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -182,7 +183,9 @@ def save(figure: Figure, path: Path) -> Path:
     aside = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         metadata = {"Date": None} if path.suffix == ".svg" else {}
-        figure.savefig(aside, dpi=170, metadata=metadata)
+        with warnings.catch_warnings():  # a box stands for what the font lacks; the tables have the words
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+            figure.savefig(aside, dpi=170, metadata=metadata)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)

@@ -15,9 +15,16 @@ Latest = Literal["finished", "unfinished"]
 
 
 def all_runs(artifacts: Path) -> list[RunDir]:
-    """Every run folder under ``artifacts/runs`` and ``artifacts/sweeps``, newest first."""
+    """Every run folder under ``artifacts/runs`` and ``artifacts/sweeps``, newest first.
+
+    Raises:
+        RunError: ``artifacts`` is a file.
+    """
+    if artifacts.exists() and not artifacts.is_dir():
+        raise RunError("this is no folder", where=str(artifacts), remedy="artifacts=<the folder of the runs>")
     roots = [path.parent for top in ("runs", "sweeps") for path in (artifacts / top).glob("*/*/config.yaml")]
-    return [RunDir(root) for root in sorted(roots, key=_when, reverse=True)]
+    named = [root for root in roots if not root.name.startswith(".")]  # others are being made or removed
+    return [RunDir(root) for root in sorted(named, key=_when, reverse=True)]
 
 
 def _when(root: Path) -> tuple[str, int, str]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from medft.runs.record import RunRecord
 from medft.runs.values import mapping, number
 
+LARGEST_LOG = 1 << 30
+"""Bytes of a loss.csv of ten million steps."""
 SPLITS = ("validation", "test")
 _FIGURES = {
     "train_loss": "train loss, mean of all steps",

@@ -17,6 +17,8 @@ from typing import Literal, TypeVar
 from medft.aliases import Json
 from medft.config import build
 from medft.errors import ConfigError, RunError
+from medft.files import read_text
+from medft.own_settings import TOO_DEEP, yaml_value
 from medft.runs.folder import RunDir
 from medft.runs.migrate import FORMAT, migrate
 from medft.runs.values import mapping, mappings, text
@@ -25,11 +27,6 @@ T = TypeVar("T")
 Part = Literal["settings", "environment", "plan", "ledger", "summary"]
 
 FINGERPRINTS = ("data", "split", "template", "tokenizer")
-LARGEST = 64 << 20
-"""Bytes of the largest file that is read whole."""
-DEEPEST = 100
-"""Groups within groups of the deepest settings."""
-_TOO_DEEP = "its values are nested too deeply"
 RESTORE = "copy the run folder again, whole, or train anew"
 
 
@@ -195,36 +192,18 @@ def read_mapping(file: Path) -> dict[str, object]:
     """
     import yaml
 
-    if not file.is_file():
+    if not file.exists():
         return {}
     try:
-        if file.stat().st_size > LARGEST:
-            raise _damaged(file, f"no such file has more than {LARGEST:,} bytes")
-        content = file.read_text(encoding="utf-8")
-        value = _yaml(content) if file.suffix == ".yaml" else json.loads(content)
+        content = read_text(file)
+        value = yaml_value(content, references=False) if file.suffix == ".yaml" else json.loads(content)
     except RecursionError:
-        raise _damaged(file, _TOO_DEEP) from None
+        raise _damaged(file, TOO_DEEP) from None
     except (ValueError, yaml.YAMLError) as error:
         raise _damaged(file, next(iter(str(error).splitlines()), type(error).__name__)) from None
     if not isinstance(value, dict):
         raise _damaged(file, "it holds no group of values")
     return value
-
-
-def _yaml(content: str) -> object:
-    """The value of a YAML text that nests as little as settings do, and repeats nothing by reference: libyaml
-    itself falls over deep nesting, and references of references fill any memory."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times faster
-    depth = 0
-    for event in yaml.parse(content, loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise ValueError(_TOO_DEEP)
-        if isinstance(event, yaml.AliasEvent):
-            raise ValueError("it repeats values by reference, which medft never writes")
-    return yaml.load(content, loader)  # noqa: S506
 
 
 def _damaged(file: Path, why: str) -> RunError:

@@ -6,6 +6,8 @@ job have been built once.
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -56,8 +58,19 @@ def _flags(verb: str, arguments: list[str]) -> int:
     if not set(_ANSWERED).intersection(flags):
         raise _no_flag(verb, flags[0])
     groups = group_options(arguments)
+    said = io.StringIO()
     try:
-        hydra_app(primary(verb), [forced(a, groups) if "=" in a and a[0] != "-" else a for a in arguments])
+        with contextlib.redirect_stderr(said):
+            hydra_app(
+                primary(verb), [forced(a, groups) if "=" in a and a[0] != "-" else a for a in arguments]
+            )
+    except SystemExit as end:  # of the parser of Hydra's flags
+        if not end.code:
+            return 0
+        raise ConfigError(
+            f"the command cannot be read: {said.getvalue().strip().rpartition('error: ')[2]}",
+            remedy=f"medft {verb} --help   shows examples",
+        ) from None
     except HydraException as error:
         raise ConfigError(
             f"the command cannot be read: {first_line(error)}",

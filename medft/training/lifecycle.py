@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import shutil
-import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ from medft.aliases import Json
 from medft.engine.device import out_of_memory
 from medft.errors import MedftError, RunError
 from medft.explain import explained
-from medft.files import clear_left, numbered, read_json, write_json, write_text
+from medft.files import aside, clear_left, read_json, take_name, write_json, write_text
 from medft.runs import RunDir
 from medft.runs.migrate import FORMAT
 from medft.runs.values import mapping
@@ -52,19 +50,9 @@ def open_folder(values: Json, environment: Json) -> RunDir:
 
 def _new(path: Path, values: Json, environment: Json) -> RunDir:
     """A folder that appears with its description inside; numbered when another run took the same second."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-") as name:
-        aside = RunDir(Path(name) / path.name)
-        for candidate in numbered(path):
-            describe(aside, values, environment, candidate)
-            try:
-                aside.root.rename(candidate)  # over an empty folder, never over a run
-            except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise
-            else:
-                return RunDir(candidate)
-    raise AssertionError("unreachable")
+    with aside(path.with_name("new")) as folder:
+        new = RunDir(folder)
+        return RunDir(take_name(folder, path, lambda name: describe(new, values, environment, name)))
 
 
 def describe(run: RunDir, values: Json, environment: Json, place: Path | None = None) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from medft.errors import RunError
-from medft.files import write_text
+from medft.files import read_text, write_text
+from medft.runs.losses import LARGEST_LOG
 
 Split = Literal["train", "validation", "test"]
 
@@ -85,7 +86,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         RunError: it is none.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, LARGEST_LOG)
         whole = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())
         rows = [row for row in whole if None not in row.values() and None not in row]
         if any(int(row["step"]) < 0 or row["split"] not in get_args(Split) for row in rows):

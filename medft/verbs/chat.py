@@ -78,6 +78,10 @@ class ChatConfig:
                 "'questions' and 'answers' belong together",
                 remedy="questions=questions.txt answers=answers.jsonl",
             )
+        if self.questions and self.answers and self.questions.resolve() == self.answers.resolve():
+            raise ConfigError(
+                "the answers would take the place of the questions", remedy="answers=<another file>"
+            )
 
 
 def run(config: ChatConfig) -> None:

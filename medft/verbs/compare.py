@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from medft.evaluation import between
-from medft.files import stamp, unused
+from medft.files import stamp
 from medft.report.blocks import Section, Table, Text
 from medft.report.comparison.page import NAME, write_comparison
 from medft.report.comparison.result import Axis, Comparison
@@ -18,7 +18,7 @@ from medft.report.comparison.selection import select
 from medft.report.comparison.tables import pairs, results
 from medft.runs import RunDir
 from medft.runs.record import RunRecord
-from medft.screen import Screen
+from medft.screen import Screen, printable
 
 SHOWN = ("run", "evaluated on", "bits per byte", "validation loss", "train loss", "steps", "time")
 """Columns on the terminal; the page and the csv file have all."""
@@ -72,10 +72,10 @@ def run(config: CompareConfig) -> None:
     words = (config.runs,) if isinstance(config.runs, str) else config.runs
     subjects, left_out = select(words, config.artifacts)
     comparison = compare(subjects, config.x, None if config.metric == "auto" else config.metric)
-    title = config.title or _title(comparison)
+    title = printable(config.title or "") or _title(comparison)
     suites = _suites(comparison, config.seed)
     folder = write_comparison(
-        comparison, unused(config.artifacts / "compare" / stamp()), title, suites.sections, suites.files
+        comparison, config.artifacts / "compare" / stamp(), title, suites.sections, suites.files
     )
     screen = Screen()
     screen.title(title, str(folder))

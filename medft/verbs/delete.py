@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medft.errors import MedftError, RunError
-from medft.files import clear_left, folder_size
+from medft.files import clear_left, folder_size, hide
 from medft.format import size
 from medft.paths import expanded
 from medft.runs import RunDir, find_run
@@ -29,7 +28,7 @@ OWN = {
     "wandb", "replay.json",
 }  # fmt: skip
 """What medft writes into a run folder, beside its lock, left-overs of kills and logs of further processes."""
-_HIDDEN = re.compile(r"\.lock|\..+\.\d+\.(part|old)")
+_HIDDEN = re.compile(r"\.lock|\..+\.(part|old)")
 _SPLITS = ("train", "validation", "test")
 
 
@@ -55,6 +54,8 @@ def run(config: DeleteConfig) -> None:
     Raises:
         RunError: there is no such run, a process is at work in it, or it holds files that are not medft's.
     """
+    for folder in (*(config.artifacts / "runs").glob("*/"), config.processed):
+        clear_left(folder)  # an earlier one that was killed
     screen, found = Screen(), RunDir(find_run(config.run, config.artifacts).root.resolve())
     _demand_own(found)
     whole = f"medft delete run={found.quoted}{' data=true' * config.data} yes=true"
@@ -71,7 +72,6 @@ def run(config: DeleteConfig) -> None:
     left = list(_elsewhere(found, config))  # asked while its record is there
     if config.yes:
         with found.held():
-            clear_left(found.root.parent)
             for place in reversed(places):  # the run last: while it is there, the command can be repeated
                 _remove(place)
     for line in left:
@@ -122,6 +122,9 @@ def _elsewhere(found: RunDir, config: DeleteConfig) -> Iterator[str]:
     if not config.data:
         for place in _prepared(found, config.processed):
             yield f"{size(folder_size(place)):>9}  {place}: texts or ids of its rows; data=true removes it"
+    for path in found.root.rglob("*"):
+        if path.is_symlink() and not path.resolve().is_relative_to(found.root):
+            yield f"{path.resolve()}: what the link {path.name} leads to"
     for name, what in (
         ("prepare", "reports on data; with show=..., rows"), ("compare", "reports that may name the run"),
         ("upload", "folders that were staged for a hub"), ("indexes", "texts of docs=..."),
@@ -141,10 +144,6 @@ def _elsewhere(found: RunDir, config: DeleteConfig) -> Iterator[str]:
 
 def _remove(place: Path) -> None:
     """Out of sight at once, then gone: what is killed meanwhile is no longer a run."""
-    hidden = place.with_name(f".{place.name}.{os.getpid()}.part")
-    place.rename(hidden)
-    for name in ("config.yaml", "ledger.json"):
-        (hidden / name).unlink(missing_ok=True)
-    shutil.rmtree(hidden)
+    shutil.rmtree(hide(place))
     if place.parent.is_dir() and not any(place.parent.iterdir()) and place.parent.parent.name == "runs":
         place.parent.rmdir()

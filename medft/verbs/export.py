@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from medft.errors import MedftError, MergeError
+from medft.files import aside
 from medft.format import size
 from medft.merge.check import check_tensors
 from medft.merge.checkpoint import read_object
@@ -95,10 +95,8 @@ def _weights(run: RunDir, quant: str, screen: Screen) -> Iterator[Path]:
         screen.line("note", f"{error.what}: quantised from merged/, which is rounded to {dtype}")
         yield run.merged
         return
-    folder = run.root / "export"
-    folder.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="float32-") as name:
-        exact = Path(name) / run.root.parent.name
+    with aside(run.root / "export" / "float32") as folder:
+        exact = folder / run.root.parent.name
         exact.mkdir()
         write(inputs, exact)
         check_tensors(inputs, exact)

@@ -13,6 +13,7 @@ from medft.errors import ConfigError
 from medft.format import UNKNOWN, count, size
 from medft.machine import Machine, probe
 from medft.models.registry import ShapeConfig, lora_parameters, parameters, projections
+from medft.own_settings import read_own
 from medft.plan.resolve import SMALL
 from medft.screen import Screen
 from medft.training.config import TrainerConfig
@@ -29,6 +30,7 @@ _GROUPS: dict[What, str] = {
     "suites": "suite", "experiments": "experiment", "studies": "study",
 }  # fmt: skip
 """What is listed, and the folder of conf/ that holds it."""
+_OTHER_KIND = "a value is of another kind than expected"
 _RANK = 16  # of the default adapter
 
 
@@ -52,6 +54,8 @@ class ListedFile:
     """Its first line: what it is, or why to choose it."""
     values: dict[str, Any]
     """Its settings, without those that it takes from other files."""
+    path: Path
+    """The file."""
 
 
 def expand(overrides: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
@@ -77,7 +81,14 @@ def run(config: ListConfig) -> None:
         screen.table(("group", "there are", "each with its reason"), rows)
         return
     table = {"models": _models, "datasets": _datasets, "templates": _templates}.get(config.what, _others)
-    columns, rows = table(entries(config.what, config.folders))
+    found = entries(config.what, config.folders)
+    for entry in found:
+        try:
+            "".join(cell for row in table([entry])[1] for cell in row)  # every cell must be text
+        except (ConfigError, TypeError, ValueError, AttributeError) as error:
+            what = error.what if isinstance(error, ConfigError) else _OTHER_KIND
+            raise ConfigError(what, where=str(entry.path), remedy="mend the file") from error
+    columns, rows = table(found)
     screen.table(columns, rows, wrap=columns[-1:])
 
 
@@ -88,12 +99,10 @@ def entries(what: What, folders: Sequence[Path]) -> list[ListedFile]:
 
 
 def _read(path: Path) -> ListedFile:
-    import yaml
-
-    text = path.read_text(encoding="utf-8")
+    values, text = read_own(path), path.read_text(encoding="utf-8")
     comments = (line.removeprefix("#").strip() for line in text.splitlines() if line.startswith("#"))
     reason = next((line for line in comments if not line.startswith("@package")), "")
-    return ListedFile(path.stem, reason, yaml.safe_load(text) or {})
+    return ListedFile(path.stem, reason, values, path)
 
 
 Table = tuple[tuple[str, ...], list[list[str]]]

@@ -42,7 +42,7 @@ def run(config: MergeConfig) -> None:
     """Merge, judge, and write the judgement into the run's summary.
 
     Raises:
-        RunError: the run has no adapter.
+        RunError: the run has no adapter, or another process is at work in it.
         MergeError: the merge failed or did not pass; merged/ is then as it was before.
     """
     screen, run = Screen(), find_run(config.run, config.artifacts)
@@ -54,7 +54,7 @@ def run(config: MergeConfig) -> None:
     scale, settings = record.scale, record.built(TrainConfig)
     settings = replace(settings, max_shard_gb=config.max_shard_gb, merging=config.merging)
     screen.title("merge", str(run.root))
-    with screen.chatter_to(run.log):
+    with run.held(), screen.chatter_to(run.log):
         prepared = prepare(settings.dataset, seed=settings.seed, processed=settings.processed)
         base = training_base(settings.model, scale, bool(settings.engine.load_in_4bit), settings.artifacts)
         report = merge(settings, scale, run, base, encode(settings, prepared, base.folder), screen)

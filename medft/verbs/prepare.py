@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from medft.data.prepare import Prepared, prepare
 from medft.data.record import Record
 from medft.data.row_log import NotedRow, NotedRows, read_log
 from medft.errors import MedftError, PromptError
-from medft.files import atomic_folder, clear_left, numbered, stamp
+from medft.files import aside, stamp, take_name
 from medft.models.base_models import settled, training_base
 from medft.models.families import folder_of
 from medft.models.gguf import is_gguf
@@ -91,7 +90,8 @@ def run(config: PrepareConfig) -> None:
     from medft.report.dataset.page import NAME, write_data_report
 
     screen = Screen()
-    with _report_folder(config) as (folder, aside), screen.chatter_to(aside / "log.txt"):
+    path = config.artifacts / "prepare" / f"{config.dataset.name}-{stamp()}"
+    with aside(path.with_name("new")) as folder, screen.chatter_to(folder / "log.txt"):
         screen.title(f"{config.dataset.name} x {config.template.name} x {config.model.name}")
         with screen.bar(None, "reading") as advance:
             prepared = prepare(config.dataset, seed=config.seed, processed=config.processed, progress=advance)
@@ -104,35 +104,9 @@ def run(config: PrepareConfig) -> None:
             screen.line("notice", "rows cannot be shown without a tokenizer: tokenizer=<folder or hub id>")
         for preview in previews:
             screen.say(painted(preview, _colors(screen)), painted=True)
-        write_data_report(report, prompts, previews, aside)
-    screen.line("wrote", f"{folder / NAME}.html, .json")
-
-
-@contextmanager
-def _report_folder(config: PrepareConfig) -> Iterator[tuple[Path, Path]]:
-    """``prepare/<dataset>-<stamp>``, and the folder to fill that takes this name in the end.
-
-    The name is taken at once, with a number behind it where this second has one already: two that start
-    together have two reports.
-    """
-    first = config.artifacts / "prepare" / f"{config.dataset.name}-{stamp()}"
-    first.parent.mkdir(parents=True, exist_ok=True)
-    clear_left(first.parent)
-    folder = next(path for path in numbered(first) if _taken(path))
-    try:
-        with atomic_folder(folder) as aside:
-            yield folder, aside
-    except BaseException:
-        folder.rmdir()
-        raise
-
-
-def _taken(path: Path) -> bool:
-    try:
-        path.mkdir()
-    except FileExistsError:
-        return False
-    return True
+        write_data_report(report, prompts, previews, folder)
+        named = take_name(folder, path)
+    screen.line("wrote", f"{named / NAME}.html, .json")
 
 
 def _tokenizer(config: PrepareConfig) -> tuple[Previewer | None, Prompts]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from medft.checked import Count, NonNegative
-from medft.config import build
 from medft.errors import RunError
 from medft.files import stamp, write_json
 from medft.report.replay import agree, as_table, compare_replay
@@ -17,6 +16,7 @@ from medft.study.folder import find_study
 from medft.study.replaying import as_table as as_study_table
 from medft.study.replaying import replay
 from medft.verbs import train
+from medft.verbs.train_config import SweepConfig, TrainConfig, UploadTarget
 
 EXAMPLES = (
     "medft replay run=latest",
@@ -102,5 +102,6 @@ def _study(config: ReplayConfig, name: str) -> int:
 
 def _again(first: RunDir, second: RunDir) -> int:
     """Train what the first run's configuration, and nothing else, says."""
-    here = {"run_dir": str(second.root), "sweep": {"folder": None, "resume": None}, "upload": {}}
-    return train.run(build(train.TrainConfig, {**RunRecord(first).demand(dict, "settings"), **here}))
+    settings = RunRecord(first).built(TrainConfig)
+    here = replace(settings, run_dir=second.root, sweep=SweepConfig(), upload=UploadTarget(), resume=None)
+    return train.run(here)

@@ -16,7 +16,7 @@ from medft.overrides import Idle
 from medft.plan.resolve import Scale
 from medft.prompt.config import TemplateConfig
 from medft.prompt.template import check_fields
-from medft.publish.card import Content
+from medft.publish.card import Content, is_hub_id
 from medft.publish.preflight import Allowed
 from medft.training.config import LoggerConfig, TrainerConfig
 
@@ -61,6 +61,11 @@ class UploadTarget:
     """Only its owner sees a repository that is made for this."""
     allow: tuple[Allowed, ...] = ()
     """What you answer for in a public repository: license, identifiers; see `medft upload --help`."""
+
+    def __post_init__(self) -> None:
+        """Refuse a name that no repository has."""
+        if self.repo is not None and not is_hub_id(self.repo):
+            raise ConfigError(f"'{self.repo}' is not a hub id", remedy="write upload.repo=owner/name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,10 @@ class TrainConfig:
     """The command line that the settings came from."""
 
     def __post_init__(self) -> None:
+        if self.run_dir.name in ("", ".."):
+            raise ConfigError(
+                f"'{self.run_dir}' is no name for the folder of a run", remedy="run_dir=<folder>/<new name>"
+            )
         if self.merging.dtype == "float16" and self.model.forbids_float16:
             raise ConfigError(
                 f"model '{self.model.name}' overflows in float16",

@@ -1,6 +1,8 @@
 """The whole way of a data set: splits on disk, an account to the row, and a cache that can be trusted."""
 
 import json
+import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -115,7 +117,8 @@ def test_what_a_killed_process_left_is_cleared_away(tmp_path):
     config = dataset(path=jsonl(tmp_path / "x.jsonl", qa(20)))
     done = prepared(config, tmp_path)
     dead = 2**22 + 1  # above Linux's last process id
-    left = done.folder.rename(done.folder.with_name(f".{done.folder.name}.{dead}.part"))
+    host = re.sub(r"\W", "_", socket.gethostname())
+    left = done.folder.rename(done.folder.with_name(f".{done.folder.name}.{host}-{dead}.part"))
     assert not prepared(config, tmp_path).reused
     assert not left.exists()
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+import pytest
+
+from medft.errors import RunError
 from medft.evaluation.answers import AnswerFile, digest
+from medft.evaluation.answers_page import generated
 
 
 def test_answers_are_found_again(tmp_path: Path) -> None:
@@ -59,3 +64,17 @@ def test_the_answers_of_another_run_are_taken_over_and_kept(tmp_path: Path) -> N
     file.keep([("a", {"gold": "x"}), ("c", {}), ("d", {})])
     kept = AnswerFile(tmp_path / "two.jsonl")
     assert [kept.get(key) for key in "abcd"] == [{"text": "1", "gold": "x"}, None, {"text": "3"}, None]
+
+
+def test_lines_that_hold_no_answer_are_passed_over_and_told_of_by_whoever_shows_them(tmp_path: Path) -> None:
+    path = tmp_path / "s.answers.jsonl"
+    path.write_bytes(b'\xff\n[]\n5\nnull\n{"key": 1, "text": "a"}\n' + b"[" * 100_000 + b"\n")
+    assert AnswerFile(path).get("1") == {"text": "a"}
+    with pytest.raises(RunError, match="a line holds no answer"):
+        list(generated(path))
+
+
+def test_a_pipe_in_the_place_of_answers_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "s.answers.jsonl")
+    with pytest.raises(RunError, match="is no file"):
+        AnswerFile(tmp_path / "s.answers.jsonl")

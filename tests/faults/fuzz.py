@@ -42,7 +42,7 @@ VALUES = (
 )  # fmt: skip
 VERBS = (
     "plan", "prepare", "train", "runs", "compare", "upload", "export", "delete", "list", "merge",
-    "replay", "chat", "serve", "evaluate",
+    "replay", "chat", "serve", "evaluate", "rate",
 )  # fmt: skip
 _BITS = (
     b"\x00", b"\xff", b'"', b"\n", b",", b"[" * 2_000, b"{", b"}", b"\x1b[31m", b"NaN", b"null", b": ",

@@ -32,7 +32,7 @@ RECIPE = (
     "trainer.eval_steps=2", "trainer.save_steps=1", "trainer.per_device_batch_size=4", "dataset.limit=60",
 )  # fmt: skip
 DATA = ("dataset=sample", "scale=tiny", "dataset.limit=120")
-_LEFT = re.compile(r"\..+\.\d+\.(part|old)|\.new-.*")
+_LEFT = re.compile(r"\..+\.(part|old)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,27 @@ def test_an_adapter_of_another_kind_is_refused(folder: Path, config: str) -> Non
     (folder / "adapter_config.json").write_text(config)
     with pytest.raises(EngineError, match=r"damaged|of type IA3, not LORA"):
         check_adapter(folder)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ['"r": 0', '"r": 1000000', '"r": true', '"r": "8"', '"lora_alpha": NaN', '"lora_alpha": 1e308',
+     '"lora_alpha": -1', '"alpha_pattern": {"q_proj": Infinity}', '"rank_pattern": {"q_proj": null}'],
+)  # fmt: skip
+def test_an_adapter_is_scaled_by_sensible_numbers(folder: Path, odd: str) -> None:
+    save_file({"a": numpy.ones(2, numpy.float32)}, folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 8, "lora_alpha": 16.5}')
+    check_adapter(folder)
+    (folder / "adapter_config.json").write_text(f'{{"peft_type": "LORA", {odd}}}')
+    with pytest.raises(EngineError, match="no sensible number"):
+        check_adapter(folder)
+
+
+def test_weights_that_are_a_pipe_or_lead_nowhere_are_told_of(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text("{}")
+    (folder / "adapter_model.safetensors").symlink_to("/gone")
+    with pytest.raises(EngineError, match="no safetensors weights"):
+        check_adapter(folder)
+    os.mkfifo(folder / "model-2.safetensors")
+    with pytest.raises(EngineError, match="is no file"):
+        check_whole(folder)

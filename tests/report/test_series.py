@@ -105,3 +105,12 @@ def test_thinning_loses_no_extreme() -> None:
     assert len(y) <= 2400 and y.max() == 50.0 and y.min() == -50.0
     assert x[int(y.argmax())] == 4321 and (np.diff(x) > 0).all()
     assert (x[0], x[-1]) == (0, 9999)
+
+
+@pytest.mark.parametrize("step", ["-5", "1e300"])
+def test_a_step_is_a_number_of_steps(step: str, tmp_path: Path) -> None:
+    path = tmp_path / "loss.csv"
+    path.write_text(f"Step,Loss\n1,9.5\n{step},8.5\n")
+    with pytest.raises(DataError, match="no number of steps") as caught:
+        read_curve(path)
+    assert caught.value.where.endswith("line 3")

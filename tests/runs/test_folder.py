@@ -101,3 +101,14 @@ def test_a_state_is_what_the_process_left_and_running_only_while_it_lives(runs: 
     write_json(run.status, {"state": "asleep"})
     with pytest.raises(RunError, match=r"status\.json is damaged"):
         run.state()
+
+
+def test_a_file_in_the_place_of_the_runs_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "artifacts").write_text("")
+    with pytest.raises(RunError, match="no folder"):
+        all_runs(tmp_path / "artifacts")
+
+
+def test_a_run_that_is_being_made_or_removed_is_none_yet(tmp_path: Path) -> None:
+    made(tmp_path, "runs/gemma-sample-medical_qa/.new.host-12.part")
+    assert all_runs(tmp_path) == []

@@ -11,7 +11,7 @@ import pytest
 
 from medft.cli import main
 from medft.data.record import Message
-from medft.errors import MedftError
+from medft.errors import MedftError, PromptError
 from medft.inference.commands import Quit, run_command
 from medft.inference.dialogue import Dialogue, clean
 from medft.inference.documents import Passage
@@ -73,6 +73,19 @@ def test_old_turns_are_left_out_when_they_no_longer_fit(dialogue: Dialogue) -> N
     dialogue.history += [Message("user", "Why?"), Message("assistant", "So.")]
     "".join(dialogue.ask("And?"))
     assert dialogue.forgotten == 1
+
+
+def test_a_question_that_does_not_fit_alone_is_encoded_twice_at_most(
+    dialogue: Dialogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, _ = dialogue.library.session(dialogue.model)
+    dialogue.history = [Message("user", "Why?"), Message("assistant", "So.")] * 50
+    encoded: list[int] = []
+    encode = session.prompt
+    monkeypatch.setattr(session, "prompt", lambda *asked: encoded.append(1) or encode(*asked))
+    with pytest.raises(PromptError, match="more than the"):
+        "".join(dialogue.ask("fever " * 600))
+    assert len(encoded) == 2
 
 
 def test_passages_come_before_the_question(dialogue: Dialogue) -> None:
@@ -210,6 +223,10 @@ def test_wrong_questions_are_one_message(
         (["k=0"], "'k' must be at least 1"),
         (["docs={tmp}/empty"], "no documents"),
         (["questions={tmp}/q.txt", "answers={tmp}/q.txt/a.jsonl"], "the answers cannot be written"),
+        (["questions={tmp}/q.txt", "answers=/dev/null"], "the answers cannot be written"),
+        (["questions={tmp}/q.txt", "answers={tmp}/empty/../q.txt"], "in the place of the questions"),
+        (["questions=/dev/zero", "answers={tmp}/a.jsonl"], "a pipe or a device"),
+        (["temperature=1e-300"], "must be 0, or from 0.01"),
     ],
 )
 def test_wrong_settings_are_one_message(

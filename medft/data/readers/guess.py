@@ -14,6 +14,7 @@ from pathlib import Path
 from medft.data.readers.guess_choice import Columns, is_several, multiple_choice, offered
 from medft.data.readers.registry import READERS, files_in
 from medft.data.readers.rows import RowError, SourceRow
+from medft.data.readers.sources import demand_regular
 from medft.data.readers.utf8 import PACKED, check_text, open_text
 from medft.errors import DataError
 
@@ -70,6 +71,8 @@ def guess(path: Path, given: Columns, reader: str = "") -> Guess:
     Raises:
         DataError: its format is none that can be read, or no question and answer can be told in it.
     """
+    if not path.is_dir():
+        demand_regular(path)
     reader = reader or reader_of(path)
     file = path if path.is_file() else next(p for p in files_in(path) if READERS[reader].takes(p.name))
     items = list(islice(READERS[reader].read(file), HEAD))

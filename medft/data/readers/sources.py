@@ -47,9 +47,24 @@ def files_of(config: DatasetConfig) -> list[Path]:
         where = str(path) + (f" (no {' or '.join(reader.suffixes)} file in it)" if path.is_dir() else "")
         raise DataError(f"there is no data for '{config.name}'", where=where, remedy=remedy)
     for file in files:
+        demand_regular(file)
         if file.stat().st_size == 0:
             raise DataError("the file is empty", where=str(file), remedy=remedy)
     return files
+
+
+def demand_regular(file: Path) -> None:
+    """Refuse what can be read only once, or never ends: data are read twice, to know them again.
+
+    Raises:
+        DataError: it is a pipe, a device or a socket.
+    """
+    if file.exists() and not file.is_file():
+        raise DataError(
+            "this is a pipe or a device, which cannot be read twice",
+            where=str(file),
+            remedy="save what it gives in a file, and name that",
+        )
 
 
 def _read_files(config: DatasetConfig) -> SourceRows:

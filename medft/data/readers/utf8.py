@@ -35,6 +35,9 @@ NO_TEXT = {
 }
 """What a file is by its first bytes, and what to do about it."""
 
+_START = 64
+"""Bytes by which a file is known."""
+
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
@@ -79,10 +82,16 @@ def open_text(path: Path) -> Iterator[TextIO]:
         DataError: the file is UTF-16, a workbook or the like, or cannot be read.
     """
     with open_bytes(path) as file:
-        start = file.read(max(map(len, NO_TEXT)))
+        start = file.read(_START)
     for mark, (what, remedy) in NO_TEXT.items():
         if start.startswith(mark):
             raise DataError(f"the file is {what}, not UTF-8 text", where=str(path), remedy=remedy)
+    if start and not start.strip(b"\0"):
+        raise DataError(
+            "the file begins with null bytes: it was never written to its end",
+            where=str(path),
+            remedy="download or copy it again",
+        )
     with open_bytes(path) as file:
         yield io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
 

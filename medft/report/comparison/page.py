@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from medft.files import atomic_folder
+from medft.files import aside, take_name
 from medft.format import UNKNOWN
 from medft.report.blocks import Block, Notice, Picture, Section, Table, Text
 from medft.report.comparison import tables
@@ -28,7 +28,8 @@ def write_comparison(
     more: Sequence[Section] = (),
     files: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write comparison.png, .svg, .csv, .md and .html into a new ``folder``, all of them or none.
+    """Write comparison.png, .svg, .csv, .md and .html into a new ``folder``, all of them or none; its name
+    gets a number where it is taken.
 
     Args:
         comparison: what is compared. folder: where. title: of plot and page.
@@ -36,10 +37,10 @@ def write_comparison(
         files: the text of further files, by name.
 
     Returns:
-        ``folder``.
+        The folder.
     """
-    with atomic_folder(folder) as aside:
-        png, svg = aside / f"{NAME}.png", aside / f"{NAME}.svg"
+    with aside(folder.with_name("new")) as new:
+        png, svg = new / f"{NAME}.png", new / f"{NAME}.svg"
         draw(comparison, title, [png, svg])
         opening, results, *rest = sections(comparison, svg.read_bytes())
         report = [opening, results, *more, *rest]
@@ -48,8 +49,8 @@ def write_comparison(
         }  # fmt: skip
         named = {f"{NAME}.{suffix}": text for suffix, text in texts.items()}
         for name, text in {**named, **(files or {})}.items():
-            (aside / name).write_text(text, encoding="utf-8")
-    return folder
+            (new / name).write_text(text, encoding="utf-8")
+        return take_name(new, folder)
 
 
 def sections(comparison: Comparison, svg: bytes) -> list[Section]:
