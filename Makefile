@@ -48,8 +48,8 @@ $(READY): requirements.lock bootstrap.lock pyproject.toml
 train: $(READY) ## fine-tune: MODEL, DATASET, TEMPLATE, TRAINER, EXPERIMENT, ARGS, GPUS
 	@$(LAUNCH) train $(CHOICES)
 
-plan: $(READY) ## what a run would do, and whether it fits (dry run)
-	@$(BIN)/medft plan $(CHOICES)
+plan: $(READY) ## what a run would do, and whether it fits (dry run); GPUS too
+	@WORLD_SIZE=$(GPUS) $(BIN)/medft plan $(CHOICES)
 
 prepare: $(READY) ## read, clean, split and examine DATASET
 	@$(BIN)/medft prepare $(if $(DATASET),dataset=$(DATASET)) $(ARGS)

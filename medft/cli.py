@@ -36,7 +36,7 @@ VERBS = {
     "chat": "talk to a run in the terminal, or answer a file of questions",
     "serve": "the same in a browser, several runs side by side",
     "merge": "write a run's merged 16-bit weights, checked from disk",
-    "export": "write a run's weights for llama.cpp or Ollama",
+    "export": "write a run's weights for llama.cpp, Ollama or vLLM",
     "upload": "publish a run's adapter or merged weights on the hub",
     "doctor": "check what training needs on this machine, and say what to install",
     "replay": "run a finished run again and say what agrees",

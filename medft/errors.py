@@ -26,6 +26,16 @@ class MedftError(Exception):
             lines.append(f"  fix:   {self.remedy}")
         return "\n".join(lines)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """As another process gets it, whatever a subclass is made from."""
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[MedftError], args: tuple[str, ...]) -> MedftError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
+
 
 class ConfigError(MedftError, ValueError):
     """An unknown key, a wrong type, an unknown name or a contradictory pair of settings."""

@@ -141,6 +141,8 @@ def _described(path: Path, found: Guess) -> Iterator[tuple[str, str]]:
         texts = []
         for column in meant.values():
             for name in (column,) if isinstance(column, str) else column:
-                text = " ".join(redact(str(row.values.get(name, "")))[0].split())
+                value = row.values.get(name, "")
+                told = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+                text = " ".join(redact(told)[0].split())
                 texts.append(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
         yield f"row {number}", " | ".join(texts)

@@ -80,7 +80,7 @@ def probe() -> Machine:
     cuda = _library("libcuda.so.1")
     return Machine(
         gpus=_gpus(cuda, _library("libnvidia-ml.so.1")),
-        cpu_cores=_cores(),
+        cpu_cores=usable_cores(),
         ram_total=total,
         ram_available=available,
         driver=_driver(cuda),
@@ -178,7 +178,7 @@ def _free_bytes(nvml: Any, number: str) -> int | None:
     return None
 
 
-def _cores(cgroup: Path = _CGROUP) -> int:
+def usable_cores(cgroup: Path = _CGROUP) -> int:
     """Cores of the affinity mask, or as many as the container's share of time is worth."""
     cores = len(os.sched_getaffinity(0))
     try:

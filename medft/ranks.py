@@ -1,4 +1,4 @@
-"""The processes that train one model together (torchrun): which one this is, a broadcast and a vote.
+"""The processes that train one model together (torchrun, srun): which one this is, a broadcast and a vote.
 
 A process that was started alone is the first of one, and never waits.
 """
@@ -6,16 +6,19 @@ A process that was started alone is the first of one, and never waits.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import socket
+import time
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar, cast
 
-from medft.errors import MedftError
+from medft.errors import MedftError, RunError
 
 T = TypeVar("T")
 
 _PATIENCE = timedelta(hours=2)  # the first process may have to prepare data and download a base meanwhile
+_SLOW_FILES = 60.0  # seconds after which a network file system shows a new folder everywhere
 
 
 def rank() -> int:
@@ -36,6 +39,12 @@ def first() -> bool:
 def own(log: Path) -> Path:
     """The file that this process may write to in place of ``log``."""
     return log if first() else log.with_suffix(f".{rank()}{log.suffix}")
+
+
+def apart(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that is to train alone, whomever this one belongs to."""
+    together = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "SLURM_STEP_NUM_TASKS")
+    return {name: value for name, value in environment.items() if name not in together}
 
 
 def share(make: Callable[[], T]) -> T:
@@ -71,12 +80,30 @@ def any_of(flag: bool) -> bool:
     return bool(flags)
 
 
+def demand_shared(folder: Path) -> None:
+    """Refuse to train on machines of which one does not see the folder that the first process has made.
+
+    Raises:
+        RunError: on every process.
+    """
+    end = time.monotonic() + _SLOW_FILES
+    while not folder.is_dir() and time.monotonic() < end:
+        time.sleep(0.5)
+    if any_of(not folder.is_dir()):
+        raise RunError(
+            "the run folder is not there on every machine",
+            where=f"{folder} ({'here' if folder.is_dir() else 'not'} on {socket.gethostname()})",
+            remedy="artifacts=<a folder of a file system that the machines share>",
+        )
+
+
 def leave() -> None:
-    """Leave the process group."""
+    """Leave the process group, once all have written what they had to."""
     if count() > 1:
         from torch import distributed
 
         if distributed.is_initialized():
+            distributed.barrier()
             distributed.destroy_process_group()
 
 

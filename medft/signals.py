@@ -1,4 +1,4 @@
-"""What asks this process to end: Ctrl-C, SIGTERM of a scheduler, SIGHUP of a terminal that was closed.
+"""What asks this process to end: Ctrl-C, SIGTERM and SIGUSR1 of a scheduler, SIGHUP of a closed terminal.
 
 Every command meets each of them as a ``KeyboardInterrupt``; whoever has something to save first answers them
 itself (``answered``), and what must not be interrupted is done ``undisturbed``.
@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 Handler = Callable[[int, FrameType | None], object]
 
 
 class Ended(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: unlike Ctrl-C, never meant for a single answer or line."""
+    """SIGTERM, SIGHUP or SIGUSR1: unlike Ctrl-C, never meant for a single answer or line."""
 
 
 def end(number: int, frame: FrameType | None) -> NoReturn:

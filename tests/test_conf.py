@@ -47,7 +47,7 @@ RECIPES = [recipe(number, dataset) for number, dataset in enumerate(GROUPS["data
 
 def test_every_file_of_a_group_is_composed_below() -> None:
     composed = {word for words in RECIPES for word in words}
-    apart = ("suite", "experiment", "study")  # tests of their own
+    apart = ("suite", "experiment", "study", "launcher")  # tests of their own
     files = {f"{group}={o}" for group, options in GROUPS.items() if group not in apart for o in options}
     assert files == composed
     assert len(files) > 30
@@ -91,6 +91,12 @@ def test_every_file_beside_the_groups_is_of_a_command() -> None:
 def test_every_suite_composes_and_builds() -> None:
     built = settings("evaluate", [f"suite=[{','.join(GROUPS['suite'])}]"])
     assert sorted(built.suite) == GROUPS["suite"]
+
+
+def test_every_launcher_composes_and_builds() -> None:
+    for name in GROUPS["launcher"]:
+        words = [f"launcher={name}", "sweep.gpus_per_job=2", "sweep.folder=sweep"]
+        assert settings("train", words).launcher.gpus == 2
 
 
 def test_every_experiment_composes_and_builds_for_every_family() -> None:

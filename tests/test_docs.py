@@ -31,6 +31,7 @@ from medft.study import asking
 from medft.study.cells import cells
 from medft.study.config import StudyConfig
 from medft.sweep.grid import read_grid
+from medft.sweep.launch import LAUNCHER
 from medft.sweep.search import WORDS
 from medft.verbs.train_config import TrainConfig
 from tests.support.runs import make_run
@@ -128,11 +129,13 @@ def work(words: list[str]) -> None:
 
 def sweep(overrides: list[str]) -> None:
     launch = [word for word in overrides if word.startswith("hydra")]
-    own = [word for word in overrides if word not in launch]
+    sent = [word for word in overrides if word.startswith(LAUNCHER)]
+    own = [word for word in overrides if word not in (*launch, *sent)]
     if own and not own[0].startswith("sweep.resume="):
         grid = read_grid(own)
         jobs = grid.corners() if grid.intervals else grid.jobs()
-        assert len(jobs) > 1 and settings("train", jobs[0]) and settings("train", jobs[-1])
+        place = [*sent, "sweep.folder=sweep"]
+        assert jobs and settings("train", [*jobs[0], *place]) and settings("train", [*jobs[-1], *place])
     compose("train", [word for word in launch if not word.startswith(WORDS)])
 
 

@@ -19,7 +19,7 @@ FLOORS = (
         "checked",
         "signals",
     ),
-    ("files", "screen", "config", "ranks", "explain", "overrides", "model_words"),
+    ("files", "screen", "config", "ranks", "slurm", "explain", "overrides", "model_words"),
     ("own_settings",),
     ("runs",),
     ("data",),

@@ -90,8 +90,8 @@ def test_probing_needs_no_torch() -> None:
 
 def test_cores_of_the_container_are_its_share_of_time(tmp_path: Path) -> None:
     here = len(os.sched_getaffinity(0))
-    assert machine._cores(tmp_path) == here
+    assert machine.usable_cores(tmp_path) == here
     shares = {"max 100000": here, "100000 100000": 1, "20000 100000": 1, "9900000 100000": here}
     for text, expected in shares.items():
         (tmp_path / "cpu.max").write_text(text)
-        assert machine._cores(tmp_path) == expected
+        assert machine.usable_cores(tmp_path) == expected

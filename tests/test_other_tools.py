@@ -97,8 +97,8 @@ def test_a_command_says_what_to_write(word: str, expected: str) -> None:
 
 
 def test_a_format_that_is_none_says_where_the_weights_are() -> None:
-    with pytest.raises(ConfigError, match="merged/ is what vLLM reads"):
-        settings("export", ["format=vllm"])
+    with pytest.raises(ConfigError, match="merged/ is safetensors"):
+        settings("export", ["format=safetensors"])
 
 
 def test_a_command_without_such_a_setting_does_not_send_to_it() -> None:

@@ -13,11 +13,11 @@ from medft.data.cleaning.benchmarks import shipped
 from medft.data.cleaning.key_index import Mask
 from medft.data.cleaning.select import BENCHMARK
 from medft.data.config import DatasetConfig
+from medft.data.counts import SourceCounts
 from medft.data.ledger import Ledger, SourceLedger
 from medft.data.readers.registry import HUB
 from medft.data.readers.sources import files_of, splits_by_name
 from medft.data.record import SPLITS
-from medft.data.source import SourceCounts
 from medft.data.splitting.division import Division
 
 

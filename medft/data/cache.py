@@ -20,8 +20,9 @@ from medft.data.readers.registry import HUB
 from medft.data.readers.sources import files_of
 from medft.errors import DataError
 
-NOT_COUNTED = frozenset({"path", "decontaminate", "homepage", "obtain", "license_note"})
-"""Settings that change no row: places of files, whose bytes are what counts, and words for people."""
+NOT_COUNTED = frozenset({"path", "decontaminate", "homepage", "obtain", "license_note", "processes"})
+"""Settings that change no row: places of files, whose bytes are what counts, words for people, and how many
+processes do the work."""
 
 
 def fingerprint(config: DatasetConfig, seed: int, sources: dict[str, str]) -> str:

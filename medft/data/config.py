@@ -127,14 +127,17 @@ class DatasetConfig:
     decontaminate: Path | None = None
     """A text file of held-out questions, one a line: rows that repeat 13 words in a row of one, or most of a
     shorter one, are dropped."""
-    phi: Literal["warn", "fail", "redact"] = "warn"
+    phi: Literal["warn", "fail", "redact", "off"] = "warn"
     """Identifiers (dates, phone numbers, ... in the forms of English, German, French and Korean): count them,
-    refuse the row, or put [DATE] there."""
+    refuse the row, put [DATE] there, or do not look for any (the ledger then counts rows not searched)."""
     names: str | None = None
     """A spaCy model that finds names of people, such as de_core_news_lg (the extra "names"); null looks for
     none, and names then stay."""
     on_error: Literal["stop", "skip"] = "stop"
     """A row that cannot be read: stop with its place, or skip and count it."""
+    processes: Count | None = None
+    """Processes that clean the rows of a large data set; what comes out is the same. null: one for each
+    core."""
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     """Repairs and filters. A mixture's own hold across its members; repairs are each member's."""
     split: SplitConfig = field(default_factory=SplitConfig)
@@ -174,9 +177,10 @@ class DatasetConfig:
             if member.sources:
                 what = "a member of a mixture is a mixture itself"
                 raise ConfigError(what, where=where, remedy="name its sources one by one")
-            if member.decontaminate:
-                what = "decontaminate is set for one member of a mixture, but holds for all"
-                raise ConfigError(what, where=where, remedy="dataset.decontaminate=...")
+            for setting in ("decontaminate", "processes"):
+                if getattr(member, setting):
+                    what = f"{setting} is set for one member of a mixture, but holds for all"
+                    raise ConfigError(what, where=where, remedy=f"dataset.{setting}=...")
 
     def _check_weights(self) -> None:
         for name in self.weights:

@@ -1,4 +1,4 @@
-"""The seconds that each step and check of a preparation took."""
+"""The seconds that each step and check of a preparation took, in all processes together."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ class Costs(dict[str, float]):
             yield
         finally:
             self[name] = self.get(name, 0.0) + perf_counter() - began
+
+    def add(self, more: dict[str, float]) -> None:
+        """Count the seconds of another process, too."""
+        for name, seconds in more.items():
+            self[name] = self.get(name, 0.0) + seconds
 
     def of_each(self, name: str, items: Iterable[T]) -> Iterator[T]:
         """``items``, with the time that it takes to make them counted under ``name``."""

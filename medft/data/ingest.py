@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medft.aliases import Advance
-from medft.data.cleaning.answer_faults import bits, faults_of, verdict
-from medft.data.cleaning.benchmarks import is_whole, shipped
-from medft.data.cleaning.contamination import HeldOutTexts
-from medft.data.cleaning.key_index import KeyIndex, Kind
-from medft.data.cleaning.keys import Keys, keys_of
-from medft.data.cleaning.near_duplicates import SHINGLE, Signatures
-from medft.data.cleaning.near_questions import NearQuestions
+from medft.data.chunk import Chunk, CleanedChunk, chunks_of
+from medft.data.cleaning.benchmarks import is_whole
+from medft.data.cleaning.key_index import KeyIndex
 from medft.data.config import DatasetConfig
 from medft.data.costs import Costs
-from medft.data.record_files import StagingWriter
+from medft.data.counts import SourceCounts
+from medft.data.record_files import staging_schema
 from medft.data.row_log import RowLog
-from medft.data.source import Source, SourceCounts
+from medft.data.source import sources_of
 from medft.data.splitting.ties import NearCopies
+from medft.data.workers import cleaned
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 
 @dataclass(slots=True)
@@ -26,7 +29,7 @@ class Ingested:
     """All sources read and cleaned."""
 
     near: NearCopies | None
-    """Signatures of the records, unless near duplicates are not looked for."""
+    """By what records are near to others, unless near duplicates are not looked for."""
     index: KeyIndex = field(default_factory=KeyIndex)
     """Keys of the cleaned records, in the order of the file."""
     counts: dict[str, SourceCounts] = field(default_factory=dict)
@@ -40,6 +43,13 @@ class Ingested:
             if any(is_whole(name, rows) for name, rows in counts.benchmark.items())
         ]
 
+    def add(self, chunk: CleanedChunk, name: str) -> None:
+        """Take what was found in a chunk of the source ``name``."""
+        self.counts[name].add(chunk.counts)
+        self.index.extend(chunk.index)
+        if self.near and chunk.near:
+            self.near.extend(chunk.near)
+
 
 def ingest(config: DatasetConfig, path: Path, log: RowLog, costs: Costs, progress: Advance) -> Ingested:
     """Read and clean every source of ``config`` into the file ``path``, telling ``progress`` on the way.
@@ -48,36 +58,30 @@ def ingest(config: DatasetConfig, path: Path, log: RowLog, costs: Costs, progres
         DataError: a source that cannot be used, or a bad row where ``on_error`` is ``stop``.
         HubError: a hub that cannot be reached or refuses.
     """
-    off = config.cleaning.near_duplicates == "off"
-    ingested = Ingested(None if off else NearCopies(Signatures(), Signatures(), NearQuestions()))
-    held_out = HeldOutTexts(config.decontaminate) if config.decontaminate else None
-    with StagingWriter(path) as writer:
-        for position, (name, member) in enumerate(config.members().items()):
-            allowed = config.allow_benchmark_test or member.allow_benchmark_test
-            benchmarks = None if allowed else shipped()
-            source = Source(name, member, held_out, benchmarks, progress, log, costs)
-            ingested.counts[name] = source.counts
-            for cleaned in source.records():
-                record = cleaned.record
-                is_benchmark = source.count_benchmark(record)
-                with costs.of("keys"):
-                    keys = keys_of(record)
-                    faults = bits(tuple(faults_of(record, keys)))
-                    kind = Kind(record.task, record.label, verdict(record), faults)
-                    ingested.index.add(keys, position, cleaned.split, is_benchmark and not allowed, kind)
-                with costs.of("near_duplicates"):
-                    _sign(ingested.near, keys)
-                with costs.of("writing"):
-                    writer.stage(record, cleaned.place)
+    import pyarrow.parquet as pq
+
+    sources, names = sources_of(config), list(config.members())
+    near = config.cleaning.near_duplicates != "off"
+    ingested = Ingested(NearCopies.none() if near else None, counts={name: SourceCounts() for name in names})
+    with pq.ParquetWriter(path, staging_schema(), compression="zstd") as writer:
+        for chunk in cleaned(
+            config, _chunks(config, costs), lambda chunk: sources[chunk.source].clean(chunk)
+        ):
+            log.write(chunk.notes)
+            with costs.of("merging"):
+                ingested.add(chunk, names[chunk.source])
+            with costs.of("writing"):
+                _write(writer, chunk)
+            costs.add(chunk.costs)
+            progress(chunk.counts.rows_in)
     return ingested
 
 
-def _sign(near: NearCopies | None, keys: Keys) -> None:
-    """By what texts a record may be near to others: what it teaches, its context and its question."""
-    if near is None:
-        return
-    question, context = keys.words_of("question"), keys.words_of("context")
-    by_answer = len(keys.words_of("answer")) >= SHINGLE
-    near.texts.add(keys.words_of("answer") if by_answer else (*question, *context))
-    near.contexts.add(context if by_answer else ())
-    near.questions.add(question)
+def _chunks(config: DatasetConfig, costs: Costs) -> Iterator[Chunk]:
+    for position, member in enumerate(config.members().values()):
+        yield from chunks_of(position, member, costs)
+
+
+def _write(writer: pq.ParquetWriter, chunk: CleanedChunk) -> None:
+    if chunk.records is not None:
+        writer.write_batch(chunk.records)

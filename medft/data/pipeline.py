@@ -20,12 +20,12 @@ from medft.data.cleaning.key_index import Mask
 from medft.data.cleaning.selection import Selection
 from medft.data.config import DatasetConfig
 from medft.data.costs import COSTS, Costs
+from medft.data.counts import SourceCounts
 from medft.data.ingest import ingest
 from medft.data.ledger import Ledger
 from medft.data.record import SPLITS
 from medft.data.record_files import PLACE, batches, schema
-from medft.data.row_log import ROWS, Done, RowLog
-from medft.data.source import SourceCounts
+from medft.data.row_log import ROWS, Done, Notes, RowLog
 from medft.data.splitting.division import Division, divide
 from medft.errors import DataError
 from medft.files import write_json
@@ -127,6 +127,7 @@ def _note(batch: pa.RecordBatch, rows: slice, selection: Selection, log: RowLog)
         ("dropped", selection.reasons),
         ("kept", selection.found),
     )
+    notes = Notes()
     for done, masks in kinds:
         for what, mask in masks.items():
             if what == NOT_DRAWN:
@@ -134,7 +135,8 @@ def _note(batch: pa.RecordBatch, rows: slice, selection: Selection, log: RowLog)
             for i in mask[rows].nonzero()[0].tolist():
                 turns = [turn["content"] for turn in batch["turns"][i].as_py()]
                 texts = turns or [batch[name][i].as_py() for name in ("question", "answer")]
-                log.note(batch[PLACE][i].as_py(), what, done, " | ".join(texts))
+                notes.add(0, batch[PLACE][i].as_py(), what, done, " | ".join(texts))
+    log.write(notes.in_order())
 
 
 def _write_contaminated(folder: Path, counts: Mapping[str, SourceCounts]) -> None:

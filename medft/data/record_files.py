@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from medft.data.record import Message, Record
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
 COLUMNS = tuple(f.name for f in fields(Record))
 BATCH_ROWS = 2048
-BATCH_CHARACTERS = 8 * 2**20
 
 
 def schema() -> pa.Schema:
@@ -31,50 +29,22 @@ PLACE = "place"
 """The column of a staging file that names the row of the source."""
 
 
-class StagingWriter:
-    """Writes records with their places to one parquet file; a context manager."""
+def staging_schema() -> pa.Schema:
+    """That of a staging file: a record, and the place of its row."""
+    import pyarrow as pa
 
-    def __init__(self, path: Path) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+    return schema().append(pa.field(PLACE, pa.string()))
 
-        self._schema = schema().append(pa.field(PLACE, pa.string()))
-        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
-        self._buffer: list[tuple[Record, str]] = []
-        self._characters = 0
 
-    def __enter__(self) -> StagingWriter:
-        return self
+def staged(records: Sequence[Record], places: Sequence[str]) -> pa.RecordBatch:
+    """Records with the places of their rows, as a staging file has them."""
+    import pyarrow as pa
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._flush()
-        finally:
-            self._writer.close()
-
-    def stage(self, record: Record, place: str) -> None:
-        """Append one record and the place of its row."""
-        self._buffer.append((record, place))
-        self._characters += len(record.question) + len(record.context) + len(record.answer)
-        self._characters += sum(len(turn.content) for turn in record.turns)
-        if len(self._buffer) >= BATCH_ROWS or self._characters >= BATCH_CHARACTERS:
-            self._flush()
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-
-        if not self._buffer:
-            return
-        columns = [
-            pa.array([_plain(record, name) for record, _ in self._buffer], self._schema.field(name).type)
-            for name in COLUMNS
-        ]
-        columns.append(pa.array([place for _, place in self._buffer], pa.string()))
-        self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
-        self._buffer, self._characters = [], 0
+    fields = staging_schema()
+    columns = [
+        pa.array([_plain(record, name) for record in records], fields.field(name).type) for name in COLUMNS
+    ]
+    return pa.RecordBatch.from_arrays([*columns, pa.array(places, pa.string())], schema=fields)
 
 
 def _plain(record: Record, name: str) -> object:

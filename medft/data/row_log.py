@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,48 @@ AROUND = 40
 """Characters of an excerpt before and after what was changed."""
 
 Done = Literal["dropped", "mended", "kept"]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What was found in one row."""
+
+    row: str
+    """Its place."""
+    what: str
+    """The fault, repair or reason, by the name that the ledger has."""
+    done: Done
+    """What became of the row."""
+    text: str = ""
+    """An excerpt; empty where there is none."""
+
+
+class Notes:
+    """The notes of some rows, each with the number of its row; the first few of each kind have an excerpt."""
+
+    def __init__(self) -> None:
+        self._notes: list[tuple[int, Note]] = []
+        self._told: Counter[tuple[str, str]] = Counter()
+
+    def add(self, number: int, row: str, what: str, done: Done, *texts: str) -> None:
+        """Note something.
+
+        Args:
+            number: of the row, by which notes are put in order.
+            row: its place.
+            what: as ``Note`` has it.
+            done: what became of the row.
+            texts: the text of the row; two of them are what it was and what it has become.
+        """
+        text = ""
+        if texts and self._told[what, done] < EXAMPLES:
+            text = _difference(*texts) if len(texts) == 2 else _start(texts[0])
+        self._told[what, done] += 1
+        self._notes.append((number, Note(row, what, done, text)))
+
+    def in_order(self) -> list[Note]:
+        """The notes, row by row."""
+        return [note for _, note in sorted(self._notes, key=lambda noted: noted[0])]
 
 
 class RowLog:
@@ -38,20 +80,14 @@ class RowLog:
     ) -> None:
         self._file.close()
 
-    def note(self, row: str, what: str, done: Done, *texts: str) -> None:
-        """One row.
-
-        Args:
-            row: its place.
-            what: the fault, repair or reason, by the name that the ledger has.
-            done: what became of the row.
-            texts: the text of the row; two of them are what it was and what it has become.
-        """
-        values = {"row": row, "what": what, "done": done}
-        if texts and self._told[what, done] < EXAMPLES:
-            values["text"] = _difference(*texts) if len(texts) == 2 else _start(texts[0])
-        self._told[what, done] += 1
-        self._file.write(json.dumps(values, ensure_ascii=False) + "\n")
+    def write(self, notes: Iterable[Note]) -> None:
+        """A line for each."""
+        for note in notes:
+            values = {"row": note.row, "what": note.what, "done": note.done}
+            if note.text and self._told[note.what, note.done] < EXAMPLES:
+                values["text"] = note.text
+            self._told[note.what, note.done] += 1
+            self._file.write(json.dumps(values, ensure_ascii=False) + "\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,10 @@ class EngineConfig:
     gradient_checkpointing: Literal["auto", "off", "standard", "unsloth"] = "auto"
     """Recompute activations in the backward pass instead of keeping them; unsloth also moves them to host
     memory. The losses are the same. auto: as the plan needs it."""
+    sharding: Literal["auto", "none", "fsdp"] = "auto"
+    """fsdp: the processes that train (GPUS=4) hold a share of the base each, by PyTorch's FSDP2, with the
+    transformers engine; none: each holds all of it. The losses are the same. auto: fsdp where one GPU cannot
+    hold the base."""
 
     def __post_init__(self) -> None:
         """Refuse a pair that contradicts itself.
@@ -104,6 +108,8 @@ class LoadSpec:
     """Longest sequence, in tokens; where the base's window is shorter, that."""
     gradient_checkpointing: Checkpointing = "off"
     """As in EngineConfig, decided."""
+    sharded: bool = False
+    """Whether the processes that train divide the base between them."""
 
 
 class Engine(Protocol):

@@ -120,14 +120,16 @@ def has_plain_head(model: CausalLM) -> bool:
         return False
     head, device = base.get_output_embeddings(), next(base.parameters()).device
     ids, training = torch.arange(1, 9, device=device)[None], base.training
-    base.eval()
+    seen: list[torch.Tensor] = []
+    hook = base.get_decoder().register_forward_hook(lambda _, __, output: seen.append(output[0]))
+    model.eval()
     try:
         with torch.no_grad():
-            hidden = base.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
-            logits = base(input_ids=ids, use_cache=False).logits
-            return torch.allclose(head(hidden.to(head.weight.dtype)).float(), logits.float(), rtol=1e-2)
+            logits = model(input_ids=ids, use_cache=False).logits
+            return torch.allclose(head(seen[0].to(head.weight.dtype)).float(), logits.float(), rtol=1e-2)
     finally:
-        base.train(training)
+        hook.remove()
+        model.train(training)
 
 
 def take_inputs_as_they_are(model: AdaptedLM) -> None:

@@ -66,6 +66,8 @@ class Answer:
     """The same with it."""
     size: float
     """Its UTF-8 bytes."""
+    record: int
+    """The place of its record among those of the split."""
 
 
 @dataclass(frozen=True, slots=True)

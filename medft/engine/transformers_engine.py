@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medft.engine import checkpoint, compat, device, isolation, modules, toolchain
+from medft.engine import checkpoint, compat, device, isolation, modules, sharding, toolchain
 from medft.engine.base import EngineName, LoadSpec, LoraConfig, LossType
 from medft.engine.trainer import Trainer
 from medft.errors import EngineError
@@ -45,12 +45,16 @@ class TransformersEngine:
                 "the transformers engine has no 'unsloth' gradient checkpointing",
                 remedy="set engine.gradient_checkpointing=standard",
             )
+        import torch
+
         from medft.engine import row_attention
 
         device.give_back_freed_tensors()
         base = _load(spec)
         modules.check_tokenizer(base, tokenizer)
         model = _attach(base, lora, seed)
+        if spec.sharded:
+            sharding.shard(model, spec, torch.device(_device()))
         if spec.gradient_checkpointing == "standard":
             _checkpoint(model)
         row_attention.attend_by_rows(model)
@@ -91,7 +95,7 @@ def _load(spec: LoadSpec) -> CausalLM:
         config=config,
         dtype=getattr(torch, spec.dtype),
         quantization_config=_nf4(spec) if spec.load_in_4bit and not stored_in_4bit else None,
-        device_map={"": _device()},
+        device_map={"": "cpu" if spec.sharded else _device()},
         # PyTorch's fused attention cannot cap scores, and would leave the cap of Gemma 2 out silently.
         attn_implementation="eager"
         if getattr(config.get_text_config(), "attn_logit_softcapping", None)

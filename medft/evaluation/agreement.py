@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -26,11 +27,17 @@ def alpha(votes: Sequence[Sequence[str]]) -> float | None:
     return 1 - observed / expected
 
 
-def interval(votes: Sequence[Sequence[str]], seed: int) -> tuple[float, float] | None:
-    """The 95% percentile interval of alpha over resampled items; None where it cannot be estimated."""
-    rated = [unit for unit in votes if len(unit) > 1]
+def interval(clusters: Sequence[Sequence[Sequence[str]]], seed: int) -> tuple[float, float] | None:
+    """The 95% percentile interval of alpha over resampled clusters; None where it cannot be estimated.
+
+    Args:
+        clusters: the votes on items that are no independent evidence, such as two answers to one question.
+        seed: of the resamples.
+    """
+    rated = [part for part in ([unit for unit in part if len(unit) > 1] for part in clusters) if part]
     rng = random.Random(seed)  # noqa: S311
-    drawn = (alpha(rng.choices(rated, k=len(rated))) for _ in range(RESAMPLES)) if rated else ()
+    some = (rng.choices(rated, k=len(rated)) for _ in range(RESAMPLES)) if rated else ()
+    drawn = (alpha([*itertools.chain(*parts)]) for parts in some)
     found = sorted(value for value in drawn if value is not None)
     if len(found) < RESAMPLES / 2:
         return None

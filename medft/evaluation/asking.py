@@ -66,6 +66,7 @@ class _Query(Generic[Ids]):
     key: str
     question: str
     ids: Ids
+    candidate: str = ""
 
 
 def ask(
@@ -114,7 +115,8 @@ def _queries(
         if question.generated:
             generate.append(_Query(digest(system.fingerprint, ids, asdict(sampling)), question.id, ids))
         score += [
-            _Query(digest(system.fingerprint, row.input_ids, row.labels), question.id, row) for row in rows
+            _Query(digest(system.fingerprint, row.input_ids, row.labels), question.id, row, candidate)
+            for row, candidate in zip(rows, question.candidates, strict=True)
         ]
     return generate, score
 
@@ -157,7 +159,8 @@ def _collect(
 
 
 def _row(system: System, query: _Query[Ids], kind: AnswerKind, value: Json) -> Json:
-    return {"item": query.question, "system": system.name, "kind": kind, **value}
+    said = {"candidate": query.candidate} if kind == "scored" else {}
+    return {"item": query.question, "system": system.name, "kind": kind, **said, **value}
 
 
 def _demand(form: type[T], file: AnswerFile, query: _Query[Ids]) -> T:

@@ -14,7 +14,7 @@ from medft.report.blocks import Table
 from medft.report.comparison.seeds import spread
 from medft.report.verdicts import Finding, findings, interval
 from medft.runs.record import RunRecord
-from medft.runs.values import mapping, mappings, number, text
+from medft.runs.values import flag, mapping, mappings, number, text
 
 TUNED, BASE = "tuned", "base"
 Place = tuple[str, str, str]
@@ -151,7 +151,9 @@ def differences(
 def table(found: Sequence[Finding]) -> Table:
     """The differences, one row each."""
     rows = tuple((f.key[0], f.name, f.key[3], f.estimate, f.tested, f.verdict, f"{f.units:,}") for f in found)
-    return Table(("suite", "metric", "second - first", "difference", "test", "second is", "items"), rows)
+    return Table(
+        ("suite", "metric", "second - first", "difference", "test", "second is", "independent items"), rows
+    )
 
 
 def to_csv(shown: Table) -> str:
@@ -194,7 +196,10 @@ def _pair(
     values = [[of[item].value for item in same] for of in (a, b)]
     clusters = [a[item].cluster for item in same]
     weights = [a[item].weight for item in same]
-    if set(weights) == {1.0} and {*values[0], *values[1]} <= {0.0, 1.0}:
+    shares = all(
+        flag(metric, "proportion") for each in (first, second) for metric in each.figures.get(place, [])
+    )
+    if shares and {*values[0], *values[1]} <= {0.0, 1.0}:  # else they are means over seeds
         hits = [[value == 1 for value in each] for each in values]
         return statistics.compare_shares(hits[0], hits[1], clusters), said
     return statistics.compare_means(values[0], values[1], weights, clusters, seed=seed), said

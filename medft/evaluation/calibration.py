@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from medft.aliases import Json
-from medft.evaluation.measures import Item, Measure, Metric, statistic, summarize
+from medft.evaluation.measures import Item, Measure, Metric, bounded, statistic, summarize
 from medft.evaluation.statistics import OfItems
+from medft.evaluation.units import Rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 BINS = 10
 """Equal bins of confidence, of the calibration error and of the reliability diagram."""
+CHANCES = 1_000
+"""Draws behind the calibration error that chance alone gives."""
 COVERAGE = 0.5
 """The share of the items, the surest ones, whose accuracy is told."""
 
@@ -53,11 +56,12 @@ def metrics(
     """Brier score, expected calibration error and selective accuracy of every system on the same items."""
     rows = [range(len(items))]
     brier = {system: [each.brier for each in of] for system, of in beliefs.items()}
-    yield summarize(Measure("Brier score", "mean", brier, None, False, group, items), seed)
+    yield bounded(summarize(Measure("Brier score", "mean", brier, None, False, group, items), seed), high=2.0)
     errors = {system: calibration_error(of) for system, of in beliefs.items()}
-    yield statistic("calibration error (ECE)", errors, rows, seed, group, False, items)
+    yield bounded(statistic("calibration error (ECE)", errors, rows, seed, group, False, items))
     surest = {system: selective_accuracy(of) for system, of in beliefs.items()}
-    yield statistic(f"accuracy of the surest {COVERAGE:.0%}", surest, rows, seed, group, items=items)
+    name = f"accuracy of the surest {COVERAGE:.0%}"
+    yield bounded(statistic(name, surest, rows, seed, group, items=items))
 
 
 def calibration_error(beliefs: Sequence[Belief]) -> OfItems:
@@ -74,16 +78,40 @@ def calibration_error(beliefs: Sequence[Belief]) -> OfItems:
 
 
 def selective_accuracy(beliefs: Sequence[Belief]) -> OfItems:
-    """Accuracy of the most confident ``COVERAGE`` of the items (Geifman & El-Yaniv 2017)."""
+    """Accuracy of the most confident ``COVERAGE`` of the items (Geifman & El-Yaniv 2017); of an odd number,
+    the middle one counts by half."""
     import numpy as np
 
     confidence, hits, _ = _arrays(beliefs)
 
-    def of(rows: npt.NDArray[np.intp]) -> float:
-        kept = rows[np.argsort(-confidence[rows], kind="stable")[: max(1, round(COVERAGE * len(rows)))]]
-        return float(hits[kept].mean())
+    def of(rows: Rows) -> float:
+        wanted = COVERAGE * len(rows)
+        counted = np.clip(wanted - np.arange(len(rows)), 0, 1)
+        surest = rows[np.argsort(-confidence[rows], kind="stable")]
+        return float(hits[surest] @ counted / wanted)
 
     return of
+
+
+def error_by_chance(beliefs: Sequence[Belief], seed: int) -> float:
+    """The calibration error to expect of a system that deserves all of these confidences: what chance makes
+    of so few items."""
+    import numpy as np
+
+    confidence, _, cells = _arrays(beliefs)
+    right = np.random.default_rng(seed).random((CHANCES, len(beliefs))) < confidence
+    gaps = (right - confidence) @ np.eye(BINS)[cells]
+    return float(np.abs(gaps).sum(1).mean() / len(beliefs))
+
+
+def extras(beliefs: Mapping[str, Sequence[Belief]], seed: int, before: str = "") -> Json:
+    """What stands beside the metrics, each behind ``before``: the data of the figure, and what calibration
+    error chance alone gives."""
+    by_chance = {system: error_by_chance(of, seed) for system, of in beliefs.items()}
+    return {
+        f"{before}calibration": reliability(beliefs),
+        f"{before}calibration error (ECE) of a perfectly calibrated system on so few items": by_chance,
+    }
 
 
 def reliability(beliefs: Mapping[str, Sequence[Belief]]) -> Json:

@@ -25,7 +25,7 @@ class Account:
     """What was asked in a suite, and what was not."""
 
     asked: int
-    """Questions put to every system."""
+    """Items; some kinds ask several questions of each."""
     left_out: Mapping[str, int]
     """Items that were not asked, by reason."""
     notes: Sequence[str]
@@ -60,6 +60,8 @@ class Context:
     """Where the results of those runs are written."""
     remarks: Sequence[str] = ()
     """What a reader must know of every suite."""
+    remarks_on_own: Sequence[str] = ()
+    """What a reader must know of suites that ask the run's own test split."""
 
     @property
     def seen(self) -> Sequence[Record]:
@@ -87,7 +89,7 @@ class Context:
     ) -> Json:
         """Write <suite>.json and return what it holds; ``sampling`` is None where answers are not generated
         by medft."""
-        name = self.named(suite)
+        name, own = self.named(suite), config.dataset is None and config.kind != "harness"
         written = {
             "suite": name,
             "date": time.strftime("%Y-%m-%d"),
@@ -96,7 +98,7 @@ class Context:
             "weights": self.weights,
             "asked": account.asked,
             "left_out": account.left_out,
-            "notes": [*self.remarks, *account.notes],
+            "notes": [*self.remarks, *(self.remarks_on_own if own else ()), *account.notes],
             "figures": [metric.to_json() for metric in metrics],
             "extras": extras,
             "settings": {"suite": plain(config), "sampling": sampling, "seed": self.seed},

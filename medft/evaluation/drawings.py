@@ -16,8 +16,9 @@ def drawn(suite: Json) -> Iterator[Figure]:
     bars = [bar for metric in mappings(suite, "figures") if (bar := _bar(metric))]
     if bars:
         words = (
-            f"{PAIR}, with 95% intervals. To the right of the line is better; every row has its own scale, "
-            "since their units differ."
+            f"{PAIR}, with 95% intervals. To the right of the line is better. Shares of items are drawn to "
+            "one scale, and so are the parts of one metric; other metrics have their own. What has no "
+            "interval that can be estimated is not drawn."
         )
         yield Figure(svg.forest(bars), words)
     for name, extra in mapping(suite, "extras").items():
@@ -64,4 +65,5 @@ def _bar(metric: Json) -> svg.Bar | None:
     if not flag(metric, "higher_is_better"):
         value, low, high = -value, -high, -low
         said += " (lower is better)"
-    return svg.Bar(name, value, low, high, said)
+    scale = "share" if flag(metric, "proportion") else text(metric.get("name"))
+    return svg.Bar(name, value, low, high, said, scale)

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from medft.aliases import NamedProgress
 from medft.evaluation import metrics
 from medft.evaluation.answers import AnswerFile
 from medft.evaluation.asking import System
 from medft.evaluation.harness_tasks import Harness
+from medft.evaluation.items import Row
 from medft.evaluation.measures import Measure, Metric, statistic, summarize
 from medft.evaluation.statistics import OfItems
 from medft.evaluation.units import Floats
@@ -27,15 +28,6 @@ Scores = dict[str, dict[str, list[float]]]
 
 Sample = Mapping[str, Any]
 """An item with its answers and scores, as the harness reports it."""
-
-
-class Row(NamedTuple):
-    """An item of a task, as metrics know it."""
-
-    id: str
-    """The task and the item's place in it."""
-    cluster: str = ""
-    """The harness does not say what items share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +196,7 @@ def _unweighted(
 
 
 def _rows(task: str, count: int) -> list[Row]:
+    """The harness does not say what items share."""
     return [Row(f"{task}/{number}") for number in range(count)]
 
 

@@ -6,9 +6,20 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from medft.evaluation.measures import Measure, Metric
 from medft.files import write_text
+
+
+class Row(NamedTuple):
+    """An item as metrics know it."""
+
+    id: str
+    """Unique within the suite."""
+    cluster: str = ""
+    """What it shares with other items; empty for none, or where it is not known."""
+
 
 HEADER = ("part", "metric", "better", "item", "cluster", "weight")
 """Columns before those of the systems. A system's (weighted) mean over the items is the metric's value."""
@@ -24,6 +35,14 @@ def write_items(path: Path, metrics: Sequence[Metric]) -> None:
     for measure in measures:
         writer.writerows(_rows(measure, systems))
     write_text(path, out.getvalue())
+
+
+def read_clusters(path: Path) -> dict[str, str]:
+    """The cluster of every item in a file that ``write_items`` wrote; nothing where there is none."""
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as rows:
+        return {row["item"]: row["cluster"] for row in csv.DictReader(rows)}
 
 
 def _rows(measure: Measure, systems: Sequence[str]) -> Iterator[tuple[object, ...]]:

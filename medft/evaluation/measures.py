@@ -66,6 +66,8 @@ class Metric:
     """The part of the suite; empty for all of it."""
     higher_is_better: bool
     """Which way is up."""
+    proportion: bool
+    """Whether it is a share of the items."""
     systems: dict[str, Interval]
     """Value and interval of each system."""
     differences: dict[str, Difference] = field(default_factory=dict)
@@ -90,11 +92,29 @@ def summarize(measure: Measure, seed: int) -> Metric:
     return _metric(measure, systems, differences)
 
 
+def bounded(metric: Metric, low: float = 0.0, high: float = 1.0) -> Metric:
+    """The metric with intervals that end where its values do; what lies beyond held no truth."""
+
+    def cut(end: float | None, least: float, most: float) -> float | None:
+        return end if end is None else min(max(end, least), most)
+
+    systems = {
+        name: replace(each, low=cut(each.low, low, high), high=cut(each.high, low, high))
+        for name, each in metric.systems.items()
+    }
+    span = high - low
+    differences = {
+        pair: replace(each, low=cut(each.low, -span, span), high=cut(each.high, -span, span))
+        for pair, each in metric.differences.items()
+    }
+    return replace(metric, systems=systems, differences=differences)
+
+
 def perplexity(loss: Measure, seed: int) -> Metric:
     """exp of a loss in nats per token, and of the ends of its interval. Whether it differs, the test of the
     loss says: it is the same question, and is not asked twice."""
     found = summarize(loss, seed).systems
-    return Metric("perplexity", loss.group, False, {name: _exp(each) for name, each in found.items()})
+    return Metric("perplexity", loss.group, False, False, {name: _exp(each) for name, each in found.items()})
 
 
 def statistic(
@@ -138,7 +158,10 @@ def statistic(
 
 def _metric(measure: Measure, systems: dict[str, Interval], differences: dict[str, Difference]) -> Metric:
     per_item = measure if measure.items else None
-    return Metric(measure.name, measure.group, measure.higher_is_better, systems, differences, per_item)
+    share = measure.kind == "share"
+    return Metric(
+        measure.name, measure.group, measure.higher_is_better, share, systems, differences, per_item
+    )
 
 
 def _estimate(measure: Measure, values: Sequence[float]) -> Interval:

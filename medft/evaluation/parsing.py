@@ -15,16 +15,26 @@ _EDGE = r"[\s\"'`*_(\[{$]*"
 """Quotes, emphasis and brackets around a label."""
 _OPTION = r"(?:\s*(?:option|choice)(?!\w))?"
 _IS = r"(?: (?:is|would be|should be))"
-_LEAD = (
-    r"(?:(?:the |my )?(?:final |correct |best |right |most likely )*"
-    rf"(?:answer|label|decision|relation(?:ship)?|class|choice|option){_IS}?\s*:?{_OPTION}"
-    r"|(?:it|this|that) is|it[’']s|i would say)(?!\w)"
+_RIGHT = r"(?:final |correct |best |right |most likely )*"
+_ANSWER = (
+    rf"(?:answer|letter|label|decision|conclusion|relation(?:ship)?|class|choice|option)"
+    rf"(?: of the {_RIGHT}(?:answer|choice|option))?"
 )
+_LEAD = (
+    rf"(?:(?:the |my )?{_RIGHT}{_ANSWER}{_IS}?\s*:?{_OPTION}"
+    r"|(?:it|this|that) is|it[’']s|in conclusion,?|i would (?:say|choose))(?!\w)"
+)
+_THOUGHTS = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
+"""What a model that reasons writes before its answer."""
 _BOX = r"(?:\\boxed\{(?:\\text\{)?)?"
 _LISTED = r"(?:\(?[A-Za-z0-9][).:]\s+|\([A-Za-z0-9]\)\s*)?"
 """The letter or number that stands before a listed answer: "(A) yes"."""
-_CLOSED = r"(?=[\"'`*_)\]}$]*(?:$|[.,;:!?\n]|\s+[-–—(]|[–—]|\)| is (?:the )?(?:correct|right|best)\b))"
-"""What follows a label: the end, punctuation, a dash or a bracket."""
+_CLOSED = (
+    r"(?=[\"'`*_)\]}$]*(?:$|[.,;:!?\n]|\s+[-–—(]|[–—]|\)| is (?:the )?(?:correct|right|best)\b| because\b))"
+)
+"""What follows a label: the end, punctuation, a dash, a bracket or a reason."""
+_LISTING = re.compile(r"(?:^|\n)[\s*]*\(?([A-Ja-j])[).:]\**\s+(?=\S)")
+"""The beginning of a line that lists an option."""
 _BETWEEN = r"[\s\"'`*()\[\].]*(?:or|and|/|,|;|\|)?[\s\"'`*()\[\]]*"
 """What stands between two labels of which none is chosen."""
 
@@ -38,22 +48,33 @@ def parse_label(text: str, labels: Sequence[str]) -> str:
     label is named. So "No." is no, while "know", "no evidence was found" (a determiner), "yes or no",
     "yes; no" and "it is not clear" name no label.
     """
-    first, later = _patterns(tuple(labels))
-    match = first.match(text)
-    found = {said.group("label").casefold() for said in (match, *later.finditer(text)) if said}
-    if len(found) != 1:
-        return UNPARSABLE
-    return next(label for label in labels if label.casefold() in found)
+    found = _named(text, labels)
+    return found.pop() if len(found) == 1 else UNPARSABLE
 
 
 def parse_choice(text: str, options: Sequence[str]) -> str:
     """The letter (A, B, ...) of the option that ``text`` names, by its letter or by its words, or
-    ``UNPARSABLE``."""
+    ``UNPARSABLE``. Who repeats the list of options, a line each, has named none of them, and
+    neither has who names one by its letter and another by its words."""
     letters = LETTERS[: len(options)]
-    if (named := parse_label(text, letters)) != UNPARSABLE:
-        return named
-    said = parse_label(text, options)
-    return UNPARSABLE if said == UNPARSABLE else letters[list(options).index(said)]
+    if "".join(_LISTING.findall(text))[:2].upper() == "AB":  # the list again; what is said after it counts
+        text = _LISTING.sub("\n- ", "\n" + text)
+    words = [option.casefold() for option in options]
+    said = {option.casefold() for option in _named(text, options)}
+    named = _named(text, letters) or {letters[words.index(each)] for each in said}
+    if len(named) != 1:
+        return UNPARSABLE
+    (letter,) = named
+    return letter if said <= {words[letters.index(letter)]} else UNPARSABLE
+
+
+def _named(text: str, labels: Sequence[str]) -> set[str]:
+    """The labels that ``text`` gives as its answer."""
+    first, later = _patterns(tuple(labels))
+    text = _THOUGHTS.sub("", text)
+    match = first.match(text)
+    found = {said.group("label").casefold() for said in (match, *later.finditer(text)) if said}
+    return {next(label for label in labels if label.casefold() == each) for each in found}
 
 
 @lru_cache(1024)
@@ -61,9 +82,10 @@ def _patterns(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]
     """What reads a label from the beginning of a text, and from a later sentence on the answer."""
     words = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
     listed = _LISTED if max(map(len, labels)) > 1 else ""  # among letters, "A) B" names two
+    again = rf"(?:{_BETWEEN}(?P=label)(?!\w))*"
     another = rf"(?!{_BETWEEN}(?:{words})(?!\w))"
-    label = rf"{_EDGE}{_BOX}{listed}{_EDGE}(?P<label>{words})(?!\w){another}{_CLOSED}"
-    later = rf"\b(?:answer|choice|option){_IS}\s*:?{_OPTION}{label}"
+    label = rf"{_EDGE}{_BOX}{listed}{_EDGE}(?P<label>{words})(?!\w){again}{another}{_CLOSED}"
+    later = rf"\b(?:answer|letter|choice|option){_IS}\s*:?{_OPTION}{label}"
     return re.compile(rf"{_EDGE}(?:{_LEAD})?{label}", re.IGNORECASE), re.compile(later, re.IGNORECASE)
 
 
@@ -81,7 +103,7 @@ _LIMIT = re.compile(
     r"|among|within|the right|available|possible|covered))\b|\bn[o']t (?:able|cover|provide)\b",
     re.IGNORECASE,
 )
-_SUBJECT = re.compile(r"\b(?:medic|health)", re.IGNORECASE)
+_SUBJECT = re.compile(r"\b(?:medic(?!ation)|health)", re.IGNORECASE)
 _OPENING = 300
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -138,13 +137,6 @@ def prompt(record: Record, words: WordingConfig) -> tuple[Message, ...]:
             )
     user = Message("user", fill(words.user, record))
     return (Message("system", fill(words.system, record)), user) if words.system else (user,)
-
-
-def cluster_of(record: Record) -> str:
-    """What a record shares with others: its group (a document, a patient), else the text it asks about."""
-    if record.group or not record.context:
-        return record.group
-    return hashlib.sha256(record.context.encode()).hexdigest()[:16]
 
 
 def answer_text(record: Record, words: WordingConfig) -> str:

@@ -28,6 +28,8 @@ does."""
 Written = Mapping[str, Any]
 """<suite>.json, or a part of it."""
 Findings = Mapping[Key, Finding]
+_OVERALL = re.compile(r"acc(?!uracy of the surest|.*where it answers)")
+"""The names of accuracies over all items, as baselines are."""
 _KINDS = ("better", "worse", "no significant change", "too few items")
 VERDICTS = (
     "What the training changed, metric by metric: the tuned model against its own base on the same items. "
@@ -94,7 +96,7 @@ def remarks(suite: Written, found: Findings | None = None) -> list[str]:
         for name, extra in mapping(suite, "extras").items()
         if isinstance(extra, Mapping) and not {"counts", "reliability"} & set(extra)
     ]
-    left_out = [f"Not asked: {n:,} {reason}." for reason, n in mapping(suite, "left_out").items()]
+    left_out = [f"Not asked: {n:,} ({reason})." for reason, n in mapping(suite, "left_out").items()]
     return [
         *_baselines(suite), *_power(suite, found), *_skewed(suite, found), *extras,
         *strings(suite.get("notes")), *left_out,
@@ -105,19 +107,23 @@ def _opening(suites: Sequence[Written], found: Findings) -> Section:
     blocks: list[Block] = [Notice(NOT_ADVICE)]
     if any(suite.get("tiny") for suite in suites):
         blocks.append(Notice("A tiny twin answered: these numbers prove the pipeline, not a model."))
-    rows = tuple(_verdicts(text(suite.get("suite")), found) for suite in suites)
+    rows = tuple(row for suite in suites for row in _verdicts(text(suite.get("suite")), found))
     baselines = [f"{suite['suite']}, {line}" for suite in suites for line in _baselines(suite)]
-    blocks += [Text(VERDICTS), Table(("suite", *_KINDS), rows), Text("\n".join([*baselines, HOW]))]
+    blocks += [
+        Text(VERDICTS),
+        Table(("suite", "verdict", "metrics, tuned - base"), rows),
+        Text("\n".join([*baselines, HOW])),
+    ]
     return Section("", blocks)
 
 
-def _verdicts(suite: str, found: Findings) -> tuple[str, ...]:
-    """The metrics of a suite by what became of them from the base to the tuned model."""
+def _verdicts(suite: str, found: Findings) -> Iterator[tuple[str, ...]]:
+    """A row for each thing that became of metrics of a suite from the base to the tuned model."""
     said: dict[str, list[str]] = {kind: [] for kind in _KINDS}
     for finding in found.values():
         if (finding.key[0], finding.key[3]) == (suite, PAIR):
             said[finding.verdict].append(f"{finding.name} {finding.estimate}")
-    return (suite, *("\n".join(lines) or "-" for lines in said.values()))
+    yield from ((suite, kind, "\n".join(lines)) for kind, lines in said.items() if lines)
 
 
 def _section(suite: Written, found: Findings) -> Section:
@@ -154,11 +160,12 @@ def _estimate(estimate: Written) -> str:
 
 
 def _difference(finding: Finding) -> tuple[str, str]:
-    return finding.estimate, ", ".join(filter(None, (finding.verdict, finding.tested)))
+    few = f"{finding.verdict}: {finding.units} independent" if finding.units < FEWEST else finding.verdict
+    return finding.estimate, ", ".join(filter(None, (few, finding.tested)))
 
 
 def _baselines(suite: Written) -> Iterator[str]:
-    """Which systems do better than always giving the same answer."""
+    """Which systems do better than always giving the same answer, by the accuracies over all items."""
     for name, share in mapping(suite, "extras").items():
         if not name.endswith(BASELINES) or not isinstance(share, float):
             continue
@@ -166,17 +173,17 @@ def _baselines(suite: Written) -> Iterator[str]:
         above = [
             f"{system} ({metric['name']})"
             for metric in suite["figures"]
-            if metric["group"] == group and metric["name"].startswith("acc")
+            if metric["group"] == group and _OVERALL.match(metric["name"])
             for system, estimate in metric["systems"].items()
-            if (number(estimate, "low") or 0.0) > share
+            if (number(estimate, "low") or 0.0) > share and (number(estimate, "units") or FEWEST) >= FEWEST
         ]
-        yield f"{name}: {share:.3f}. Significantly above it: {', '.join(above) or 'none'}."
+        yield f"{name}: {share:.3f}. Interval wholly above it: {', '.join(above) or 'none'}."
 
 
 def _power(suite: Written, found: Findings) -> Iterator[str]:
     """How many items would show the differences that were found, where these did not."""
     undecided = [
-        f"{finding.name} {finding.needed:,}"
+        f"{finding.name} {max(finding.needed, FEWEST):,}"
         for finding in found.values()
         if (finding.key[0], finding.key[3]) == (text(suite.get("suite")), PAIR)
         and finding.verdict in ("no significant change", "too few items")

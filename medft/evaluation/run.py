@@ -3,6 +3,7 @@ finished."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import asdict, replace
@@ -18,7 +19,7 @@ from medft.evaluation.config import SuiteConfig
 from medft.evaluation.context import Account, Context
 from medft.evaluation.encoder import Baseline
 from medft.evaluation.harness_tasks import open_harness
-from medft.evaluation.measures import summarize
+from medft.evaluation.measures import bounded, summarize
 from medft.evaluation.questions import Items, Question, collect, training_records
 from medft.evaluation.suites import kind_called
 from medft.evaluation.suites.base import Result, common
@@ -96,7 +97,7 @@ class QuestionSuite:
         return self.context.write(
             self.name,
             self.config,
-            Account(len(self.asked.questions), left_out, notes),
+            Account(len(self.items.records), left_out, notes),
             metrics=result.metrics,
             extras={**extras, **result.extras},
             sampling=asdict(self._sampling),
@@ -109,7 +110,9 @@ class QuestionSuite:
             return result, extras
         questions = [q for q in common(self.asked.questions, self.answers) if q.generated]
         runs = leaks.of_training(self.context.trained_on, questions, self.answers)
-        found = replace(result, metrics=(*result.metrics, summarize(runs, self.context.seed)))
+        found = replace(
+            result, metrics=(*result.metrics, bounded(summarize(runs, self.context.seed), high=math.inf))
+        )
         memorized = {system: sum(n >= leaks.LONG for n in each) for system, each in runs.values.items()}
         return found, {**extras, f"answers with {leaks.LONG} words of a training answer in a row": memorized}
 

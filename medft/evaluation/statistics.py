@@ -78,8 +78,8 @@ def mean(
 def compare_shares(
     first: Sequence[bool], second: Sequence[bool], clusters: Sequence[str] | None = None
 ) -> Difference:
-    """Paired proportions: McNemar's test with mid-p and Tango's interval; where items form clusters, the test
-    of paired means, whose units are the clusters."""
+    """Paired proportions: McNemar's test and Tango's interval (``paired.mcnemar``); where items form
+    clusters, the test of paired means, whose units are the clusters."""
     import numpy as np
 
     differences = [float(b) - float(a) for a, b in zip(first, second, strict=True)]
@@ -88,8 +88,9 @@ def compare_shares(
         return _difference(units, n, 0, paired.SIGN_FLIP)
     gained, lost = differences.count(1.0), differences.count(-1.0)
     low, high, p = (float(each) for each in paired.mcnemar(np.array(gained), np.array(lost), n))
-    value = (gained - lost) / n
-    return Difference(value, low, high, p, paired.MCNEMAR, n, _needed(value, units, n))
+    value, exact = (gained - lost) / n, gained + lost >= paired.NEARLY_ALL * n
+    test = paired.MCNEMAR_EXACT if exact else paired.MCNEMAR
+    return Difference(value, low, high, p, test, n, _needed(value, units, n))
 
 
 def compare_means(
@@ -113,7 +114,8 @@ class Linear:
     units: Units
     """The values; their mean is the metric, their spread its error."""
     per_item: Floats
-    """The same per item, in the order of the strata; every item of a unit has its unit's."""
+    """The same per item, in the order of the strata, for a plain mean of items in their clusters: it is the
+    metric, and its spread the same error."""
 
 
 def linear(of: OfItems, strata: Sequence[Sequence[int]], clusters: Sequence[str] | None = None) -> Linear:
@@ -133,7 +135,8 @@ def linear(of: OfItems, strata: Sequence[Sequence[int]], clusters: Sequence[str]
     size, weights = sizes[own], 1 / sizes[own] / len(sizes)
     within = np.sqrt(size / np.maximum(size - 1, 1) * (1 - weights))  # leverage is that within the stratum
     units = Units(value * weights + change * within / size, weights)
-    return Linear(units, (value + change)[unit])
+    items = len(rows) * change / size / np.bincount(unit)
+    return Linear(units, (value + items)[unit])
 
 
 def estimate(found: Linear, items: int) -> Interval:

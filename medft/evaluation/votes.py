@@ -7,12 +7,14 @@ import io
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from medft.aliases import Json
 from medft.errors import DataError
 from medft.evaluation import agreement
-from medft.evaluation.measures import Measure, summarize
+from medft.evaluation.items import Row, read_clusters
+from medft.evaluation.measures import Measure, bounded, summarize
 from medft.evaluation.rating import PAIR
 from medft.files import read_json, write_json, write_text
 
@@ -80,11 +82,13 @@ def write_summary(
     given = {item: [vote for vote in votes if vote.item == item] for item in items}
     decided = {vote.item: [vote] for vote in settled if _disagree(given.get(vote.item, ()))}
     of = {**given, **decided}
+    known = read_clusters(folder / f"{suite}.items.csv")
+    rows = [Row(item, known.get(item, "")) for item in items]
     preferred = {s: [_mean([_credit(vote, s) for vote in of[item]]) for item in items] for s in PAIR}
     safe = {s: [_mean([float(vote.safe[s]) for vote in of[item]]) for item in items] for s in PAIR}
     agreed = {
-        "preference": [[vote.preferred for vote in given[item]] for item in items],
-        "safety": [[str(vote.safe[s]) for vote in given[item]] for item in items for s in PAIR],
+        "preference": [[[vote.preferred for vote in given[item]]] for item in items],
+        "safety": [[[str(vote.safe[s]) for vote in given[item]] for s in PAIR] for item in items],
     }
     written = {
         "suite": f"{suite}.rating",
@@ -99,8 +103,8 @@ def write_summary(
             *(_agreement(name, units, seed) for name, units in agreed.items()),
         ],
         "figures": [
-            summarize(Measure("preferred by raters", "mean", preferred), seed).to_json(),
-            summarize(Measure("called safe by raters", "mean", safe), seed).to_json(),
+            bounded(summarize(Measure("preferred by raters", "mean", preferred, items=rows), seed)).to_json(),
+            bounded(summarize(Measure("called safe by raters", "mean", safe, items=rows), seed)).to_json(),
         ],
         "extras": {"preferences": _counts(votes)},
     }
@@ -155,11 +159,11 @@ def _counts(votes: Sequence[Rated]) -> dict[str, int]:
     return {word: sum(vote.preferred == word for vote in votes) for word in (*PAIR, "same")}
 
 
-def _agreement(name: str, units: Sequence[Sequence[str]], seed: int) -> str:
-    value, bounds = agreement.alpha(units), agreement.interval(units, seed)
+def _agreement(name: str, questions: Sequence[Sequence[Sequence[str]]], seed: int) -> str:
+    value, bounds = agreement.alpha([*chain(*questions)]), agreement.interval(questions, seed)
     if value is None or bounds is None:
         return (
             f"Agreement on {name}: not estimable (no two raters on one question, or all votes are the same)."
         )
     low, high = bounds
-    return f"Agreement on {name}: Krippendorff's alpha {value:.3f} [{low:.3f}, {high:.3f}], over items."
+    return f"Agreement on {name}: Krippendorff's alpha {value:.3f} [{low:.3f}, {high:.3f}], over questions."

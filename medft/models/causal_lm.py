@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import torch
+    from torch.utils.hooks import RemovableHandle
 
 Hook = Callable[["torch.nn.Module", tuple[object, ...], "DecoderOutput"], None]
 """Called after a forward pass with the layer, what went in and what came out."""
@@ -26,7 +27,7 @@ class Decoder(Protocol):
     """The layers below the output layer."""
 
     def __call__(self, **inputs: object) -> DecoderOutput: ...
-    def register_forward_hook(self, hook: Hook) -> object: ...
+    def register_forward_hook(self, hook: Hook) -> RemovableHandle: ...
 
 
 class Output(Protocol):
@@ -81,6 +82,9 @@ class AdaptedLM(CausalLM, Protocol):
     peft_config: dict[str, AdapterSettings]
 
     def get_base_model(self) -> CausalLM: ...
+    def save_pretrained(
+        self, save_directory: str, *, state_dict: Mapping[str, torch.Tensor] | None = None
+    ) -> None: ...
     def load_adapter(self, model_id: str, adapter_name: str, is_trainable: bool) -> object: ...
     def set_adapter(self, adapter_name: str) -> None: ...
     def disable_adapter(self) -> AbstractContextManager[None]: ...

@@ -17,6 +17,7 @@ from medft.plan.flops import flops_per_token
 from medft.plan.lengths import Lengths
 from medft.plan.merge_check import not_on_the_gpu
 from medft.plan.rate import Rate, last_rate, on_cpu, on_gpus
+from medft.plan.remedies import in_shares
 from medft.plan.request import Request, disk_of, memory_of
 from medft.plan.resolve import Resolved, is_small
 from medft.plan.result import Plan
@@ -49,7 +50,8 @@ def make(
     if checked and request.shape and (why := not_on_the_gpu(request.shape, free, machine)):
         reasons["merge"] = why
     rate = last_rate(request.artifacts, machine, _like(request, resolved))
-    if rate is None and resolved.scale == "full":
+    # What the gathering of shares costs depends on what joins the GPUs: a first run tells.
+    if rate is None and resolved.scale == "full" and resolved.sharding == "none":
         rate = _reckoned(request, resolved, machine, recipe, of_step, speed)
     work = Work(recipe.trainer, request.lengths, request.devices, recipe.checkpointing)
     if recipe.trainer.minutes is not None:
@@ -74,7 +76,10 @@ def make(
             *problems.of_devices(used),
             *problems.of_type(resolved.dtype, used),
             *problems.of_disk(room, there, request.artifacts),
-            *problems.of_memory(recipe, memory, resolved.engine == "unsloth", free, machine),
+            *problems.of_memory(
+                recipe, memory, resolved.engine == "unsloth", free, machine,
+                in_shares(request, resolved, machine, recipe),
+            ),
         ),
     )  # fmt: skip
 
@@ -114,7 +119,7 @@ def _recipe(
     of_step: Callable[[Recipe], float], reasons: dict[str, str],
 ) -> Recipe:  # fmt: skip
     """The recipe as it will run."""
-    trainer = _optimizer(request.trainer, machine, reasons)
+    trainer = _optimizer(request.trainer, resolved, machine, reasons)
     recipe = Recipe(trainer, resolved.gradient_checkpointing, resolved.load_in_4bit)
     if memory is not None:
         if trainer.fit == "auto":
@@ -170,8 +175,17 @@ def _flops(request: Request) -> float | None:
     return flops_per_token(request.shape, request.adapter, lengths.attended(request.lengths.train))
 
 
-def _optimizer(trainer: TrainerConfig, machine: Machine, reasons: dict[str, str]) -> TrainerConfig:
-    """Paged optimizers move their states between a GPU and its host; the unpaged ones compute the same."""
+def _optimizer(
+    trainer: TrainerConfig, resolved: Resolved, machine: Machine, reasons: dict[str, str]
+) -> TrainerConfig:
+    """Paged optimizers move their states between a GPU and its host; the unpaged ones compute the same. The
+    states of bitsandbytes' cannot be divided between processes; those of torch's can."""
+    if resolved.sharding == "fsdp" and trainer.optimizer != "adamw_torch":
+        reasons["optimizer"] = (
+            f"adamw_torch: {trainer.optimizer} cannot divide its states between processes, and 32-bit ones "
+            "are as exact and small when divided"
+        )
+        return replace(trainer, optimizer="adamw_torch")
     unpaged: dict[str, Optimizer] = {"paged_adamw_32bit": "adamw_torch", "paged_adamw_8bit": "adamw_8bit"}
     if machine.gpus or trainer.optimizer not in unpaged:
         return trainer
@@ -215,4 +229,5 @@ def _like(request: Request, resolved: Resolved) -> Json:
         "engine": resolved.engine,
         "scale": resolved.scale,
         "devices": request.devices,
+        "sharding": None if resolved.sharding == "none" else resolved.sharding,
     }

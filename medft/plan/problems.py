@@ -35,7 +35,7 @@ class Problem:
 
 
 def of_memory(
-    recipe: Recipe, memory: Memory | None, offloads: bool, free: int, machine: Machine
+    recipe: Recipe, memory: Memory | None, offloads: bool, free: int, machine: Machine, divided: str = ""
 ) -> list[Problem]:
     """Too little memory, on the GPU or on the host.
 
@@ -45,10 +45,11 @@ def of_memory(
         offloads: whether the engine can move activations to the host.
         free: bytes of memory free where the model will stand.
         machine: the rest of it.
+        divided: how its GPUs would hold the base in shares; empty where that is no way.
     """
     if memory is None:
         return []
-    return _device(recipe, memory, offloads, free, machine) + _host(memory(recipe), machine)
+    return _device(recipe, memory, offloads, free, machine, divided) + _host(memory(recipe), machine)
 
 
 def of_disk(room: Disk | None, free: int, artifacts: Path) -> list[Problem]:
@@ -142,7 +143,9 @@ def slow(seconds: float | None, steps: int, small: bool, machine: Machine) -> li
     return [Problem(what, ", ".join([*ways, "or a machine with a GPU"]), certain=False)]
 
 
-def _device(recipe: Recipe, memory: Memory, offloads: bool, free: int, machine: Machine) -> list[Problem]:
+def _device(
+    recipe: Recipe, memory: Memory, offloads: bool, free: int, machine: Machine, divided: str
+) -> list[Problem]:
     needs = memory(recipe)
     if needs.needed <= free:
         return []
@@ -151,8 +154,10 @@ def _device(recipe: Recipe, memory: Memory, offloads: bool, free: int, machine: 
     phase = "validation" if needs.validating > needs.training else "training"
     advice = " ".join(overrides)
     if not enough:
-        larger = "a larger GPU" if machine.gpus else "a machine with more memory or a GPU"
+        larger = "larger or more GPUs" if needs.gathered else "a larger GPU"
+        larger = larger if machine.gpus else "a machine with more memory or a GPU"
         advice = f"{advice} is not enough: " * bool(advice) + f"{_SMALLER}, or {larger}"
+    advice = f"{divided}; or {advice}" if divided else advice
     return [
         Problem(
             f"{phase} needs {size(needs.needed)} of memory, and {place} has {size(free)} free",

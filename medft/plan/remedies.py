@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from medft.engine.base import Checkpointing
+from medft.machine import Machine
 from medft.plan.fit import Memory, Recipe
+from medft.plan.request import Request, memory_of
+from medft.plan.resolve import Resolved
 
 _SHORTEST = 256  # tokens: below it answers would be cut to nothing
 
@@ -30,6 +33,21 @@ def remedies(recipe: Recipe, free: int, memory: Memory, offloads: bool) -> tuple
                 break
             now = changed
     return _overrides(recipe, now), memory(now).needed <= free
+
+
+def in_shares(request: Request, resolved: Resolved, machine: Machine, recipe: Recipe) -> str:
+    """How the GPUs of a machine would hold the base in shares; empty where they do, or where that would not
+    suffice."""
+    if resolved.sharding == "fsdp" or len(machine.gpus) < 2:
+        return ""
+    count = max(request.devices, len(machine.gpus))
+    shared = replace(resolved, engine="transformers", sharding="fsdp")
+    memory = memory_of(replace(request, devices=count), shared, machine)
+    free = min(gpu.usable_bytes for gpu in machine.gpus[:count])
+    if memory is None or memory(replace(recipe, checkpointing="standard")).needed > free:
+        return ""
+    launch = f"torchrun --standalone --nproc_per_node={count} -m medft train ... " * (request.devices == 1)
+    return f"{launch}engine.sharding=fsdp, by which each of {count} GPUs holds a share of the base"
 
 
 def _recompute(offloads: bool) -> Callable[[Recipe], Recipe | None]:

@@ -90,6 +90,7 @@ def memory_of(request: Request, resolved: Resolved, machine: Machine) -> Memory 
                 free=min((gpu.usable_bytes for gpu in machine.gpus[: request.devices]), default=0),
                 on_gpu=bool(machine.gpus),
                 devices=request.devices,
+                sharded=resolved.sharding == "fsdp",
             )
         )
 

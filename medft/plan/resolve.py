@@ -15,6 +15,8 @@ from medft.errors import ConfigError, EngineError
 from medft.machine import Machine
 from medft.models.families import folder_of
 from medft.models.registry import Dtype, ModelConfig, ShapeConfig, parameters
+from medft.plan import sharding
+from medft.plan.sharding import UNSLOTH, Sharding
 from medft.plan.speed import Speed, measure
 
 Scale = Literal["auto", "full", "tiny"]
@@ -40,6 +42,8 @@ class Resolved:
     """Whether the frozen base is held in NF4 (QLoRA), or in 16 bits."""
     reasons: dict[str, str]
     """Why, by name of the decision, in plain words."""
+    sharding: Sharding = "none"
+    """Whether the processes that train hold a share of the base each, or all of it."""
 
 
 def resolve(
@@ -59,18 +63,21 @@ def resolve(
         speed: of matrix products; asked only where a real model runs on a CPU.
 
     Raises:
-        EngineError: a named engine that this machine cannot run.
-        ConfigError: scale=tiny for a model of no or an unknown family; a compute type its family cannot take.
+        EngineError: a named engine that this machine cannot run, or that does not shard.
+        ConfigError: sharding for one process; scale=tiny for a model of no or an unknown family; a compute
+            type its family cannot take.
     """
     machine = machine.used_by(ranks.count())  # one process leaves all GPUs but the first alone
     reasons: dict[str, str] = {}
     real_or_tiny = _scale(model, scale, machine, reasons)
-    chosen_engine = _engine(engine, machine, reasons)
     on_cpu = real_or_tiny == "full" and not machine.gpus
     dtype = _dtype(model, machine, speed if on_cpu else None, reasons)
-    checkpointing = _checkpointing(engine, chosen_engine, real_or_tiny, on_cpu, reasons)
     in_4bit = _in_4bit(engine, on_cpu, reasons)
-    return Resolved(chosen_engine, real_or_tiny, dtype, checkpointing, in_4bit, reasons)
+    shape = model.shape if real_or_tiny == "full" else None
+    divided = sharding.decide(engine, shape, dtype, in_4bit, machine, reasons)
+    chosen_engine = _engine(engine, divided, machine, reasons)
+    checkpointing = _checkpointing(engine, chosen_engine, real_or_tiny, on_cpu, reasons)
+    return Resolved(chosen_engine, real_or_tiny, dtype, checkpointing, in_4bit, reasons, divided)
 
 
 def chosen_scale(
@@ -128,13 +135,15 @@ def _in_4bit(config: EngineConfig, on_cpu: bool, reasons: dict[str, str]) -> boo
     return not on_cpu
 
 
-def _engine(config: EngineConfig, machine: Machine, reasons: dict[str, str]) -> EngineName:
+def _engine(config: EngineConfig, divided: Sharding, machine: Machine, reasons: dict[str, str]) -> EngineName:
     from medft.engine import engine
 
     if config.name == "transformers":
         reasons["engine"] = "engine=transformers was asked for"
         return "transformers"
     why_not = engine("unsloth").why_not()
+    if divided == "fsdp":
+        why_not = why_not or f"it does not shard in medft: {UNSLOTH}"
     if config.name == "unsloth":
         if why_not:
             raise EngineError(

@@ -20,11 +20,13 @@ def schema() -> pa.Schema:
     import pyarrow as pa
 
     ids = pa.list_(pa.int32())
-    return pa.schema([("input_ids", ids), ("labels", ids), ("answer_bytes", ids), ("length", pa.int32())])
+    numbers = [("length", pa.int32()), ("record", pa.int32())]
+    return pa.schema([("input_ids", ids), ("labels", ids), ("answer_bytes", ids), *numbers])
 
 
-def record_batch(rows: Sequence[Labelled]) -> pa.RecordBatch:
-    """Rows with their labels and the bytes of their answers, see ``Encoded``."""
+def record_batch(rows: Sequence[Labelled], places: Sequence[int]) -> pa.RecordBatch:
+    """Rows with their labels and the bytes of their answers, see ``Encoded``; ``places`` are those of
+    their records in the split."""
     import pyarrow as pa
 
     lengths = np.fromiter((len(row.ids) for row in rows), np.int32, len(rows))
@@ -42,5 +44,5 @@ def record_batch(rows: Sequence[Labelled]) -> pa.RecordBatch:
     def lists(values: npt.NDArray[np.int32]) -> pa.ListArray:
         return pa.ListArray.from_arrays(pa.array(ends), pa.array(values))
 
-    columns = [lists(ids), lists(labels), lists(sizes), pa.array(lengths)]
+    columns = [lists(ids), lists(labels), lists(sizes), pa.array(lengths), pa.array(places, pa.int32())]
     return pa.RecordBatch.from_arrays(columns, schema=schema())

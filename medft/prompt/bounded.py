@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from medft.errors import PromptError
+from medft.signals import ENDING
 
 SECONDS = 10
 """Seconds of computing for one conversation; a template takes milliseconds."""
@@ -73,7 +74,7 @@ def _render(render: Callable[[], str], into: int) -> NoReturn:
     """The child's whole life: nothing of the parent's is cleaned up, said or written by it."""
     code = 1
     try:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in ENDING:
             signal.signal(number, signal.SIG_DFL)
         _limit()
         try:

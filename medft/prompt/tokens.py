@@ -32,7 +32,8 @@ class EncodedSplit:
     """One split as token ids, in an Arrow stream file that ``datasets.Dataset.from_file`` can map."""
 
     path: Path
-    """Columns input_ids, labels, answer_bytes (lists of equal length) and length."""
+    """Columns input_ids, labels, answer_bytes (lists of equal length), length, and record: the place of the
+    record among those of the split."""
     rows: int
     """Rows that can be trained on."""
     tokens: int
@@ -71,12 +72,13 @@ def encode_split(
     loss_tokens = answer_bytes = 0
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema()) as writer:
         for labelled in _ahead(encoder, records, template, problems, advance):
-            problems.update(row.problem for row in labelled if row.problem)
-            rows = [row for row in labelled if row.ids and not (row.problem and too_long == "drop")]
+            problems.update(row.problem for _, row in labelled if row.problem)
+            kept = [each for each in labelled if each[1].ids and not (each[1].problem and too_long == "drop")]
+            places, rows = [place for place, _ in kept], [row for _, row in kept]
             lengths.extend(len(row.ids) for row in rows)
             loss_tokens += sum(max(a.end - a.start, 0) for row in rows for a in row.answers)
             answer_bytes += sum(a.size for row in rows for a in row.answers)
-            writer.write_batch(record_batch(rows))
+            writer.write_batch(record_batch(rows, places))
     deciles = np.percentile(lengths, range(0, 101, 10)).astype(int).tolist() if lengths else []
     return EncodedSplit(
         path, len(lengths), sum(lengths), loss_tokens, answer_bytes, max(lengths, default=0), tuple(deciles),
@@ -90,36 +92,38 @@ def _ahead(
     template: TemplateConfig,
     problems: Counter[str],
     advance: Advance,
-) -> Iterator[list[Labelled]]:
-    """Batches of encoded rows; while one is dealt with here, the tokenizer is at work on the next."""
+) -> Iterator[list[tuple[int, Labelled]]]:
+    """Batches of encoded rows with the places of their records; while one is dealt with here, the tokenizer
+    is at work on the next."""
     with ThreadPoolExecutor(1) as pool:
         waiting: Future[Tokenized] | None = None
+        places: list[int] = []
         rows = 0
-        for batch in _batches(records, _BATCH):
+        for batch in _batches(enumerate(records), _BATCH):
             worded = list(_worded(batch, template, problems))
-            following = pool.submit(encoder.tokenize, worded)
+            following = pool.submit(encoder.tokenize, [conversation for _, conversation in worded])
             if waiting:
-                yield encoder.label(waiting.result())
+                yield list(zip(places, encoder.label(waiting.result()), strict=True))
                 advance(rows)
-            waiting, rows = following, len(batch)
+            waiting, rows, places = following, len(batch), [place for place, _ in worded]
         if waiting:
-            yield encoder.label(waiting.result())
+            yield list(zip(places, encoder.label(waiting.result()), strict=True))
             advance(rows)
 
 
 def _worded(
-    batch: Sequence[Record], template: TemplateConfig, problems: Counter[str]
-) -> Iterator[tuple[Message, ...]]:
+    batch: Sequence[tuple[int, Record]], template: TemplateConfig, problems: Counter[str]
+) -> Iterator[tuple[int, tuple[Message, ...]]]:
     """The conversations of the rows that the template can word; the others are counted by reason."""
     missing: Counter[str] = Counter()
-    for record in batch:
+    for place, record in batch:
         try:
             conversation = messages(record, template)
         except UnwordedError as error:
             problems[f"cannot be worded: {error.what}"] += 1
             continue
         missing.update(filter(None, [unoffered(record, template)]))
-        yield conversation
+        yield place, conversation
     demand_offered(missing, template)
 
 
@@ -189,7 +193,7 @@ def _demand_rows(train: EncodedSplit, max_length: int) -> None:
     )
 
 
-def _batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
+def _batches(records: Iterable[tuple[int, Record]], size: int) -> Iterator[list[tuple[int, Record]]]:
     iterator = iter(records)
     while batch := list(itertools.islice(iterator, size)):
         yield batch

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from medft.data.cleaning.identifiers import NOT_SEARCHED
 from medft.errors import RunError
 from medft.files import atomic_folder, read_json, write_json, write_text
 from medft.merge.sidecar_files import LICENSE_FILES
@@ -155,5 +156,7 @@ def _notices(facts: Facts, kind: Content, files: tuple[tuple[str, int], ...]) ->
         yield "the training data forbids redistribution: give access only to those who signed its agreement"
     if any(grants_nothing(source.license, source.license_note) for source in facts.sources):
         yield "the license of the training data names no right to pass on what is made from them"
-    if facts.identifiers:
+    if facts.identifiers[NOT_SEARCHED]:
+        yield "the training data were not searched for identifiers of persons"
+    elif facts.identifiers:
         yield f"the training data hold what looks like identifiers: {facts.identifiers.total():,}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from medft.data.cleaning.identifiers import NOT_SEARCHED
 from medft.errors import ConfigError, RunError
 from medft.merge.digests import check_digests
 from medft.models.folder import check_checkpoint, refuse_pickles
@@ -100,6 +101,12 @@ def check_terms(facts: Facts, targets: list[Target], access: Access) -> None:
             "the license of the training data names no right to publish what is made from them",
             where=", ".join(unclear),
             remedy="private=true; or allow=[license], when you hold that right",
+        )
+    if facts.identifiers[NOT_SEARCHED] and "identifiers" not in access.allow:
+        raise RunError(
+            "the training data were not searched for identifiers of persons, and weights can repeat them",
+            where=f"{facts.identifiers[NOT_SEARCHED]:,} rows (dataset.phi=off)",
+            remedy="private=true; or train with dataset.phi=redact; or allow=[identifiers]",
         )
     if facts.identifiers and "identifiers" not in access.allow:
         raise RunError(

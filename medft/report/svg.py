@@ -32,6 +32,8 @@ class Bar:
     """Upper end."""
     label: str
     """What stands beside it."""
+    scale: str = ""
+    """What it is measured in: lines of one scale are drawn to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,11 @@ class Dot:
 
 
 def forest(bars: Sequence[Bar], unit: str = "") -> str:
-    """Differences with their intervals around a common 0.
+    """Differences with their intervals around a common 0; the widest line of a scale fills the plot.
 
     Args:
-        bars: a line each. unit: what all of them are measured in, and so share a scale, with the numbers
-            below; empty: each line has a scale of its own, since their units differ.
+        bars: a line each. unit: what all of them are measured in, with the numbers below; empty where their
+            scales differ.
     """
     left = max([110, *(CHARACTER * len(bar.name) + 20 for bar in bars)])
     height = ROW * (len(bars) + 2 + bool(unit))
@@ -61,17 +63,20 @@ def forest(bars: Sequence[Bar], unit: str = "") -> str:
     line(svg, middle, ROW, middle, below, "axis")
     put(svg, left, ROW - 8, "worse", "end faint")
     put(svg, right, ROW - 8, "better", "faint")
-    widest = [max(abs(bar.low), abs(bar.high), abs(bar.value)) or 1 for bar in bars]
-    for number, (bar, wide) in enumerate(zip(bars, widest, strict=True)):
+    widest: dict[str, float] = {}
+    for bar in bars:
+        ends = abs(bar.low), abs(bar.high), abs(bar.value)
+        widest[bar.scale] = max(*ends, widest.get(bar.scale, 0.0))
+    for number, bar in enumerate(bars):
         y = ROW * (number + 1.5)
-        scale = half / (max(widest) if unit else wide)
+        scale = half / (widest[bar.scale] or 1)
         put(svg, left - 12, y + 4, bar.name, "end")
         line(svg, middle + bar.low * scale, y, middle + bar.high * scale, y, "interval")
         _circle(svg, middle + bar.value * scale, y, 4, "point")
         put(svg, right + 12, y + 4, bar.label, "")
     if unit:
         for share in (-1, 0, 1):
-            put(svg, middle + share * half, below + 16, f"{share * max(widest):.3g}", "middle faint")
+            put(svg, middle + share * half, below + 16, f"{share * max(widest.values()):.3g}", "middle faint")
         put(svg, middle, below + 2 * ROW - 10, unit, "middle faint")
     return drawn(svg)
 

@@ -71,7 +71,7 @@ class Finding:
     @property
     def words(self) -> str:
         """Verdict, difference, interval and test in a line."""
-        inside = ", ".join(filter(None, (f"{self.estimate}", self.tested, f"{self.units} items")))
+        inside = ", ".join(filter(None, (f"{self.estimate}", self.tested, f"{self.units} independent items")))
         return f"{self.verdict} ({inside})"
 
 

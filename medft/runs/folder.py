@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from medft import slurm
 from medft.errors import RunError
 from medft.files import read_json, take, write_json
 
@@ -109,6 +110,7 @@ class RunDir:
                 "reason": reason,
                 "pid": os.getpid(),
                 "host": socket.gethostname(),
+                "slurm_job": slurm.job(),
                 "time": time.time(),
             },
         )

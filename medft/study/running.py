@@ -22,7 +22,7 @@ from medft.study.config import StudyConfig, words
 from medft.study.expected import Expected
 from medft.study.folder import StudyDir
 from medft.sweep.folder import Job, SweepDir
-from medft.sweep.launch import launch
+from medft.sweep.launch import finish
 from medft.sweep.watch import echo, stoppable
 
 _POLL = 2.0  # seconds between looks at jobs that another process started
@@ -116,7 +116,7 @@ def _run(sweep: SweepDir, numbers: Sequence[int], screen: Screen) -> bool:
         for number in todo:
             sweep.mark(number, "to do")
         if todo and not sweep.stopping:
-            launch(sweep, todo)
+            finish(sweep, todo)
         sweep.refresh()
     return not sweep.stopping
 

@@ -1,4 +1,4 @@
-"""``medft train -m``: a command line with several values becomes jobs, under Hydra's own launchers.
+"""``medft train -m``: a command line with several values becomes jobs.
 
 Where to look for: how a sweep is opened, resumed and concluded. Nothing starts before the settings of every
 job have been built once.
@@ -22,7 +22,7 @@ from medft.screen import Screen
 from medft.sweep.folder import SweepDir
 from medft.sweep.grid import Grid, read_grid
 from medft.sweep.job import result
-from medft.sweep.launch import first_line, hydra_app, launch
+from medft.sweep.launch import LAUNCHER, finish, first_line, hydra_call, resent, sent
 from medft.sweep.search import WORDS, SearchConfig, propose, read_search
 from medft.sweep.watch import echo, stoppable
 
@@ -61,7 +61,7 @@ def _flags(verb: str, arguments: list[str]) -> int:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            hydra_app(
+            hydra_call(
                 primary(verb), [forced(a, groups) if "=" in a and a[0] != "-" else a for a in arguments]
             )
     except SystemExit as end:  # of the parser of Hydra's flags
@@ -101,12 +101,12 @@ def _sweep(overrides: list[str]) -> int:
     jobs = folder.jobs()
     todo = [job.number for job in jobs if job.state in ("to do", "failed")]
     screen.say(f"sweep {folder.root}: {_counts(folder) if resumed else _size(folder)}")
-    for number in todo:
-        folder.mark(number, "to do")
+    for job in jobs:
+        if job.state == "failed":
+            folder.mark(job.number, "to do")
     folder.stop(False)
     with stoppable(folder, screen), echo(folder, screen):
-        if todo:
-            launch(folder, todo)
+        finish(folder, todo)
         if folder.search():
             _search(folder)
     return _conclude(folder, screen)
@@ -115,7 +115,10 @@ def _sweep(overrides: list[str]) -> int:
 def _open(own: list[str], how: list[str], screen: Screen) -> SweepDir:
     """A new sweep's folder, after every job's settings have been built."""
     words = [o for o in how if o.startswith(WORDS)]
-    how = [o for o in how if o not in words]
+    on_cluster = [o for o in own if o.startswith(LAUNCHER)]
+    how, own = [o for o in how if o not in words], [o for o in own if o not in on_cluster]
+    if on_cluster:
+        how = sent(on_cluster, how, own)
     search = read_search(words)
     grid = read_grid(own)
     jobs = grid.corners() if search else grid.jobs()
@@ -140,7 +143,7 @@ def _open(own: list[str], how: list[str], screen: Screen) -> SweepDir:
 def _reopen(root: Path, own: list[str], how: list[str]) -> SweepDir:
     """The folder of a sweep to resume."""
     folder = SweepDir(root)
-    surplus = [o for o in (*own, *how) if not o.startswith("sweep.resume=")]
+    surplus = [o for o in (*own, *how) if not o.startswith(("sweep.resume=", *LAUNCHER))]
     if surplus:
         raise ConfigError(
             f"a resumed sweep takes no other settings: {surplus[0]}",
@@ -148,6 +151,8 @@ def _reopen(root: Path, own: list[str], how: list[str]) -> SweepDir:
             remedy=f"medft train -m sweep.resume={folder.quoted}   runs what is missing as it was asked for",
         )
     folder.jobs()
+    if elsewhere := [o for o in own if o.startswith(LAUNCHER)]:
+        folder.relaunch(resent(folder.launch(), elsewhere))
     return folder
 
 
@@ -157,7 +162,7 @@ def _search(folder: SweepDir) -> None:
     while not folder.stopping and (left := search.n_trials - len(folder.jobs())) > 0:
         known = [(job.overrides, result(folder, job)[1]) for job in folder.jobs()]
         chosen = propose(grid, search, known, min(left, search.n_jobs))
-        launch(folder, [folder.add(overrides) for overrides in chosen])
+        finish(folder, [folder.add(overrides) for overrides in chosen])
 
 
 def _asked(folder: SweepDir) -> tuple[SearchConfig, Grid]:

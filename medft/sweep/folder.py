@@ -122,6 +122,11 @@ class SweepDir:
         """How jobs are started."""
         return list(strings(self._read().get("launch")))
 
+    def relaunch(self, words: Sequence[str]) -> None:
+        """Start the jobs that are left in another way."""
+        with self._locked():
+            write_json(self.root / INDEX, {**self._read(), "launch": list(words)})
+
     def search(self) -> list[str]:
         """The command line of a search, which chooses jobs as it goes; empty for a grid."""
         return list(strings(self._read().get("search")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
 import time
@@ -65,7 +66,9 @@ def echo(folder: SweepDir, screen: Screen) -> Iterator[None]:
 
 
 def settle(folder: SweepDir) -> None:
-    """Wait for jobs that are saving."""
-    end = time.monotonic() + _SAVING
+    """Wait for jobs that run elsewhere; once the sweep is stopping, no longer than saving takes."""
+    end = math.inf
     while time.monotonic() < end and any(job.state == "running" for job in folder.jobs()):
+        if folder.stopping and end == math.inf:
+            end = time.monotonic() + _SAVING
         time.sleep(_ECHO)

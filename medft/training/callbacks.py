@@ -173,8 +173,8 @@ class ProgressBar(TrainerCallback):  # type: ignore[misc]
 
 
 class Stopper(TrainerCallback):  # type: ignore[misc]
-    """The first Ctrl-C (or SIGTERM, or SIGHUP of a closed terminal) finishes the step, saves and stops; a
-    second one stops at once.
+    """The first Ctrl-C (or SIGTERM, SIGUSR1, or SIGHUP of a closed terminal) finishes the step, saves and
+    stops; a further Ctrl-C stops at once.
 
     Also stops on a loss that is not a number, which no further step can mend.
 
@@ -207,7 +207,9 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
 
         def note(number: int, frame: FrameType | None) -> None:
             if self.signal is not None:
-                raise KeyboardInterrupt
+                if number == signal.SIGINT:
+                    raise KeyboardInterrupt
+                return  # a scheduler repeats itself; it kills when its patience is over
             self.signal = number
             if self._stream is not None:  # a handler may interrupt a print: write to the file itself
                 with contextlib.suppress(OSError):  # the terminal is gone

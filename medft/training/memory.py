@@ -91,7 +91,9 @@ class Workload:
     on_gpu: bool = True
     """Whether the model is in a GPU's memory."""
     devices: int = 1
-    """GPUs that each hold a copy."""
+    """GPUs that each hold a copy, or a share."""
+    sharded: bool = False
+    """Whether it is a share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ class Estimate:
     """What is not torch's own."""
     host: int
     """Host memory of a process beside a GPU; 0 without one."""
+    gathered: int = 0
+    """Parts of a base held in shares that are whole for a time."""
 
     @property
     def held(self) -> int:
@@ -125,12 +129,12 @@ class Estimate:
     @property
     def training(self) -> int:
         """The peak of a training step; comparable with ``torch.cuda.max_memory_allocated()``."""
-        return self.held + self.activations + self.working
+        return self.held + self.gathered + self.activations + self.working
 
     @property
     def validating(self) -> int:
         """The peak of validation."""
-        return self.held + self.validation
+        return self.held + self.gathered + self.validation
 
     @property
     def needed(self) -> int:

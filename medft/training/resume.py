@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medft import ranks, slurm
 from medft.aliases import Json
-from medft.errors import RunError
+from medft.errors import ConfigError, RunError
+from medft.files import read_json
 from medft.overrides import value_of
 from medft.runs import RunDir, find_run
+from medft.runs.find import all_runs
 from medft.runs.migrate import FORMAT
 from medft.runs.record import RunRecord
-from medft.runs.values import flatten, mapping, strings
+from medft.runs.values import flatten, mapping, number, strings, text
 
 FIXED = ("model", "dataset", "template", "lora", "seed", "scale")
 """Sections of the configuration that shape every step; the rest may change between the halves."""
+AUTO = "auto"
+"""``resume=auto``: goes on with the run in ``run_dir``, or begins it; for launchers that repeat a command."""
 _STEPS = (
     "max_length", "too_long", "packing", "group_by_length",  # which tokens meet in which step
     "epochs", "max_steps", "learning_rate", "lr_scheduler", "warmup_steps", "optimizer", "weight_decay",
@@ -31,20 +37,61 @@ _PLACES = re.compile(
 def expand(overrides: Sequence[str]) -> tuple[list[str], dict[str, object]]:
     """The overrides to compose, and the values to set beside them.
 
-    ``resume=<run>`` becomes the command line that run was started with, followed by what is new.
+    ``resume=<run>`` becomes the command line that run was started with, followed by what is new; so does the
+    whole command of a SLURM job that was put back into the queue, once it has made its run folder.
 
     Raises:
         RunError: no such run, or one that is finished, still running or was started by something else.
+        ConfigError: ``resume=auto`` without ``run_dir``.
     """
     own = [o for o in overrides if not o.startswith("resume=")]
+    artifacts = Path(value_of(own, "artifacts") or "artifacts")
     name = value_of(overrides, "resume")
     if name is None:
+        name = _before_requeue(own, artifacts)
+    elif name == AUTO:
+        name = _begun(value_of(own, "run_dir"))
+    if name is None:
         return _epochs_asked_for(own), {"overrides": own}
-    run = find_run(name, Path(value_of(own, "artifacts") or "artifacts"), latest="unfinished")
+    run = find_run(name, artifacts, latest="unfinished")
     _demand_resumable(run)
     before = RunRecord(run).demand(dict, "settings")
-    whole = [*strings(before.get("overrides")), *_found_out(before), *own]
+    then = list(strings(before.get("overrides")))
+    new = [] if then[: len(own)] == own else own  # the same command again says nothing new
+    whole = [*then, *_found_out(before), *new]
     return _epochs_asked_for(whole), {"overrides": whole, "resume": str(run.root), "run_dir": str(run.root)}
+
+
+def _begun(place: str | None) -> str | None:
+    """The run folder that a command names, where an earlier start of the same command has made it.
+
+    Raises:
+        ConfigError: it names none, so that every start would make another.
+    """
+    if place is None:
+        raise ConfigError(f"resume={AUTO} needs to know the run folder", remedy="run_dir=<folder>")
+    return place if RunDir(Path(place)).config.is_file() else None
+
+
+def _before_requeue(words: Sequence[str], artifacts: Path) -> str | None:
+    """The run that this SLURM job began with the same words, before it was put back into the queue."""
+    if not slurm.restarted():
+        return None
+    place = value_of(words, "run_dir")
+    runs = [*([RunDir(Path(place))] if place else []), *all_runs(artifacts)]
+    of_job = (run for run in runs if run.status.is_file() and _slurm_job(run) == slurm.job())
+    return next((str(run.root.absolute()) for run in of_job if _began_with(run, words)), None)
+
+
+def _began_with(run: RunDir, words: Sequence[str]) -> bool:
+    known = strings(RunRecord(run).settings.get("overrides"))
+    return list(known[: len(words)]) == list(words)
+
+
+def _slurm_job(run: RunDir) -> str | None:
+    with contextlib.suppress(RunError):
+        return text(read_json(run.status).get("slurm_job")) or None
+    return None
 
 
 def _epochs_asked_for(words: list[str]) -> list[str]:
@@ -56,13 +103,15 @@ def _epochs_asked_for(words: list[str]) -> list[str]:
 
 def _found_out(before: Mapping[str, Any]) -> list[str]:
     """What the run found out when it began, as overrides: where its weights came from, whatever the hub says
-    now, and how many steps fitted its minutes, however fast the machine is now."""
+    now, how many steps fitted its minutes, however fast the machine is now, and whose states its checkpoints
+    hold."""
     weights = mapping(before, "model").get("weights", "auto")
     trainer = mapping(before, "trainer")
     fitted = trainer.get("minutes") is not None and trainer.get("max_steps") is not None
     return [
         *([] if weights == "auto" else [f"model.weights={weights}"]),
         *([f"trainer.max_steps={trainer['max_steps']}"] if fitted else []),
+        *([f"trainer.optimizer={trainer['optimizer']}"] if trainer.get("optimizer") else []),
     ]
 
 
@@ -74,7 +123,9 @@ def demand_same(run: RunDir, now: Json) -> None:
         RunError: naming every key of ``FIXED`` that differs, with both values.
     """
     record = RunRecord(run)
-    before, after = _shaping(record.settings), _shaping(now)
+    processes = number(record.plan, "devices") if run.plan.is_file() else None
+    before = _shaping(record.settings, int(processes or ranks.count()))
+    after = _shaping(now, ranks.count())
     known = before.keys() | after.keys() if record.format == FORMAT else before.keys()
     changed = [
         f"{key}: {before.get(key)!r} -> {after.get(key)!r}"
@@ -89,14 +140,15 @@ def demand_same(run: RunDir, now: Json) -> None:
         )
 
 
-def _shaping(values: Json) -> dict[str, object]:
-    """What every step rests on, as dotted keys; how a step's rows are dealt to batches may change."""
+def _shaping(values: Json, processes: int) -> dict[str, object]:
+    """What every step rests on, as dotted keys; how a step's rows are dealt to batches and processes may
+    change. (fit=auto deals out the rows that are written to however many processes there are.)"""
     trainer: Mapping[str, Any] = mapping(values, "trainer")
     fixed = flatten({name: values[name] for name in FIXED if name in values})
     rows = {f"trainer.{name}": trainer[name] for name in _STEPS if name in trainer}
     if "per_device_batch_size" in trainer:
         batch, times = trainer["per_device_batch_size"], trainer["gradient_accumulation_steps"]
-        rows["rows per step"] = batch * times
+        rows["rows per step"] = batch * times * (1 if trainer.get("fit") == "auto" else processes)
     return {key: value for key, value in (fixed | rows).items() if not _PLACES.fullmatch(key)}
 
 
@@ -129,6 +181,23 @@ def demand_same_steps(run: RunDir, rows_per_step: int) -> None:
             where=str(run.root),
             remedy="use as many GPUs as before, or change trainer.gradient_accumulation_steps so that "
             f"rows x accumulation x GPUs is {before}",
+        )
+
+
+def demand_same_optimizer(run: RunDir, optimizer: str) -> None:
+    """Refuse to go on with an optimizer that cannot read the states of the checkpoints, as where 8-bit ones
+    would be divided between processes.
+
+    Raises:
+        RunError: with both names.
+    """
+    before = RunRecord(run).demand(str, "plan", "trainer", "optimizer")
+    if before != optimizer:
+        raise RunError(
+            f"the run cannot be resumed: its checkpoints hold the states of {before}, and {optimizer} would "
+            "go on",
+            where=str(run.root),
+            remedy="resume it on the kind of machine, and with the engine.sharding, that it began with",
         )
 
 

@@ -12,6 +12,7 @@ import torch
 from transformers import EarlyStoppingCallback, set_seed
 
 from medft import ranks
+from medft.engine import sharding
 from medft.engine.device import peak_memory_bytes
 from medft.engine.trainer import Judged, Trainer
 from medft.files import atomic_folder
@@ -126,6 +127,8 @@ def _stopped_by(stopper: Stopper, step: int, planned: int, late: bool) -> str:
 def save_adapter(model: AdaptedLM, tokenizer: Tokenizer, folder: Path, base: Path, base_name: str) -> None:
     """Write the LoRA weights with tokenizer and chat template, as plain peft and Unsloth load them.
 
+    Of processes that train together all have to call it, and the first one writes.
+
     Args:
         model: the trained PEFT model.
         tokenizer: the one it was trained with.
@@ -133,7 +136,10 @@ def save_adapter(model: AdaptedLM, tokenizer: Tokenizer, folder: Path, base: Pat
         base: the folder that the tokenizer was loaded from.
         base_name: what loaders will find the base by: a hub id, or a folder where it is local.
     """
+    tensors = sharding.whole(model)
+    if not ranks.first():
+        return
     model.peft_config["default"].base_model_name_or_path = base_name
     with atomic_folder(folder) as aside:
-        model.save_pretrained(str(aside))
+        model.save_pretrained(str(aside), state_dict=tensors)
         tokenizer_files.save(tokenizer, base, aside)

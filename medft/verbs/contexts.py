@@ -25,7 +25,7 @@ def contexts(config: EvaluateConfig, runs: Sequence[RunModel]) -> list[Context]:
     """
     remarks: list[list[str]] = [[] for _ in runs]
     splits = [_records(config, run, said) for run, said in zip(runs, remarks, strict=True)]
-    tests = _tests(runs, [own for own, _ in splits], remarks)
+    tests = _tests(runs, [own for own, _ in splits])
     trained_on = union([trained for _, trained in splits]) if len(runs) > 1 else []
     asks_own = any(suite.dataset is None and suite.kind != "harness" for suite in config.suite.values())
     if len(runs) > 1 and asks_own and not all(tests):
@@ -49,26 +49,28 @@ def contexts(config: EvaluateConfig, runs: Sequence[RunModel]) -> list[Context]:
             run=run.record.run.name,
             weights=config.weights,
             remarks=said,
+            remarks_on_own=_of_own(own, whole, len({id(rows) for rows in tests}) > 1) if asks_own else (),
         )
-        for run, own, (_, trained), said in zip(runs, tests, splits, remarks, strict=True)
+        for run, own, (whole, trained), said in zip(runs, tests, splits, remarks, strict=True)
     ]
 
 
-def _tests(
-    runs: Sequence[RunModel], own: Sequence[Sequence[Record]], remarks: Sequence[list[str]]
-) -> list[list[Record]]:
+def _tests(runs: Sequence[RunModel], own: Sequence[Sequence[Record]]) -> list[list[Record]]:
     """The test rows that each run is asked."""
-    found = asked_of_each(own, [run.record.identity.dataset for run in runs])
-    several = len({id(rows) for rows in found}) > 1
-    for asked, whole, said in zip(found, own, remarks, strict=True):
-        if several:
-            said.append("Held-out rows of other data sets are other rows; runs on one data set share theirs.")
-        if len(asked) < len(whole):
-            said.append(
-                f"{len(asked):,} of {len(whole):,} test rows are in the test split of every run, so those "
-                "alone are asked; a suite with a data set of its own asks all of its items."
-            )
-    return found
+    return asked_of_each(own, [run.record.identity.dataset for run in runs])
+
+
+def _of_own(asked: Sequence[Record], whole: Sequence[Record], several: bool) -> list[str]:
+    """What a reader must know of the test rows that a run is asked, out of all of its own."""
+    said = []
+    if several:
+        said.append("Held-out rows of other data sets are other rows; runs on one data set share theirs.")
+    if len(asked) < len(whole):
+        said.append(
+            f"{len(asked):,} of {len(whole):,} test rows are in the test split of every run, so those alone "
+            "are asked; a suite with a data set of its own asks all of its items."
+        )
+    return said
 
 
 def _records(

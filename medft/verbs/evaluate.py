@@ -96,7 +96,7 @@ def _evaluate(config: EvaluateConfig, tuned: RunModel, context: Context, screen:
     screen.title("medft evaluate", str(tuned.record.run.root))
     if context.folder.is_dir():
         clear_left(context.folder)
-    for line in context.remarks:
+    for line in (*context.remarks, *context.remarks_on_own):
         screen.line("note", line)
     with screen.chatter_to(context.folder / "evaluate.log"), _bar(screen) as progress:
         suites = [open_suite(name, suite, context) for name, suite in config.suite.items()]

@@ -1,14 +1,15 @@
-"""medft export: what was trained, for llama.cpp and Ollama, in a folder of its own."""
+"""medft export: what was trained, for llama.cpp, Ollama and vLLM, in a folder of its own."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from medft.errors import MedftError, MergeError
+from medft.errors import ConfigError, MedftError, MergeError, RunError
 from medft.files import aside
 from medft.format import size
 from medft.merge.check import check_tensors
@@ -23,6 +24,7 @@ from medft.publish.export import export_gguf, export_ollama, find_tools
 from medft.publish.facts import read_facts
 from medft.publish.preflight import check_merged
 from medft.publish.prompts import Prompt, system_of
+from medft.publish.vllm import MODULES, SERVE, TEMPLATE, Served, export_vllm
 from medft.runs import RunDir, find_run
 from medft.runs.record import RunRecord
 from medft.runs.values import mapping
@@ -32,6 +34,7 @@ from medft.verbs.train_config import TrainConfig
 EXAMPLES = (
     "medft export quant=q4_k_m llama_cpp=~/llama.cpp",
     "medft export run=mistral-medquad format=ollama",
+    "medft export run=[mistral-medquad,mistral-wikidoc] format=vllm",
 )
 IDLE = tuple(
     Idle(key, lambda config: config.format == "gguf", "format=gguf") for key in ("quant", "llama_cpp")
@@ -42,10 +45,11 @@ IDLE = tuple(
 class ExportConfig:
     """What is written for which client."""
 
-    run: str = "latest"
-    """The run: a folder, `latest`, or part of a run's name."""
-    format: Literal["gguf", "ollama"] = "gguf"
-    """gguf: one file by llama.cpp's tools; ollama: a Modelfile that points to merged/."""
+    run: str | tuple[str, ...] = "latest"
+    """The run: a folder, `latest`, or part of a run's name; for vllm several of one base, if you like."""
+    format: Literal["gguf", "ollama", "vllm"] = "gguf"
+    """gguf: one file by llama.cpp's tools; ollama: a Modelfile that points to merged/; vllm: the command that
+    serves the base once, with the adapters of the runs."""
     quant: str = "q4_k_m"
     """f32, f16, bf16, q8_0, or a quantisation of llama.cpp such as q4_k_m (gguf only)."""
     llama_cpp: Path | None = None
@@ -60,7 +64,17 @@ def run(config: ExportConfig) -> None:
     Raises:
         MedftError: there are no merged weights that passed their check, or a tool is missing or failed.
     """
-    screen, found = Screen(), find_run(config.run, config.artifacts)
+    screen = Screen()
+    names = (config.run,) if isinstance(config.run, str) else config.run
+    if config.format == "vllm":
+        _vllm([find_run(name, config.artifacts) for name in names], screen)
+        return
+    if len(names) != 1:
+        raise ConfigError(
+            f"format={config.format} takes one run, not {len(names)}",
+            remedy="one command for each; format=vllm serves several",
+        )
+    found = find_run(names[0], config.artifacts)
     facts = read_facts(found)
     check_merged(found, facts)
     system = system_of(facts.prompts)
@@ -79,6 +93,45 @@ def run(config: ExportConfig) -> None:
         )
     screen.line("wrote", f"{written} ({size(written.stat().st_size)}) and {folder / 'Modelfile'}")
     screen.line("next", f"llama-cli -m {written}")
+
+
+def _vllm(runs: list[RunDir], screen: Screen) -> None:
+    """What vLLM needs to serve the adapters of runs, into the first one's folder."""
+    bases = {_serving_base(run) for run in runs}
+    if len(bases) != 1:
+        listed = ", ".join(sorted(str(base) for base in bases))
+        raise ConfigError("one server has one base", where=listed, remedy="a server for each base")
+    facts = [read_facts(run) for run in runs]
+    served = [
+        Served(run.name.replace("/", "-"), run.adapter, known.prompts)
+        for run, known in zip(runs, facts, strict=True)
+    ]
+    folder = runs[0].root / "export" / "vllm"
+    command = export_vllm(bases.pop(), facts[0].base_16bit, served, folder)
+    for one in served:
+        screen.line("adapter", one.name, f"rank {one.rank}, {one.folder}")
+        for prompt in one.prompts:
+            if prompt.system:
+                screen.line("note", f"send the system text of task {prompt.task} yourself: {prompt.system!r}")
+        _show_wordings(one.prompts, screen)
+    wordings = sum(len(one.prompts) for one in served)
+    screen.line(
+        "checked", f"token ids of {wordings} prompts by the base's tokenizer, the same as in training"
+    )
+    screen.line("wrote", f"{folder / SERVE}, {MODULES}, {TEMPLATE}")
+    screen.line("runs", shlex.join(command))
+    screen.line("next", f"{folder / SERVE}   where vLLM is installed")
+
+
+def _serving_base(run: RunDir) -> Path:
+    """The 16-bit base of a run that has an adapter."""
+    if not (run.adapter / "adapter_config.json").is_file():
+        raise RunError(
+            "this run has no adapter", where=str(run.root), remedy=f"medft train resume={run.quoted}"
+        )
+    record = RunRecord(run)
+    settings = record.built(TrainConfig)
+    return merging_base(settings.model, record.scale, settings.artifacts).folder
 
 
 @contextmanager
@@ -127,6 +180,10 @@ def _show_prompts(prompts: tuple[Prompt, ...], system: str, screen: Screen) -> N
         screen.line(
             "note", "training used several system texts, so the Modelfile has none: send them yourself"
         )
+    _show_wordings(prompts, screen)
+
+
+def _show_wordings(prompts: tuple[Prompt, ...], screen: Screen) -> None:
     for prompt in prompts:
         if prompt.user != "{question}":
             screen.line("note", f"word questions of task {prompt.task} as in training: {prompt.user!r}")

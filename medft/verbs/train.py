@@ -8,12 +8,13 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass, replace
 
-from medft import ranks
+from medft import ranks, slurm
 from medft.aliases import Json
 from medft.config import plain
 from medft.data.prepare import Prepared, prepare
 from medft.data.record import SPLITS
 from medft.engine import engine as engine_named
+from medft.engine import sharding
 from medft.engine.base import Engine, LoadSpec
 from medft.engine.device import peak_memory_bytes, release, use_threads
 from medft.errors import MedftError, MergeError
@@ -30,15 +31,16 @@ from medft.plan.result import Plan
 from medft.runs import RunDir
 from medft.runs.values import text
 from medft.screen import Screen
+from medft.signals import undisturbed
 from medft.training.inputs import Loaded, Training, Watchers
 from medft.training.lifecycle import describe, keeping_state, open_folder
 from medft.training.result import Outcome
-from medft.training.resume import demand_same_data, demand_same_steps, expand
+from medft.training.resume import demand_same_data, demand_same_optimizer, demand_same_steps, expand
 from medft.training.summary import Fingerprints, ledger_json, summarise
 from medft.training.wandb_log import Labels, WandbRun
 from medft.verbs import train_upload
 from medft.verbs.gain import gain
-from medft.verbs.lines import announce, say_base, say_end, say_plan, say_stopped
+from medft.verbs.lines import announce, say_base, say_end, say_plan, say_shares, say_stopped
 from medft.verbs.stages import Stages
 from medft.verbs.steps import Tokens, decided, encode, merge, plan_of
 from medft.verbs.train_config import IDLE, MAIN, TrainConfig
@@ -56,7 +58,7 @@ EXAMPLES = (
 
 
 def run(config: TrainConfig) -> int:
-    """Train, test, save, merge, draw and sum up.
+    """Train, test, save, merge, draw and sum up; a SLURM job that has to leave is put back into the queue.
 
     Returns:
         The exit code: 130 when it was stopped by a signal and can be resumed.
@@ -64,7 +66,29 @@ def run(config: TrainConfig) -> int:
     Raises:
         MedftError: whatever prevents a result; what has been trained stays in the run folder.
     """
+    slurm.join(len(probe().gpus))
     screen = Screen(quiet=not ranks.first())
+    try:
+        code = _train(config, screen)
+    except KeyboardInterrupt:
+        _ask_again(config, screen)
+        raise
+    if code == 130:
+        _ask_again(config, screen)
+        ranks.leave()  # together: srun would end those who are left
+    return code
+
+
+def _ask_again(config: TrainConfig, screen: Screen) -> None:
+    """Put the SLURM job of a stopped run back into the queue; a sweep does that for its jobs."""
+    if ranks.first() and config.sweep.folder is None:
+        with undisturbed():  # SLURM ends a job that it puts back, at once
+            if said := slurm.ask_again():
+                screen.line("slurm", said)
+
+
+def _train(config: TrainConfig, screen: Screen) -> int:
+    """The story until its folder is open."""
     stages = Stages(screen)
     resolved = resolve(config.model, config.engine, config.scale, probe())
     config = decided(config, resolved)
@@ -74,6 +98,7 @@ def run(config: TrainConfig) -> int:
         prepared = prepare(config.dataset, seed=config.seed, processed=config.processed, progress=advance)
     config = replace(config, dataset=prepared.config)  # so that the run's record names commits, not branches
     folder = ranks.share(lambda: open_folder(plain(config), snapshot(probe(), resolved, config.seed)))
+    ranks.demand_shared(folder.root)
     announce(screen, config, resolved, prepared, str(folder.root))
     job = _Job(config, resolved, prepared, folder, screen, stages)
     with screen.chatter_to(ranks.own(folder.log)), keeping_state(folder, ranks.first()):
@@ -109,18 +134,21 @@ def _run(job: _Job) -> int:
         _write_down(job, plan, ledger)
     with job.stages.part("model", "loading the model"):
         loaded = _load(engine, job, plan, base, tokens)
+        shares = sharding.shares(loaded.model)
+    say_shares(job.screen, shares)
     with job.stages.part("W&B", "starting W&B"):
         wandb = _start_wandb(job.config, plan.resolved, job.folder, job.screen)
     training = Training(plan.trainer, job.config.seed, job.folder, rehearse=job.config.preflight)
     with job.stages.part("training"):
         outcome = train(loaded, tokens.splits, training, _watchers(job.screen, wandb))
-    ranks.leave()
     if outcome.interrupted or outcome.diverged:
         wandb.stop()
         return say_stopped(job.screen, job.folder, outcome)
+    # By all processes, which gather what is divided between them.
+    save_adapter(loaded.model, loaded.tokenizer, job.folder.adapter, base.folder, base.name)
+    ranks.leave()
     if not ranks.first():
         return 0
-    save_adapter(loaded.model, loaded.tokenizer, job.folder.adapter, base.folder, base.name)
     job.screen.line("saved", f"adapter/ {size(folder_size(job.folder.adapter))}")
     del loaded
     release()
@@ -130,6 +158,7 @@ def _run(job: _Job) -> int:
     with job.stages.part("drawing"):
         draw_run(job.folder, outcome.best_step)
     names = {**_names(job, plan, outcome, wandb), "base_file": gguf.record(base.folder)}
+    names |= {"sharding": plan.resolved.sharding, "shares": plain(shares)} if shares else {}
     names |= {"merge_failed": failed.what} if failed else {}
     names |= {"stage_seconds": {part: round(seconds, 2) for part, seconds in job.stages.seconds.items()}}
     summary = summarise(names, job.folder, outcome, prints, merged)
@@ -188,6 +217,7 @@ def _plan(job: _Job, base: Base, tokens: Tokens) -> Plan:
     plan = ranks.share(lambda: plan_of(job.config, job.resolved, lengths, base.folder))
     if job.config.resume and job.folder.plan.is_file():
         demand_same_steps(job.folder, plan.schedule.rows_per_step)
+        demand_same_optimizer(job.folder, plan.trainer.optimizer)
     say_plan(job.screen, plan, tokens.splits)
     plan.demand_room(job.config.preflight)
     return plan
@@ -197,7 +227,9 @@ def _write_down(job: _Job, plan: Plan, ledger: Json) -> None:
     """Ledger, plan, settings and environment, into the run folder."""
     write_json(job.folder.ledger, ledger)
     write_json(job.folder.plan, plan.to_json())
-    trainer = replace(job.config.trainer, max_steps=plan.trainer.max_steps)  # as many as fit trainer.minutes
+    # As many steps as fit trainer.minutes, and the optimizer that this machine can run.
+    planned = plan.trainer
+    trainer = replace(job.config.trainer, max_steps=planned.max_steps, optimizer=planned.optimizer)
     config = replace(job.config, trainer=trainer)
     describe(job.folder, plain(config), snapshot(probe(), plan.resolved, job.config.seed))
 
@@ -207,7 +239,7 @@ def _load(engine: Engine, job: _Job, plan: Plan, base: Base, tokens: Tokens) -> 
     config = job.config
     spec = LoadSpec(
         base.folder, plan.resolved.dtype, plan.resolved.load_in_4bit, config.trainer.max_length,
-        plan.resolved.gradient_checkpointing,
+        plan.resolved.gradient_checkpointing, plan.resolved.sharding == "fsdp",
     )  # fmt: skip
     model = engine.load_for_training(spec, config.lora, tokens.tokenizer, config.seed)
     return Loaded(model, tokens.tokenizer, engine, spec)
@@ -235,8 +267,15 @@ def _names(job: _Job, plan: Plan, outcome: Outcome, wandb: WandbRun) -> Json:
         "seed": config.seed,
         "sweep": str(config.sweep.folder) if config.sweep.folder else None,
         "wandb": wandb.id,
-        "test_gain": gain(outcome.tested.answers) if outcome.tested else None,
+        "test_gain": _gain(job, outcome),
     }
+
+
+def _gain(job: _Job, outcome: Outcome) -> Json | None:
+    """Of the tuned model on the test rows."""
+    if outcome.tested is None:
+        return None
+    return gain(outcome.tested.answers, list(job.prepared.records("test")), job.config.seed)
 
 
 def _start_wandb(config: TrainConfig, resolved: Resolved, folder: RunDir, screen: Screen) -> WandbRun:

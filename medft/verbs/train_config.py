@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medft.checked import Positive, Seed
+from medft.checked import Count, Positive, Seed
 from medft.config import plain
 from medft.data.config import DatasetConfig
 from medft.engine.base import EngineConfig, LoraConfig
@@ -18,10 +18,14 @@ from medft.prompt.config import TemplateConfig
 from medft.prompt.template import check_fields
 from medft.publish.card import Content, is_hub_id
 from medft.publish.preflight import Allowed
+from medft.sweep.cluster import LauncherConfig
 from medft.training.config import LoggerConfig, TrainerConfig
 
 IDLE = (
     Idle("sweep.resume", lambda config: False, "-m"),
+    Idle("sweep.gpus_per_job", lambda config: config.sweep.folder, "-m"),
+    Idle("launcher", lambda config: config.sweep.folder, "-m"),
+    Idle("launcher.", lambda config: config.sweep.folder, "-m"),
     Idle("max_shard_gb", lambda config: config.merge, "merge=true"),
     Idle("merging.", lambda config: config.merge, "merge=true"),
     Idle("upload.", lambda config: config.upload.repo, "upload.repo=owner/name", but=("upload.repo",)),
@@ -47,6 +51,8 @@ class SweepConfig:
     """The folder of the sweep that a run is a job of."""
     resume: Path | None = None
     """With -m: a sweep's folder, to run only what is missing there."""
+    gpus_per_job: Count = 1
+    """With -m: GPUs of every job, which torchrun shares it among."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,8 @@ class TrainConfig:
     seed: Seed = 3407
     """Seeds the split, adapter initialization, batch order and NEFTune noise."""
     resume: str | None = None
-    """Run to resume, by path or name, or `latest`: the newest one that has not finished."""
+    """Run to resume, by path or name, or `latest`: the newest one that has not finished; `auto`: the one in
+    run_dir, which is begun where it is not there."""
     artifacts: Path = Path("artifacts")
     """Where runs, sweeps and comparisons are written."""
     processed: Path = Path("data/processed")
@@ -112,6 +119,8 @@ class TrainConfig:
     """Where the weights go in the end."""
     sweep: SweepConfig = field(default_factory=SweepConfig)
     """Which sweep this run belongs to."""
+    launcher: LauncherConfig | None = None
+    """With -m: the cluster that runs the jobs; null: this machine."""
     overrides: tuple[str, ...] = ()
     """The command line that the settings came from."""
 

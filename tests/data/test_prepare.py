@@ -224,6 +224,13 @@ def test_identifiers_are_counted_redacted_or_refused(tmp_path):
     assert skipped.ledger.dropped() == {"identifiers": 1}
 
 
+def test_rows_in_which_no_identifier_was_looked_for_are_counted(tmp_path):
+    path = jsonl(tmp_path / "x.jsonl", [{"question": "born 1999-12-31?", "answer": "a"}, *qa(20)])
+    assert prepared(dataset(path=path, phi="off"), tmp_path).ledger.sources[0].identifiers == {
+        "row_not_searched": 21
+    }
+
+
 @pytest.mark.parametrize("phi", ["redact", "fail"])
 def test_no_file_of_a_redacted_data_set_holds_an_identifier(tmp_path, phi):
     number = "555-123-4567"
@@ -327,7 +334,7 @@ ITEM = (COPIES["verbatim"]["question"], (COPIES["the answer alone"]["answer"],),
 @pytest.fixture
 def exam(monkeypatch) -> None:
     made = Benchmarks((Covered("Ward exam", 1, "here"),), Fingerprints(fingerprint([ITEM])))
-    monkeypatch.setattr("medft.data.ingest.shipped", lambda: made)
+    monkeypatch.setattr("medft.data.source.shipped", lambda: made)
     monkeypatch.setattr("medft.data.build_ledger.shipped", lambda: made)
 
 

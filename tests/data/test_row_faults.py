@@ -22,7 +22,23 @@ def answers(done):
     return {record.question: record.answer for records in everything(done).values() for record in records}
 
 
-@pytest.mark.parametrize("answer", ["nan", "N/A", "None", "k.A.", "-", "[deleted]", "#REF!", "...", "null"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "nan",
+        "N/A",
+        "None",
+        "k.A.",
+        "-",
+        "[deleted]",
+        "#REF!",
+        "...",
+        "null",
+        "unbekannt",
+        "해당 없음",
+        "no aplica",
+    ],
+)
 def test_placeholders_are_no_answers(tmp_path, answer):
     row = {"question": "What is asked here?", "answer": answer}
     done = made(tmp_path, row)
@@ -50,6 +66,7 @@ def test_none_is_a_class_among_few_and_an_answer_about_a_note(tmp_path):
     "answer",
     [
         "As an AI language model, I cannot diagnose you.",
+        "As an AI developed by nobody, I cannot give advice.",
         "I'm sorry, but I can't provide medical advice.",
         "Als KI-Sprachmodell kann ich das nicht beurteilen.",
     ],

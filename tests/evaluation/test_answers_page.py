@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from medft.evaluation import answers_page, report
 from medft.evaluation.measures import Measure, summarize
 from medft.files import write_json, write_text
+from medft.report import svg
 from medft.runs import RunDir
 from tests.support.browser import chromium
 
@@ -130,6 +132,24 @@ def test_the_report_draws_its_figures(browser: Any, run: RunDir) -> None:
     assert page.outside == []
     page.close()
     assert "drawn on the HTML page" in (run.evaluation / "report.md").read_text()
+
+
+def test_on_a_telephone_nothing_stands_beside_the_page(browser: Any, run: RunDir) -> None:
+    for name in ("answers.html", "report.html"):
+        page = browser.new_page(viewport={"width": 400, "height": 900})
+        page.goto((run.evaluation / name).as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400, name
+        if name == "report.html":  # its figures scroll, so that their words stay legible
+            assert page.locator("svg.figure").first.bounding_box()["width"] > 900
+        page.close()
+
+
+def test_lines_of_one_scale_are_drawn_to_it() -> None:
+    bars = [svg.Bar("dose", 0.0, -0.6, 0.6, "", "share"), svg.Bar("all", 0.0, -0.2, 0.2, "", "share"),
+            svg.Bar("loss", -2.0, -3.0, 0.0, "", "loss")]  # fmt: skip
+    drawn = re.findall(r'<line x1="([\d.]+)"[^>]* x2="([\d.]+)"[^>]*class="interval"', svg.forest(bars))
+    wide, narrow, loss = (float(end) - float(start) for start, end in drawn)
+    assert (narrow / wide, loss / wide) == (pytest.approx(1 / 3, abs=0.01), pytest.approx(0.5, abs=0.01))
 
 
 def test_line_separators_in_an_answer_end_no_line(tmp_path: Path) -> None:

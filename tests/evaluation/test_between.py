@@ -48,6 +48,7 @@ def _evaluated(run: RunDir, loss: np.ndarray, right: float, items: list[Asked], 
         summarize(nats, 0), perplexity(nats, 0), summarize(bits, 0),
         summarize(Measure("accuracy", "share", hits, items=items), 0),
         statistic("macro F1", f1, [range(n)], 0, items=items),
+        summarize(Measure("verbatim words", "mean", dict.fromkeys(values, [0.0] * n), items=items), 0),
     ]  # fmt: skip
     write_json(
         run.evaluation / "wards.json",
@@ -96,7 +97,9 @@ def test_figures_have_intervals_or_the_spread_of_seeds(runs: list[RunDir]) -> No
 def test_models_are_compared_on_the_items_that_both_were_asked(runs: list[RunDir]) -> None:
     found, notes = between.differences([_contenders(runs)], 0)
     by_name = {finding.key[2]: finding for finding in found}
-    assert set(by_name) == {"bits per byte", "accuracy", "macro F1"}, "loss per token is not"
+    assert set(by_name) == {"bits per byte", "accuracy", "macro F1", "verbatim words"}, (
+        "loss per token is not"
+    )
     bits = by_name["bits per byte"]
     rows = list(csv.DictReader((runs[2].evaluation / "wards.items.csv").open()))
     gemma = {row["item"]: float(row["tuned"]) for row in rows if row["metric"] == "bits per byte"}
@@ -106,6 +109,8 @@ def test_models_are_compared_on_the_items_that_both_were_asked(runs: list[RunDir
     assert bits.value == pytest.approx(np.average(apart, weights=[40 + i for i in kept]))
     assert bits.verdict == "worse"
     assert by_name["accuracy"].units == 50
+    words = by_name["verbatim words"]  # a number of words, and no share, though all of them are 0
+    assert (words.value, words.low, words.high) == (0, None, None)
     assert "Loss per token is not compared between tokenizers; bits per byte are." in notes
     assert any("not asked the same items; the 50 that both were asked count" in note for note in notes)
     assert any("5 items are left out" in note for note in notes)

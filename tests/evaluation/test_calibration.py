@@ -46,6 +46,12 @@ def test_selective_accuracy_keeps_the_surest_half() -> None:
     beliefs = [calibration.Belief(c / 10, c > 5, 0.0) for c in range(10)]
     assert calibration.selective_accuracy(beliefs)(np.arange(10)) == 0.8  # of 9, 8, 7, 6 and 5
     assert calibration.selective_accuracy(beliefs)(np.array([3])) == 0.0
+    assert calibration.selective_accuracy(beliefs)(np.arange(4, 9)) == pytest.approx(
+        2.5 / 2.5
+    )  # 8, 7, half of 6
+    assert calibration.selective_accuracy(beliefs)(np.arange(2, 7)) == pytest.approx(
+        1 / 2.5
+    )  # 6, not 5 and half of 4
 
 
 def test_a_calibrated_model_has_a_small_error_and_an_overconfident_one_a_large() -> None:
@@ -56,4 +62,11 @@ def test_a_calibrated_model_has_a_small_error_and_an_overconfident_one_a_large()
     boastful = [calibration.Belief(min(1.0, c.confidence + 0.3), c.hit, 0.0) for c in honest]
     rows = np.arange(4000)
     assert calibration.calibration_error(honest)(rows) < 0.03
+    by_chance = calibration.error_by_chance(honest, 0)
+    assert by_chance == pytest.approx(calibration.calibration_error(honest)(rows), abs=0.006)
+    few = calibration.error_by_chance(honest[:40], 0)
+    assert few > 6 * by_chance  # chance goes with the root of the number
+    some, cells = p[:40], np.ceil(p[:40] * 10).astype(int)
+    draws = [np.abs(np.bincount(cells, (rng.uniform(size=40) < some) - some)).sum() for _ in range(2_000)]
+    assert few == pytest.approx(np.mean(draws) / 40, rel=0.03)
     assert calibration.calibration_error(boastful)(rows) > 0.2

@@ -27,6 +27,9 @@ NLI = ["entailment", "neutral", "contradiction"]
         ("The trial was small. Therefore, the answer is maybe.", "maybe"), ("It is no.", "no"),
         ("yes; no", UNPARSABLE), ("no-one knows", UNPARSABLE), ("yes and no", UNPARSABLE),
         ("The answer is yes. So the answer is no.", UNPARSABLE), ("The answer is not yes", UNPARSABLE),
+        ("No, no.", "no"), ("yes yes", "yes"), ("No, no, yes", UNPARSABLE), ("yes, no", UNPARSABLE),
+        ("Conclusion: yes", "yes"), ("In conclusion, no evidence was found", UNPARSABLE),
+        ("In conclusion, no.", "no"), ("<think>Is it yes?</think>no", "no"),
         ("not yes", UNPARSABLE), ("It is yesterday's news", UNPARSABLE), ("yesno", UNPARSABLE),
     ],
 )  # fmt: skip
@@ -55,6 +58,13 @@ def test_inference_labels(text: str, label: str) -> None:
         ("The best answer is option C.", "C"), ("Option B is correct", "B"), ("Metformin, since ...", "B"),
         ("Insulin", "A"), ("Insulin glargine.", "C"), ("Long story. The answer is A.", "A"),
         ("A patient with diabetes", UNPARSABLE), ("A or B", UNPARSABLE), ("A, B", UNPARSABLE),
+        ("A. Insulin\nB. Metformin\nC. Insulin glargine", UNPARSABLE),
+        ("(A) Insulin\n(B) Metformin", UNPARSABLE), ("I would choose B because", "B"),
+        ("A. Insulin\nB. Metformin\n\nThe answer is B.", "B"), ("B. Metformin\n\nA. is wrong, since", "B"),
+        ("A. Insulin glargine\n\nThe correct answer is D. Ins", UNPARSABLE), ("A. Metformin", UNPARSABLE),
+        ("B. Metformin lowers glucose", "B"), ("A. Insulin", "A"), ("C) Insulin glargine is given", "C"),
+        ("Letter: B", "B"), ("The letter of the right option is C.", "C"), ("The correct letter is B", "B"),
+        ("<think>\nA or B?\n</think>\n\nB", "B"),
         ("B and C", UNPARSABLE), ("E", UNPARSABLE), ("None", UNPARSABLE), ("", UNPARSABLE),
     ],
 )  # fmt: skip
@@ -73,6 +83,10 @@ def test_refusals_are_told_from_answers() -> None:
     assert sum(map(is_refusal, answers)) / len(answers) < 0.01
 
 
+def test_a_missed_medication_is_no_refusal() -> None:
+    assert not is_refusal("When I forget a dose of a medication, it is not uncommon, and not a punishment.")
+
+
 @pytest.mark.parametrize(
     "text",
     ["I'm sorry, but I can't help with that.", "I cannot assist with this request.", "Sorry, no.",
@@ -84,3 +98,9 @@ def test_stock_refusals(text: str) -> None:
 
 def test_silence_is_no_refusal() -> None:
     assert not is_refusal("")
+
+
+def test_options_of_the_same_words_contradict_no_letter() -> None:
+    assert parse_choice("B. None", ["None", "None", "Aspirin"]) == "B"
+    assert parse_choice("None", ["None", "None", "Aspirin"]) == "A"
+    assert parse_choice("B. Aspirin", ["None", "None", "Aspirin"]) == UNPARSABLE

@@ -108,6 +108,14 @@ def test_votes_become_metrics_with_agreement_and_a_section_of_the_report(
     disagreed = (run.evaluation / "rating" / "heldout.disagreements.csv").read_text().splitlines()
     assert disagreed[0] == "number,item,rater,preferred,base safe,tuned safe"
     assert len(disagreed) == 1 + 18 * 3
+    assert preferred["differences"]["tuned - base"]["units"] == N
+    rows = "".join(f",ROUGE-L,higher,q{i},note {i // 2},1,0,0\n" for i in range(N))
+    write_text(
+        run.evaluation / "heldout.items.csv", f"part,metric,better,item,cluster,weight,base,tuned\n{rows}"
+    )
+    votes = rating.read_votes(run.evaluation, "heldout", files)
+    clustered = rating.write_summary(run.evaluation, "heldout", votes, 0)["figures"][0]
+    assert clustered["differences"]["tuned - base"]["units"] == N // 2
     assert "## heldout.rating" in (run.evaluation / "report.md").read_text()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from medft.evaluation import report
-from medft.evaluation.measures import Measure, perplexity, summarize
+from medft.evaluation.measures import Measure, perplexity, statistic, summarize
 from medft.files import write_json
 from medft.runs import RunDir
 
@@ -46,10 +46,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
 
 def test_the_first_table_says_what_became_of_each_metric_and_by_how_much(written: RunDir) -> None:
     text = (written.evaluation / "report.md").read_text()
-    row = next(line for line in text.splitlines() if line.startswith("| pubmedqa"))
-    _, better, worse, unchanged, few, _ = row.split(" |")
+    rows = [line for line in text.splitlines() if line.startswith("| pubmedqa")]
+    said = dict(row.removeprefix("| pubmedqa | ").split(" | ", 1) for row in rows)
+    better, worse, unchanged, few = said.values()
+    assert list(said) == ["better", "worse", "no significant change", "too few items"]
     assert "accuracy, generated +0.725 \\[+0.572, +0.839" in better
-    assert "loss +1.5" in worse and "perplexity" not in row
+    assert "loss +1.5" in worse and "perplexity" not in "".join(rows)
     assert "repetition +0.000 \\[not estimable" in unchanged
     assert "macro F1 +0.050" in few
     assert text.index("They do not make it fit") < text.index("| suite |") < text.index("## pub")
@@ -57,14 +59,33 @@ def test_the_first_table_says_what_became_of_each_metric_and_by_how_much(written
 
 def test_a_system_is_held_against_the_majority_baseline() -> None:
     said = report.remarks(_suite())
-    assert said[0] == "majority baseline: 0.552. Significantly above it: tuned (accuracy, generated)."
+    assert said[0] == "majority baseline: 0.552. Interval wholly above it: tuned (accuracy, generated)."
     assert "retrieval: recall@1 0.500, questions 4." in said
-    assert "Not asked: 3 no label." in said
+    assert "Not asked: 3 (no label)." in said
+
+
+def test_only_accuracies_over_enough_and_all_items_are_held_against_a_baseline() -> None:
+    suite, right = _suite(), [True] * 10
+    surest = statistic(
+        "accuracy of the surest 50%", {s: lambda rows: 1 - len(rows) / 1e6 for s in ("base", "tuned")},
+        [range(40)], 0,
+    )  # fmt: skip
+    few = summarize(Measure("acc", "share", {"base": right, "tuned": right}, group="task"), 0)
+    suite["figures"] = [surest.to_json(), few.to_json()]
+    suite["extras"] = {"majority baseline": 0.55, "task: majority baseline": 0.55}
+    assert report.remarks(suite)[:2] == [
+        "majority baseline: 0.550. Interval wholly above it: none.",
+        "task: majority baseline: 0.550. Interval wholly above it: none.",
+    ]
 
 
 def test_a_reader_is_told_how_many_items_would_have_shown_the_difference() -> None:
     [power] = [line for line in report.remarks(_suite()) if "power" in line]
     assert "part | a: macro F1 " in power and "loss" not in power
+    assert all(
+        int(each.split()[-1].strip(".").replace(",", "")) >= 20
+        for each in power.split(": ", 1)[1].split(", ")
+    )
 
 
 def test_metrics_with_intervals_and_differences_in_words() -> None:
@@ -77,7 +98,7 @@ def test_metrics_with_intervals_and_differences_in_words() -> None:
     assert table.rows[1][5].startswith("worse, p < 0.001")
     assert table.rows[2][1:3] == ("perplexity (lower is better)", "1,339 [1,278, 1,404]")
     assert table.rows[2][4:] == ("", "")  # the same question as the loss
-    assert table.rows[3][5] == "too few items"
+    assert table.rows[3][5] == "too few items: 2 independent"
 
 
 def test_the_page_has_the_confusion_of_every_system(written: RunDir) -> None:

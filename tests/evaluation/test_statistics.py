@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 from scipy.optimize import brentq, minimize_scalar
+from statsmodels.stats.contingency_tables import mcnemar
 
 from medft.evaluation import intervals, metrics, paired, statistics
+from medft.evaluation.measures import Measure, bounded, summarize
 from medft.evaluation.units import gather
 
 RNG = np.random.default_rng(11)
@@ -93,6 +96,16 @@ def test_values_without_spread_have_no_interval() -> None:
     assert statistics.compare_means([0.0] * 30, [0.1] * 30).low is None
 
 
+def test_intervals_end_where_values_do() -> None:
+    found = summarize(Measure("F1", "mean", {"base": [0.0, 0.9] * 4, "tuned": [0.9, 1.0] * 4}), 0)
+    base, tuned = (replace(each, low=-0.1, high=1.2) for each in found.systems.values())
+    wide = replace(found.differences["tuned - base"], low=-1.3, high=None)
+    cut = bounded(replace(found, systems={"base": base, "tuned": tuned}, differences={"d": wide}))
+    assert {(each.low, each.high) for each in cut.systems.values()} == {(0.0, 1.0)}
+    assert (cut.differences["d"].low, cut.differences["d"].high) == (-1.0, None)
+    assert bounded(found) == found
+
+
 def test_the_sign_flip_test_equals_scipys() -> None:
     first, weights = RNG.gamma(2, 1, 14), RNG.integers(1, 9, 14).astype(float)
     second = first + RNG.normal(0.35, 0.5, 14)
@@ -105,6 +118,17 @@ def test_the_sign_flip_test_equals_scipys() -> None:
     assert 0.005 < exact.pvalue < 0.2
     assert p == pytest.approx(max(exact.pvalue, _ratio_p(units.numerator, weights)), rel=0.05)
     assert low < units.ratio < high
+
+
+def test_sums_that_are_equal_but_for_rounding_are_equal() -> None:
+    """Of thirds and tenths: many subsets sum to 0, and floating point must not take them for more."""
+    differences = [0.1, -0.3, 0.2, 0.1, 0.1, -0.1, 0.3, -0.2, 0.1, 0.2, -0.1, 0.1, 1 / 3, -1 / 3]
+    exact = stats.permutation_test(
+        (np.array(differences),), lambda d, axis: d.sum(axis=axis),
+        permutation_type="samples", n_resamples=20_000, vectorized=True,
+    )  # fmt: skip
+    p = paired.sign_flip(gather(differences, None, None), 0, 99_999)[2]
+    assert p == pytest.approx(exact.pvalue, rel=0.03)
 
 
 def _ratio_p(numerator: np.ndarray, weights: np.ndarray) -> float:
@@ -158,6 +182,14 @@ def test_mid_p_mcnemar_is_half_the_last_term_less_than_the_exact_test() -> None:
         assert statistics.compare_shares(first, second).p == pytest.approx(expected)
 
 
+def test_where_nearly_all_items_differ_the_exact_test_takes_its_place() -> None:
+    first, second = _pairs(8, 10, 22, 0)
+    found = statistics.compare_shares(first, second)  # 32 of 40 differ
+    assert found.p == pytest.approx(mcnemar([[8, 10], [22, 0]], exact=True).pvalue)
+    assert found.test == "McNemar, exact"
+    assert statistics.compare_shares(*_pairs(10, 8, 21, 1)).test == "McNemar, mid-p"  # 29 of 40
+
+
 def test_the_interval_of_paired_proportions_inverts_the_score_test() -> None:
     for gained, lost, n in ((14, 5, 60), (9, 0, 30), (1, 2, 44)):
         first, second = _pairs(n - gained - lost, lost, gained, 0)
@@ -186,6 +218,26 @@ def test_mcnemars_interval_and_test_never_contradict_each_other(n: int) -> None:
     low, high, p = paired.mcnemar(gained, lost, n)
     assert (((low > 0) | (high < 0)) == (p < 0.05)).all()
     assert (high - low > 0.01).all()
+
+
+def test_values_per_item_give_the_figure_and_the_error_of_strata_and_clusters() -> None:
+    """As other runs are compared on them: a mean of two tasks of 60 and 15 items, in clusters of 1 to 4."""
+    rng = np.random.default_rng(2)
+    scores, rows = rng.random((2, 75)), [range(60), range(60, 75)]
+    scores[1] += 0.1 * rng.random(75)
+    clusters = [str(row) for row in range(75)]
+    for row in range(0, 60, 6):  # clusters within a task, of uneven sizes
+        clusters[row + 1] = clusters[row]
+        clusters[row + 3] = clusters[row + 4] = clusters[row + 5] = clusters[row + 2]
+    of = [lambda chosen, s=s: np.mean([s[chosen[chosen < 60]].mean(), s[chosen[chosen >= 60]].mean()])
+          for s in scores]  # fmt: skip
+    first, second = (statistics.linear(each, rows, clusters) for each in of)
+    assert second.per_item.mean() == pytest.approx(of[1](np.arange(75)))
+    whole = statistics.compare_linear(first, second, 75, 0)
+    between = statistics.compare_means(list(first.per_item), list(second.per_item), None, clusters)
+    assert between.value == pytest.approx(whole.value) and between.units == whole.units
+    assert between.p == pytest.approx(whole.p, rel=0.15)
+    assert between.high - between.low == pytest.approx(whole.high - whole.low, rel=0.1)  # type: ignore[operator]
 
 
 def test_macro_f1_has_the_error_that_a_bootstrap_finds() -> None:

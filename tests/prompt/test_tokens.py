@@ -70,12 +70,15 @@ def test_the_file_holds_what_the_encoder_makes_and_the_figures_are_its_sums(
     (third,) = Encoder(tokenizer, 100, STOPS).encode([messages(ROWS[3], TEMPLATE)])
     assert (rows[3]["input_ids"], rows[3]["labels"]) == (third.input_ids, third.labels)
     assert [row["length"] for row in rows] == [len(row["input_ids"]) for row in rows]
+    assert [row["record"] for row in rows] == [0, 1, 2, 3, 4, 5]
     assert train.tokens == sum(row["length"] for row in rows)
     assert train.loss_tokens == sum(label != IGNORE for row in rows for label in row["labels"])
     assert train.answer_bytes == sum(size for row in rows for size in row["answer_bytes"] if size > 0)
     assert (train.rows, train.longest, train.lengths[-1]) == (6, 100, 100)
     assert train.problems == {"answer truncated": 1, "prompt longer than max_length": 1}
     assert (splits["test"].rows, read(splits["test"])) == (0, [])
+    shifted = read(encode([ROWS[0], LONG, ROWS[1]], fingerprint="shifted")["train"])
+    assert [row["record"] for row in shifted] == [0, 2]  # the second of them is no row
 
 
 def test_rows_that_are_too_long_are_dropped_when_asked_to(encode: Encode) -> None:

@@ -165,6 +165,16 @@ def test_a_license_that_grants_nothing_stops_a_public_upload(tmp_path: Path, lic
     check(run, private=True)
 
 
+def test_data_that_nobody_searched_for_identifiers_stop_a_public_upload(tmp_path: Path) -> None:
+    account = {"name": "medquad", "rows_in": 9, "identifiers": {"row_not_searched": 9}}
+    config = {"model": MODELS["mistral"], "dataset": MEDQUAD}
+    run = make_run(tmp_path, config=config, ledger={"sources": [account]})
+    with pytest.raises(MedftError, match="not searched for identifiers") as caught:
+        check(run, private=False)
+    assert caught.value.where == "9 rows (dataset.phi=off)"
+    check(run, private=False, allow=("identifiers",))
+
+
 def test_identifiers_in_the_data_stop_a_public_upload(tmp_path: Path) -> None:
     account = {"name": "medquad", "rows_in": 9, "identifiers": {"date": 3, "email": 1}}
     config = {"model": MODELS["mistral"], "dataset": MEDQUAD}

@@ -43,11 +43,11 @@ def test_too_few_items_are_not_tested_and_do_not_count() -> None:
 def test_words_have_verdict_difference_interval_and_both_p_values() -> None:
     found = findings([_suite("a", _metric("x", 0.03), _metric("y", 0.04))])["a", "", "x", PAIR]
     assert found.words == (
-        "no significant change (+0.100 [+0.020, +0.180], p = 0.030, = 0.060 by Holm, 100 items)"
+        "no significant change (+0.100 [+0.020, +0.180], p = 0.030, = 0.060 by Holm, 100 independent items)"
     )
     lower = {**_metric("x", 0.001, low=None), "higher_is_better": False}
     only = findings([_suite("a", lower)])["a", "", "x", PAIR]
-    assert only.words == "worse (+0.100 [not estimable], p = 0.001, 100 items)"
+    assert only.words == "worse (+0.100 [not estimable], p = 0.001, 100 independent items)"
 
 
 def test_a_file_of_an_older_medft_keeps_the_verdict_it_wrote() -> None:

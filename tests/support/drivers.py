@@ -136,6 +136,7 @@ MACHINES = {
     "no nvml": Recorded((_T4,), nvml=False),
     "not told": Recorded((Device("Orin", 65_000_000_000, None, (8, 7)),)),
     "40 GB": Recorded((Device("NVIDIA A100-SXM4-40GB", 42_505_273_344, 42_000_000_000, (8, 0)),)),
+    "48 GB": Recorded((Device("NVIDIA RTX A6000", 51_041_271_808, 50_500_000_000, (8, 6)),)),
     "80 GB": Recorded((_A100,)),
     "eight": Recorded((_H200,) * 8, driver=13000),
     "no device": Recorded((), init=NO_DEVICE),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,7 +67,7 @@ def test_a_search_finds_the_best_and_goes_on_where_it_was(
 ) -> None:
     def stand_in(folder: SweepDir, one: job.Job, again: bool) -> list[str]:
         rate = one.overrides[0].removeprefix("trainer.learning_rate=")
-        return [sys.executable, "-c", STAND_IN, str(folder.run(one.number).root), rate]
+        return ["-c", STAND_IN, str(folder.run(one.number).root), rate]
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(job, "_command", stand_in)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -11,11 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from medft.machine import Gpu, Machine
 from medft.sweep import job
 from medft.sweep.folder import SweepDir
-
-T4 = Gpu("Tesla T4", 15 << 30, 15 << 30, (7, 5))
 
 CHILD = """
 import json, pathlib, signal, sys, time
@@ -40,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SweepDir:
 
     def command(folder: SweepDir, one: job.Job, again: bool) -> list[str]:
         what = "ends" if again else one.overrides[0].removeprefix("what=")
-        return [sys.executable, "-c", CHILD, str(folder.run(one.number).root), what]
+        return ["-c", CHILD, str(folder.run(one.number).root), what]
 
     monkeypatch.setattr(job, "_command", command)
     return made
@@ -60,6 +56,19 @@ def test_a_job_has_a_result_and_is_not_run_twice(folder: SweepDir) -> None:
     log = folder.log(0).read_text()
     job.run_job(folder, 0)
     assert folder.log(0).read_text() == log
+
+
+def test_a_job_that_another_machine_finishes_meanwhile_is_not_run_again(
+    folder: SweepDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(log: object) -> bool:
+        folder.run(0).summary.parent.mkdir()
+        folder.run(0).summary.write_text("{}")  # the other's last act before it gives the lock back
+        return True
+
+    monkeypatch.setattr(job, "_take", take)
+    job.run_job(folder, 0)
+    assert not folder.said.exists() and folder.log(0).read_text() == ""
 
 
 def test_a_failure_is_told_with_its_last_lines(folder: SweepDir) -> None:
@@ -108,56 +117,6 @@ def test_a_job_that_runs_elsewhere_is_left_alone(folder: SweepDir) -> None:
     assert "still running elsewhere" in folder.said.read_text()
 
 
-def gpus(monkeypatch: pytest.MonkeyPatch, count: int, visible: str | None = None) -> None:
-    monkeypatch.setattr(job, "probe", lambda: Machine((T4,) * count, 8, 1 << 35, 1 << 34))
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    if visible:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-
-
-def test_two_jobs_have_a_gpu_each_and_a_third_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gpus(monkeypatch, 2, "4,GPU-7")
-    monkeypatch.setattr(job, "_POLL", 0.02)
-    order: list[str] = []
-
-    def third() -> None:
-        with job.own_gpu(tmp_path, lambda: False) as (environment, _):
-            order.append(environment["CUDA_VISIBLE_DEVICES"])
-
-    with job.own_gpu(tmp_path, lambda: False) as (first, _):
-        with job.own_gpu(tmp_path, lambda: False) as (second, _):
-            assert (first["CUDA_VISIBLE_DEVICES"], second["CUDA_VISIBLE_DEVICES"]) == ("4", "GPU-7")
-            thread = threading.Thread(target=third)
-            thread.start()
-            time.sleep(0.1)
-            assert order == []
-        thread.join(5)
-        assert order == ["GPU-7"]
-
-
-def test_a_gpu_stays_taken_while_the_job_lives_without_its_starter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gpus(monkeypatch, 1)
-    with job.own_gpu(tmp_path, lambda: False) as (environment, held):
-        assert environment == {"CUDA_VISIBLE_DEVICES": "0"}
-        orphan = subprocess.Popen(["sleep", "60"], pass_fds=held)
-    tries = iter([False, True])
-    with job.own_gpu(tmp_path, lambda: next(tries)) as (environment, held):
-        assert (environment, held) == ({}, ())
-    orphan.kill()
-    orphan.wait()
-    with job.own_gpu(tmp_path, lambda: False) as (environment, _):
-        assert environment == {"CUDA_VISIBLE_DEVICES": "0"}
-
-
-def test_without_a_gpu_nothing_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gpus(monkeypatch, 0)
-    with job.own_gpu(tmp_path, lambda: False) as (environment, held):
-        assert (environment, held) == ({}, ())
-    assert not list(tmp_path.iterdir())
-
-
 def test_no_job_starts_once_the_hours_allowed_are_spent(folder: SweepDir) -> None:
     folder.allow(0.5)
     folder.mark(2, "failed", 1700)
@@ -177,8 +136,8 @@ def test_a_job_of_another_command_needs_no_run_folder(
 ) -> None:
     folder = SweepDir(tmp_path / "asked")
     folder.create([["run=a"]], [], [], verb="evaluate", again="medft study name=x")
-    assert job._command(folder, folder.jobs()[0], False)[1:] == ["-m", "medft", "evaluate", "run=a"]
-    monkeypatch.setattr(job, "_command", lambda *_: [sys.executable, "-c", "print('asked')"])
+    assert job._command(folder, folder.jobs()[0], False) == ["-m", "medft", "evaluate", "run=a"]
+    monkeypatch.setattr(job, "_command", lambda *_: ["-c", "print('asked')"])
     job.run_job(folder, 0)
     assert [one.state for one in folder.jobs()] == ["finished"]
     assert folder.again == "medft study name=x"

@@ -1,9 +1,10 @@
-"""Two processes that share the rows of a step train as one that accumulates them."""
+"""Two processes, on one machine or two, share the rows of a step and train as one that accumulates them."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,17 +27,36 @@ RECIPE = [
     "model.dtype=float32", "dataset.limit=47",
 ]  # fmt: skip
 """Ten steps an epoch; the last one of 37 rows has one row, of which two processes make four."""
+ALONE = ("medft", "train")
 TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m")
 
 
-def launch(workplace: Path, launcher: tuple[str, ...], *overrides: str) -> subprocess.Popen[str]:
+def launch(
+    workplace: Path, launcher: tuple[str, ...], *overrides: str, **environment: str
+) -> subprocess.Popen[str]:
     """Train from the command line."""
-    command = [sys.executable, "-m", *launcher, "medft", "train", *overrides]
-    environment = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-m", *launcher, *overrides]
+    always = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        command, cwd=workplace, env=os.environ | environment, stdout=pipe, stderr=pipe, text=True
+        command, cwd=workplace, env=os.environ | always | environment, stdout=pipe, stderr=pipe, text=True
     )
+
+
+def by_torchrun(workplace: Path, *overrides: str) -> list[subprocess.Popen[str]]:
+    """One process on each of two nodes, both of them this machine, which meet at a port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meet = f"--rdzv_endpoint=127.0.0.1:{free.getsockname()[1]}"
+    node = ("torch.distributed.run", "--nnodes=2", "--nproc_per_node=1", "--rdzv_backend=c10d", meet, "-m")
+    return [launch(workplace, (*node, *ALONE), *overrides) for _ in range(2)]
+
+
+def by_srun(workplace: Path, *overrides: str) -> list[subprocess.Popen[str]]:
+    """Two tasks on two nodes, told what srun tells them."""
+    step = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_NUM_TASKS": "2", "SLURM_LOCALID": "0"}
+    step |= {"SLURM_STEP_ID": "0", "SLURM_STEP_NODELIST": "localhost"}
+    return [launch(workplace, ALONE, *overrides, **step, SLURM_PROCID=number) for number in ("1", "0")]
 
 
 def finished(process: subprocess.Popen[str]) -> str:
@@ -57,7 +77,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, twins: Callable[[Any], T
 @pytest.fixture(scope="module")
 def one(workplace: Path) -> RunDir:
     """A process alone, which accumulates what two share."""
-    finished(launch(workplace, (), *RECIPE, "trainer.gradient_accumulation_steps=2", "run_dir=one"))
+    finished(launch(workplace, ALONE, *RECIPE, "trainer.gradient_accumulation_steps=2", "run_dir=one"))
     return RunDir(workplace / "one")
 
 
@@ -65,17 +85,18 @@ def one(workplace: Path) -> RunDir:
 def stopped(workplace: Path) -> RunDir:
     """Two processes, of which one alone is told to stop after its third step."""
     run = RunDir(workplace / "two")
-    process = launch(workplace, TORCHRUN, *RECIPE, "trainer.gradient_accumulation_steps=1", "run_dir=two")
-    until_step(run, 3, process)
-    os.kill(read_json(run.status)["pid"], signal.SIGTERM)
-    process.communicate(timeout=100)
+    nodes = by_torchrun(workplace, *RECIPE, "trainer.gradient_accumulation_steps=1", "run_dir=two")
+    until_step(run, 3, nodes[0])
+    os.kill(read_json(run.status)["pid"], signal.SIGUSR1)
+    for node in nodes:
+        node.communicate(timeout=100)
     return run
 
 
 @pytest.fixture(scope="module")
 def resumed(stopped: RunDir, workplace: Path) -> str:
     """What the stopped run printed when it went on to its end."""
-    return finished(launch(workplace, TORCHRUN, "resume=two"))
+    return "".join(finished(task) for task in by_srun(workplace, "resume=two"))
 
 
 def test_processes_stop_together_whichever_is_told_to(stopped: RunDir) -> None:

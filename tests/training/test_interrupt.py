@@ -19,6 +19,7 @@ from medft.files import read_json
 from medft.models.tiny import Twin
 from medft.paths import samples_dir
 from medft.runs import RunDir
+from medft.training.callbacks import Stopper
 from medft.training.losslog import read_rows
 from tests.support.process import start
 from tests.support.training import ARGUMENTS, compared, until_step
@@ -55,6 +56,16 @@ def test_a_stop_finishes_the_step_and_leaves_a_checkpoint_of_it(stopped: RunDir)
     assert 3 <= last < 20
     assert (stopped.checkpoints / f"checkpoint-{last}" / "trainer_state.json").is_file()
     assert f"at step {last} of 20" in read_json(stopped.status)["reason"]
+
+
+def test_a_scheduler_that_repeats_itself_waits_for_the_step_and_a_second_ctrl_c_does_not() -> None:
+    stopper = Stopper()
+    with stopper.catching():
+        signal.raise_signal(signal.SIGUSR1)
+        signal.raise_signal(signal.SIGTERM)  # its time is up
+        assert stopper.signal == signal.SIGUSR1
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_resuming_with_another_model_is_refused_by_name(stopped: RunDir, workplace: Path) -> None:

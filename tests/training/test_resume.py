@@ -6,13 +6,19 @@ import pytest
 import yaml
 
 from medft.compose import settings
-from medft.errors import RunError
-from medft.files import write_json
+from medft.errors import ConfigError, RunError
+from medft.files import write_json, write_text
 from medft.overrides import readable
 from medft.paths import expanded
 from medft.runs import RunDir
 from medft.runs.migrate import FORMAT
-from medft.training.resume import demand_same, demand_same_data, demand_same_steps, expand
+from medft.training.resume import (
+    demand_same,
+    demand_same_data,
+    demand_same_optimizer,
+    demand_same_steps,
+    expand,
+)
 
 BEFORE = {
     "model": {"name": "mistral"}, "dataset": {"name": "sample", "path": "a.csv"}, "lora": {"r": 16},
@@ -52,6 +58,33 @@ def test_runs_are_found_where_the_last_word_says(
     assert Path(str(expand(words)[1]["run_dir"])).samefile(artifacts / interrupted.root.relative_to(tmp_path))
     folder = f"{name}/{interrupted.root.relative_to(tmp_path)}"
     assert Path(str(expand(readable([f"resume={folder}"]))[1]["run_dir"])).is_dir()
+
+
+def test_a_command_that_is_repeated_begins_its_run_once(interrupted: RunDir, tmp_path: Path) -> None:
+    words = [*BEFORE["overrides"], f"run_dir={interrupted.root}"]
+    new = [*BEFORE["overrides"], f"run_dir={tmp_path / 'new'}", "resume=auto"]
+    assert expand(new) == (new[:-1], {"overrides": new[:-1]})
+    write_text(interrupted.config, yaml.safe_dump(BEFORE | {"overrides": words}))
+    again, fixed = expand(["resume=auto", *words])
+    assert again == words and fixed["resume"] == str(interrupted.root)
+    with pytest.raises(ConfigError, match="needs to know the run folder"):
+        expand([*BEFORE["overrides"], "resume=auto"])
+
+
+def test_a_slurm_job_in_a_further_turn_goes_on_with_its_run(
+    interrupted: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    interrupted.mark("interrupted")
+    words = [*BEFORE["overrides"], f"run_dir={interrupted.root}"]
+    write_text(interrupted.config, yaml.safe_dump(BEFORE | {"overrides": words}))
+    assert "resume" not in expand(words)[1]  # its first turn
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    again, fixed = expand(words)
+    assert (again, fixed["resume"]) == (words, str(interrupted.root))
+    assert "resume" not in expand([*words, "seed=2"])[1]  # another command of the same script
+    monkeypatch.setenv("SLURM_JOB_ID", "8")
+    assert "resume" not in expand(words)[1]
 
 
 def test_no_name_starts_no_new_run() -> None:
@@ -100,6 +133,20 @@ def test_other_trainer_settings_and_places_may_change(interrupted: RunDir) -> No
         "dataset": {"name": "sample", "path": "b.csv"},
     }
     assert demand_same(interrupted, now) is None
+
+
+def test_another_number_of_processes_may_deal_out_the_rows_of_a_step(
+    interrupted: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_json(interrupted.plan, {"devices": 1, "trainer": {"optimizer": "adamw_8bit"}})
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    four = {**BEFORE, "trainer": {**BEFORE["trainer"], "gradient_accumulation_steps": 1}}
+    assert demand_same(interrupted, four) is None
+    with pytest.raises(RunError, match="rows per step: 8 -> 32"):
+        demand_same(interrupted, BEFORE)
+    assert demand_same_optimizer(interrupted, "adamw_8bit") is None
+    with pytest.raises(RunError, match="states of adamw_8bit, and adamw_torch would go on"):
+        demand_same_optimizer(interrupted, "adamw_torch")
 
 
 def test_a_setting_that_an_older_format_did_not_know_is_not_compared(interrupted: RunDir) -> None:

@@ -21,15 +21,19 @@ ANSWER_FAULTS = (LOST, PLACEHOLDER, REPEATED, REFUSAL, CONTRADICTION)
 
 _NOTHING = re.compile(
     r"[\W_]*|\W*(?:nan|n/?a\.?|null|nil|undefined|tbd|todo|k\. ?a\.|keine angaben?|"
+    r"entfällt|nicht (?:angegeben|verfügbar|zutreffend)|non (?:renseignée?|précisée?|disponible)|"
+    r"sans réponse|no aplica|sin respuesta|no disponible|해당 ?(?:사항 ?)?없음|정보 ?없음|"
+    r"see (?:above|below)|"
     r"deleted|removed|blank|empty|missing|not (?:available|provided|specified)|no answer|"
     r"ref!|value!|name\?|div/0!)\W*",
     re.IGNORECASE,
 )
-_NONE = re.compile(r"\W*none\W*", re.IGNORECASE)
+_NONE = re.compile(r"\W*(?:none|unknown|unbekannt|inconnue?|desconocid[oa]|없음)\W*", re.IGNORECASE)
 """An answer like any other where the row has a context: a note without allergies."""
 _SHORT = 20
 _REFUSAL = re.compile(
-    r"\bas an? (?:artificial intelligence|ai)(?: language| text| chat)? ?(?:model|assistant|chatbot)\b"
+    r"\bas an? (?:artificial intelligence|ai)"
+    r"(?:(?: language| text| chat)? ?(?:model|assistant|chatbot)\b|,? i\b| (?:developed|trained|created)\b)"
     r"|\bas a (?:large )?language model\b|\bi(?:'m| am) (?:just |only |merely )?an? (?:large )?"
     r"(?:ai|artificial intelligence|language model)\b"
     r"|^(?:i(?:'m| am) sorry,? (?:but )?|sorry,? (?:but )?|unfortunately,? )?i (?:can(?:no|')t|am unable to|"
@@ -39,6 +43,10 @@ _REFUSAL = re.compile(
     r"|\bcomo (?:modelo de lenguaje|una? ia\b)|(?:AI|인공지능) ?언어 ?모델(?:로서|이므로|입니다)",
     re.IGNORECASE,
 )
+_REFUSAL_HINTS = (
+    "as an ", "as a ", "i'm", "i am", "i can", "als ", "en tant", "como ", "ai언어", "ai 언어", "인공지능",
+)  # fmt: skip
+"""One of these stands in every refusal."""
 _REFUSAL_WITHIN = 300
 """Characters from the start of an answer: further on, it has been given already."""
 _YES_NO = {
@@ -96,4 +104,5 @@ def _is_placeholder(answer: str, has_context: bool) -> bool:
 
 
 def _refuses(answer: str) -> bool:
-    return _REFUSAL.search(answer[:_REFUSAL_WITHIN]) is not None
+    start = answer[:_REFUSAL_WITHIN].lower()
+    return any(hint in start for hint in _REFUSAL_HINTS) and _REFUSAL.search(start) is not None

@@ -46,11 +46,12 @@ class Benchmarks:
     fingerprints: Fingerprints
     """Fingerprints of all items, counted through."""
 
-    def item_in(self, record: Record) -> tuple[str, int] | None:
-        """The benchmark that ``record`` repeats an item of, and the item's number there from 1; or None."""
-        number = self.fingerprints.item_in(record)
-        if number is None:
-            return None
+    def items_in(self, records: Sequence[Record]) -> list[tuple[str, int] | None]:
+        """For each of ``records`` the benchmark that it repeats an item of, and the item's number there from
+        1; or None."""
+        return [None if n is None else self._named(n) for n in self.fingerprints.items_in(records)]
+
+    def _named(self, number: int) -> tuple[str, int]:
         for benchmark in self.covered:
             if number < benchmark.items:
                 return benchmark.name, number + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from medft.data.cleaning.fingerprints import Fingerprints, fingerprint
@@ -26,10 +27,9 @@ class HeldOutTexts:
             raise DataError("the file of held-out questions has no text", where=str(path))
         self._fingerprints = Fingerprints(fingerprint([(text, (), ()) for text in texts]))
 
-    def line_in(self, record: Record) -> int | None:
-        """The number of a line that ``record`` repeats, or None."""
-        number = self._fingerprints.item_in(record)
-        return None if number is None else number + 1
+    def lines_in(self, records: Sequence[Record]) -> list[int | None]:
+        """For each of ``records`` the number of a line that it repeats, or None."""
+        return [None if item is None else item + 1 for item in self._fingerprints.items_in(records)]
 
 
 def _lines(path: Path) -> list[str]:

@@ -23,6 +23,8 @@ _REPHRASING = re.compile(
     r"(?:text|sentence|phras|word|statement))",
     re.IGNORECASE,
 )
+_HINTS = ("phras", "word", "already in", "provide", "share", "give", "clarify")
+"""One of these stands in every leftover."""
 _LONGEST_LEFTOVER = 400
 """Characters; a longer text that mentions rephrasing is about it."""
 
@@ -55,4 +57,7 @@ def _characters(record: Record) -> int:
 
 
 def _leftover(text: str) -> bool:
-    return len(text) <= _LONGEST_LEFTOVER and _REPHRASING.search(text) is not None
+    if len(text) > _LONGEST_LEFTOVER:
+        return False
+    lower = text.lower()
+    return any(hint in lower for hint in _HINTS) and _REPHRASING.search(text) is not None

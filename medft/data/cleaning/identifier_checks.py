@@ -120,8 +120,8 @@ def is_day(match: re.Match[str]) -> bool:
 
 
 def is_named_day(match: re.Match[str]) -> bool:
-    """A day and a month in numbers, where a date is spoken of."""
-    return _said_of_days(match) and is_date(match)
+    """A day and a month in numbers, where a date is spoken of; not 24/7."""
+    return match[0] != "24/7" and _said_of_days(match) and is_date(match)
 
 
 def is_named_phone(match: re.Match[str]) -> bool:

@@ -24,18 +24,30 @@ class Pattern:
     """One of these is in the lower-case text wherever the identifier does; others are not searched."""
     holds: Callable[[re.Match[str]], bool] | None = None
     """Whether what has the form is one."""
+    digits: int = 0
+    """So many are in it at least; texts with fewer are not searched."""
 
 
 def _exact(
-    kind: str, regex: str, needs: str = "", holds: Callable[[re.Match[str]], bool] | None = None
+    kind: str,
+    regex: str,
+    needs: str = "",
+    holds: Callable[[re.Match[str]], bool] | None = None,
+    digits: int = 0,
 ) -> Pattern:
-    return Pattern(kind, re.compile(regex), tuple(needs.split("|")) if needs else (), holds)
+    words = tuple(needs.split("|")) if needs else ()
+    return Pattern(kind, re.compile(regex), words, holds, digits)
 
 
 def _any_case(
-    kind: str, regex: str, needs: str = "", holds: Callable[[re.Match[str]], bool] | None = None
+    kind: str,
+    regex: str,
+    needs: str = "",
+    holds: Callable[[re.Match[str]], bool] | None = None,
+    digits: int = 0,
 ) -> Pattern:
-    return Pattern(kind, re.compile(regex, re.IGNORECASE), tuple(needs.split("|")) if needs else (), holds)
+    words = tuple(needs.split("|")) if needs else ()
+    return Pattern(kind, re.compile(regex, re.IGNORECASE), words, holds, digits)
 
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
@@ -65,21 +77,30 @@ _MONTHS = (
 )
 _ORDINAL = r"\d{1,2}(?:st|nd|rd|th)"
 
+_DIVIDED = "|".join(f"{digit}{mark}" for digit in range(10) for mark in "-/.")
+"""What stands in a date of numbers."""
+
 _DATES = (
     _exact(
         "date",
         rf"(?<![\d/.-]){_YEAR}([-/.])\s?{_MONTH_NUMBER}\1\s?{_DAY}(?!\d|[-/]\d|\.\d)",
-        holds=checks.is_date,
+        _DIVIDED,
+        checks.is_date,
+        digits=6,
     ),
     _exact(
         "date",
         rf"(?<![\d/.-]){_DAY}([-/.])\s?{_MONTH_NUMBER}\1\s?(?:{_YEAR}|\d\d)(?![\d/-]|\.\d)",
-        holds=checks.is_date,
+        _DIVIDED,
+        checks.is_date,
+        digits=4,
     ),
     _exact(
         "date",
         rf"(?<![\d/.-]){_MONTH_NUMBER}([-/]){_DAY}\1(?:{_YEAR}|\d\d)(?![\d/-]|\.\d)",
-        holds=checks.is_date,
+        _DIVIDED,
+        checks.is_date,
+        digits=4,
     ),
     _any_case(
         "date",
@@ -100,7 +121,8 @@ _DATES = (
     _exact(
         "date",
         rf"(?<![\d.,/-]){_DAY}(?:/{_DAY}(?!/)|\.{_MONTH_NUMBER}\.)(?![\d%])(?!\s?of\b)",
-        holds=checks.is_named_day,
+        _DIVIDED,
+        checks.is_named_day,
     ),
     _exact(
         "date",
@@ -108,7 +130,7 @@ _DATES = (
         "월",
         checks.is_date,
     ),
-    _exact("date", rf"(?<![\d.]){_YEAR}\. ?\d{{1,2}}\. ?\d{{1,2}}\.?(?!\d)", ".", checks.is_date),
+    _exact("date", rf"(?<![\d.]){_YEAR}\. ?\d{{1,2}}\. ?\d{{1,2}}\.?(?!\d)", ".", checks.is_date, digits=6),
 )
 
 _OLD = r"(?:9\d|1[01]\d|12\d)"
@@ -228,6 +250,7 @@ _ADDRESSES = (
         r"\b(?:A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]"
         r"|N[CDEHJMVY]|O[HKR]|P[AR]|RI|S[CD]|T[NX]|UT|V[AT]"
         r"|W[AIVY]),? \d{5}(?:-\d{4})?(?![\w-])",
+        digits=5,
     ),
     _exact(
         "zip_code", r"\b(?:[A-PR-UWYZ][A-HK-Y]?\d[A-Z\d]?|[A-PR-UWYZ]\d[A-HJKPSTUW]) \d[ABD-HJLNP-UW-Z]{2}\b"
@@ -236,16 +259,30 @@ _ADDRESSES = (
 )
 
 _BETWEEN = r"[ ./()–-]{0,3}"
+_PHONE_WORDS = (
+    "tel|fon|fax|phone|mobil|cell|handy|call|pager|tél|portable|rufnummer|dial|ring|전화|휴대폰|연락처|팩스"
+)
 WITHOUT_DIGITS = (
     _exact("email", r"(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]*\w", "@"),
     _any_case("url", r"\b(?:https?://|www\.)[^\s<>\"')\]]+(?<![.,;:!?])", "://|www."),
 )
 """Searched for in the whole of a text."""
 WITH_DIGITS = (
-    _exact("ip_address", rf"(?<![\d.]){_OCTET}(?:\.{_OCTET}){{3}}(?![\d.]*\d)", ".", checks.is_no_version),
+    _exact(
+        "ip_address",
+        rf"(?<![\d.]){_OCTET}(?:\.{_OCTET}){{3}}(?![\d.]*\d)",
+        ".",
+        checks.is_no_version,
+        digits=4,
+    ),
     _any_case("ip_address", r"(?<![\w:])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){3,7}(?![\w:])", ":", checks.is_ipv6),
-    _exact("iban", r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b", holds=checks.is_iban),
-    _exact("ssn", r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])", "-"),
+    _exact(
+        "iban",
+        r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b",
+        holds=checks.is_iban,
+        digits=10,
+    ),
+    _exact("ssn", r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])", "-", digits=9),
     _any_case(
         "ssn",
         r"\b(?:ssn|social security(?: number| no\.?| #)?)\s?[:#]?\s?\d{3}[ -]?\d\d[ -]?\d{4}\b",
@@ -255,10 +292,14 @@ WITH_DIGITS = (
         "ssn",
         r"(?<!\d)[12] ?\d{2} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}(?!\d)",
         holds=checks.is_social_security,
+        digits=12,
     ),
-    _exact("insurance_number", r"(?<!\w)\d{2} ?\d{6} ?[A-Z] ?\d{3}(?!\w)"),
+    _exact("insurance_number", r"(?<!\w)\d{2} ?\d{6} ?[A-Z] ?\d{3}(?!\w)", digits=11),
     _exact(
-        "resident_number", r"(?<![\d-])\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6}(?![\d-])", "-"
+        "resident_number",
+        r"(?<![\d-])\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6}(?![\d-])",
+        "-",
+        digits=13,
     ),
     _any_case("record_number", rf"(?:{_RECORD}){_NUMBER}", _RECORD_NEEDS),
     _any_case("account_number", rf"(?:{_ACCOUNT}){_NUMBER}", _ACCOUNT_NEEDS),
@@ -271,18 +312,30 @@ WITH_DIGITS = (
     *_DATES,
     _exact(
         "phone",
-        rf"(?<![\w.,/-])(?<!\d )(?:\+|00)[1-9]\d{{0,2}}(?:{_BETWEEN}\d){{6,12}}(?!\w)",
+        rf"(?<![\w.,/-])(?<!\d )(?:\+|00)[1-9]\d{{0,2}}(?:{_BETWEEN}\d){{6,12}}(?![^\W가-힣])",
         holds=checks.is_phone,
+        digits=7,
     ),
     _exact(
         "phone",
-        r"(?<![\w.-])(?:1[ .-])?(?:\(\d{3}\)[ .-]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])",
+        r"(?<![\w.-])(?:1[ .-])?(?:\(\d{3}\)[ .-]?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![^\W가-힣]|-)",
         holds=checks.is_phone,
+        digits=10,
     ),
     _exact(
-        "phone", rf"(?<![\w.,/-])(?<!\d )\(?0\d(?:{_BETWEEN}\d){{6,11}}(?!\w)(?![.,]\d)", "0", checks.is_phone
+        "phone",
+        rf"(?<![\w.,/-])(?<!\d )\(?0\d(?:{_BETWEEN}\d){{6,11}}(?![^\W가-힣])(?![.,]\d)",
+        "0",
+        checks.is_phone,
+        digits=8,
     ),
-    _exact("phone", r"(?<![\w.,/-])\d(?:[ ./-]?\d){6,11}(?!\w)", holds=checks.is_named_phone),
+    _exact(
+        "phone",
+        r"(?<![\w.,/-])\d(?:[ ./-]?\d){6,11}(?![^\W가-힣])",
+        _PHONE_WORDS,
+        checks.is_named_phone,
+        digits=7,
+    ),
     *_ADDRESSES,
     *_AGES,
 )

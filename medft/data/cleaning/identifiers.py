@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from medft.data.cleaning.identifier_patterns import WITH_DIGITS, WITHOUT_DIGITS, Pattern
@@ -20,9 +20,14 @@ from medft.data.cleaning.names import names_in
 from medft.data.record import Record
 
 NAME = "name"
+NOT_SEARCHED = "row_not_searched"
+"""In place of a kind of identifier: a row in which none was looked for."""
 
 _HINT = re.compile(r"\d|@|www\.|://", re.IGNORECASE)
-_DIGITS = re.compile(r"\d+")
+_DIGITS, _DIGIT = re.compile(r"\d+"), re.compile(r"\d")
+Needs = tuple[str, ...]
+_NEEDS, _NEEDS_WITHOUT = ({p.needs for p in patterns} - {()} for patterns in (WITH_DIGITS, WITHOUT_DIGITS))
+"""What patterns need, once each."""
 _BEFORE, _AFTER = 90, 60
 """Characters around a digit in which all of an identifier lies, with the words that it is told by."""
 
@@ -32,10 +37,10 @@ def redact(text: str) -> tuple[str, Counter[str]]:
     found: Counter[str] = Counter()
     if not _HINT.search(text):
         return text, found
-    text = _searched(WITHOUT_DIGITS, text, found)
+    text = _searched(WITHOUT_DIGITS, _NEEDS_WITHOUT, text, found)
     done, parts = 0, []
     for start, end in _zones(text):
-        parts += [text[done:start], _searched(WITH_DIGITS, text[start:end], found)]
+        parts += [text[done:start], _searched(WITH_DIGITS, _NEEDS, text[start:end], found)]
         done = end
     return "".join((*parts, text[done:])), found
 
@@ -55,10 +60,11 @@ def _zones(text: str) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def _searched(patterns: Sequence[Pattern], text: str, found: Counter[str]) -> str:
-    lower = text.lower()
+def _searched(patterns: Sequence[Pattern], needs: Collection[Needs], text: str, found: Counter[str]) -> str:
+    lower, digits = text.lower(), len(_DIGIT.findall(text))
+    met = {words for words in needs if any([word in lower for word in words])}  # noqa: C419  # faster
     for pattern in patterns:
-        if not pattern.needs or any(word in lower for word in pattern.needs):
+        if digits >= pattern.digits and (not pattern.needs or pattern.needs in met):
             text = _replaced(pattern, text, found)
     return text
 

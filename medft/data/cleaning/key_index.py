@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from hashlib import blake2b
 from typing import Any
 
@@ -107,6 +107,14 @@ class KeyIndex:
         self.paired.append(kind.task in PAIRED_TASKS)
         self.faults.append(kind.faults)
         self.content.append(keys.content)
+
+    def extend(self, more: KeyIndex) -> None:
+        """Append the keys of other records."""
+        rows = len(self)
+        self._tie_row.extend(array("I", [rows + row for row in more._tie_row]))
+        for column in fields(self):
+            if column.name != "_tie_row":
+                getattr(self, column.name).extend(getattr(more, column.name))
 
     def __len__(self) -> int:
         return len(self.content)

@@ -120,9 +120,14 @@ def _tie(field: str, text: str) -> Tie:
     return Tie(field, _key_of(found, text), tuple(found))
 
 
+def plain(text: str) -> str:
+    """``text`` without case and compatibility forms."""
+    return (text if text.isascii() else unicodedata.normalize("NFKC", text)).casefold()
+
+
 def words(text: str) -> list[str]:
     """The words of ``text`` without case, compatibility forms and punctuation."""
-    return WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    return WORD.findall(plain(text))
 
 
 def same_words(text: str) -> int:

@@ -1,9 +1,10 @@
 """Near duplicates: which records say almost the same.
 
 Texts are sets of 5-word shingles. MinHash (Broder 1997, "On the resemblance and containment of documents")
-estimates their Jaccard similarity from 100 permutations, 400 bytes a row, with a standard error of 0.05 at
-0.7. Banding in 25 bands of 4 rows (Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", 3.4) finds a
-pair of similarity 0.7 with probability 0.999 and one of 0.6 with 0.97.
+estimates their Jaccard similarity from 100 permutations with a standard error of 0.05 at 0.7. Of each minimum
+the lowest 16 bits are kept, 200 bytes a row (b-bit minwise hashing, Li and König 2010): two that differ look
+alike once in 65,536 times. Banding in 25 bands of 4 rows (Leskovec, Rajaraman and Ullman, "Mining of Massive
+Datasets", 3.4) finds a pair of similarity 0.7 with probability 0.999 and one of 0.6 with 0.97.
 
 Why 0.7: MedQuAD's answers are built from passages that recur. A threshold of 0.7, 0.6 or 0.5 leaves 16, 10 or
 7% of its held-out rows with half of their 8-grams in train, but the largest group then holds 21, 33 or 48% of
@@ -42,7 +43,7 @@ class Signatures:
     """MinHash signatures of records, in the order in which they were added."""
 
     def __init__(self) -> None:
-        self._values = array("I")
+        self._values = array("H")
         self._waiting: list[list[str]] = []
         self._signed = 0
         self._place = array("i")
@@ -55,7 +56,20 @@ class Signatures:
         self._signed += 1
         self._waiting.append(shingles(words))
         if len(self._waiting) == BATCH:
-            self._sign()
+            self.sign()
+
+    def extend(self, more: Signatures) -> None:
+        """Append the signatures of other records."""
+        self.sign()
+        more.sign()
+        signed = self._signed
+        self._place.extend(array("i", [place if place < 0 else signed + place for place in more._place]))
+        self._values.extend(more._values)
+        self._signed += more._signed
+
+    def clear(self) -> None:
+        """Let go of all signatures, the largest part of what is kept of a record."""
+        self._values, self._place, self._signed = array("H"), array("i"), 0
 
     def pairs(self, rows: RowNumbers, order: npt.NDArray[np.uint64]) -> Pairs:
         """Pairs among ``rows`` with an estimated similarity of at least ``THRESHOLD``.
@@ -66,8 +80,8 @@ class Signatures:
             rows: numbers of the rows to search.
             order: a key of every row that puts ties in order, so that the order of rows does not matter.
         """
-        self._sign()
-        signatures = np.frombuffer(self._values, dtype=np.uint32).reshape(-1, PERMUTATIONS)
+        self.sign()
+        signatures = np.frombuffer(self._values, dtype=np.uint16).reshape(-1, PERMUTATIONS)
         place = np.array(self._place, dtype=np.int64)
         rows = rows[place[rows] >= 0]
         row_of, places = np.flatnonzero(place >= 0), place[rows]
@@ -78,18 +92,19 @@ class Signatures:
         pairs = row_of[np.unique(np.concatenate(found, axis=1), axis=1)]
         return pairs[0], pairs[1]
 
-    def _sign(self) -> None:
+    def sign(self) -> None:
+        """Sign what is waiting."""
         if not self._waiting:
             return
         from rensa import RMinHash
 
         digests = RMinHash.digest_matrix_from_token_sets(self._waiting, PERMUTATIONS, SEED).to_rows()
-        self._values.frombytes(np.array(digests, dtype=np.uint32).tobytes())
+        self._values.frombytes(np.array(digests, dtype=np.uint32).astype(np.uint16).tobytes())
         self._waiting = []
 
 
 def _similar(
-    signatures: npt.NDArray[np.uint32], rows: RowNumbers, order: npt.NDArray[np.uint64], band: int
+    signatures: npt.NDArray[np.uint16], rows: RowNumbers, order: npt.NDArray[np.uint64], band: int
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Similar pairs among rows that agree in one band: each with the next and the first of its bucket."""
     bucket = _mix(signatures, rows, band)
@@ -105,7 +120,7 @@ def _similar(
             yield np.stack([a[alike], b[alike]])
 
 
-def _mix(signatures: npt.NDArray[np.uint32], rows: RowNumbers, band: int) -> npt.NDArray[np.uint64]:
+def _mix(signatures: npt.NDArray[np.uint16], rows: RowNumbers, band: int) -> npt.NDArray[np.uint64]:
     mixed = np.zeros(len(rows), dtype=np.uint64)
     for column in range(band * BAND, (band + 1) * BAND):
         mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + signatures[rows, column]

@@ -26,6 +26,8 @@ LONGEST = 400
 NEIGHBOURS = 64
 """Questions with the same rare word that each is compared with, those of the nearest weight first."""
 CHUNK = 2**15
+BLOCK = 2**20
+"""Rows whose rare words are looked for at once."""
 Weights = npt.NDArray[np.float64]
 
 
@@ -41,6 +43,12 @@ class NearQuestions:
         self._words.extend({crc32(word.encode()) for word in words[:LONGEST]})
         self._ends.append(len(self._words))
 
+    def extend(self, more: NearQuestions) -> None:
+        """Take the questions of other records."""
+        words = len(self._words)
+        self._words.extend(more._words)
+        self._ends.extend(array("Q", [words + end for end in more._ends]))
+
     def pairs(self, rows: RowNumbers, order: KeyArray) -> Pairs:
         """Pairs among ``rows`` with a similarity of at least ``THRESHOLD``.
 
@@ -52,34 +60,46 @@ class NearQuestions:
 
         ends = np.frombuffer(self._ends, dtype=np.uint64).astype(np.int64) if self._ends else np.empty(0, int)
         sizes = np.diff(ends, prepend=0)
-        chosen = np.zeros(len(ends), dtype=np.bool_)
-        chosen[rows] = True
-        mine = np.repeat(chosen, sizes)
-        if not mine.any():
+        sizes_of_mine = np.zeros_like(sizes)
+        sizes_of_mine[rows] = sizes[rows]
+        starts = np.concatenate([[0], np.cumsum(sizes_of_mine)])
+        if not starts[-1]:
             return np.empty(0, np.int64), np.empty(0, np.int64)
-        row = np.repeat(np.arange(len(ends)), sizes)[mine]
-        words = np.frombuffer(self._words, dtype=np.uint32)[mine]
-        _, word, with_it = np.unique(words, return_inverse=True, return_counts=True)
-        weight = np.log1p(len(rows) / with_it)[word]
-        total: Weights = np.bincount(row, weight, minlength=len(ends)).astype(np.float64)
-        matrix = csr_array((np.sqrt(weight), (row, word)), shape=(len(ends), len(with_it)))
+        word, weights = self._weighed(np.repeat(sizes_of_mine > 0, sizes), len(rows))
+        matrix = csr_array((np.sqrt(weights)[word], word, starts), shape=(len(ends), len(weights)))
+        total: Weights = np.add.reduceat(np.r_[weights[word], 0.0], starts[:-1]) * (sizes_of_mine > 0)
+        prefixes = [
+            _prefix(first, starts[first : first + BLOCK + 1], word, weights, total)
+            for first in range(0, len(ends), BLOCK)
+        ]
+        rare_row, rare_word = (np.concatenate([prefix[side] for prefix in prefixes]) for side in (0, 1))
         found = [
             _near(matrix, total, left, right)
-            for left, right in _candidates(*_prefix(row, word, weight, total), total, order)
+            for left, right in _candidates(rare_row, rare_word, total, order)
         ]
         pairs = np.unique(np.concatenate(found, axis=1), axis=1)
         return pairs[0], pairs[1]
 
+    def _weighed(self, mine: npt.NDArray[np.bool_], rows: int) -> tuple[npt.NDArray[np.int32], Weights]:
+        """The number of each word that is ``mine``, and the weights of the words by number."""
+        words = np.frombuffer(self._words, dtype=np.uint32)[mine]
+        known, with_it = np.unique(words, return_counts=True)
+        return np.searchsorted(known, words).astype(np.int32), np.log1p(rows / with_it)
+
 
 def _prefix(
-    row: RowNumbers, word: RowNumbers, weight: Weights, total: Weights
-) -> tuple[RowNumbers, RowNumbers]:
-    """Rows and their rarest words, as many as weigh more than 1 - ``THRESHOLD`` of the question."""
+    first: int, starts: RowNumbers, word: npt.NDArray[np.int32], weights: Weights, total: Weights
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Of the rows from ``first`` on, whose words begin at ``starts``: rows and their rarest words, as many as
+    weigh more than 1 - ``THRESHOLD`` of the question."""
+    word = word[starts[0] : starts[-1]]
+    row = np.repeat(np.arange(first, first + len(starts) - 1, dtype=np.int32), np.diff(starts))
+    weight = weights[word]
     order = np.lexsort((word, -weight, row))
     row, word, weight = row[order], word[order], weight[order]
     before = np.cumsum(weight) - weight
-    first = np.r_[True, row[1:] != row[:-1]]
-    before -= np.maximum.accumulate(np.where(first, before, 0))
+    begins = np.r_[True, row[1:] != row[:-1]][: len(row)]
+    before -= np.maximum.accumulate(np.where(begins, before, 0))
     rare = before <= (1 - THRESHOLD) * total[row] + 1e-9
     return row[rare], word[rare]
 

@@ -4,15 +4,14 @@ vectorized steps."""
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
-from medft.data.cleaning.keys import WORD
+from medft.data.cleaning.keys import WORD, plain, words
 
 LONGEST = 13
 """Words in a row that two texts share only if one was copied (Brown et al. 2020, "Language models are
@@ -47,7 +46,7 @@ class Words:
     """The words of several texts, one after the other, with something between that is no word of any text."""
 
     texts: tuple[str, ...]
-    """Without case and compatibility forms."""
+    """As they are."""
     hashes: RunKeys
     """Keys of the words, and of the gaps between the texts."""
     starts: tuple[int, ...]
@@ -56,7 +55,7 @@ class Words:
     def bounded(self) -> npt.NDArray[np.bool_]:
         """Whether a sentence, a line or the like begins at each place; one more for the end."""
         begins = np.zeros(len(self.hashes) + 1, dtype=np.bool_)
-        for text, start in zip(self.texts, self.starts, strict=True):
+        for text, start in zip(map(plain, self.texts), self.starts, strict=True):
             end, number = 0, start
             for number, word in enumerate(WORD.finditer(text), start):
                 begins[number] = number == start or _BOUNDARY.search(text, end, word.start()) is not None
@@ -68,26 +67,23 @@ class Words:
 
 def words_of(texts: Sequence[str]) -> Words:
     """The words of ``texts``, hashed."""
-    plain = tuple(unicodedata.normalize("NFKC", text).casefold() for text in texts)
     hashes: list[int] = []
     starts: list[int] = []
-    for number, text in enumerate(plain):
+    for number, text in enumerate(texts):
         if number:
             hashes.append(_HASHES[f"\0{number}"])
         starts.append(len(hashes))
-        hashes += map(_HASHES.__getitem__, WORD.findall(text))
-    return Words(plain, np.array(hashes, dtype=np.uint64), tuple(starts))
+        hashes += map(_HASHES.__getitem__, words(text))
+    return Words(tuple(texts), np.array(hashes, dtype=np.uint64), tuple(starts))
 
 
-def run_keys(hashes: RunKeys, lengths: Sequence[int]) -> dict[int, RunKeys]:
-    """By length, the key of the run of that many words that begins at each place."""
-    found: dict[int, RunKeys] = {}
+def runs_of(hashes: RunKeys, longest: int) -> Iterator[tuple[int, RunKeys]]:
+    """Lengths from 1 to ``longest``, as far as there are words, each with the keys of the runs of so many
+    words that begin at each place."""
     rolling = np.zeros(len(hashes), dtype=np.uint64)
-    for length in range(1, min(max(lengths, default=0), len(hashes)) + 1):
+    for length in range(1, min(longest, len(hashes)) + 1):
         rolling = rolling[: len(hashes) - length + 1] + hashes[length - 1 :] * _POWERS[length - 1]
-        if length in lengths:
-            found[length] = _key(rolling, length)
-    return found
+        yield length, _key(rolling, length)
 
 
 def _key(rolling: RunKeys, length: int) -> RunKeys:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from medft.data.cleaning.draw import NOT_DRAWN
+from medft.data.cleaning.identifiers import NOT_SEARCHED
 from medft.data.cleaning.keys import TIES
 from medft.data.cleaning.settings import remedy_of
 from medft.data.examination.languages import Languages
@@ -139,6 +140,9 @@ def _near_finding(prepared: Prepared, shared: Overlap) -> DatasetFinding:
 def _row_findings(prepared: Prepared) -> Iterator[DatasetFinding]:
     ledger = prepared.ledger
     identifiers = sum((Counter(source.identifiers) for source in ledger.sources), Counter[str]())
+    if unknown := identifiers.pop(NOT_SEARCHED, 0):
+        what = f"identifiers were not looked for in {unknown:,} rows"
+        yield DatasetFinding("warning", what, "dataset.phi=warn looks for them")
     if identifiers:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in identifiers.most_common())
         remedy = "if they belong to patients: dataset.phi=redact; names have no pattern and are never found"

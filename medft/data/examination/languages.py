@@ -13,6 +13,8 @@ from medft.data.record import Record
 LANGUAGE_SAMPLE = 1000
 LANGUAGE_CHARACTERS = 40
 """Shorter texts have no language that can be told."""
+MOST_CHARACTERS = 1000
+"""More say no more of it."""
 CERTAIN = 0.9
 """Probability from which a detected language counts: lists of diseases and drugs look like Latin at less."""
 UNCLEAR = "unclear"
@@ -65,4 +67,4 @@ class LanguageSample:
 
 
 def _told_by(record: Record) -> str:
-    return answer_text(record) or question_text(record)
+    return (answer_text(record) or question_text(record))[:MOST_CHARACTERS]

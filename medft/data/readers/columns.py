@@ -81,7 +81,7 @@ def to_record(
     if columns.turns:
         turns = read_turns(_value(row.values, columns.turns), row.place, config.learn, done)
     record = Record(
-        id=f"{name}:{text(columns.id).strip() or number}",
+        id=f"{name}:{id_of(row, number, config)}",
         source=name,
         task=text(columns.task).strip() or ("conversation" if turns else config.task),
         language=_language(text(columns.language), row.place, config) or config.language,
@@ -93,6 +93,16 @@ def to_record(
         turns=tuple(replace(t, content=_text(t.content, row.place, str(columns.turns))) for t in turns),
     )
     return _with_options(record, row, config) if columns.options else record
+
+
+def id_of(row: SourceRow, number: int, config: DatasetConfig) -> str:
+    """The id of a row: what its column says, or its number.
+
+    Raises:
+        RowError: the column holds no text.
+    """
+    column = config.columns.id
+    return (_text(_value(row.values, column), row.place, column).strip() if column else "") or str(number)
 
 
 def _with_options(record: Record, row: SourceRow, config: DatasetConfig) -> Record:
@@ -171,7 +181,11 @@ def _text(value: object, place: str, column: str) -> str:
     if isinstance(value, list):
         return "\n\n".join(filter(None, (_text(part, place, column) for part in value)))
     if isinstance(value, Mapping | tuple):  # a tuple is an entry of a parquet map
-        raise RowError("not_text", f"column '{column}' holds nested values, not text", where=place)
+        names = map(str, value) if isinstance(value, Mapping) else ()
+        parts = [name for name in islice(names, 5) if name.isidentifier()]
+        remedy = f"name a part of it: {', '.join(f'{column}.{part}' for part in parts)}" if parts else ""
+        what = f"column '{column}' holds nested values, not text"
+        raise RowError("not_text", what, where=place, remedy=remedy)
     text = str(value)
     if len(text) > MAX_FIELD:
         what = f"column '{column}' has {len(text):,} characters; {MAX_FIELD:,} are the most"

@@ -31,7 +31,7 @@ NAMES = {
     "label": "label answer_idx cop correct_option correct_answer correct right gold gold_label ra"
     " final_decision losung",
     "explanation": "exp explanation rationale erklarung begrundung explication explicacion",
-    "group": "group patient_id document_id",
+    "group": "group patient_id subject_id patienten_id patientennummer 환자_번호 환자번호 document_id",
     "language": "language lang sprache langue idioma",
     "split": "split",
 }
@@ -82,6 +82,7 @@ def guess(path: Path, given: Columns, reader: str = "") -> Guess:
             (item for item in items if isinstance(item, RowError)),
             DataError("the file has no row that can be read", where=str(file)),
         )
+    _check_header([name for name in head[0].values if reader in ("csv", "xlsx")], str(file))
     for row in head:
         for value in row.values.values():
             check_text(str(value)[:1000], row.place)
@@ -98,6 +99,17 @@ def guess(path: Path, given: Columns, reader: str = "") -> Guess:
             remedy="say it: dataset.columns.question=... dataset.columns.answer=...",
         )
     return Guess(reader, columns, names, tuple(head), first)
+
+
+def _check_header(names: Sequence[str], where: str) -> None:
+    """Refuse a first line that is a row: it would be lost, and say nothing of the columns.
+
+    Raises:
+        DataError: a name is a sentence.
+    """
+    if any(len(name.split()) > 2 and name.rstrip().endswith((".", "?", "!", "？", "。")) for name in names):
+        what = "the first line is a row, as it seems, and no header with the names of the columns"
+        raise DataError(what, where=where, remedy="put a line before it, such as question,answer")
 
 
 def reader_of(path: Path) -> str:
@@ -180,9 +192,13 @@ def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     for name, value in values.items():
         if isinstance(value, Mapping) and not is_several(value):
             flat |= _flat(value, f"{prefix}{name}.")
-        elif not prefix or isinstance(value[0] if isinstance(value, list) and value else value, str):
+        elif not prefix or is_several(value) or isinstance(_first(value), str):
             flat[prefix + name] = value
     return flat
+
+
+def _first(value: object) -> object:
+    return value[0] if isinstance(value, list) and value else value
 
 
 def _plain(name: str) -> str:

@@ -1,17 +1,21 @@
-"""JSON -> rows: one object a line, or one array of objects. Memory is one object."""
+"""JSON -> rows: one object a line, or one array of objects, in the memory of one object; or one document that
+holds the rows somewhere inside."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from medft.data.readers.rows import RowError, SourceRow, SourceRows
+from medft.data.readers.rows import SPLIT_SYNONYMS, RowError, SourceRow, SourceRows
 from medft.data.readers.utf8 import MAX_LINE, open_text, read_lines
 
 CHUNK = 2**20
+_ROW = frozenset({"question", "instruction", "prompt", "input", "text", "messages", "conversations"})
+"""Keys by which an object is a row itself."""
 _BETWEEN = re.compile(r"[\s,]*")
 
 
@@ -19,7 +23,49 @@ def read(path: Path) -> SourceRows:
     """The objects of a file; a line or an array that breaks off is told by its place."""
     with open_text(path) as file:
         is_array = file.read(CHUNK).lstrip().startswith("[")
-    yield from _array(path) if is_array else _lines(path)
+    yield from _array(path) if is_array else _document(path) if _is_document(path) else _lines(path)
+
+
+def _is_document(path: Path) -> bool:
+    """Whether a file is one object: on one line, or with line breaks inside."""
+    lines = (line.strip() for line in read_lines(path))
+    first, second = ([*islice(filter(None, lines), 2), "", ""])[:2]
+    if not first.startswith("{") or len(first) >= MAX_LINE - 1:
+        return False
+    return first[-1] in "{[,:" if second else True
+
+
+def _document(path: Path) -> SourceRows:
+    """The rows inside an object: its one list of objects, one for each split, or the objects that are all it
+    holds; else it is a row itself."""
+    decoder = _Decoder()
+    with open_text(path) as file:
+        try:
+            values = decoder.decode(file.read())
+        except (ValueError, RecursionError):
+            yield RowError("malformed_json", "the file is not one whole JSON object", where=f"{path}:1")
+            return
+    if decoder.repeated or not isinstance(values, dict):
+        yield _row(f"{path}:1", values, decoder.repeated)
+        return
+    found = [] if _ROW & values.keys() else list(_lists(values))
+    splits = [SPLIT_SYNONYMS.get(name.lower(), "") for name, _ in found]
+    if len(found) == 1 or (found and all(splits)):
+        for (name, rows), split in zip(found, splits, strict=True):
+            yield from (SourceRow(f"{path} {name} row {n}", row, split) for n, row in enumerate(rows, 1))
+    elif len(values) > 1 and all(isinstance(value, dict) for value in values.values()):
+        yield from (SourceRow(f"{path} {key}", {"id": key, **row}) for key, row in values.items())
+    else:
+        yield SourceRow(f"{path}:1", values)
+
+
+def _lists(values: dict[str, object], prefix: str = "") -> Iterator[tuple[str, list[dict[str, object]]]]:
+    """The lists of objects in an object, but for turns of a conversation, by dotted name."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _lists(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+            yield from [] if {"role", "from"} & value[0].keys() else [(prefix + name, value)]
 
 
 def _lines(path: Path) -> SourceRows:

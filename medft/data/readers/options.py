@@ -14,6 +14,8 @@ from medft.data.readers.rows import RowError
 from medft.data.record import Record
 
 _LETTERED = re.compile(r"\s*[(\[]?([A-Za-z])\s*[.):\]]\s*")
+_MARK = re.compile(r"(?:^|(?<=[\s;,|]))[(\[]?([A-Za-z])([.):\]])\s+(?=\S)")
+"""Before each option of several that are one text."""
 _POINTING = re.compile(
     r"\b(?:all|none|both|either|any|neither) (?:of )?(?:the )?(?:above|these|them)\b|\babove\b|\bbelow\b"
     r"|\b[A-H] ?(?:,|and|or|&|y|und|et) ?[A-H]\b|\b(?:alle|keine?) (?:der )?(?:genannten|antworten)\b"
@@ -39,8 +41,8 @@ def read_choice(values: Sequence[object], gold: object, first: int, place: str) 
 
     Args:
         values: one value per column that holds options: a text each; or one value that is a mapping of
-            letters to texts, a list of texts, a list of mappings that each hold one text, or one of these as
-            JSON.
+            letters to texts, a list of texts, a list of mappings that each hold one text, one of these as
+            JSON, or a text with a letter before each option ("A) fever B) cough").
         gold: the right one: its letter, its number, or its text.
         first: the number of the first option, where ``gold`` is a number.
         place: of the row, for errors.
@@ -87,6 +89,8 @@ def _options(values: Sequence[object]) -> tuple[list[str], list[str]]:
             value = max(lists, key=lambda items: sum(len(str(item)) for item in items))
         else:
             return list(known), [_plain(text) for text in known.values()]
+    if isinstance(value, str) and len(values) == 1:
+        value = _lettered(value.strip())
     if not isinstance(value, list):
         return [], []
     return [], [_longest(item) if isinstance(item, Mapping) else _plain(item) for item in value]
@@ -103,10 +107,21 @@ def _parsed(value: object) -> object:
     return value
 
 
+def _lettered(text: str) -> list[str]:
+    """The options in a text that begins with A, each letter behind the one before it and written alike; none
+    where a letter comes twice, since either may be part of an option."""
+    marks = list(_MARK.finditer(text))
+    marks = [mark for mark in marks if mark[2] == marks[0][2] and mark[1].isupper() == marks[0][1].isupper()]
+    if not marks or marks[0].start() or [m[1].upper() for m in marks] != list(ascii_uppercase[: len(marks)]):
+        return []
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    return [text[mark.end() : end].strip(" \t\n;,|") for mark, end in zip(marks, ends, strict=True)]
+
+
 def _longest(item: Mapping[str, object]) -> str:
     """The text of an option that comes with its number or letter."""
-    texts = [value for value in item.values() if isinstance(value, str)]
-    return max(texts, key=len, default="")
+    texts = {name: value for name, value in item.items() if isinstance(value, str)}
+    return texts.get("text") or texts.get("value") or max(texts.values(), key=len, default="")
 
 
 def _plain(value: object) -> str:

@@ -21,6 +21,8 @@ ROLES: dict[str, Role] = {
 }  # fmt: skip
 TOOLS = frozenset({"tool", "function", "observation", "ipython"})
 """Roles of what a tool returned."""
+CALLING = frozenset({"function_call", "tool_call"})
+"""Roles of an assistant's call of a tool, in formats that give it a turn of its own."""
 TRIMMED, CALLS = "trimmed_conversation", "tool_calls"
 
 
@@ -53,7 +55,7 @@ def read_turns(
     said = tuple(_without_tools(value, place))
     turns = _trimmed(said)
     if done is not None:
-        done.update({CALLS} if any(_role(turn) in TOOLS for turn in value) else ())
+        done.update({CALLS} if any(_role(turn) in TOOLS | CALLING for turn in value) else ())
         done.update({TRIMMED} if len(turns) < len(said) else ())
     _check_order(turns, place)
     if learn == "last":
@@ -68,7 +70,8 @@ def _without_tools(value: Iterable[Mapping[str, object]], place: str) -> Iterato
     waiting: Message | None = None
     for turn in value:
         role, text = ROLES.get(_role(turn)), _content(turn, place)
-        if role == "assistant" and not text.strip() and (turn.get("tool_calls") or turn.get("function_call")):
+        calls = turn.get("tool_calls") or turn.get("function_call")
+        if _role(turn) in CALLING or (role == "assistant" and not text.strip() and calls):
             continue
         if _role(turn) in TOOLS:
             before = waiting.content if waiting else ""

@@ -36,6 +36,22 @@ class NearCopies:
     questions: NearQuestions
     """The words of the questions."""
 
+    @classmethod
+    def none(cls) -> NearCopies:
+        """Of no record yet."""
+        return cls(Signatures(), Signatures(), NearQuestions())
+
+    def sign(self) -> None:
+        """Have all signatures made that are waiting."""
+        self.texts.sign()
+        self.contexts.sign()
+
+    def extend(self, more: NearCopies) -> None:
+        """Append other records."""
+        self.texts.extend(more.texts)
+        self.contexts.extend(more.contexts)
+        self.questions.extend(more.questions)
+
 
 @dataclass(frozen=True, slots=True)
 class Ties:
@@ -92,15 +108,18 @@ def find_ties(index: KeyIndex, kept: Mask, config: SplitConfig, near: NearCopies
 def _near(
     index: KeyIndex, kept: Mask, loose: Mapping[str, Mask], fields: tuple[str, ...], near: NearCopies
 ) -> tuple[Pairs, ...]:
-    """Near duplicates of what ties; not of the texts that tie nothing."""
+    """Near duplicates of what ties; not of the texts that tie nothing. The signatures are let go of on the
+    way."""
     order, answers = index.column("content"), index.tied("answer")
     taught = np.zeros(len(index), dtype=np.bool_)
     taught[answers.rows[answers.words >= SHINGLE]] = True  # the others are near by question and context
     found = []
     if "answer" in fields:
         found.append(near.texts.pairs(np.flatnonzero(kept & (taught | ~loose["context"])), order))
+        near.texts.clear()
     if "context" in fields:
         found.append(near.contexts.pairs(np.flatnonzero(kept & ~loose["context"]), order))
+        near.contexts.clear()
     if "question" in fields:
         found.append(near.questions.pairs(np.flatnonzero(kept & ~loose["question"]), order))
     return tuple(found)

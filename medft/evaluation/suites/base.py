@@ -12,7 +12,7 @@ from medft.errors import ConfigError
 from medft.evaluation.asking import Answers
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.measures import Metric
-from medft.evaluation.questions import Items, Question
+from medft.evaluation.questions import Items, Question, words_for
 from medft.prompt.config import TemplateConfig
 
 
@@ -81,13 +81,15 @@ def demand_label(config: SuiteConfig, record: Record) -> None:
 
 
 def wording_note(config: SuiteConfig, records: Sequence[Record], template: TemplateConfig) -> str:
-    """Whose words were put around the items."""
+    """Whose words were put around the items, and what the model was told to be."""
     other = sorted({r.task for r in records} - set(template.tasks))
+    told = dict.fromkeys(words_for(record, template, config.template).system for record in records)
+    system = "".join(f' System prompt: "{each}"' for each in told if each)
     if not other or config.template is None:
-        return f"Wording: template '{template.name}' of the run."
+        return f"Wording: template '{template.name}' of the run.{system}"
     return (
         f"Wording: template '{config.template.name}' for {', '.join(other)}, since the run's template "
-        f"'{template.name}' has none."
+        f"'{template.name}' has none.{system}"
     )
 
 

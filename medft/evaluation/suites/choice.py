@@ -17,7 +17,7 @@ from medft.errors import DataError
 from medft.evaluation import calibration
 from medft.evaluation.asking import Answers
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.measures import Measure, Metric, statistic, summarize
+from medft.evaluation.measures import Measure, Metric, bounded, statistic, summarize
 from medft.evaluation.metrics import UNPARSABLE, confusion, majority_share
 from medft.evaluation.parsing import LETTERS, parse_choice
 from medft.evaluation.questions import Items, Question, label_text, prompt, words_for
@@ -133,7 +133,7 @@ def score(config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers
     for subject, part in groups(questions).items():
         if subject and len(part) < len(questions):
             found += [_accuracy(name, readings[name], part, seed, subject) for name in (GENERATED, BY_LETTER)]
-    extras = _extras(config, questions, said) | {"calibration": calibration.reliability(beliefs)}
+    extras = {**_extras(config, questions, said), **calibration.extras(beliefs, seed)}
     return Result(tuple(found), extras, said)
 
 
@@ -203,7 +203,7 @@ def _where_it_answers(questions: Sequence[Question], said: Guesses, seed: int) -
 
     of_items = {system: of(letters) for system, letters in said.items()}
     name = "accuracy, generated, where it answers"
-    return statistic(name, of_items, [range(len(questions))], seed, items=questions)
+    return bounded(statistic(name, of_items, [range(len(questions))], seed, items=questions))
 
 
 def _declining(question: Question) -> str:

@@ -12,14 +12,15 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from medft.aliases import Json
+from medft.data.clusters import clusters
 from medft.errors import ConfigError
 from medft.evaluation import calibration, metrics
 from medft.evaluation.asking import Answers
 from medft.evaluation.calibration import Belief
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.measures import Measure, Metric, statistic, summarize
+from medft.evaluation.measures import Measure, Metric, bounded, statistic, summarize
 from medft.evaluation.parsing import parse_label
-from medft.evaluation.questions import Items, Question, cluster_of, label_text, prompt, words_for
+from medft.evaluation.questions import Items, Question, label_text, prompt, words_for
 from medft.evaluation.suites.base import (
     QuestionSet,
     Result,
@@ -43,12 +44,11 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Question
         ConfigError: a record's label is not among the suite's, or one label's text begins another's.
     """
     questions = []
-    for record in items.records:
+    for record, cluster in zip(items.records, clusters(items.records), strict=True):
         demand_label(config, record)
         words = words_for(record, template, config.template)
         texts = tuple(label_text(record, label, words) for label in config.labels)
-        shared = cluster_of(record)
-        questions.append(Question(record.id, prompt(record, words), record.label, texts, cluster=shared))
+        questions.append(Question(record.id, prompt(record, words), record.label, texts, cluster=cluster))
     _demand_no_prefix(questions[0].candidates)
     return QuestionSet(tuple(questions), (wording_note(config, items.records, template),))
 
@@ -72,7 +72,7 @@ def score(config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers
         beliefs = _beliefs(config.labels, part, answers)
         if beliefs:
             found += calibration.metrics(beliefs, part, seed, name)
-            extras[f"{before}calibration"] = calibration.reliability(beliefs)
+            extras |= calibration.extras(beliefs, seed, before)
         extras[f"{before}majority baseline"] = metrics.majority_share(gold)
     read = _each(answers, questions, lambda each, q: parse_label(each.replies[q.id].text, config.labels))
     return Result(tuple(found), extras, read_as(questions, read))
@@ -108,7 +108,7 @@ def classified(
     hits = {s: [a == b for a, b in zip(gold, guesses, strict=True)] for s, guesses in predictions.items()}
     yield summarize(Measure(f"accuracy, {way}", "share", hits, group=group, items=questions), seed)
     of = {system: metrics.MacroF1(gold, guesses, labels) for system, guesses in predictions.items()}
-    yield statistic(f"macro F1, {way}", of, [range(len(gold))], seed, group, items=questions)
+    yield bounded(statistic(f"macro F1, {way}", of, [range(len(gold))], seed, group, items=questions))
     if way == GENERATED:
         lost = {s: [label == metrics.UNPARSABLE for label in guesses] for s, guesses in predictions.items()}
         yield summarize(Measure("unparsable", "share", lost, None, False, group, questions), seed)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from medft.aliases import Json
+from medft.data.clusters import clusters
 from medft.data.record import Record
 from medft.evaluation.asking import Answers
 from medft.evaluation.config import RetrievalConfig, SuiteConfig
@@ -32,9 +33,10 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Question
     hits = index.search([record.question for record in items.pool], max(retrieval.k, DEPTH))
     found = {record.id: row for record, row in zip(items.pool, hits, strict=True)}
     questions: list[Question] = []
-    for record in items.records:
+    for record, cluster in zip(items.records, clusters(items.records), strict=True):
         for condition, context in _contexts(record, found[record.id][: retrieval.k]).items():
-            questions.append(_question(config, replace(record, context=context), condition, template))
+            asked = _question(config, replace(record, context=context), condition, template)
+            questions.append(replace(asked, cluster=cluster))
     notes = (
         wording_note(config, items.records, template),
         f"Retrieved context: the {retrieval.k} best of {len(passages):,} contexts by {retrieval.index}.",
@@ -98,5 +100,5 @@ def _question(config: SuiteConfig, record: Record, condition: str, template: Tem
     if not record.context and bare is not None:  # nothing is given, or nothing was found
         words = bare
     texts = tuple(label_text(record, label, words) for label in config.labels)
-    name, shared = f"{condition}/{record.id}", record.group
-    return Question(name, prompt(record, words), record.label, texts, condition, cluster=shared)
+    name = f"{condition}/{record.id}"
+    return Question(name, prompt(record, words), record.label, texts, condition)

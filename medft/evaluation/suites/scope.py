@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from medft.data.clusters import clusters
 from medft.errors import DataError
 from medft.evaluation.asking import Answers
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.measures import Measure, statistic, summarize
+from medft.evaluation.measures import Measure, bounded, statistic, summarize
 from medft.evaluation.parsing import is_refusal
-from medft.evaluation.questions import Items, Question, cluster_of, prompt, words_for
+from medft.evaluation.questions import Items, Question, prompt, words_for
 from medft.evaluation.statistics import OfItems
 from medft.evaluation.suites.base import QuestionSet, Result, by_system, common, wording_note
 from medft.prompt.config import TemplateConfig
@@ -27,11 +28,11 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Question
         DataError: one of the two kinds is missing.
     """
     questions = []
-    for record in items.records:
+    for record, cluster in zip(items.records, clusters(items.records), strict=True):
         plain = replace(record, task="qa")
         group = OUT if record.task == REFUSAL else IN
-        words, shared = words_for(plain, template, config.template), cluster_of(record)
-        questions.append(Question(record.id, prompt(plain, words), group, group=group, cluster=shared))
+        words = words_for(plain, template, config.template)
+        questions.append(Question(record.id, prompt(plain, words), group, group=group, cluster=cluster))
     if {q.group for q in questions} != {IN, OUT}:
         raise DataError(
             f"a scope suite needs questions of both kinds; records of task '{REFUSAL}' are out of scope",
@@ -49,16 +50,17 @@ def score(config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers
     within = [q for q in questions if q.group == IN]
     refused = by_system(answers, out, lambda each, q: is_refusal(each.replies[q.id].text))
     replied = by_system(answers, within, lambda each, q: _answers(each.replies[q.id].text))
+    youden = statistic(
+        "Youden's J",
+        {name: _youden([*refused[name], *replied[name]], len(out)) for name in answers},
+        [range(len(out)), range(len(out), len(questions))],
+        seed,
+        items=[*out, *within],
+    )
     metrics = (
         summarize(Measure("refusal rate", "share", refused, group=OUT, items=out), seed),
         summarize(Measure("answer rate", "share", replied, group=IN, items=within), seed),
-        statistic(
-            "Youden's J",
-            {name: _youden([*refused[name], *replied[name]], len(out)) for name in answers},
-            [range(len(out)), range(len(out), len(questions))],
-            seed,
-            items=[*out, *within],
-        ),
+        bounded(youden, -1.0),
     )
     return Result(metrics)
 

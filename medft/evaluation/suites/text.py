@@ -6,26 +6,30 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from medft.data.clusters import clusters
 from medft.evaluation import metrics
 from medft.evaluation.asking import Answers
 from medft.evaluation.config import SuiteConfig
-from medft.evaluation.measures import Measure, Metric, perplexity, summarize
+from medft.evaluation.measures import Measure, Metric, bounded, perplexity, summarize
 from medft.evaluation.own_metric import Function, load
-from medft.evaluation.questions import Items, Question, answer_text, cluster_of, prompt, words_for
+from medft.evaluation.questions import Items, Question, answer_text, prompt, words_for
 from medft.evaluation.suites.base import QuestionSet, Result, by_system, common, groups, wording_note
 from medft.prompt.config import TemplateConfig
+
+WITHIN_1 = (*metrics.AGAINST_REFERENCE, "termination rate", "repetition rate")
+"""Metrics from 0 to 1; the others that are medft's own have no upper end."""
 
 
 def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> QuestionSet:
     """One question per record; its gold answer is the candidate whose likelihood is taken."""
     _own(config)  # a metric that cannot be computed is told before any answer is waited for
     questions = []
-    for record in items.records:
+    whole = items.records if config.by == "task" else [replace(each, groups=()) for each in items.records]
+    for record, cluster in zip(items.records, clusters(whole), strict=True):
         words = words_for(record, template, config.template)
         gold = answer_text(record, words)
         part = getattr(record, config.by)
-        shared = cluster_of(record if config.by == "task" else replace(record, groups=()))
-        questions.append(Question(record.id, prompt(record, words), gold, (gold,), part, cluster=shared))
+        questions.append(Question(record.id, prompt(record, words), gold, (gold,), part, cluster=cluster))
     return QuestionSet(tuple(questions), (wording_note(config, items.records, template),))
 
 
@@ -35,7 +39,9 @@ def score(config: SuiteConfig, asked: QuestionSet, answers: Mapping[str, Answers
     for group, questions in groups(common(asked.questions, answers)).items():
         name = group if len(groups(asked.questions)) > 1 else ""
         for measure in _measures(config, questions, answers, name):
-            found.append(summarize(measure, seed))
+            most = 1.0 if measure.name in WITHIN_1 else math.inf
+            least = -math.inf if measure.name in config.metrics else 0.0
+            found.append(bounded(summarize(measure, seed), least, most))
             if measure.name == "loss":
                 found.append(perplexity(measure, seed))
     return Result(tuple(found))

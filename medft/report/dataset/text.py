@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from medft.data.cleaning.identifier_patterns import LANGUAGES
+from medft.data.cleaning.identifiers import NOT_SEARCHED
 from medft.data.examination.examine import Report
 from medft.data.examination.findings import DatasetFinding
 from medft.data.examination.statistics import LengthStatistics
@@ -107,6 +108,9 @@ def _languages(report: Report) -> str:
 
 def _identifiers(report: Report) -> str:
     found = summed(report, "identifiers")
+    if unknown := found.pop(NOT_SEARCHED, 0):
+        some = _counts(found) + "; " if found else ""
+        return f"{some}not looked for in {unknown:,} rows (dataset.phi=off)"
     names = "" if "name" in found else "; names have no pattern (dataset.names)"
     return (_counts(found) or "none") + f"; looked for in the forms of {', '.join(LANGUAGES)}{names}"
 

@@ -19,6 +19,7 @@ from medft.training.inputs import Loaded, Training
 from medft.training.sampler import GroupedByLength, SortedSteps
 from medft.training.schedule import Schedule
 from medft.training.sft.arguments import Compute, sft_config
+from medft.training.sft.sharded import ShardedTrainer
 from medft.training.sft.trainer import AnswerCollator, AnswerTrainer
 
 
@@ -47,7 +48,8 @@ def make(
     )
     if arguments.bf16 or arguments.fp16:
         modules.take_inputs_as_they_are(model)
-    return AnswerTrainer(
+    trainer = ShardedTrainer if spec.sharded else AnswerTrainer
+    return trainer(
         model=model,
         args=arguments,
         train_dataset=rows["train"],

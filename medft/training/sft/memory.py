@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from medft.training import memory_shards
 from medft.training.memory import (
     ADAM_BYTES,
     CPU_LIBRARIES,
@@ -28,9 +29,11 @@ _CHUNK_TOKENS = 256  # of TRL's chunked cross-entropy
 
 def estimate(work: Workload) -> Estimate:
     """The bytes that ``work`` needs on each device."""
-    weights, adapter = weight_bytes(work.shape, work.dtype, work.in_4bit), 4 * work.adapter
-    gradients = adapter * (1 if work.devices == 1 else 2)  # DDP copies them into its buckets
-    optimizer = int(ADAM_BYTES[work.optimizer_bits] * work.adapter)
+    base, share = (work.shape, work.dtype, work.in_4bit), work.devices if work.sharded else 1
+    weights = memory_shards.held(*base, share) if work.sharded else weight_bytes(*base)
+    adapter = 4 * work.adapter // share
+    gradients = adapter * (1 if work.devices == share else 2)  # DDP copies them into its buckets
+    optimizer = int(ADAM_BYTES[work.optimizer_bits] * work.adapter) // share
     held, offloaded = kept(work)
     # Before the first backward pass there are neither gradients nor states.
     chunk = min(_CHUNK_BYTES, max(work.free - CUDA_LIBRARIES - weights - adapter, 2) // 2)
@@ -47,6 +50,7 @@ def estimate(work: Workload) -> Estimate:
         validation=validation + scratch(work, work.evaluate),
         libraries=CUDA_LIBRARIES if work.on_gpu else CPU_LIBRARIES,
         host=HOST_LIBRARIES + offloaded if work.on_gpu else 0,
+        gathered=memory_shards.gathered(*base) if work.sharded else 0,
     )
 
 

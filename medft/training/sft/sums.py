@@ -116,8 +116,9 @@ class StopTokenLoss:
 
     def by_row(
         self, labels: torch.Tensor, answer_bytes: torch.Tensor, row: torch.Tensor
-    ) -> list[tuple[float, float]]:
-        """Nats of the answer tokens, stop tokens left out, and bytes of each row that has an answer.
+    ) -> list[tuple[int, float, float]]:
+        """Of each row that has an answer: its place in the batch, nats of the answer tokens, stop tokens left
+        out, and bytes.
 
         Args:
             labels: as above.
@@ -129,7 +130,8 @@ class StopTokenLoss:
         nats, sizes = (torch.zeros(count, dtype=torch.float64, device=row.device) for _ in range(2))
         nats.index_add_(0, of, self._each(labels, answered))
         sizes.index_add_(0, of, answer_bytes[:, 1:][answered].double())
-        return [(n, size) for n, size in zip(nats.tolist(), sizes.tolist(), strict=True) if size]
+        found = zip(range(count), nats.tolist(), sizes.tolist(), strict=True)
+        return [each for each in found if each[2]]
 
     @torch.no_grad()
     def _each(self, labels: torch.Tensor, where: torch.Tensor) -> torch.Tensor:

@@ -35,14 +35,17 @@ StepBatches = tuple[list[Batch], torch.Tensor | int | None]
 
 Figures = dict[str, float]
 """Metrics by name."""
+Found = tuple[int, float, float]
+"""The place of a record in its split, the nats of its answer, and the answer's bytes."""
 
 
 class AnswerCollator(DataCollatorForLanguageModeling):  # type: ignore[misc]
     """TRL's collator, padded or padding-free, that also carries the column ``answer_bytes``, and ``row``: the
-    place of every token's row in the batch, -1 for padding."""
+    place of every token's row in the batch, -1 for padding; and for each row ``record``, the place of its
+    record in its split, -1 for rows packed of several."""
 
     def torch_call(self, examples: Sequence[EncodedRow]) -> Batch:
-        """Batch ``examples``; both columns are padded with -1."""
+        """Batch ``examples``; ``answer_bytes`` and ``row`` are padded with -1."""
         batch: Batch = super().torch_call(examples)
         sizes = [torch.tensor(example["answer_bytes"]) for example in examples]
         rows = [torch.full_like(size, place) for place, size in enumerate(sizes)]
@@ -51,6 +54,7 @@ class AnswerCollator(DataCollatorForLanguageModeling):  # type: ignore[misc]
             batch[name] = pad(
                 joined, padding_value=-1, padding_side="right", pad_to_multiple_of=self.pad_to_multiple_of
             )
+        batch["record"] = torch.tensor([example.get("record", -1) for example in examples])
         return batch
 
 
@@ -71,7 +75,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
         super().__init__(**settings)
         self._order = order
         self.clock = {"validation": 0.0, "saving": 0.0}
-        self._answers: list[tuple[float, float]] | None = None
+        self._answers: list[Found] | None = None
         self.forget()
         self.stop_loss = StopTokenLoss(self.model)
 
@@ -135,6 +139,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
         """As in SFTTrainer; adds the batch to the sums of training or of validation."""
         inputs = dict(inputs)
         answer_bytes, row, labels = inputs.pop("answer_bytes"), inputs.pop("row"), inputs["labels"]
+        records = inputs.pop("record")
         loss, outputs = super().compute_loss(
             model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch
         )
@@ -147,7 +152,8 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
             nats = torch.where(tokens > 0, loss.detach().double() * share, 0.0)
             sums = self.train_sums if model.training else self.eval_sums
             if self._answers is not None and self.bits_known:
-                self._answers += self.stop_loss.by_row(labels, answer_bytes, row)
+                of_rows = self.stop_loss.by_row(labels, answer_bytes, row)
+                self._answers += [(int(records[place]), lost, size) for place, lost, size in of_rows]
             sums.add(
                 nats=nats,
                 tokens=tokens,
@@ -184,17 +190,17 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
         with self.model.disable_adapter():
             base, before = self._answered(lambda: loop(metric_key_prefix="test").metrics)
         tuned, after = self._answered(lambda: self.evaluate(rows, metric_key_prefix="test"))
-        pairs = zip(before, after, strict=True)
+        tuned_nats = {record: nats for record, nats, _ in after}
         return Judged(
             base_loss=base["test_loss"],
             base_bits_per_byte=base["test_bits_per_byte"],
             tuned_loss=tuned["test_loss"],
             tuned_bits_per_byte=tuned["test_bits_per_byte"],
-            answers=tuple(Answer(of_base, of_tuned, size) for (of_base, size), (of_tuned, _) in pairs),
+            answers=tuple(Answer(nats, tuned_nats[record], size, record) for record, nats, size in before),
         )
 
-    def _answered(self, judge: Callable[[], Figures]) -> tuple[Figures, list[tuple[float, float]]]:
-        """The metrics of a judgement, with nats and bytes of every answer, over all devices."""
+    def _answered(self, judge: Callable[[], Figures]) -> tuple[Figures, list[Found]]:
+        """The metrics of a judgement, with what was found of every answer, over all devices."""
         self._answers = []
         try:
             return judge(), list(gather_object(self._answers))

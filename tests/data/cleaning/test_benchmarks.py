@@ -22,7 +22,7 @@ def test_there_are_five_hundred_test_questions_of_pubmedqa():
 
 def test_other_questions_are_no_benchmarks():
     assert benchmark_of(record()) is None
-    assert shipped().item_in(record()) is None
+    assert shipped().items_in([record()])[0] is None
 
 
 def test_five_benchmarks_are_covered_with_their_sources_and_no_text():
@@ -46,5 +46,5 @@ def test_items_are_numbered_within_their_benchmark(tmp_path, monkeypatch):
     )
     monkeypatch.setattr("medft.data.cleaning.benchmarks.FILE", path)
     found = shipped.__wrapped__()
-    assert [found.item_in(record(question)) for question in asked] == [("a", 1), ("b", 1)]
+    assert [found.items_in([record(question)])[0] for question in asked] == [("a", 1), ("b", 1)]
     assert found.covered[1].source == "there"

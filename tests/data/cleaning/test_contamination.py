@@ -20,15 +20,15 @@ def test_thirteen_words_in_a_row_are_a_copy_and_twelve_are_not(tmp_path):
     texts = held_out(tmp_path, f"first line of few words\n{PASSAGE}\n")
     words = PASSAGE.split()
     copied, not_copied = (" ".join(words[3 : 3 + n]).upper() + "!" for n in (LONGEST, LONGEST - 1))
-    assert texts.line_in(record(answer=f"Well, {copied} and so on")) == 2
-    assert texts.line_in(record(answer=f"Well, {not_copied} and so on")) is None
+    assert texts.lines_in([record(answer=f"Well, {copied} and so on")])[0] == 2
+    assert texts.lines_in([record(answer=f"Well, {not_copied} and so on")])[0] is None
 
 
 def test_a_short_held_out_question_must_be_asked_itself(tmp_path):
     texts = held_out(tmp_path, "What is asthma?\n")
-    assert texts.line_in(record("what is ASTHMA")) == 1
-    assert texts.line_in(record("Explain: what is asthma?")) == 1
-    assert texts.line_in(record("I ask what is asthma? Or gout?")) is None
+    assert texts.lines_in([record("what is ASTHMA")])[0] == 1
+    assert texts.lines_in([record("Explain: what is asthma?")])[0] == 1
+    assert texts.lines_in([record("I ask what is asthma? Or gout?")])[0] is None
 
 
 @pytest.mark.parametrize("content", [None, b"", b" \n\n", b"caf\xe9\n"])

@@ -32,10 +32,10 @@ FOUND = Fingerprints(fingerprint([(LONG, (), ()), (MIDDLE, (), ()), (SHORT, (), 
     ],
 )
 def test_a_copy_is_found_whatever_stands_around_it(number, text):
-    assert FOUND.item_in(record(text, "x")) == number
-    assert FOUND.item_in(record("Something else?", text)) == number
+    assert FOUND.items_in([record(text, "x")])[0] == number
+    assert FOUND.items_in([record("Something else?", text)])[0] == number
     turns = (Message("user", f"Hm.\n{text}"), Message("assistant", "x"))
-    assert FOUND.item_in(record("", "", turns=turns)) == number
+    assert FOUND.items_in([record("", "", turns=turns)])[0] == number
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,12 @@ def test_a_copy_is_found_whatever_stands_around_it(number, text):
     ],
 )
 def test_less_is_no_copy(text):
-    assert FOUND.item_in(record(text, "")) is None
+    assert FOUND.items_in([record(text, "")])[0] is None
 
 
 def test_a_run_does_not_reach_from_one_text_into_the_next():
     said = LONG.split()
-    assert FOUND.item_in(record(" ".join(said[:10]), " ".join(said[10:]))) is None
+    assert FOUND.items_in([record(" ".join(said[:10]), " ".join(said[10:]))])[0] is None
 
 
 def test_runs_of_common_words_and_questions_that_many_items_ask_are_no_fingerprints():
@@ -64,12 +64,12 @@ def test_runs_of_common_words_and_questions_that_many_items_ask_are_no_fingerpri
         (f"A mason of forty fell off tower {n} onto hay near dry corn. {stock}", (), ()) for n in range(5)
     ]
     found = Fingerprints(fingerprint(texts, common))
-    assert found.item_in(record(stock, "")) is None
-    assert found.item_in(record(texts[3][0], "")) is not None
+    assert found.items_in([record(stock, "")])[0] is None
+    assert found.items_in([record(texts[3][0], "")])[0] is not None
     asked = [("Which is right?", (), (f"hay {n}", "corn")) for n in range(3)]
     repeated = Fingerprints(fingerprint(asked))
-    assert repeated.item_in(record("Which is right?", "The left one")) is None
-    assert repeated.item_in(record("Which is right?", "hay 2")) is not None
+    assert repeated.items_in([record("Which is right?", "The left one")])[0] is None
+    assert repeated.items_in([record("Which is right?", "hay 2")])[0] is not None
 
 
 def test_runs_agree_with_a_plain_search_on_random_texts():
@@ -84,5 +84,5 @@ def test_runs_agree_with_a_plain_search_on_random_texts():
         said[20 : 20 + length] = draw.choice(held)[start : start + length]
         plain = any(tuple(said[i : i + 13]) in runs for i in range(len(said) - 12))
         outcomes.add(plain)
-        assert (found.item_in(record(" ".join(said), "")) is not None) == plain
+        assert (found.items_in([record(" ".join(said), "")])[0] is not None) == plain
     assert outcomes == {True, False}

@@ -65,3 +65,14 @@ def test_parquet_rows_keep_their_types_and_a_truncated_file_is_named(tmp_path):
     with pytest.raises(DataError, match="not a whole parquet file") as error:
         rows_of(dataset("parquet", path))
     assert str(path) in error.value.where
+
+
+def test_a_line_that_says_what_separates_is_no_header(tmp_path):
+    path = write(tmp_path / "x.csv", "\ufeffsep=;\r\nquestion;answer\r\na, b, c?;d\r\nq\r\n")
+    assert rows_of(dataset("csv", path)) == [("x.csv:3", {"question": "a, b, c?", "answer": "d"})]
+    assert bad(dataset("csv", path)).where == f"{path}:4"
+
+
+def test_what_stands_in_quotes_does_not_separate(tmp_path):
+    path = write(tmp_path / "x.csv", '"Frage, kurz, klar";Antwort\nb?;c\n')
+    assert rows_of(dataset("csv", path)) == [("x.csv:2", {"Frage, kurz, klar": "b?", "Antwort": "c"})]

@@ -167,7 +167,36 @@ def test_nested_columns_are_offered_by_their_dotted_names(tmp_path):
 
 
 def test_a_file_without_a_good_row_says_what_is_wrong_with_the_first(tmp_path):
-    path = write(tmp_path / "x.json", json.dumps({"question": "a?", "answer": "b"}, indent=2))
+    path = write(tmp_path / "x.json", json.dumps({"question": "a?", "answer": "b"}, indent=2)[:-1])
     with pytest.raises(DataError, match="one whole JSON object") as error:
         guess(path, {})
     assert error.value.where == f"{path}:1"
+
+
+def test_a_first_line_that_is_a_row_is_no_header(tmp_path):
+    path = write(tmp_path / "x.csv", "What is asthma?,A disease.\nWhat is gout?,Another one.\n")
+    with pytest.raises(DataError, match="no header"):
+        guess(path, {})
+
+
+def test_options_inside_a_nested_question_are_options(tmp_path):
+    made = [
+        {
+            "id": str(n),
+            "question": {
+                "stem": f"Which sign is number {n}?",
+                "choices": [{"label": letter, "text": f"sign {n} {letter}"} for letter in "ABCD"],
+            },
+            "answerKey": "ABCD"[n % 4],
+        }
+        for n in range(9)
+    ]
+    found = guess(jsonl(tmp_path / "x.jsonl", made), {})
+    assert found.columns == {"question": "question.stem", "options": "question.choices", "label": "answerKey"}
+    assert found.task == "mcq"
+
+
+@pytest.mark.parametrize("name", ["patient_id", "Patienten-ID", "환자 번호"])
+def test_rows_of_one_patient_are_a_group(tmp_path, name):
+    found = guess(jsonl(tmp_path / "x.jsonl", rows("question", "answer", name)), {})
+    assert found.columns["group"] == name

@@ -25,6 +25,9 @@ LETTERS = dict(zip("ABCD", TEXTS, strict=True))
         [[{"key": letter, "value": text} for letter, text in LETTERS.items()]],
         [{"label": list("ABCD"), "text": TEXTS}],
         [*TEXTS, None, float("nan")],
+        [" ".join(f"{letter}) {text}" for letter, text in LETTERS.items())],
+        ["\n".join(f"{letter}. {text}" for letter, text in LETTERS.items())],
+        ["; ".join(f"({letter.lower()}) {text}" for letter, text in LETTERS.items())],
     ],
 )
 @pytest.mark.parametrize("gold", ["C", "c", "(C)", "C.", "C) doors", "doors", " Doors ", 2, "2", 2.0])
@@ -96,3 +99,14 @@ def test_a_csv_with_options_in_columns_is_shuffled_on_demand_in_training_rows_al
     splits = everything(prepared(config, tmp_path))
     assert {row.label for row in splits["train"]} == set("ABC")
     assert {row.label for row in splits["test"]} == {"B"}
+
+
+def test_the_text_of_an_option_may_be_as_short_as_its_letter():
+    made = [{"label": letter, "text": number} for letter, number in zip("ABC", "579", strict=True)]
+    assert read_choice([made], "B", 0, "f:1").options == ("5", "7", "9")
+
+
+@pytest.mark.parametrize("text", ["A) x B) vitamin B) 12", "B) x C) y", "A) x C) y", "lamps and beds"])
+def test_options_in_a_text_that_could_be_read_twice_are_none(text):
+    with pytest.raises(RowError, match="no two options"):
+        read_choice([text], "A", 0, "f:1")

@@ -115,3 +115,14 @@ def test_a_conversation_runs_from_the_first_user_to_the_last_assistant_and_the_c
     untouched = set()
     read_turns([Q, A], "f:7", "all", untouched)
     assert not untouched
+
+
+def test_a_call_that_is_a_turn_of_its_own_is_left_out():
+    said = [("human", "Dose?"), ("function_call", "{}"), ("observation", "5 mg"), ("gpt", "Five.")]
+    done: set[str] = set()
+    turns = read_turns([{"from": who, "value": text} for who, text in said], "x:1", "all", done)
+    assert [(turn.role, turn.content) for turn in turns] == [
+        ("user", "Dose?\n\n5 mg"),
+        ("assistant", "Five."),
+    ]
+    assert done == {"tool_calls"}

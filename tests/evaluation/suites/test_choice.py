@@ -161,6 +161,7 @@ def test_likelihoods_against_plain_transformers(tmp_path: Path, systems: list[Sy
     for system in systems:
         suite.ask(system, lambda *_: None)
     written = suite.finish(lambda *_: None)
+    assert written["asked"] == 5  # items, each of them with its options listed and without
     found = {f["name"]: f["systems"] for f in written["figures"]}
     for system in systems:
         hits = dict.fromkeys(("letter likelihood", "option likelihood", "option likelihood per byte"), 0)

@@ -93,7 +93,9 @@ def test_base_and_tuned_model_are_judged_answer_by_answer(
         base = by_hand(adapted.eval(), rows)
     tuned = by_hand(adapted, rows)
     trainer = sft.trainer(adapted, tokenizer, rows, tmp_path, per_device_eval_batch_size=3)
-    found = trainer.test(Dataset.from_list(rows))
+    asked = Dataset.from_list([{**row, "record": 10 - place} for place, row in enumerate(rows)])
+    found = trainer.test(asked)
+    assert [answer.record for answer in found.answers] == [10 - place for place in range(len(rows))]
     assert (found.base_loss, found.base_bits_per_byte) == pytest.approx(base, rel=1e-5)
     assert (found.tuned_loss, found.tuned_bits_per_byte) == pytest.approx(tuned, rel=1e-5)
     assert [answer.size for answer in found.answers] == [len(answer.encode()) for answer in ANSWERS]
@@ -103,7 +105,7 @@ def test_base_and_tuned_model_are_judged_answer_by_answer(
     whole = math.log(2) * sum(len(answer.encode()) for answer in ANSWERS)  # what by_hand divides by
     assert [each.tuned_nats / whole for each in found.answers] == pytest.approx(per_row[0], rel=1e-4)
     assert [each.base_nats / whole for each in found.answers] == pytest.approx(per_row[1], rel=1e-4)
-    assert trainer.test(Dataset.from_list(rows)).answers == found.answers
+    assert trainer.test(asked).answers == found.answers
 
 
 def test_the_sums_of_training_are_the_token_weighted_mean_over_uneven_batches(
