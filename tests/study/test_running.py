@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -45,9 +44,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
 
     def command(folder: SweepDir, one: job.Job, again: bool) -> list[str]:
         numbers.append(one.number)
-        return [
-            sys.executable, "-c", STAND_IN, str(folder.run(one.number).root), json.dumps(one.overrides)
-        ]  # fmt: skip
+        return ["-c", STAND_IN, str(folder.run(one.number).root), json.dumps(one.overrides)]
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(job, "_command", command)

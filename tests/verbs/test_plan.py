@@ -29,7 +29,7 @@ def test_it_says_what_would_run_and_runs_nothing(workplace: Path, capsys: pytest
         "mistral-tiny x sample x medical_qa",
         "engine  transformers",
         "plan    60 steps x 8 rows, ",
-        "adamw_torch: there is no GPU to page to",
+        "adamw_torch: paging needs a GPU",
         "padding (trainer=fast has less)",
         "memory  ",
         "disk    ",
