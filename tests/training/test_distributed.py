@@ -59,9 +59,9 @@ def by_srun(workplace: Path, *overrides: str) -> list[subprocess.Popen[str]]:
     return [launch(workplace, ALONE, *overrides, **step, SLURM_PROCID=number) for number in ("1", "0")]
 
 
-def finished(process: subprocess.Popen[str]) -> str:
+def finished(process: subprocess.Popen[str], seconds: float = 200) -> str:
     """What it printed."""
-    out, error = process.communicate(timeout=200)
+    out, error = process.communicate(timeout=seconds)
     assert process.returncode == 0, error + out
     return out
 

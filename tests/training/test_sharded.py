@@ -22,7 +22,8 @@ RELATIVE = 2e-5
 
 @pytest.fixture(scope="module")
 def runs(workplace: Path) -> Path:
-    finished(launch(workplace, (*TORCHRUN, "tests.training.sharded_worker"), *RECIPE))
+    worker = launch(workplace, (*TORCHRUN, "tests.training.sharded_worker"), *RECIPE)
+    finished(worker, seconds=600)  # six trainings and a merge, on a machine that may be busy
     return workplace
 
 
