@@ -33,6 +33,7 @@ FOUND = {
     "no nvml": (Gpu("Tesla T4", 15_828_320_256, None, (7, 5)),),
     "not told": (Gpu("Orin", 65_000_000_000, None, (8, 7)),),
     "40 GB": (Gpu("NVIDIA A100-SXM4-40GB", 42_505_273_344, 42_000_000_000 - CONTEXT, (8, 0)),),
+    "48 GB": (Gpu("NVIDIA RTX A6000", 51_041_271_808, 50_500_000_000 - CONTEXT, (8, 6)),),
     "80 GB": (Gpu("NVIDIA A100-SXM4-80GB", 85_045_215_232, 84_400_000_000 - CONTEXT, (8, 0)),),
     "eight": (Gpu("NVIDIA H200", 150_109_880_320, 149_600_000_000 - CONTEXT, (9, 0)),) * 8,
     "no device": (),

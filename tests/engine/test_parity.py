@@ -108,7 +108,7 @@ def test_a_model_that_cannot_isolate_is_refused(twins: Twins, tmp_path: Path) ->
         MambaConfig(vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, state_size=4)
     )
     trainer = sft.trainer(recurrent, tokenizer, scenarios.ROWS, tmp_path, padding_free=True)
-    with pytest.raises(EngineError, match="see one another"):
+    with pytest.raises(EngineError, match="attend to one another"):
         engine("transformers").separate_examples(trainer)
     padded = sft.trainer(recurrent, tokenizer, scenarios.ROWS, tmp_path)
     engine("transformers").separate_examples(padded)

@@ -136,12 +136,14 @@ def twice(given: Merged, folder: Path) -> Path:
 
 
 def rescaled(factor: float) -> Callable[[Merged, Path], Path]:
-    """The adapter with another alpha."""
+    """The adapter with other factors B."""
 
     def make(given: Merged, folder: Path) -> Path:
         shutil.copytree(given.adapter, folder / "adapter")
-        path = folder / "adapter" / "adapter_config.json"
-        edit_json(path, {"lora_alpha": factor * json.loads(path.read_text())["lora_alpha"]})
+        path = folder / "adapter" / "adapter_model.safetensors"
+        scales = {"lora_B": factor, "lora_A": 1.0}
+        tensors = {name: t * scales[name.split(".")[-2]] for name, t in load_file(path).items()}
+        save_file(tensors, path)
         write_merge(given.base, folder / "adapter", folder / "merged", merging=given.merging)
         return folder / "merged"
 

@@ -224,7 +224,7 @@ def test_wrong_questions_are_one_message(
         (["docs={tmp}/empty"], "no documents"),
         (["questions={tmp}/q.txt", "answers={tmp}/q.txt/a.jsonl"], "the answers cannot be written"),
         (["questions={tmp}/q.txt", "answers=/dev/null"], "the answers cannot be written"),
-        (["questions={tmp}/q.txt", "answers={tmp}/empty/../q.txt"], "in the place of the questions"),
+        (["questions={tmp}/q.txt", "answers={tmp}/empty/../q.txt"], "take the place of the questions"),
         (["questions=/dev/zero", "answers={tmp}/a.jsonl"], "a pipe or a device"),
         (["temperature=1e-300"], "must be 0, or from 0.01"),
     ],

@@ -13,8 +13,6 @@ from typing import Any
 import pytest
 
 from medft.cli import main
-from medft.compose import settings
-from medft.verbs.prepare import _report_folder
 from tests.data.support import FIXTURES, jsonl, qa
 
 IDENTIFIERS = ("555-123-4567", "2020-01-31", "jane.doe@example.org", "123-45-6789", "10.1.2.3")
@@ -133,19 +131,6 @@ def test_two_reports_of_one_second_stand_side_by_side(prepare: Prepare, tmp_path
     for _ in range(2):
         assert prepare(*data(tmp_path))[0] == 0
     assert len(list((tmp_path / "a" / "prepare").iterdir())) == 2
-
-
-def test_two_that_start_together_have_two_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.strftime", lambda format: "now")
-    config = settings("prepare", ["dataset=sample", f"artifacts={tmp_path}"])
-    with _report_folder(config) as (one, aside), _report_folder(config) as (other, beside):
-        assert (one.name, other.name) == ("sample-now", "sample-now-2")
-        (aside / "a").touch()
-        (beside / "b").touch()
-    assert ((one / "a").exists(), (other / "b").exists()) == (True, True)
-    with pytest.raises(KeyboardInterrupt), _report_folder(config):
-        raise KeyboardInterrupt
-    assert sorted((tmp_path / "prepare").iterdir()) == [one, other], "a failure leaves no empty folder"
 
 
 def test_a_negative_show_is_refused(prepare: Prepare, tmp_path: Path) -> None:
