@@ -86,7 +86,8 @@ def test_conversations_are_told_by_name():
     ("name", "content", "reader"),
     [
         ("a.csv", b"", "csv"), ("a.TSV", b"", "csv"), ("a.csv.gz", b"", "csv"), ("a.parquet", b"", "parquet"),
-        ("a.xlsx", b"", "xlsx"), ("a.json", b"[{}]", "jsonl"), ("a.jsonl.gz", gzip.compress(b"{}", mtime=0), "jsonl"),
+        ("a.xlsx", b"", "xlsx"), ("a.json", b"[{}]", "jsonl"),
+        ("a.jsonl.gz", gzip.compress(b"{}", mtime=0), "jsonl"),
         ("a.json", b'{"data": [{"title": "[x]", "paragraphs": []}]}', "squad_json"),
         ("a.json", b'{"data": [{"question": "a"}]}', "jsonl"), ("a.jsonl", b'{"paragraphs": ["a"]}', "jsonl"),
         ("a.xml", b"<x><NLM-Question/></x>", "trec_xml"), ("a.xml", b"<Document/>", "medquad_xml"),
