@@ -14,12 +14,12 @@ CHOICES = model=$(MODEL) $(if $(DATASET),dataset=$(DATASET)) $(if $(TEMPLATE),te
 LAUNCH = $(if $(filter-out 1,$(GPUS)),$(BIN)/torchrun --standalone --nproc_per_node=$(GPUS) -m medft,$(BIN)/medft)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train plan prepare sweep compare runs list evaluate chat upload test lint bench results docs lock clean
+.PHONY: help setup train plan prepare sweep compare runs list evaluate chat upload test test-gpu lint bench results docs lock clean
 
 help: ## this list
 	@echo "medft: fine-tune open LLMs on medical data"
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "  MODEL=  DATASET=  TEMPLATE=  TRAINER=  EXPERIMENT="
 	@echo "  ARGS=\"key=value ...\"  GPUS=4"
@@ -80,6 +80,9 @@ test: $(READY) ## lint, types and tests, by WORKERS=2 processes
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@HF_HUB_OFFLINE=1 WANDB_MODE=offline $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+test-gpu: $(READY) ## every family at full size on this machine's GPU, half an hour -> artifacts/gpu/results.md
+	@HF_HUB_OFFLINE=1 WANDB_MODE=offline $(BIN)/python -m pytest -x -p no:xdist tests/gpu $(ARGS)
 
 lint: $(READY) ## format and fix what can be fixed
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -1,7 +1,5 @@
-"""A base of a family's architecture with random weights: nothing to download, as large as the real one.
-
-Owns the NF4 checkpoint on disk. Knows nothing of training.
-"""
+"""A base of a family's architecture with random weights, in NF4 or 16 bits: nothing to download, as large as
+the real one."""
 
 from __future__ import annotations
 
@@ -35,16 +33,26 @@ def build(nf4: Path, family: str, shape: ShapeConfig) -> None:
 
     The tokenizer is the family's small one: ids are given, so that only its special tokens matter.
     """
-    from transformers import AutoConfig
-
-    sizes = {name: value for name, value in asdict(shape).items() if name != "qk_norm"}
-    config = AutoConfig.from_pretrained(folder_of(family), **sizes)
     with atomic_folder(nf4) as aside:
         bits16 = aside / "bits16"
-        _write_16bit(bits16, config)
+        _write_16bit(bits16, _config(family, shape))
         _quantise(bits16, aside)
         shutil.rmtree(bits16)
         copy_tokenizer(family, aside)
+
+
+def build_16bit(folder: Path, family: str, shape: ShapeConfig) -> None:
+    """Write the 16-bit checkpoint into ``folder``, whole or not at all, with the family's small tokenizer."""
+    with atomic_folder(folder) as aside:
+        _write_16bit(aside, _config(family, shape))
+        copy_tokenizer(family, aside)
+
+
+def _config(family: str, shape: ShapeConfig) -> Any:
+    from transformers import AutoConfig
+
+    sizes = {name: value for name, value in asdict(shape).items() if name != "qk_norm"}
+    return AutoConfig.from_pretrained(folder_of(family), **sizes)
 
 
 def _quantise(bits16: Path, nf4: Path) -> None:

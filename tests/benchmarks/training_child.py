@@ -20,6 +20,7 @@ from typing import Any
 from medft.engine import engine
 from medft.engine.base import LoadSpec, LoraConfig
 from medft.machine import probe
+from medft.merge.inputs import Inputs
 from medft.merge.run import merge_run
 from medft.merge.stream import SHARD_BYTES
 from medft.runs import RunDir
@@ -76,8 +77,8 @@ def merge(setting: Setting, folder: Path, name: str) -> dict[str, Any]:
 
     run, base = _run(folder, name), base_of(setting, folder)
     stops = tokenizers.stop_ids(tokenizers.load(base), base)
-    rows = [rows_of(folder).path]
-    found = merge_run(run, base, base, rows, stop_ids=stops, max_shard_bytes=SHARD_BYTES)
+    inputs = Inputs(base, run.adapter, stops)
+    found = merge_run(run, inputs, {"train": rows_of(folder).path}, SHARD_BYTES, lambda rows: None)
     shutil.rmtree(run.merged)
     return {key: value for key, value in found.items() if key != "files"}
 

@@ -1,7 +1,4 @@
-"""The figures of the training benchmark on disk: one JSON with machine and versions, one table in Markdown.
-
-Knows nothing of how they were measured.
-"""
+"""Figures of the training benchmark on disk: one JSON with machine and versions, one table in Markdown."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a model hub remembers: repositories, their commits and their large objects, in memory.
 
-Knows nothing of HTTP.
+Over HTTP they are served by hub_server.py.
 """
 
 from __future__ import annotations
