@@ -74,7 +74,7 @@ def run(config: CopyConfig) -> None:
     text = (conf_dir() / group / f"{option}.yaml").read_text(encoding="utf-8")
     target.parent.mkdir(parents=True, exist_ok=True)
     write_text(target, _renamed(text, group, option, name))
-    verb = "evaluate" if group == "suite" else "train"
+    verb = {"suite": "evaluate", "study": "study"}.get(group, "train")
     screen = Screen()
     screen.line("wrote", str(target))
     screen.line(

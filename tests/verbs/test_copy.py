@@ -28,14 +28,18 @@ def test_a_copy_is_used_as_it_says(
     assert (model.name, model.context_length, model.family) == ("my_mistral", 4096, "mistral")
 
 
-def test_a_file_of_every_group_can_be_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_every_group_can_be_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     chosen = {group: options[-1] for group, options in group_options().items()}
     chosen |= {"dataset": "sample", "suite": "rag"}
     for group, option in chosen.items():
         assert main(["copy", f"{group}={option}"]) == 0
+    said = capsys.readouterr().out
+    assert f"medft study --config-dir my_conf study=my_{chosen['study']}" in said
     own = with_config_dir(["--config-dir", "my_conf"])
-    words = [f"{group}=my_{option}" for group, option in chosen.items() if group != "suite"]
+    words = [f"{group}=my_{option}" for group, option in chosen.items() if group not in ("suite", "study")]
     values = compose("train", [*own, *words])
     assert (values["dataset"]["name"], values["template"]["name"]) == (
         "my_sample",
@@ -43,6 +47,8 @@ def test_a_file_of_every_group_can_be_copied(tmp_path: Path, monkeypatch: pytest
     )
     suite = compose("evaluate", [*own, "suite=[my_rag]"])["suite"]
     assert list(suite) == ["my_rag"] and suite["my_rag"]["kind"] == "rag"
+    study = settings("study", [*own, f"study=my_{chosen['study']}"])
+    assert study.name == f"my_{chosen['study']}"
 
 
 @pytest.mark.parametrize(
