@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -28,6 +29,15 @@ sys.modules["medft.verbs.merge"] = module
 compose.settings = lambda verb, words: None
 sys.exit(cli.main(["merge"]))
 """
+
+
+@pytest.fixture(autouse=True)
+def _not_under_nohup() -> Iterator[None]:
+    """Signals as a shell leaves them, however the tests were started; processes inherit it."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in ENDING if number != signal.SIGINT}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", ENDING)
