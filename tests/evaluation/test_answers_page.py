@@ -140,7 +140,7 @@ def test_on_a_telephone_nothing_stands_beside_the_page(browser: Any, run: RunDir
         page.goto((run.evaluation / name).as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= 400, name
         if name == "report.html":  # its figures scroll, so that their words stay legible
-            assert page.locator("svg.figure").first.bounding_box()["width"] > 900
+            assert page.locator("svg.figure").first.bounding_box()["width"] > 700
         page.close()
 
 
