@@ -113,8 +113,8 @@ def test_votes_become_metrics_with_agreement_and_a_section_of_the_report(
     write_text(
         run.evaluation / "heldout.items.csv", f"part,metric,better,item,cluster,weight,base,tuned\n{rows}"
     )
-    votes = rating.read_votes(run.evaluation, "heldout", files)
-    clustered = rating.write_summary(run.evaluation, "heldout", votes, 0)["figures"][0]
+    found = votes.read_votes(run.evaluation, "heldout", files)
+    clustered = votes.write_summary(run.evaluation, "heldout", found, 0)["figures"][0]
     assert clustered["differences"]["tuned - base"]["units"] == N // 2
     assert "## heldout.rating" in (run.evaluation / "report.md").read_text()
 

@@ -50,9 +50,9 @@ def test_a_drawing_of_its_own_is_whole() -> None:
 
 
 def test_bars_of_one_unit_share_a_scale() -> None:
-    bars = [svg.Bar("a", 1.0, 0.5, 2.0, ""), svg.Bar("b", 0.5, 0.25, 1.0, "")]
-    for unit, ratio in (("bits", 2.0), ("", 1.0)):
-        root = ElementTree.fromstring(svg.forest(bars, unit))  # noqa: S314 - our own
+    for scale, ratio in (("bits", 2.0), ("shares", 1.0)):
+        bars = [svg.Bar("a", 1.0, 0.5, 2.0, "", "bits"), svg.Bar("b", 0.5, 0.25, 1.0, "", scale)]
+        root = ElementTree.fromstring(svg.forest(bars))  # noqa: S314 - our own
         first, second = (line for line in root.iter("line") if line.attrib["class"] == "interval")
         widths = [float(line.attrib["x2"]) - float(line.attrib["x1"]) for line in (first, second)]
         assert abs(widths[0] / widths[1] - ratio) < 0.02
