@@ -1,12 +1,12 @@
 """The vocabulary of a GGUF file -> a tokenizer that splits text as the model's own does.
 
-A file names its way of splitting text (``tokenizer.ggml.pre``) instead of describing it: look here for the
-table of those names.
+A file with a byte-level vocabulary names its way of splitting text (``tokenizer.ggml.pre``) instead of
+describing it: look here for the table of those names. One with SentencePiece's has scores in place of merges.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from medft.errors import EngineError
 from medft.models.gguf_config import ids
 
 _CONTROL, _USER_DEFINED, _UNUSED = 3, 4, 5  # llama.cpp's kinds of tokens
+_BLANK = "\u2581"  # what stands for a blank in SentencePiece's pieces
 
 _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
@@ -83,29 +84,66 @@ def tokenizer(fields: Mapping[str, Any]) -> Any:
 
 
 def _backend(fields: Mapping[str, Any], tokens: list[str], kinds: list[int]) -> Tokenizer:
-    kind, name = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre", "default")
-    if kind != "gpt2":
+    kind = fields.get("tokenizer.ggml.model")
+    if kind not in _KINDS:
         raise EngineError(
             f"this GGUF file has a vocabulary of the kind '{kind}', which is not known here",
-            remedy="byte-level BPE ('gpt2') is; else take the safetensors of the model",
+            remedy="gpt2 (byte-level BPE) and llama (SentencePiece) are; else take the model's safetensors",
         )
+    vocabulary = {token: i for i, token in enumerate(tokens) if kinds[i] != _UNUSED}
+    backend = _KINDS[kind](fields, vocabulary)
+    backend.add_special_tokens(_added(tokens, kinds, _CONTROL, special=True))
+    backend.add_tokens(_added(tokens, kinds, _USER_DEFINED, special=False))
+    _begin(backend, fields, tokens)
+    return backend
+
+
+def _byte_level(fields: Mapping[str, Any], vocabulary: dict[str, int]) -> Tokenizer:
+    name = fields.get("tokenizer.ggml.pre", "default")
     if name not in _SPLITTINGS:
         raise EngineError(
             f"this GGUF file splits text as '{name}', which is not known here",
             remedy=f"{', '.join(_SPLITTINGS)} are; else take the safetensors of the model",
         )
     splitting = _SPLITTINGS[name]
-    vocabulary = {token: i for i, token in enumerate(tokens) if kinds[i] != _UNUSED}
     merges = [tuple(merge.split(" ")) for merge in fields["tokenizer.ggml.merges"]]
     backend = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=splitting.whole))
     backend.pre_tokenizer = splitting.pre()
     backend.decoder = decoders.ByteLevel()
     if splitting.normalize:
         backend.normalizer = normalizers.NFC()
-    backend.add_special_tokens(_added(tokens, kinds, _CONTROL, special=True))
-    backend.add_tokens(_added(tokens, kinds, _USER_DEFINED, special=False))
-    _begin(backend, fields, tokens)
     return backend
+
+
+def _sentencepiece(fields: Mapping[str, Any], vocabulary: dict[str, int]) -> Tokenizer:
+    """Pieces are merged by their scores, the highest first; what has no piece is split into bytes."""
+    unknown = fields["tokenizer.ggml.tokens"][fields["tokenizer.ggml.unknown_token_id"]]
+    merges = _merges(vocabulary, fields["tokenizer.ggml.scores"])
+    backend = Tokenizer(models.BPE(vocabulary, merges, unk_token=unknown, fuse_unk=True, byte_fallback=True))
+    blank = normalizers.Replace(" ", _BLANK)
+    before = fields.get("tokenizer.ggml.add_space_prefix", True)
+    backend.normalizer = normalizers.Sequence([normalizers.Prepend(_BLANK), blank]) if before else blank
+    stripped = [decoders.Strip(" ", 1, 0)] if before else []
+    backend.decoder = decoders.Sequence([
+        decoders.Replace(_BLANK, " "), decoders.ByteFallback(), decoders.Fuse(), *stripped,
+    ])  # fmt: skip
+    return backend
+
+
+def _merges(vocabulary: dict[str, int], scores: Sequence[float]) -> list[tuple[str, str]]:
+    """Every pair of pieces that makes a piece: the highest score of what it makes first; of equal ones, which
+    runs of blanks have, the longest, as SentencePiece joins them from the left."""
+    found = [
+        (-scores[i], -k, k - len(piece), (piece[:k], piece[k:]))
+        for piece, i in vocabulary.items()
+        for k in range(1, len(piece))
+        if piece[:k] in vocabulary and piece[k:] in vocabulary
+    ]
+    return [pair for *_, pair in sorted(found)]
+
+
+_KINDS = {"gpt2": _byte_level, "llama": _sentencepiece}
+"""llama.cpp's names for kinds of vocabularies."""
 
 
 def _added(tokens: list[str], kinds: list[int], kind: int, *, special: bool) -> list[AddedToken]:
@@ -120,7 +158,8 @@ def _added(tokens: list[str], kinds: list[int], kind: int, *, special: bool) -> 
 def _begin(backend: Tokenizer, fields: Mapping[str, Any], tokens: list[str]) -> None:
     """Put the first token before every text, where the file asks for it."""
     number = fields.get("tokenizer.ggml.bos_token_id")
-    if number is not None and fields.get("tokenizer.ggml.add_bos_token", False):
+    by_default = fields["tokenizer.ggml.model"] == "llama"
+    if number is not None and fields.get("tokenizer.ggml.add_bos_token", by_default):
         first = tokens[number]
         backend.post_processor = processors.TemplateProcessing(
             single=f"{first} $A", pair=f"{first} $A {first}:1 $B:1", special_tokens=[(first, number)]

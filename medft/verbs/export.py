@@ -79,7 +79,7 @@ def run(config: ExportConfig) -> None:
     check_merged(found, facts)
     system = system_of(facts.prompts)
     _show_prompts(facts.prompts, system, screen)
-    name = found.root.parent.name
+    name = _file_name(found)
     if config.format == "ollama":
         written = export_ollama(found.merged, found.root / "export" / "ollama", system)
         screen.line("wrote", str(written))
@@ -88,11 +88,16 @@ def run(config: ExportConfig) -> None:
     tools = find_tools(config.quant, config.llama_cpp)
     folder = found.root / "export" / config.quant
     with _weights(found, config.quant, screen) as weights:
-        written = export_gguf(
-            weights, folder, name, config.quant, tools, lambda command: screen.line("runs", command), system
-        )
+        written = export_gguf(weights, folder, name, config.quant, tools, screen.line, system)
     screen.line("wrote", f"{written} ({size(written.stat().st_size)}) and {folder / 'Modelfile'}")
     screen.line("next", f"llama-cli -m {written}")
+
+
+def _file_name(run: RunDir) -> str:
+    """What the exported model is called: the model and its data, wherever the run's folder lies."""
+    known = RunRecord(run).identity
+    tiny = "tiny" if known.tiny else ""
+    return "-".join(filter(None, (known.model, tiny, known.dataset)))
 
 
 def _vllm(runs: list[RunDir], screen: Screen) -> None:
@@ -149,7 +154,7 @@ def _weights(run: RunDir, quant: str, screen: Screen) -> Iterator[Path]:
         yield run.merged
         return
     with aside(run.root / "export" / "float32") as folder:
-        exact = folder / run.root.parent.name
+        exact = folder / "model"
         exact.mkdir()
         write(inputs, exact)
         check_tensors(inputs, exact)

@@ -1,21 +1,28 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gguf
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from sentencepiece import SentencePieceProcessor
 from tokenizers import Regex, pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from medft.errors import EngineError
 from medft.models import gguf as reading
 from medft.models.folder import check_checkpoint
+from medft.models.gguf_tokenizer import tokenizer
 from medft.models.tokenizer import stop_ids
+from medft.paths import conf_dir
+from tests.support import gguf_converter
 from tests.support import gguf_file as small
 
 Q8_0 = gguf.GGMLQuantizationType.Q8_0
@@ -100,6 +107,36 @@ def test_text_is_split_as_the_model_splits_it(tmp_path: Path, pre: str) -> None:
         assert back.decode(back(text).input_ids) == text
     chat = [{"role": "user", "content": "What is asthma?"}]
     assert back.apply_chat_template(chat, tokenize=False) == known.apply_chat_template(chat, tokenize=False)
+
+
+@pytest.mark.parametrize("family", ["llama2", "mistral", "gemma"])
+def test_scores_take_the_place_of_merges(family: str, tmp_path: Path) -> None:
+    folder = conf_dir() / "family" / family
+    gguf_converter.main(folder, str(tmp_path / "words.gguf"), "f32")
+    reader = gguf.GGUFReader(tmp_path / "words.gguf")
+    fields = {name: field.contents() for name, field in reader.fields.items()}
+    back = tokenizer({**fields, "tokenizer.ggml.add_space_prefix": False})
+    known = AutoTokenizer.from_pretrained(folder)
+    for text in (f"{known.bos_token}{text}" for text in (*small.TEXTS, "a    b\n\n\n        c\x00")):
+        ids = known(text, add_special_tokens=False).input_ids
+        assert back(text, add_special_tokens=False).input_ids == ids, text
+        assert back.decode(ids) == text
+
+
+@pytest.mark.skipif("MEDFT_REAL_DATA" not in os.environ, reason="NOT TESTED: MEDFT_REAL_DATA names no folder")
+def test_a_real_sentencepiece_model_splits_alike(tmp_path: Path) -> None:
+    """A tokenizer.model by SentencePiece itself, on texts with runs of blanks and other scripts."""
+    file = next(Path(os.environ["MEDFT_REAL_DATA"]).glob("tokenizers/*tokenizer.model"))
+    (tmp_path / "tokenizer.model").symlink_to(file)
+    settings = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    gguf_converter.main(tmp_path, str(tmp_path / "words.gguf"), "f32", "template")
+    reader = gguf.GGUFReader(tmp_path / "words.gguf")
+    back = tokenizer({name: field.contents() for name, field in reader.fields.items()})
+    reference = SentencePieceProcessor(model_file=str(file))
+    rows = pd.read_csv(Path(os.environ["MEDFT_REAL_DATA"]) / "medquad.csv").dropna()
+    for text in (*small.TEXTS, *rows.iloc[:300, 1]):
+        assert back(text, add_special_tokens=False).input_ids == reference.encode(text), text[:80]
 
 
 def test_stop_first_and_pad_are_the_files_own(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ llama.cpp is played by small scripts, and is real where $LLAMA_CPP names its fol
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gguf
 import pytest
 
 from medft.errors import ConfigError, EngineError, RunError
@@ -20,12 +20,10 @@ from medft.publish.export import Tools, commands, find_tools
 from medft.runs import RunDir
 from medft.verbs.export import ExportConfig
 from medft.verbs.export import run as run_verb
+from tests.support import gguf_converter
 from tests.support.run_folder import make_run, seal
 
-CONVERTER = """import sys
-model, _, out, _, kind = sys.argv[1:]
-open(out, "w").write(f"GGUF {kind} of {model}")
-"""
+CONVERTER = Path(gguf_converter.__file__).read_text(encoding="utf-8")
 QUANTISER = """#!/bin/sh
 echo quantised to $3
 { cat "$1"; echo " as $3"; } > "$2"
@@ -67,6 +65,10 @@ def put(model: Path, run: RunDir) -> None:
 
 def export(run: RunDir, **changes: Any) -> None:
     run_verb(ExportConfig(run=str(run.root), **changes))
+
+
+def fields(file: Path) -> dict[str, Any]:
+    return {name: field.contents() for name, field in gguf.GGUFReader(file).fields.items()}
 
 
 def test_commands() -> None:
@@ -116,9 +118,10 @@ def test_gguf_stands_in_a_folder_of_its_own(
     before = {path.name for path in run.merged.iterdir()}
     export(run, llama_cpp=llama_cpp)
     folder = run.root / "export" / "q4_k_m"
-    name = f"{run.root.parent.name}-q4_k_m.gguf"
+    name = "mistral-mixture-q4_k_m.gguf"
     assert {path.name for path in folder.iterdir()} == {name, "Modelfile"}
-    assert (folder / name).read_text() == f"GGUF f32 of {run.merged} as Q4_K_M\n"
+    assert (folder / name).read_bytes().endswith(b" as Q4_K_M\n")
+    assert fields(folder / name)["general.description"] == f"f32 of {run.merged}"
     assert (folder / "Modelfile").read_text().startswith(f"FROM ./{name}\nTEMPLATE")
     assert 'PARAMETER stop "<end_of_turn>"' in (folder / "Modelfile").read_text()
     assert {path.name for path in run.merged.iterdir()} == before
@@ -126,6 +129,7 @@ def test_gguf_stands_in_a_folder_of_its_own(
     assert "convert_hf_to_gguf.py" in shown
     assert "llama-quantize" in shown
     assert "--outtype f32" in shown
+    assert "checked" in shown and "notice" not in shown
 
 
 def test_a_failing_tool_leaves_nothing_half_written(run: RunDir, llama_cpp: Path) -> None:
@@ -171,15 +175,47 @@ def test_llama_cpp_is_told_where_a_blank_goes(
     run: RunDir, llama_cpp: Path, model: Callable[[str], Path]
 ) -> None:
     """Llama-2 and Mistral put a blank before a text and none after a special token."""
-    (llama_cpp / "convert_hf_to_gguf.py").write_text(
-        "import sys; open(sys.argv[3], 'w').write(open(sys.argv[1] + '/tokenizer_config.json').read())"
-    )
-    for family, told in {"llama2": False, "mistral": False, "gemma": None, "llama3_1": None}.items():
+    for family, told in {"llama2": True, "mistral": True, "gemma": False}.items():
         put(model(family), run)
         export(run, quant="f32", llama_cpp=llama_cpp)
-        settings = json.loads(next((run.root / "export" / "f32").glob("*.gguf")).read_text())
-        assert settings.get("add_prefix_space") is told, family
+        written = fields(next((run.root / "export" / "f32").glob("*.gguf")))
+        assert written["asked.blank"] is told, family
+        assert not written["tokenizer.ggml.add_space_prefix"], family
         assert {path.suffix for path in (run.root / "export" / "f32").iterdir()} == {".gguf", ""}
+
+
+@pytest.mark.parametrize(
+    ("planted", "what"),
+    [
+        ("pieces", "other token ids for the same text"),
+        ("template", "no chat template"),
+        ("stop", "the stop token 0"),
+    ],
+)
+def test_a_file_that_reads_text_in_another_way_is_not_kept(
+    run: RunDir, llama_cpp: Path, monkeypatch: pytest.MonkeyPatch, planted: str, what: str
+) -> None:
+    monkeypatch.setenv("PLANTED", planted)
+    with pytest.raises(EngineError, match=what):
+        export(run, quant="f16", llama_cpp=llama_cpp)
+    assert [path.name for path in (run.root / "export").iterdir()] == ["f16.log"]
+
+
+def test_a_file_that_cannot_be_read_is_not_kept(run: RunDir, llama_cpp: Path) -> None:
+    (llama_cpp / "convert_hf_to_gguf.py").write_text("import sys; open(sys.argv[3], 'w').write('GGUF')")
+    with pytest.raises(EngineError, match="no readable content"):
+        export(run, quant="f16", llama_cpp=llama_cpp)
+
+
+def test_an_unknown_way_of_splitting_is_said(
+    run: RunDir, llama_cpp: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PLANTED", "kind")
+    export(run, quant="f16", llama_cpp=llama_cpp)
+    assert (
+        "token ids not compared: this GGUF file has a vocabulary of the kind 'rwkv'"
+        in capsys.readouterr().out
+    )
 
 
 PATCHED = """import sys

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import gguf
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from medft.merge.checkpoint import Checkpoint
 from medft.runs import RunDir
 from medft.verbs.export import ExportConfig
 from medft.verbs.export import run as export
 from medft.verbs.merge import MergeConfig
 from medft.verbs.merge import run as merge
+from tests.support import gguf_converter
 from tests.support.trained_run import make_run
-
-COPIES = """import pathlib, shutil, sys
-model, _, out, *_ = sys.argv[1:]
-shutil.copyfile(pathlib.Path(model) / "model.safetensors", out)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +29,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
 
 @pytest.fixture
 def converter(tmp_path: Path) -> Path:
-    (tmp_path / "convert_hf_to_gguf.py").write_text(COPIES)
+    shutil.copyfile(gguf_converter.__file__, tmp_path / "convert_hf_to_gguf.py")
     return tmp_path
 
 
@@ -43,14 +41,13 @@ def test_a_file_is_quantised_from_what_was_trained(
     export(ExportConfig(run=str(run.root), quant="q8_0", llama_cpp=converter))
     assert "base + adapter in float32" in capsys.readouterr().out
     (written,) = (run.root / "export" / "q8_0").glob("*.gguf")
-    (tmp_path / "read").mkdir()
-    (tmp_path / "read" / "model.safetensors").symlink_to(written)
-    found = Checkpoint(tmp_path / "read")
+    assert written.name == "mistral-tiny-sample-q8_0.gguf"
     merged = AutoPeftModelForCausalLM.from_pretrained(run.adapter, dtype=torch.float32).merge_and_unload()
     state = merged.state_dict()
-    for name, entry in found.entries.items():
-        assert entry.dtype == "float32"
-        assert torch.allclose(found.read(name), state[name].float(), rtol=1e-5, atol=1e-7), name
+    for tensor in gguf.GGUFReader(written).tensors:
+        found = torch.from_numpy(tensor.data)
+        assert found.dtype == torch.float32
+        assert torch.allclose(found, state[tensor.name].float(), rtol=1e-5, atol=1e-7), tensor.name
     assert {path.name for path in (run.root / "export").iterdir()} == {"q8_0", "q8_0.log"}
 
 
@@ -66,4 +63,6 @@ def test_without_the_adapter_merged_weights_are_taken_and_it_is_said(
     said = capsys.readouterr().out
     assert "the adapter is not there: quantised from merged/, which is rounded to bfloat16" in said
     (written,) = (run.root / "export" / "f16").glob("*.gguf")
-    assert written.stat().st_size == (run.merged / "model.safetensors").stat().st_size
+    merged = load_file(run.merged / "model.safetensors")
+    for tensor in gguf.GGUFReader(written).tensors:
+        assert torch.equal(torch.from_numpy(tensor.data), merged[tensor.name].float()), tensor.name
