@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -145,7 +145,10 @@ def register_resolvers(overrides: Sequence[str] = ()) -> None:
     """
     from omegaconf import OmegaConf
 
-    OmegaConf.register_new_resolver("default_for", partial(_default_for, overrides), replace=True)
+    machine = cache(partial(_machine_for, overrides))
+    OmegaConf.register_new_resolver(
+        "default_for", lambda group, scale, model: DEFAULTS[group][machine(scale, model)], replace=True
+    )
     OmegaConf.register_new_resolver("run_name", _run_name, replace=True)
 
 
@@ -156,12 +159,13 @@ def effective_scale(scale: str, model: Mapping[str, Any]) -> Literal["full", "ti
     return chosen_scale(cast(Scale, scale), model.get("family"), known, bool(probe().gpus))
 
 
-def _default_for(overrides: Sequence[str], group: str, scale: str, model: str) -> str:
+def _machine_for(overrides: Sequence[str], scale: str, model: str) -> str:
+    """What a model's defaults are chosen by, see ``DEFAULTS``."""
     from hydra import compose as hydra_compose
 
     own = [o for o in overrides if o.startswith(("++model.", SEARCHPATH))]
     effective = effective_scale(scale, hydra_compose(overrides=[f"+model={model}", *own]).model)
-    return DEFAULTS[group]["cpu" if effective == "full" and not probe().gpus else effective]
+    return "cpu" if effective == "full" and not probe().gpus else effective
 
 
 def _run_name(model: Mapping[str, Any], scale: str, dataset: str, template: str) -> str:

@@ -236,16 +236,13 @@ def keys(cls: type, prefix: str = "", above: frozenset[type] = frozenset()) -> I
         if not field.init:
             continue
         name = _dotted(prefix, [field.name])
-        kinds = typing.get_args(hints[field.name]) if _optional(hints[field.name]) else (hints[field.name],)
+        hint = hints[field.name]
+        kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
         inner = next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None)
         if isinstance(inner, type) and inner not in above:
             yield from keys(inner, name, above | {cls})
         else:
             yield name
-
-
-def _optional(hint: object) -> bool:
-    return isinstance(hint, types.UnionType)
 
 
 def _names(cls: type, place: Sequence[int | str]) -> list[str]:

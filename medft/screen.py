@@ -136,27 +136,29 @@ class Screen:
     def waiting(self, words: str) -> Iterator[None]:
         """Show ``words`` and the time that has passed, while the block takes longer than two seconds; in a
         log file a line a minute."""
-        done, began = threading.Event(), time.monotonic()
-
-        def show() -> None:
-            first, step = (2.0, 1.0) if self.live else (60.0, 60.0)
-            pause = first
-            while not done.wait(pause):
-                passed, pause = duration(time.monotonic() - began), step
-                text = f"\r  {words} {passed}" if self.live else f"  {words} {passed}\n"
-                print(text, end="", file=self.bar_stream, flush=True)
-            if self.live and time.monotonic() - began > first:
-                print("\r\033[K", end="", file=self.bar_stream, flush=True)
-
-        shown = threading.Thread(target=show, daemon=True) if words and not self.quiet else None
-        if shown:
-            shown.start()
+        if self.quiet or not words:
+            yield
+            return
+        done = threading.Event()
+        shown = threading.Thread(target=self._count, args=(words, done), daemon=True)
+        shown.start()
         try:
             yield
         finally:
             done.set()
-            if shown:
-                shown.join()
+            shown.join()
+
+    def _count(self, words: str, done: threading.Event) -> None:
+        """Show the seconds of ``waiting`` until it is done."""
+        began = time.monotonic()
+        first, step = (2.0, 1.0) if self.live else (60.0, 60.0)
+        pause = first
+        while not done.wait(pause):
+            passed, pause = duration(time.monotonic() - began), step
+            text = f"\r  {words} {passed}" if self.live else f"  {words} {passed}\n"
+            print(text, end="", file=self.bar_stream, flush=True)
+        if self.live and time.monotonic() - began > first:
+            print("\r\033[K", end="", file=self.bar_stream, flush=True)
 
 
 def open_streams() -> None:

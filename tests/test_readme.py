@@ -39,7 +39,9 @@ def test_every_command_composes(command: str, tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_pictures_are_there() -> None:
-    for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README):
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README)
+    assert pictures
+    for path in pictures:
         assert (ROOT / path).is_file(), path
 
 

@@ -6,7 +6,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,11 @@ from medft import slurm
 from medft.models.tiny import Twin
 from medft.runs import RunDir
 from medft.training.losslog import read_rows
-from tests.support import slurm as real
 from tests.support.process import ROOT
+from tests.support.slurm import Slurm, real_slurm
 from tests.support.training import ARGUMENTS
+
+__all__ = ["real_slurm"]  # a fixture
 
 STEP = {
     "SLURM_JOB_ID": "70005", "SLURM_STEP_ID": "1", "SLURM_PROCID": "5", "SLURM_LOCALID": "1",
@@ -83,14 +85,6 @@ def test_slurm_that_cannot_be_asked_is_said(monkeypatch: pytest.MonkeyPatch) -> 
     assert said is not None and said.startswith("job 7 is not put back into the queue: ") and "squeue" in said
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[real.Slurm]:
-    if why := real.missing():
-        pytest.skip(f"NOT TESTED against a real SLURM: {why}")
-    with real.slurm(tmp_path_factory.mktemp("slurm")) as running:
-        yield running
-
-
 PLACE = """
 import os
 from medft import ranks, slurm
@@ -104,12 +98,12 @@ else:
 """
 
 
-def test_tasks_on_two_nodes_meet_and_a_batch_script_is_alone(cluster: real.Slurm) -> None:
-    script, python = cluster.folder / "place.sh", f"{sys.executable} {cluster.folder / 'place.py'}"
-    (cluster.folder / "place.py").write_text(PLACE)
+def test_tasks_on_two_nodes_meet_and_a_batch_script_is_alone(real_slurm: Slurm) -> None:
+    script, python = real_slurm.folder / "place.sh", f"{sys.executable} {real_slurm.folder / 'place.py'}"
+    (real_slurm.folder / "place.py").write_text(PLACE)
     script.write_text(f"#!/bin/bash\n#SBATCH -N2 -n2\nexport PYTHONPATH={ROOT}\n{python}\nsrun {python}\n")
-    out = cluster.folder / "place.out"
-    cluster.until(cluster.call("sbatch", "--parsable", f"-o{out}", str(script)), "COMPLETED")
+    out = real_slurm.folder / "place.out"
+    real_slurm.until(real_slurm.call("sbatch", "--parsable", f"-o{out}", str(script)), "COMPLETED")
     said = out.read_text().splitlines()
     assert said[0] == "alone"
     assert sorted(line for line in said if re.fullmatch(r"\d of \d, \d", line)) == ["0 of 2, 0", "1 of 2, 1"]
@@ -124,22 +118,22 @@ srun {python} -m medft train {words}
 
 
 def test_a_job_whose_time_is_up_saves_and_goes_on_in_its_next_turn(
-    cluster: real.Slurm, tmp_path: Path, twins: Callable[[str], Twin]
+    real_slurm: Slurm, tmp_path: Path, twins: Callable[[str], Twin]
 ) -> None:
     """SIGUSR1 is what ``#SBATCH --signal=USR1@120`` sends."""
     twin = twins("mistral").root
     shutil.copytree(twin, tmp_path / "artifacts" / "tiny" / twin.name)
     script, out = tmp_path / "train.sh", tmp_path / "out"
     script.write_text(SCRIPT.format(root=ROOT, python=sys.executable, words=" ".join(ARGUMENTS)))
-    number = cluster.call("sbatch", "--parsable", f"-D{tmp_path}", f"-o{out}", str(script))
+    number = real_slurm.call("sbatch", "--parsable", f"-D{tmp_path}", f"-o{out}", str(script))
     end = time.monotonic() + 120
     while not list(tmp_path.glob("artifacts/runs/*/*/checkpoints/checkpoint-2")):
         assert time.monotonic() < end, out.read_text()
         time.sleep(0.05)
-    cluster.call("scancel", "--signal=USR1", number)
-    cluster.until(number, "PENDING")
-    cluster.call("scontrol", "update", f"JobId={number}", "StartTime=now")  # else in two minutes
-    cluster.until(number, "COMPLETED", seconds=120)
+    real_slurm.call("scancel", "--signal=USR1", number)
+    real_slurm.until(number, "PENDING")
+    real_slurm.call("scontrol", "update", f"JobId={number}", "StartTime=now")  # else in two minutes
+    real_slurm.until(number, "COMPLETED", seconds=120)
     [run] = (RunDir(path.parent) for path in tmp_path.glob("artifacts/runs/*/*/config.yaml"))
     steps = [int(row["step"]) for row in read_rows(run.loss_csv) if row["split"] == "train"]
     assert run.state() == "finished" and steps == list(range(1, 21))

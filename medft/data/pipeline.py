@@ -24,7 +24,7 @@ from medft.data.counts import SourceCounts
 from medft.data.ingest import ingest
 from medft.data.ledger import Ledger
 from medft.data.record import SPLITS
-from medft.data.record_files import PLACE, batches, schema
+from medft.data.record_files import CLOSED, PLACE, batches, schema
 from medft.data.row_log import ROWS, Done, Notes, RowLog
 from medft.data.splitting.division import Division, divide
 from medft.errors import DataError
@@ -33,8 +33,6 @@ from medft.files import write_json
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CLOSED = "closed_answers.json"
-"""Keys of the answers of a closed set."""
 CONTAMINATED_ROWS = "contaminated.json"
 """Rows removed because they repeat a test item of a benchmark or a text of `dataset.decontaminate`: id, and
 the number of that item or line."""

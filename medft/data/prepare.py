@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medft.aliases import Advance
-from medft.data import cache, pipeline
+from medft.data import cache
 from medft.data.config import DatasetConfig
 from medft.data.costs import COSTS
 from medft.data.ledger import Ledger
-from medft.data.pipeline import CLOSED
 from medft.data.readers.pins import pinned
 from medft.data.record import SPLITS, Record
-from medft.data.record_files import count_records, read_records
+from medft.data.record_files import CLOSED, count_records, read_records
 from medft.errors import MedftError
 from medft.files import atomic_folder, read_json, write_json
 
@@ -89,6 +88,8 @@ def prepare(
     with cache.writing(processed), cache.lock(processed / f".{folder.name}.lock"):
         if found := _find(folder):
             return Prepared(folder, found, config, reused=True)
+        from medft.data import pipeline  # which those that only read a data set, or its settings, never need
+
         with atomic_folder(folder) as aside:
             ledger = pipeline.make(config, seed, sources, aside, progress)
             write_json(aside / LEDGER, ledger.to_json())

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 COLUMNS = tuple(f.name for f in fields(Record))
 BATCH_ROWS = 2048
+CLOSED = "closed_answers.json"
+"""The file beside them with the keys of the answers of a closed set."""
 
 
 def schema() -> pa.Schema:

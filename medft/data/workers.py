@@ -78,34 +78,36 @@ def _children(config: DatasetConfig, processes: int) -> Iterator[Ask]:
     """So many processes that clean, and are ended with the block."""
     free: SimpleQueue[Connection] = SimpleQueue()
 
-    def asked(chunk: Chunk) -> CleanedChunk:
-        connection = free.get()
-        try:
-            connection.send(chunk)
-            outcome: CleanedChunk | Exception = connection.recv()
-        except (EOFError, OSError) as error:
-            raise DataError(
-                "a process that cleans rows has ended before its work was done",
-                where=f"rows {chunk.before + 1:,} to {chunk.before + len(chunk.rows):,}",
-                remedy="it may have been short of memory: dataset.processes=1",
-            ) from error
-        except (TypeError, AttributeError, pickle.PicklingError) as error:
-            raise DataError(
-                f"a row holds what cannot be handed to another process: {type(error).__name__}",
-                remedy="dataset.processes=1",
-            ) from error
-        finally:
-            free.put(connection)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(processes))
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         for _ in range(processes):
             free.put(stack.enter_context(_child(config)))
-        yield lambda chunk: pool.submit(asked, chunk)
+        yield lambda chunk: pool.submit(_asked, free, chunk)
+
+
+def _asked(free: SimpleQueue[Connection], chunk: Chunk) -> CleanedChunk:
+    """What the next process that is free makes of a chunk."""
+    connection = free.get()
+    try:
+        connection.send(chunk)
+        outcome: CleanedChunk | Exception = connection.recv()
+    except (EOFError, OSError) as error:
+        raise DataError(
+            "a process that cleans rows has ended before its work was done",
+            where=f"rows {chunk.before + 1:,} to {chunk.before + len(chunk.rows):,}",
+            remedy="it may have been short of memory: dataset.processes=1",
+        ) from error
+    except (TypeError, AttributeError, pickle.PicklingError) as error:
+        raise DataError(
+            f"a row holds what cannot be handed to another process: {type(error).__name__}",
+            remedy="dataset.processes=1",
+        ) from error
+    finally:
+        free.put(connection)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 @contextmanager

@@ -131,24 +131,29 @@ def keep_whole(optimizer: torch.optim.Optimizer) -> None:
     """Let the state of an optimizer of divided tensors be saved whole, and loaded from what is whole: a
     checkpoint is then the same whatever number of processes made it. All of them have to ask for the state.
     """
+    optimizer.register_state_dict_post_hook(_gather_state)
+    optimizer.register_load_state_dict_pre_hook(_divide_state)
 
-    def gather(optimizer: torch.optim.Optimizer, saved: dict[str, dict[int, Tensors]]) -> None:
-        for index, state in saved["state"].items():
-            saved["state"][index] = {name: _whole(value) for name, value in state.items()}
 
-    def divide(optimizer: torch.optim.Optimizer, saved: dict[str, dict[int, Tensors]]) -> dict[str, object]:
-        tensors = [p for group in optimizer.param_groups for p in group["params"]]
-        shared = {
-            index: {
-                name: _share_of(value, tensors[index]) if value.shape == tensors[index].shape else value
-                for name, value in state.items()
-            }
-            for index, state in saved["state"].items()
+def _gather_state(optimizer: torch.optim.Optimizer, saved: dict[str, dict[int, Tensors]]) -> None:
+    """A hook: what was just read from a divided optimizer becomes whole."""
+    for index, state in saved["state"].items():
+        saved["state"][index] = {name: _whole(value) for name, value in state.items()}
+
+
+def _divide_state(
+    optimizer: torch.optim.Optimizer, saved: dict[str, dict[int, Tensors]]
+) -> dict[str, object]:
+    """A hook: of what is to be loaded, the share of this process."""
+    tensors = [p for group in optimizer.param_groups for p in group["params"]]
+    shared = {
+        index: {
+            name: _share_of(value, tensors[index]) if value.shape == tensors[index].shape else value
+            for name, value in state.items()
         }
-        return {**saved, "state": shared}
-
-    optimizer.register_state_dict_post_hook(gather)
-    optimizer.register_load_state_dict_pre_hook(divide)
+        for index, state in saved["state"].items()
+    }
+    return {**saved, "state": shared}
 
 
 def _blocks(base: CausalLM) -> list[nn.Module]:

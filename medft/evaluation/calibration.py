@@ -117,17 +117,18 @@ def extras(beliefs: Mapping[str, Sequence[Belief]], seed: int, before: str = "")
 def reliability(beliefs: Mapping[str, Sequence[Belief]]) -> Json:
     """Per system and bin of confidence: items, mean confidence and accuracy; the data of a reliability
     diagram."""
+    return {"reliability": {system: _bins(of) for system, of in beliefs.items()}}
+
+
+def _bins(beliefs: Sequence[Belief]) -> list[dict[str, float]]:
     import numpy as np
 
-    def bins(of: Sequence[Belief]) -> list[dict[str, float]]:
-        confidence, hits, cells = _arrays(of)
-        return [
-            {"items": int((cells == b).sum()), "confidence": float(confidence[cells == b].mean()),
-             "accuracy": float(hits[cells == b].mean())}
-            for b in np.unique(cells)
-        ]  # fmt: skip
-
-    return {"reliability": {system: bins(of) for system, of in beliefs.items()}}
+    confidence, hits, cells = _arrays(beliefs)
+    return [
+        {"items": int((cells == b).sum()), "confidence": float(confidence[cells == b].mean()),
+         "accuracy": float(hits[cells == b].mean())}
+        for b in np.unique(cells)
+    ]  # fmt: skip
 
 
 def _arrays(beliefs: Sequence[Belief]) -> tuple[Floats, Floats, npt.NDArray[np.intp]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,19 @@ class Harness:
     """Its index of tasks."""
     tasks: object
     """The tasks with their rows, as one group, in which it merges what replaces their settings."""
+
+
+def demand_installed(what: str) -> None:
+    """Refuse ``what`` where the extra is missing; imports nothing.
+
+    Raises:
+        ConfigError: with the command that installs it.
+    """
+    if not find_spec("lm_eval"):
+        raise ConfigError(
+            f"{what} needs lm-evaluation-harness, which is not installed",
+            remedy="pip install 'medft[lm-eval]'",
+        )
 
 
 def open_harness(config: HarnessConfig, folder: Path) -> Harness:
@@ -94,13 +108,9 @@ def write_pubmedqa(path: Path, folder: Path) -> Path:
 @cache
 def _manager(task_files: str | None) -> TaskManager:
     """The harness' index of tasks; reading its thousands of files takes seconds."""
-    try:
-        from lm_eval.tasks import TaskManager
-    except ImportError:
-        raise ConfigError(
-            "this suite needs lm-evaluation-harness, which is not installed",
-            remedy="pip install 'medft[lm-eval]'",
-        ) from None
+    demand_installed("a suite of the kind harness")
+    from lm_eval.tasks import TaskManager
+
     return TaskManager(include_path=[str(TASKS), *([task_files] if task_files else [])])
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medft.evaluation.units import Floats, Units
+from medft.report.verdicts import ALPHA
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-ALPHA = 0.05
 FEWEST = 5
 """Units below which the interval of a mean would say nothing."""
 SKEWED = 10

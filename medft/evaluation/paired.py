@@ -6,8 +6,8 @@ Their rates of false alarms, simulated, are in docs/evaluation.md.
 from __future__ import annotations
 
 from medft.evaluation import intervals
-from medft.evaluation.intervals import ALPHA
 from medft.evaluation.units import Floats, Units
+from medft.report.verdicts import ALPHA
 
 DRAWS = 9_999
 POWER = 0.8
@@ -105,24 +105,27 @@ def _tango(gained: Floats, lost: Floats, n: int) -> tuple[Floats, Floats]:
     from scipy.stats import norm
 
     difference, quantile = (gained - lost) / n, float(norm.ppf(1 - ALPHA / 2))
-
-    def score(delta: Floats) -> Floats:
-        linear = (2 * n - gained + lost) * delta - gained - lost
-        root = np.sqrt(np.maximum(linear**2 + 8 * n * lost * delta * (1 - delta), 0.0))
-        share = (root - linear) / (4 * n)  # of the losses, most likely given the difference
-        variance = n * (2 * share + delta * (1 - delta))
-        found: Floats = (gained - lost - n * delta) / np.sqrt(np.maximum(variance, 1e-300))
-        return found
-
     ends = []
     for side in (-1.0, 1.0):
         inside, outside = difference.copy(), np.full_like(difference, side)
         for _ in range(60):
             middle = (inside + outside) / 2
-            beyond = np.abs(score(middle)) > quantile
+            beyond = np.abs(_score(middle, gained, lost, n)) > quantile
             inside, outside = np.where(beyond, inside, middle), np.where(beyond, middle, outside)
         ends.append((inside + outside) / 2)
     return ends[0], ends[1]
+
+
+def _score(difference: Floats, gained: Floats, lost: Floats, n: int) -> Floats:
+    """Tango's statistic of a difference that is supposed to be true."""
+    import numpy as np
+
+    linear = (2 * n - gained + lost) * difference - gained - lost
+    root = np.sqrt(np.maximum(linear**2 + 8 * n * lost * difference * (1 - difference), 0.0))
+    share = (root - linear) / (4 * n)  # of the losses, most likely given the difference
+    variance = n * (2 * share + difference * (1 - difference))
+    found: Floats = (gained - lost - n * difference) / np.sqrt(np.maximum(variance, 1e-300))
+    return found
 
 
 def items_needed(difference: float, error: float, items: int) -> int | None:

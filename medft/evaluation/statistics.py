@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from medft.evaluation import intervals, paired
 from medft.evaluation.units import Floats, Rows, Units, gather, members
+from medft.report.verdicts import ALPHA
 
 OfItems: TypeAlias = "Callable[[Rows], float]"
 """A metric as a function of the indices of the items that count."""
@@ -159,7 +160,7 @@ def compare_linear(
     found = _difference(units, items, seed, JACKKNIFE)
     if exact is None or (p := float(paired.sign_flip(exact, seed)[2])) <= found.p:
         return found
-    if p < intervals.ALPHA or found.low is None or found.high is None:
+    if p < ALPHA or found.low is None or found.high is None:
         return replace(found, p=p)
     return replace(found, p=p, low=float(np.minimum(found.low, 0)), high=float(np.maximum(found.high, 0)))
 

@@ -63,7 +63,7 @@ def _walk(
             yield Setting(key, value, meaning, _choices(hints[field.name]))
         elif prefix and field.name in groups:
             yield Setting(key, value, f"{meaning} Settings as of the group {field.name}.")
-        elif _is_dict(hints[field.name]):
+        elif typing.get_origin(hints[field.name]) is dict:
             yield from _by_name(inner, value, (key, meaning), above | {config}, groups)
         elif value is None:
             yield Setting(key, None, meaning)
@@ -88,10 +88,6 @@ def _inner(hint: Any) -> type | None:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return hint
     return next((found for kind in typing.get_args(hint) if (found := _inner(kind))), None)
-
-
-def _is_dict(hint: Any) -> bool:
-    return typing.get_origin(hint) is dict
 
 
 def _choices(hint: Any) -> tuple[str, ...]:

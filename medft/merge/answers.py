@@ -7,9 +7,10 @@ arithmetic's.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -168,20 +169,10 @@ def within_float16(model: PreTrainedModel, folder: Path) -> Iterator[None]:
     Raises:
         MergeError: an activation is larger than the largest number of float16.
     """
-    import torch
-
     largest: dict[str, float] = {}
-
-    def see(name: str) -> Callable[[object, object, object], None]:
-        def hook(_module: object, _inputs: object, output: object) -> None:
-            parts = output if isinstance(output, tuple) else (output,)
-            for part in parts:
-                if isinstance(part, torch.Tensor) and part.is_floating_point() and part.numel():
-                    largest[name] = max(largest.get(name, 0.0), float(part.abs().max()))
-
-        return hook
-
-    hooks = [module.register_forward_hook(see(name)) for name, module in model.named_modules()]
+    hooks = [
+        m.register_forward_hook(partial(_note_largest, largest, name)) for name, m in model.named_modules()
+    ]
     try:
         yield
     finally:
@@ -194,3 +185,14 @@ def within_float16(model: PreTrainedModel, folder: Path) -> Iterator[None]:
             where=str(folder),
             remedy="merging.dtype=bfloat16 or float32",
         )
+
+
+def _note_largest(
+    largest: dict[str, float], name: str, _module: object, _inputs: object, output: object
+) -> None:
+    """The largest activation of a module so far; a forward hook of PyTorch's."""
+    import torch
+
+    for part in output if isinstance(output, tuple) else (output,):
+        if isinstance(part, torch.Tensor) and part.is_floating_point() and part.numel():
+            largest[name] = max(largest.get(name, 0.0), float(part.abs().max()))

@@ -15,7 +15,7 @@ from medft.plan.fit import Memory, Recipe
 from medft.plan.lengths import Lengths
 from medft.plan.resolve import Resolved
 from medft.training.config import TrainerConfig
-from medft.training.memory import Estimate, Workload
+from medft.training.memory import Workload
 from medft.training.objective import estimate
 
 
@@ -62,39 +62,39 @@ class Request:
 
 def memory_of(request: Request, resolved: Resolved, machine: Machine) -> Memory | None:
     """What a recipe needs, as a function of it; None where sizes are not known."""
-    shape, adapter, unsloth = request.shape, request.adapter, resolved.engine == "unsloth"
+    shape, adapter = request.shape, request.adapter
     if shape is None or adapter is None:
         return None
+    return lambda recipe: estimate(_workload(request, resolved, machine, shape, adapter, recipe))
 
-    def needs(recipe: Recipe) -> Estimate:
-        trainer = recipe.trainer
-        joined = bool(trainer.padding_free or trainer.packing)
-        cut = {name: [min(n, trainer.max_length) for n in getattr(request.lengths, name)] for name in SPLITS}
-        if trainer.packing:
-            cut["train"] = [trainer.max_length] * trainer.per_device_batch_size
-        judged = sorted(cut["validation"] + cut["test"], reverse=True)
-        return estimate(
-            Workload(
-                shape=shape,
-                adapter=adapter,
-                targets=request.targets,
-                dtype=resolved.dtype,
-                in_4bit=recipe.in_4bit,
-                optimizer_bits=8 if "8bit" in trainer.optimizer else 32,
-                checkpointing=recipe.checkpointing,
-                fused_lora=unsloth and resolved.dtype != "float32" and not request.lora.use_dora,
-                chunked_by="unsloth" if unsloth else "plain",
-                varlen=unsloth or (joined and not machine.gpus),
-                train=lengths.widest(cut["train"], trainer.per_device_batch_size, joined),
-                evaluate=lengths.widest(judged, trainer.per_device_eval_batch_size, joined),
-                free=min((gpu.usable_bytes for gpu in machine.gpus[: request.devices]), default=0),
-                on_gpu=bool(machine.gpus),
-                devices=request.devices,
-                sharded=resolved.sharding == "fsdp",
-            )
-        )
 
-    return needs
+def _workload(
+    request: Request, resolved: Resolved, machine: Machine, shape: ShapeConfig, adapter: int, recipe: Recipe
+) -> Workload:
+    trainer, unsloth = recipe.trainer, resolved.engine == "unsloth"
+    joined = bool(trainer.padding_free or trainer.packing)
+    cut = {name: [min(n, trainer.max_length) for n in getattr(request.lengths, name)] for name in SPLITS}
+    if trainer.packing:
+        cut["train"] = [trainer.max_length] * trainer.per_device_batch_size
+    judged = sorted(cut["validation"] + cut["test"], reverse=True)
+    return Workload(
+        shape=shape,
+        adapter=adapter,
+        targets=request.targets,
+        dtype=resolved.dtype,
+        in_4bit=recipe.in_4bit,
+        optimizer_bits=8 if "8bit" in trainer.optimizer else 32,
+        checkpointing=recipe.checkpointing,
+        fused_lora=unsloth and resolved.dtype != "float32" and not request.lora.use_dora,
+        chunked_by="unsloth" if unsloth else "plain",
+        varlen=unsloth or (joined and not machine.gpus),
+        train=lengths.widest(cut["train"], trainer.per_device_batch_size, joined),
+        evaluate=lengths.widest(judged, trainer.per_device_eval_batch_size, joined),
+        free=min((gpu.usable_bytes for gpu in machine.gpus[: request.devices]), default=0),
+        on_gpu=bool(machine.gpus),
+        devices=request.devices,
+        sharded=resolved.sharding == "fsdp",
+    )
 
 
 def disk_of(request: Request, resolved: Resolved, trainer: TrainerConfig) -> Disk | None:

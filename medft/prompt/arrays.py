@@ -6,12 +6,11 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from medft.prompt.encoded import IGNORE, Labelled
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
 
@@ -27,6 +26,7 @@ def schema() -> pa.Schema:
 def record_batch(rows: Sequence[Labelled], places: Sequence[int]) -> pa.RecordBatch:
     """Rows with their labels and the bytes of their answers, see ``Encoded``; ``places`` are those of
     their records in the split."""
+    import numpy as np
     import pyarrow as pa
 
     lengths = np.fromiter((len(row.ids) for row in rows), np.int32, len(rows))
@@ -40,9 +40,13 @@ def record_batch(rows: Sequence[Labelled], places: Sequence[int]) -> pa.RecordBa
             if bytes_end:
                 sizes[at + bytes_start : at + bytes_end] = 0
                 sizes[at + bytes_start] = size
+    lists = [_lists(ends, values) for values in (ids, labels, sizes)]
+    return pa.RecordBatch.from_arrays(
+        [*lists, pa.array(lengths), pa.array(places, pa.int32())], schema=schema()
+    )
 
-    def lists(values: npt.NDArray[np.int32]) -> pa.ListArray:
-        return pa.ListArray.from_arrays(pa.array(ends), pa.array(values))
 
-    columns = [lists(ids), lists(labels), lists(sizes), pa.array(lengths), pa.array(places, pa.int32())]
-    return pa.RecordBatch.from_arrays(columns, schema=schema())
+def _lists(ends: npt.NDArray[np.int32], values: npt.NDArray[np.int32]) -> pa.ListArray:
+    import pyarrow as pa
+
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(values))

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from medft.report.series import Floats
 
-__all__ = ["draw_run", "read_curve"]
-
 TINY = "tiny twin: shows that the pipeline works, not a medical model"
 TRAIN, VALIDATION = PALETTE[0], PALETTE[1]
 

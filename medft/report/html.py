@@ -10,32 +10,41 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from medft.report.blocks import Section
 
-_TEMPLATES = Path(__file__).parent / "templates"
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+TEMPLATES = Path(__file__).parent / "templates"
 _VENDOR = Path(__file__).parent / "vendor"
 
 
 def page(title: str, sections: Sequence[Section]) -> str:
     """The whole page as text: HTML 5, UTF-8, everything inside, all content escaped."""
+    script = _chart_script() if any(b.kind == "chart" for s in sections for b in s.blocks) else ""
+    return template("page.html.jinja").render(
+        title=title, sections=sections, script=Markup(script), digest=digest(script),  # noqa: S704 - our own
+        style=Markup((_VENDOR / "uPlot.min.css").read_text("utf-8") if script else ""),  # noqa: S704
+    )  # fmt: skip
+
+
+def template(name: str) -> Template:
+    """A page of templates/, which escapes whatever is put into it."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    script = _chart_script() if any(b.kind == "chart" for s in sections for b in s.blocks) else ""
-    return environment.get_template("page.html.jinja").render(
-        title=title, sections=sections, script=Markup(script), digest=digest(script),  # noqa: S704 - our own
-        style=Markup((_VENDOR / "uPlot.min.css").read_text("utf-8") if script else ""),  # noqa: S704
-    )  # fmt: skip
+    return environment.get_template(name)
 
 
 def digest(script: str) -> str:
@@ -44,5 +53,5 @@ def digest(script: str) -> str:
 
 
 def _chart_script() -> str:
-    files = (_VENDOR / "uPlot.iife.min.js", _TEMPLATES / "chart.js")
+    files = (_VENDOR / "uPlot.iife.min.js", TEMPLATES / "chart.js")
     return "\n".join(file.read_text(encoding="utf-8") for file in files)

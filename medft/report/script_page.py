@@ -4,13 +4,10 @@ and every other script are forbidden."""
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from markupsafe import Markup
 
-from medft.report.html import digest
-
-_TEMPLATES = Path(__file__).parent / "templates"
+from medft.report.html import TEMPLATES, digest, template
 
 
 def script_page(title: str, notice: str, body: Markup, script: str, data: object) -> str:
@@ -23,14 +20,9 @@ def script_page(title: str, notice: str, body: Markup, script: str, data: object
         script: the name of a script in templates/, which reads ``data`` from the element of that id.
         data: what fits JSON; it can end no element of the page.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    code = (_TEMPLATES / script).read_text(encoding="utf-8")
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    code = (TEMPLATES / script).read_text(encoding="utf-8")
     plain = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
-    return environment.get_template("script_page.html.jinja").render(
+    return template("script_page.html.jinja").render(
         title=title, notice=notice, body=body, data=Markup(plain), script=Markup(code),  # noqa: S704
         script_hash=digest(code),
     )  # fmt: skip

@@ -1,4 +1,5 @@
-"""Figures as SVG in the page itself: intervals as a forest plot, a reliability diagram, counts as a grid.
+"""Figures as SVG in the page itself: intervals as a forest plot, a reliability diagram, counts as a grid; and
+what other drawings are made of.
 
 Colors are the page's own (figure.css), so that they follow it into the dark; the XML writer escapes every
 text.
@@ -159,6 +160,12 @@ def box(svg: Element, x: float, y: float, width: float, height: float) -> None:
     """A frame."""
     place = {"x": _n(x), "y": _n(y), "width": _n(width), "height": _n(height)}
     SubElement(svg, "rect", attrib={**place, "rx": "4", "class": "box"})
+
+
+def area(svg: Element, points: Sequence[tuple[float, float]]) -> None:
+    """A filled outline."""
+    outline = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
+    SubElement(svg, "polygon", points=outline, attrib={"class": "area"})
 
 
 def drawn(svg: Element) -> str:

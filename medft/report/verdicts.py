@@ -115,7 +115,7 @@ def _family(family: Sequence[tuple[Key, Json, Json]]) -> list[Finding]:
     known = {
         index: p
         for index, (_, metric, difference) in enumerate(family)
-        if (p := _p_of(difference)) is not None and _units(metric, difference) >= FEWEST
+        if (p := number(difference, "p")) is not None and _units(metric, difference) >= FEWEST
     }
     corrected = dict(zip(known, holm(list(known.values())), strict=True))
     return [_finding(*each, corrected.get(i)) for i, each in enumerate(family)]
@@ -130,7 +130,7 @@ def _finding(key: Key, metric: Json, difference: Json, corrected: float | None) 
         value=value,
         low=number(difference, "low"),
         high=number(difference, "high"),
-        p=_p_of(difference),
+        p=number(difference, "p"),
         corrected=corrected,
         verdict=_verdict(difference, units, corrected, (value > 0) == up),
         units=units,
@@ -148,10 +148,6 @@ def _verdict(difference: Json, units: int, corrected: float | None, up: bool) ->
     if corrected >= ALPHA:
         return "no significant change"
     return "better" if up else "worse"
-
-
-def _p_of(difference: Json) -> float | None:
-    return number(difference, "p")
 
 
 def _units(metric: Json, difference: Json) -> int:

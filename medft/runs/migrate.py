@@ -12,9 +12,6 @@ import re
 
 FORMAT = 3
 """Stands as ``format`` in environment.json; a folder without a number has format 1 (up to commit b3ab957)."""
-TAIL = {"train_loss": "train_loss_last_fifth"}
-"""Keys of summary.json up to format 2, by what they hold: ``train_loss`` is the mean of all steps today."""
-
 RENAMED = {
     "config.yaml": {"trainer.objective": "trainer.sweep_metric"},
     "plan.json": {"trainer.objective": "trainer.sweep_metric"},
@@ -33,8 +30,7 @@ which are these in the families of format 1."""
 def migrate(file: str, values: dict[str, object], number: int) -> None:
     """Bring the content of ``file`` from format ``number`` to today's, in place."""
     if number < 3 and file == "summary.json" and "train_loss_last_fifth" not in values:
-        for old, new in TAIL.items():
-            _move(values, [old], [new])
+        _move(values, ["train_loss"], ["train_loss_last_fifth"])  # the mean of all steps today
     if number > 1:
         return
     _respell(values)

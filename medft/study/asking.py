@@ -14,6 +14,7 @@ from medft.data.record import Record
 from medft.errors import ConfigError, MedftError
 from medft.evaluation.config import SuiteConfig
 from medft.evaluation.context import Context
+from medft.evaluation.harness_tasks import demand_installed
 from medft.evaluation.metrics import AGAINST_REFERENCE
 from medft.evaluation.rehearsal import Outcome, Rehearsal, rehearse
 from medft.evaluation.run import open_suite
@@ -53,13 +54,15 @@ def asked_words(study: StudyConfig) -> list[str]:
     """The command line of `medft evaluate`, without the runs.
 
     Raises:
-        ConfigError: a suite or a setting that there is not.
+        ConfigError: a suite or a setting that there is not, or a suite whose extra is not installed.
     """
     others = idle(study)
     own = [word for word in words(study.suite_settings) if word not in others]
     common = [f"suite=[{','.join(study.suites)}]", *own, *study.own_files]
     places = [written("artifacts", study.artifacts), written("processed", study.processed)]
     built: Evaluation = settings("evaluate", [*common, *places])
+    if harness := [name for name, suite in built.suite.items() if suite.kind == "harness"]:
+        demand_installed(f"the suite '{harness[0]}'")
     return [*common[:1], *_paths(study, built.suite), *common[1:], *places]
 
 

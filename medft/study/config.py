@@ -36,7 +36,7 @@ class Primary:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """When the study says ship: written down before, and all of them must hold."""
+    """When the study says ship: written down before, and all that it asks for must hold."""
 
     noise: bool = True
     """The gain on the primary outcome must exceed the spread of the seeds."""
@@ -125,7 +125,8 @@ class StudyConfig:
         """Refuse what no study can answer.
 
         Raises:
-            ConfigError: nothing to train or ask, a repetition, or an outcome that no suite gives.
+            ConfigError: nothing to train or ask, a repetition, an outcome that no suite gives, or a rule
+                for suites that are not named.
         """
         for key in ("models", "datasets", "templates", "seeds", "suites"):
             values = getattr(self, key)
@@ -133,18 +134,25 @@ class StudyConfig:
                 raise ConfigError(f"'{key}' is empty", where=self.name, remedy=f"{key}=[...]")
             if len(set(values)) < len(values):
                 raise ConfigError(f"'{key}' names one thing twice", where=f"{key}={list(values)}")
-        for key, asked in (
-            ("primary.suite", (self.primary.suite,)),
-            ("regression", self.regression),
-            ("safety", self.safety),
-        ):
+        self._check_suites()
+        self._check_compare()
+
+    def _check_suites(self) -> None:
+        of = {"primary.suite": (self.primary.suite,), "regression": self.regression, "safety": self.safety}
+        for key, asked in of.items():
             if missing := [suite for suite in asked if suite not in self.suites]:
                 raise ConfigError(
                     f"'{key}' names the suite '{missing[0]}', which the study does not ask",
                     where=f"suites={list(self.suites)}",
                     remedy=f"suites=[{','.join([*self.suites, missing[0]])}]",
                 )
-        self._check_compare()
+        for rule, kind in (("worst_regression", "regression"), ("safety", "safety")):
+            if getattr(self.rules, rule) != getattr(Rules(), rule) and not of[kind]:
+                raise ConfigError(
+                    f"'rules.{rule}' holds for nothing: the study names no {kind} suite",
+                    where=self.name,
+                    remedy=f"{kind}=[...], some of suites={list(self.suites)}",
+                )
 
     def _check_compare(self) -> None:
         if isinstance(self.compare, str):

@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass
 from medft.aliases import Json
 from medft.errors import ConfigError, RunError
 from medft.evaluation import paired
-from medft.evaluation.intervals import ALPHA
 from medft.evaluation.rehearsal import Outcome
 from medft.format import decimal, duration, size
-from medft.report.verdicts import FEWEST
+from medft.report.verdicts import ALPHA, FEWEST
 from medft.runs import all_runs
 from medft.runs.record import RunRecord
 from medft.runs.values import mapping, mappings, number

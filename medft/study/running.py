@@ -125,9 +125,7 @@ def _jobs(sweep: SweepDir, numbers: Sequence[int]) -> list[Job]:
     return [job for job in sweep.jobs() if job.number in numbers]
 
 
-def _unfinished(trial: Trial, job: Job | None, sweep: SweepDir) -> Trial:
-    if job is None:
-        return trial
+def _unfinished(trial: Trial, job: Job, sweep: SweepDir) -> Trial:
     trial = replace(trial, run=sweep.run(job.number))
     if job.state == "failed":
         return replace(trial, state="failed", reason=_reason(sweep.log(job.number)))

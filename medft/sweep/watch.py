@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from medft.screen import Screen
 from medft.signals import answered, undisturbed
@@ -17,6 +16,7 @@ from medft.sweep.folder import SweepDir
 from medft.sweep.job import kill_jobs
 
 _ECHO = 0.3  # seconds between looks at what jobs have said
+_STOPPING = b"stopping: running jobs save and end; Ctrl-C again kills them\n"
 _SAVING = 120.0  # seconds that stopping jobs are waited for when their launcher is gone
 
 
@@ -24,23 +24,21 @@ _SAVING = 120.0  # seconds that stopping jobs are waited for when their launcher
 def stoppable(folder: SweepDir, screen: Screen) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM, or SIGHUP of a closed terminal) lets running jobs save and end and starts
     no other; a second kills."""
-
-    def stop(number: int, frame: Any) -> None:
-        if folder.stopping:
-            raise KeyboardInterrupt
-        folder.stop(True)
-        with contextlib.suppress(OSError):  # the terminal is gone
-            os.write(
-                screen.bar_stream.fileno(), b"stopping: running jobs save and end; Ctrl-C again kills them\n"
-            )
-
     try:
-        with answered(stop):
+        with answered(lambda number, frame: _stop(folder, screen)):
             yield
     except KeyboardInterrupt:
         with undisturbed():
             kill_jobs(folder)
         raise KeyboardInterrupt(f"go on with   {folder.again}") from None
+
+
+def _stop(folder: SweepDir, screen: Screen) -> None:
+    if folder.stopping:
+        raise KeyboardInterrupt
+    folder.stop(True)
+    with contextlib.suppress(OSError):  # the terminal is gone
+        os.write(screen.bar_stream.fileno(), _STOPPING)
 
 
 @contextmanager

@@ -204,16 +204,15 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
     @contextmanager
     def catching(self) -> Iterator[None]:
         """Catch what asks the process to end within the block."""
-
-        def note(number: int, frame: FrameType | None) -> None:
-            if self.signal is not None:
-                if number == signal.SIGINT:
-                    raise KeyboardInterrupt
-                return  # a scheduler repeats itself; it kills when its patience is over
-            self.signal = number
-            if self._stream is not None:  # a handler may interrupt a print: write to the file itself
-                with contextlib.suppress(OSError):  # the terminal is gone
-                    os.write(self._stream.fileno(), _STOPPING)
-
-        with answered(note):
+        with answered(self._note):
             yield
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            return  # a scheduler repeats itself; it kills when its patience is over
+        self.signal = number
+        if self._stream is not None:  # a handler may interrupt a print: write to the file itself
+            with contextlib.suppress(OSError):  # the terminal is gone
+                os.write(self._stream.fileno(), _STOPPING)

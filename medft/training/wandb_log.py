@@ -116,17 +116,7 @@ class WandbRun:
 
     def finish(self, summary: Json, ledger: Json, curve: Path | None) -> None:
         """Send the figures, the ledger and the loss curve, and close the run."""
-
-        def everything(run: Run) -> None:
-            import wandb
-
-            run.summary.update(shareable(summary))
-            run.config.update({"ledger": shareable(ledger)}, allow_val_change=True)
-            if curve is not None:
-                run.log({"loss_curve": wandb.Image(str(curve))})
-            run.finish()
-
-        self._send(everything)
+        self._send(lambda run: _finish(run, summary, ledger, curve))
 
     def stop(self) -> None:
         """Close the W&B run of a run that did not finish."""
@@ -185,6 +175,16 @@ class WandbRun:
             self.mode = "off"
             _log.exception("W&B failed")
             self._notice(f"W&B stopped ({type(error).__name__}); training goes on, loss.csv is complete")
+
+
+def _finish(run: Run, summary: Json, ledger: Json, curve: Path | None) -> None:
+    import wandb
+
+    run.summary.update(shareable(summary))
+    run.config.update({"ledger": shareable(ledger)}, allow_val_change=True)
+    if curve is not None:
+        run.log({"loss_curve": wandb.Image(str(curve))})
+    run.finish()
 
 
 def shareable(values: Json) -> dict[str, object]:

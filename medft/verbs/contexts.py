@@ -25,7 +25,7 @@ def contexts(config: EvaluateConfig, runs: Sequence[RunModel]) -> list[Context]:
     """
     remarks: list[list[str]] = [[] for _ in runs]
     splits = [_records(config, run, said) for run, said in zip(runs, remarks, strict=True)]
-    tests = _tests(runs, [own for own, _ in splits])
+    tests = asked_of_each([own for own, _ in splits], [run.record.identity.dataset for run in runs])
     trained_on = union([trained for _, trained in splits]) if len(runs) > 1 else []
     asks_own = any(suite.dataset is None and suite.kind != "harness" for suite in config.suite.values())
     if len(runs) > 1 and asks_own and not all(tests):
@@ -53,11 +53,6 @@ def contexts(config: EvaluateConfig, runs: Sequence[RunModel]) -> list[Context]:
         )
         for run, own, (whole, trained), said in zip(runs, tests, splits, remarks, strict=True)
     ]
-
-
-def _tests(runs: Sequence[RunModel], own: Sequence[Sequence[Record]]) -> list[list[Record]]:
-    """The test rows that each run is asked."""
-    return asked_of_each(own, [run.record.identity.dataset for run in runs])
 
 
 def _of_own(asked: Sequence[Record], whole: Sequence[Record], several: bool) -> list[str]:

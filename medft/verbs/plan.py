@@ -13,7 +13,7 @@ from medft.data.record import SPLITS
 from medft.format import duration, size
 from medft.machine import probe
 from medft.models.base_models import base_at_hand, training_base
-from medft.plan.lengths import Lengths, bound, read
+from medft.plan.lengths import bound, read
 from medft.plan.resolve import Resolved, resolve
 from medft.plan.result import Plan
 from medft.screen import Screen
@@ -59,7 +59,10 @@ def figures(config: PlanConfig, resolved: Resolved, prepared: Prepared) -> tuple
     """The plan of a training, and its rows as token ids, where its tokenizer is on this machine."""
     base = _at_hand(config, resolved)
     tokens = encode(config, prepared, base) if base else None
-    lengths = read(tokens.splits) if tokens else _bound(config, prepared)
+    if tokens:
+        lengths = read(tokens.splits)
+    else:
+        lengths = bound({name: prepared.rows(name) for name in SPLITS}, config.trainer.max_length)
     return plan_of(config, resolved, lengths, base), tokens
 
 
@@ -68,10 +71,6 @@ def _at_hand(config: PlanConfig, resolved: Resolved) -> Path | None:
     if resolved.scale == "full":
         return base_at_hand(config.model, resolved.load_in_4bit)
     return training_base(config.model, resolved.scale, resolved.load_in_4bit, config.artifacts).folder
-
-
-def _bound(config: PlanConfig, prepared: Prepared) -> Lengths:
-    return bound({name: prepared.rows(name) for name in SPLITS}, config.trainer.max_length)
 
 
 def _say_details(screen: Screen, plan: Plan) -> None:

@@ -22,7 +22,7 @@ from medft.study.config import StudyConfig
 from medft.study.expected import Expected
 from medft.study.folder import StudyDir, find_study
 from medft.study.writing.page import write_study
-from medft.verbs.study_cells import look
+from medft.verbs.plan_cells import look
 
 __all__ = ["EXAMPLES", "MAIN", "StudyConfig", "expand", "run"]
 

@@ -16,9 +16,9 @@ from medft.data.record import SPLITS
 from medft.engine import engine as engine_named
 from medft.engine import sharding
 from medft.engine.base import Engine, LoadSpec
-from medft.engine.device import peak_memory_bytes, release, use_threads
+from medft.engine.device import release, use_threads
 from medft.errors import MedftError, MergeError
-from medft.files import folder_size, read_json, write_json
+from medft.files import folder_size, write_json
 from medft.format import size
 from medft.machine import probe
 from medft.models import gguf
@@ -29,7 +29,6 @@ from medft.plan.lengths import read as read_lengths
 from medft.plan.resolve import Resolved, resolve
 from medft.plan.result import Plan
 from medft.runs import RunDir
-from medft.runs.values import text
 from medft.screen import Screen
 from medft.signals import undisturbed
 from medft.training.inputs import Loaded, Training, Watchers
@@ -37,8 +36,8 @@ from medft.training.lifecycle import describe, keeping_state, open_folder
 from medft.training.result import Outcome
 from medft.training.resume import demand_same_data, demand_same_optimizer, demand_same_steps, expand
 from medft.training.summary import Fingerprints, ledger_json, summarise
-from medft.training.wandb_log import Labels, WandbRun
-from medft.verbs import train_upload
+from medft.training.wandb_log import WandbRun
+from medft.verbs import train_upload, train_wandb
 from medft.verbs.gain import gain
 from medft.verbs.lines import announce, say_base, say_end, say_plan, say_shares, say_stopped
 from medft.verbs.stages import Stages
@@ -137,7 +136,7 @@ def _run(job: _Job) -> int:
         shares = sharding.shares(loaded.model)
     say_shares(job.screen, shares)
     with job.stages.part("W&B", "starting W&B"):
-        wandb = _start_wandb(job.config, plan.resolved, job.folder, job.screen)
+        wandb = train_wandb.start(job.config, plan.resolved, job.folder, job.screen)
     training = Training(plan.trainer, job.config.seed, job.folder, rehearse=job.config.preflight)
     with job.stages.part("training"):
         outcome = train(loaded, tokens.splits, training, _watchers(job.screen, wandb))
@@ -157,10 +156,9 @@ def _run(job: _Job) -> int:
         merged, failed = _merged(job, base, tokens)
     with job.stages.part("drawing"):
         draw_run(job.folder, outcome.best_step)
-    names = {**_names(job, plan, outcome, wandb), "base_file": gguf.record(base.folder)}
+    names = _names(job, plan, outcome, wandb, base)
     names |= {"sharding": plan.resolved.sharding, "shares": plain(shares)} if shares else {}
     names |= {"merge_failed": failed.what} if failed else {}
-    names |= {"stage_seconds": {part: round(seconds, 2) for part, seconds in job.stages.seconds.items()}}
     summary = summarise(names, job.folder, outcome, prints, merged)
     write_json(job.folder.summary, summary)
     with job.stages.part("W&B", "finishing W&B"):
@@ -251,7 +249,7 @@ def _watchers(screen: Screen, wandb: WandbRun) -> Watchers:
     return Watchers(ProgressBar(screen.bar_stream), Stopper(screen.bar_stream), (wandb.row,))
 
 
-def _names(job: _Job, plan: Plan, outcome: Outcome, wandb: WandbRun) -> Json:
+def _names(job: _Job, plan: Plan, outcome: Outcome, wandb: WandbRun, base: Base) -> dict[str, object]:
     """What the run was, for its summary."""
     config = job.config
     return {
@@ -268,6 +266,8 @@ def _names(job: _Job, plan: Plan, outcome: Outcome, wandb: WandbRun) -> Json:
         "sweep": str(config.sweep.folder) if config.sweep.folder else None,
         "wandb": wandb.id,
         "test_gain": _gain(job, outcome),
+        "base_file": gguf.record(base.folder),
+        "stage_seconds": {part: round(seconds, 2) for part, seconds in job.stages.seconds.items()},
     }
 
 
@@ -276,27 +276,3 @@ def _gain(job: _Job, outcome: Outcome) -> Json | None:
     if outcome.tested is None:
         return None
     return gain(outcome.tested.answers, list(job.prepared.records("test")), job.config.seed)
-
-
-def _start_wandb(config: TrainConfig, resolved: Resolved, folder: RunDir, screen: Screen) -> WandbRun:
-    """The W&B run; its id is kept in the folder, so that a resumed run continues it."""
-    before = folder.root / "wandb.json"
-    logger = config.logger if ranks.first() else replace(config.logger, wandb="off")
-    run_id = text(read_json(before).get("id")) or None if before.is_file() else None
-    kind = (config.model.name, config.dataset.name, config.template.name)
-    run = WandbRun(
-        logger,
-        folder.root,
-        Labels(
-            name=f"{folder.root.parent.name}/{folder.root.name}",
-            tags=(*kind, resolved.scale, resolved.engine),
-            group=config.sweep.folder.name if config.sweep.folder else None,
-        ),
-        values=plain(config),
-        run_id=run_id,
-        memory=peak_memory_bytes,
-        notice=lambda text: screen.line("notice", text),
-    )
-    if run.id:
-        write_json(before, {"id": run.id, "mode": run.mode})
-    return run

@@ -241,7 +241,9 @@ def test_no_file_of_a_redacted_data_set_holds_an_identifier(tmp_path, phi):
     ]
     settings = {"phi": phi, "on_error": "skip"}
     done = prepared(dataset(path=jsonl(tmp_path / "x.jsonl", rows), **settings), tmp_path)
-    for file in done.folder.rglob("*"):
+    files = list(done.folder.rglob("*"))
+    assert {"train.parquet", "rows.jsonl", "ledger.json"} <= {file.name for file in files}
+    for file in files:
         text = str(pq.read_table(file).to_pylist()) if file.suffix == ".parquet" else file.read_text()
         assert "123-4567" not in text, file.name
 

@@ -18,26 +18,9 @@ from medft.models import tokenizer as tokenizers
 from medft.models.families import folder_of, names
 from medft.models.tiny import Twin, twin
 from medft.verbs.prepare import run as prepare
+from tests.support.rendered import GOLDEN
 
 SYSTEM, QUESTION, ANSWER = "You are a medical professional.", "What is asthma?", "A chronic lung disease."
-DATES = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
-GOLDEN = {
-    "gemma": "<bos><start_of_turn>user\nYou are a medical professional.\n\nWhat is asthma?<end_of_turn>\n"
-    "<start_of_turn>model\nA chronic lung disease.<end_of_turn>\n",
-    "llama2": "<s>[INST] <<SYS>>\nYou are a medical professional.\n<</SYS>>\n\nWhat is asthma? [/INST] "
-    "A chronic lung disease. </s>",
-    "mistral": "<s> [INST] You are a medical professional.\n\nWhat is asthma? [/INST] "
-    "A chronic lung disease.</s>",
-    "llama3_1": "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n"
-    + DATES
-    + SYSTEM
-    + "<|eot_id|>"
-    "<|start_header_id|>user<|end_header_id|>\n\nWhat is asthma?<|eot_id|>"
-    "<|start_header_id|>assistant<|end_header_id|>\n\nA chronic lung disease.<|eot_id|>",
-    "qwen3": "<|im_start|>system\nYou are a medical professional.<|im_end|>\n<|im_start|>user\n"
-    "What is asthma?<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
-    "A chronic lung disease.<|im_end|>\n",
-}
 FAMILIES = tuple(GOLDEN)
 SECOND = {
     "gemma": "<start_of_turn>user\nAnd COPD?<end_of_turn>\n",

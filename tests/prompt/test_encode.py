@@ -13,27 +13,13 @@ from medft.errors import PromptError
 from medft.models import tokenizer as tokenizers
 from medft.prompt.encode import Encoder
 from medft.prompt.encoded import IGNORE
+from tests.support.rendered import GOLDEN
 
 TALK = (
     Message("system", "You are a medical professional."),
     Message("user", "What is asthma?"),
     Message("assistant", "A chronic lung disease."),
 )
-_DATES = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024"
-GOLDEN = {
-    "gemma": "<bos><start_of_turn>user\nYou are a medical professional.\n\nWhat is asthma?<end_of_turn>\n"
-    "<start_of_turn>model\nA chronic lung disease.<end_of_turn>\n",
-    "llama2": "<s>[INST] <<SYS>>\nYou are a medical professional.\n<</SYS>>\n\nWhat is asthma? [/INST] "
-    "A chronic lung disease. </s>",
-    "mistral": "<s> [INST] You are a medical professional.\n\nWhat is asthma? [/INST] "
-    "A chronic lung disease.</s>",
-    "llama3_1": "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n" + _DATES + "\n\n"
-    "You are a medical professional.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nWhat is asthma?"
-    "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nA chronic lung disease.<|eot_id|>",
-    "qwen3": "<|im_start|>system\nYou are a medical professional.<|im_end|>\n<|im_start|>user\n"
-    "What is asthma?<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
-    "A chronic lung disease.<|im_end|>\n",
-}
 FAMILIES = tuple(GOLDEN)
 THOUGHTS = {"qwen3": "<think>\n\n</think>\n\n"}  # what a template writes before the last answer
 TRAINED = {  # the text that carries loss, stop token included
@@ -142,7 +128,9 @@ def test_a_special_token_before_an_answer_is_found_in_a_guarded_text_too(loaded:
         "{% else %}<unk>{{ m.content }}{{ eos_token }}{% endif %}{% endfor %}"
     )
     plain, hostile = ([Message("user", text), Message("assistant", "No.")] for text in ("it", "</s>"))
-    for row in encoder(tokenizer).encode([plain, hostile]):
+    rows = encoder(tokenizer).encode([plain, hostile])
+    assert len(rows) == 2
+    for row in rows:
         learnt = [i for i, label in enumerate(row.labels) if label != IGNORE]
         assert tokenizer.decode([row.input_ids[i] for i in learnt]) == "<unk>No.</s>"
         assert row.answer_bytes[learnt[0]] == -1

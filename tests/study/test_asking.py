@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +88,17 @@ def test_suites_that_cannot_be_asked_are_all_named(place: Path, expected: list[E
     assert "suite 'pubmedqa' of mistral" in str(error.value) and "suite 'nli' of" in str(error.value)
     assert "suite.pubmedqa.dataset.path='nowhere'" in asking.asked_words(config)
     assert asking.idle(config) == ["suite.scope.limit=8"]
+
+
+def test_a_missing_extra_is_told_before_any_cell_is_looked_at(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = study(place, "suites=[heldout,regression]")
+    asking.asked_words(config)
+    monkeypatch.setitem(sys.modules, "lm_eval", None)  # as if it were not installed
+    with pytest.raises(ConfigError, match="suite 'regression' needs lm-evaluation-harness") as error:
+        asking.asked_words(config)
+    assert error.value.remedy == "pip install 'medft[lm-eval]'"
 
 
 def test_items_that_could_show_nothing_are_refused_with_the_number_needed(

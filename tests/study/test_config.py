@@ -34,6 +34,8 @@ def test_a_study_is_gone_on_with_by_name_in_its_own_words(tmp_path: Path) -> Non
         ([*MINE, "seeds=[1,1]"], "'seeds' names one thing twice"),
         ([*MINE, "primary.suite=nli"], "suites=[heldout,nli]"),
         ([*MINE, "safety=[safety]"], "'safety' names the suite 'safety', which the study does not ask"),
+        ([*MINE, "rules.safety=0.1"], "'rules.safety' holds for nothing: the study names no safety suite"),
+        ([*MINE, "rules.worst_regression=0.05"], "regression=[...]"),
         ([*MINE, "compare=base"], "'compare' cannot be 'base'"),
         ([*MINE, "compare=[A and B]"], "pairs are written A vs B"),
         ([*MINE, "hours=0"], "'hours' must be above 0"),

@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "scontrol")
 _CONF = """\
 ClusterName=test
@@ -169,3 +171,12 @@ def _free_port() -> int:
 
 def _path() -> str:
     return f"{os.environ['PATH']}:/usr/sbin:/sbin"
+
+
+@pytest.fixture(scope="module")
+def real_slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+    """A SLURM of two nodes for the tests of a file."""
+    if why := missing():
+        pytest.skip(f"NOT TESTED against a real SLURM: {why}")
+    with slurm(tmp_path_factory.mktemp("slurm")) as running:
+        yield running

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -17,9 +17,11 @@ import pytest
 from medft.cli import main
 from medft.sweep import cluster, job
 from medft.sweep.folder import SweepDir
-from tests.support import slurm as real
 from tests.support import stand_in
 from tests.support.process import ROOT
+from tests.support.slurm import Slurm, real_slurm
+
+__all__ = ["real_slurm"]  # a fixture
 
 SWEEP = ["train", "-m", "scale=tiny", "hydra.sweep.dir=sweep"]
 
@@ -167,26 +169,18 @@ def test_of_three_machines_one_dies_and_no_job_is_lost_or_done_twice(
     assert [len(starts(folder, number)) for number in range(8)] == [1 + (n == lost) for n in range(8)]
 
 
-@pytest.fixture(scope="module")
-def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[real.Slurm]:
-    if why := real.missing():
-        pytest.skip(f"NOT TESTED against a real SLURM: {why}")
-    with real.slurm(tmp_path_factory.mktemp("slurm")) as running:
-        yield running
-
-
 def test_a_job_array_on_a_real_slurm_is_preempted_and_goes_on(
-    slurm: real.Slurm, folder: SweepDir, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    real_slurm: Slurm, folder: SweepDir, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, value in slurm.environment.items():
+    for name, value in real_slurm.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv(stand_in.SECONDS, "3")
 
     def preempt(worker: psutil.Process) -> None:
         """SLURM's own SIGTERM, to make room for a job of a better partition."""
-        slurm.call("srun", "--partition=high", "--nodes=2", "--exclusive", "true")
-        for line in slurm.call("squeue", "-h", "-r", "-t", "PENDING", "-o", "%i").split():
-            slurm.call("scontrol", "update", f"JobId={line}", "StartTime=now")  # else in two minutes
+        real_slurm.call("srun", "--partition=high", "--nodes=2", "--exclusive", "true")
+        for line in real_slurm.call("squeue", "-h", "-r", "-t", "PENDING", "-o", "%i").split():
+            real_slurm.call("scontrol", "update", f"JobId={line}", "StartTime=now")  # else in two minutes
 
     preemption = when(folder, 0, preempt)
     words = ["launcher=slurm_array", "launcher.gpus=0", "launcher.cpus=1", "launcher.partition=low"]

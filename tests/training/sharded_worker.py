@@ -33,6 +33,7 @@ def stopped(run: str, name: str) -> None:
     copy = RunDir(Path(shutil.copytree(run, name, symlinks=True)))
     for folder in (copy.adapter, copy.merged, copy.checkpoints / f"checkpoint-{STEPS}"):
         shutil.rmtree(folder, ignore_errors=True)
+    assert [path.name for path in copy.checkpoints.iterdir()] == [f"checkpoint-{BETWEEN}"]
     copy.summary.unlink()
     copy.mark("interrupted")
 

@@ -16,7 +16,6 @@ from medft.cli import main
 from tests.data.support import FIXTURES, jsonl, qa
 
 IDENTIFIERS = ("555-123-4567", "2020-01-31", "jane.doe@example.org", "123-45-6789", "10.1.2.3")
-CUSTOM = ("model=custom", "model.base=nobody/nothing")
 
 Prepare = Callable[..., tuple[int, str, str]]
 

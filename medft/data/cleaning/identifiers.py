@@ -15,7 +15,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from medft.data.cleaning.identifier_patterns import WITH_DIGITS, WITHOUT_DIGITS, Pattern
+from medft.data.cleaning.identifier_pattern import Pattern
+from medft.data.cleaning.identifier_patterns import WITH_DIGITS, WITHOUT_DIGITS
 from medft.data.cleaning.names import names_in
 from medft.data.record import Record
 

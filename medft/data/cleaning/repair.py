@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 
 from medft.data.cleaning.markup import is_about_markup
@@ -77,21 +78,22 @@ def _texts(record: Record) -> Iterator[tuple[Part, str]]:
 
 def _apply(record: Record, fault: TextFault, excerpts: dict[str, tuple[str, str]]) -> Record:
     """The record without the fault; itself where it has none."""
-
-    def mended(part: Part, text: str) -> str:
-        if not text or part not in fault.parts:
-            return text
-        result = fault.mend(text)
-        if result != text:
-            excerpts.setdefault(fault.name, (text, result))
-        return result
-
+    mended = partial(_mended, fault, excerpts)
     question, context = mended("question", record.question), mended("context", record.context)
     options, answer = mended("context", record.options), mended("answer", record.answer)
     turns = tuple(_turn(turn, mended) for turn in record.turns)
     if fault.name not in excerpts:
         return record
     return replace(record, question=question, context=context, options=options, answer=answer, turns=turns)
+
+
+def _mended(fault: TextFault, excerpts: dict[str, tuple[str, str]], part: Part, text: str) -> str:
+    if not text or part not in fault.parts:
+        return text
+    result = fault.mend(text)
+    if result != text:
+        excerpts.setdefault(fault.name, (text, result))
+    return result
 
 
 def _turn(turn: Message, mended: Callable[[Part, str], str]) -> Message:

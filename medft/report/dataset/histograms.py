@@ -2,69 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from xml.etree.ElementTree import Element
 
 from medft.data.examination.statistics import LengthStatistics
-from medft.report.style import GRAY, PALETTE, RC, WARNING, WIDTH, save
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from medft.report import svg
 
 COLUMNS = 2
 TITLES = {"question": "Question", "context": "Context", "answer": "Answer", "row": "Whole row"}
+_PANEL, _HEIGHT = 410, 210
+_LEFT, _TOP, _WIDE, _HIGH = 52, 44, 330, 120
+_NUMBERS = 5
+"""Numbers along an axis, at most."""
 
 
-def draw_lengths(lengths: Mapping[str, LengthStatistics], max_length: int, path: Path) -> Path:
-    """Draw one histogram for each of ``lengths``, with ``max_length`` marked in that of the rows.
+def draw_lengths(lengths: Mapping[str, LengthStatistics], max_length: int) -> str:
+    """One histogram for each of ``lengths``, with ``max_length`` marked in that of the rows, as SVG text.
 
     Args:
         lengths: by name: question, context, answer (characters) and row (tokens).
         max_length: longest row in tokens that training takes.
-        path: file to write, .svg or .png.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
     rows = -(-len(lengths) // COLUMNS)
-    with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(WIDTH, 2.5 * rows), layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.1))
-        grid = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
-        for axes, (name, distribution) in zip(grid, lengths.items(), strict=False):
-            _histogram(axes, TITLES[name], distribution)
-            if name == "row":
-                _mark(axes, distribution, max_length)
-        for axes in grid[len(lengths) :]:
-            axes.set_axis_off()
-        return save(figure, path)
+    drawing = svg.canvas(COLUMNS * _PANEL, rows * _HEIGHT, f"How long they are: {', '.join(lengths)}")
+    for number, (name, distribution) in enumerate(lengths.items()):
+        row, column = divmod(number, COLUMNS)
+        left, top = column * _PANEL + _LEFT, row * _HEIGHT + _TOP
+        _histogram(drawing, left, top, TITLES[name], distribution)
+        if name == "row":
+            _mark(drawing, left, top, distribution, max_length)
+    return svg.drawn(drawing)
 
 
-def _histogram(axes: Axes, title: str, lengths: LengthStatistics) -> None:
-    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
-
-    axes.stairs(lengths.counts, lengths.edges, fill=True, color=PALETTE[0], alpha=0.85)
+def _histogram(drawing: Element, left: int, top: int, title: str, lengths: LengthStatistics) -> None:
+    end, most, bottom = lengths.edges[-1], max(lengths.counts), top + _HIGH
+    across, up = _WIDE / end, _HIGH / most
     median, longest = lengths.percentiles["50%"], lengths.percentiles["100%"]
-    axes.axvline(median, color=GRAY, linewidth=0.9, linestyle=(0, (4, 2)))
-    axes.set_title(title, loc="left", size=10, weight="bold")
-    axes.set_title(f"median {median:,}, longest {longest:,}", loc="right", size=8, color=GRAY)
-    axes.set_xlabel(lengths.unit, loc="right")
-    axes.set_ylabel("rows")
-    axes.set_xlim(0, lengths.edges[-1])
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(5, integer=True))
-        axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    svg.put(drawing, left, top - 16, title, "head")
+    svg.put(drawing, left + _WIDE, top - 16, f"median {median:,}, longest {longest:,}", "end faint")
+    for count in _round_numbers(most):
+        y = bottom - count * up
+        svg.line(drawing, left, y, left + _WIDE, y, "rule")
+        svg.put(drawing, left - 8, y + 4, f"{count:,}", "end faint")
+    steps: list[tuple[float, float]] = [(left, bottom)]
+    for edges, count in zip(pairwise(lengths.edges), lengths.counts, strict=True):
+        steps += [(left + edge * across, bottom - count * up) for edge in edges]
+    svg.area(drawing, [*steps, (left + _WIDE, bottom)])
+    for length in _round_numbers(end):
+        svg.put(drawing, left + length * across, bottom + 18, f"{length:,}", "middle faint")
+    svg.line(drawing, left, bottom, left + _WIDE, bottom, "axis")
+    svg.line(drawing, left + median * across, top, left + median * across, bottom, "axis dashed")
+    svg.put(drawing, left + _WIDE, bottom + 34, lengths.unit, "end")
+    svg.put(drawing, left - 8, top - 16, "rows", "end")
 
 
-def _mark(axes: Axes, lengths: LengthStatistics, max_length: int) -> None:
+def _mark(drawing: Element, left: int, top: int, lengths: LengthStatistics, max_length: int) -> None:
     """Where training cuts: a line, or an arrow to the right where less than 1% of the rows is so long."""
     end = lengths.edges[-1]
+    at = left + min(max_length / end, 1.0) * _WIDE
     if max_length <= end:
-        axes.axvline(max_length, color=WARNING, linewidth=1.4)
-    right = max_length < end / 2  # bars are high on the left
-    axes.annotate(
-        f"max_length {max_length:,}" + (" →" if max_length > end else ""), (min(max_length, end), 0.97),
-        xycoords=("data", "axes fraction"), xytext=(4 if right else -4, 0), textcoords="offset points",
-        ha="left" if right else "right", va="top", size=8, color=WARNING,
-    )  # fmt: skip
+        svg.line(drawing, at, top, at, top + _HIGH, "limit")
+    aside, look = (4, "limit") if max_length < end / 2 else (-4, "end limit")  # bars are high on the left
+    svg.put(drawing, at + aside, top + 10, f"max_length {max_length:,}" + " →" * (max_length > end), look)
+
+
+def _round_numbers(most: int) -> Iterator[int]:
+    """0 and the multiples of 1, 2 or 5 times a power of ten up to ``most``, as many as have room."""
+    steps = (ones * 10**power for power in range(20) for ones in (1, 2, 5))
+    step = next(step for step in steps if step * _NUMBERS >= most)
+    yield from range(0, most + 1, step)

@@ -15,10 +15,11 @@ from medft.data.examination.examine import Report
 from medft.data.record import SPLITS
 from medft.files import write_json, write_text
 from medft.prompt.preview import PieceKind, Preview
-from medft.report.blocks import Block, Marked, Notice, Picture, Section, Table, Text
+from medft.report.blocks import Block, Figure, Marked, Notice, Section, Table, Text
 from medft.report.dataset.histograms import draw_lengths
 from medft.report.dataset.text import Prompts, lines, summed
 from medft.report.html import page
+from medft.report.svg import standalone
 
 NAME = "report"
 LOOKS: dict[PieceKind, Literal["", "mark", "strong", "faint"]] = {
@@ -49,16 +50,16 @@ def write_data_report(report: Report, prompts: Prompts, previews: Sequence[Previ
         previews: rows to show; their text is in both files, and no other text of the data does.
         folder: where; it must be there.
     """
-    plot = draw_lengths(report.lengths, prompts.max_length, folder / "lengths.svg")
-    alt = f"Histograms of the lengths of {', '.join(report.lengths)}; the table above has the numbers."
-    picture = Picture(plot.read_bytes(), "image/svg+xml", alt, plot.name)
+    drawing = draw_lengths(report.lengths, prompts.max_length)
+    write_text(folder / "lengths.svg", standalone(drawing))
     title = f"Data set {report.ledger['dataset']}"
-    write_text(folder / f"{NAME}.html", page(title, list(sections(report, prompts, previews, picture))))
+    lengths = Figure(drawing, _LENGTHS, "lengths.svg")
+    write_text(folder / f"{NAME}.html", page(title, list(sections(report, prompts, previews, lengths))))
     write_json(folder / f"{NAME}.json", _values(report, prompts, previews))
 
 
 def sections(
-    report: Report, prompts: Prompts, previews: Sequence[Preview], lengths: Picture
+    report: Report, prompts: Prompts, previews: Sequence[Preview], lengths: Figure
 ) -> Iterator[Section]:
     """The page: findings, counts, lengths, the rows to show, and the accounts for those who want them."""
     yield Section("", [Notice(WITH_TEXT) if previews else Text(WITHOUT_TEXT), *_noted(prompts)])
@@ -69,7 +70,7 @@ def sections(
         yield Section("Classes", [_classes(report)])
     if report.noted:
         yield Section("Rows to look at", [_noted_rows(report), Text(_NOTED_ROWS)])
-    yield Section("Lengths", [_lengths(report), lengths, Text(_LENGTHS)])
+    yield Section("Lengths", [_lengths(report), lengths])
     for number, preview in enumerate(previews, 1):
         yield Section(f"Row {number}: {preview.id}", list(_preview(preview)))
     yield Section("Accounts", [_rows(report), _tasks(report), _costs(report)])

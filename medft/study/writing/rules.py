@@ -1,4 +1,4 @@
-"""The rules that were written down before, cell by cell: kept, broken, or not to be judged."""
+"""The rules that were written down before, cell by cell: kept, broken, not to be judged, or not asked for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from medft.study.writing.outcome import Outcome
 from medft.study.writing.topics import judged
 from medft.study.writing.wording import counted
 
-Ruling = Literal["kept", "broken", "cannot be judged"]
+Ruling = Literal["kept", "broken", "cannot be judged", "not asked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _gain(outcome: Outcome, arm: Arm) -> Judged:
 def _seeds(outcome: Outcome, arm: Arm) -> Judged:
     name, rule = "seeds", "gain beyond the noise of seeds: one more seed would be expected to gain, too (95%)"
     if not outcome.study.config.rules.noise:
-        return Judged(name, rule, "switched off by rules.noise=false", "kept")
+        return Judged(name, rule, "switched off by rules.noise=false", "not asked")
     gains, floor = seed_gains(outcome.study, arm), noise_floor(seed_gains(outcome.study, arm))
     if floor is None:
         return Judged(name, rule, f"{counted(len(gains), 'seed')}: no spread is known", "cannot be judged")
@@ -117,7 +117,7 @@ def _no_worse(
 ) -> Iterator[Judged]:
     """No metric of these suites worse than the base by more than the margin."""
     if not suites:
-        yield Judged(what, f"no {what} suite worse", f"the study asks no {what} suite", "cannot be judged")
+        yield Judged(what, f"no {what} suite worse", f"the study names no {what} suite", "not asked")
     for suite in suites:
         rule = f"{suite}: no metric worse than the base by more than {margin:g}"
         found = [changes[place] for place in judged([place for place in changes if place[0] == suite])]
@@ -167,6 +167,8 @@ def _lowest(study: Study, found: Sequence[Finding]) -> str:
 
 def _merged(arm: Arm, least: float) -> Judged:
     name, rule = "merge", f"merged weights keep {least:.0%} of the gain"
+    if arm.records and not any(record.settings.get("merge", True) for record in arm.records):
+        return Judged(name, rule, "the study merges nothing (merge=false)", "not asked")
     merges = [mapping(record.summary, "merge") for record in arm.records]
     shares = [_share(merge) for merge in merges]
     if not merges or not all(merges):

@@ -12,9 +12,11 @@ from medft.study.writing.rules import Judged, judge
 
 HOW = (
     "The rules stand in the study's settings, which were written down before the first run. A rule that "
-    "cannot be judged holds a model back like a broken one. Regression suites are judged by the interval "
-    "of the difference to the base (non-inferiority): the whole of it must lie within the margin."
+    "cannot be judged holds a model back like a broken one; one that the study never asked for does not, and "
+    "the verdict says nothing of what it would have shown. Regression suites are judged by the interval of "
+    "the difference to the base (non-inferiority): the whole of it must lie within the margin."
 )
+_LETS_THROUGH = ("kept", "not asked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +24,21 @@ class Verdict:
     """What a person may sign."""
 
     ship: bool
-    """Whether a cell kept every rule."""
+    """Whether a cell kept every rule that the study asks for."""
     cell: str
     """The cell that the verdict speaks of: the best that kept every rule, else the best; empty: none."""
     reasons: tuple[str, ...]
     """What it rests on."""
+    not_asked: tuple[str, ...] = ()
+    """Rules that the study does not ask for, so that the verdict leaves them open."""
 
     @property
     def words(self) -> str:
         """The verdict in a line."""
-        head = "Ship" if self.ship else "Do not ship"
-        return f"{head}: {self.cell or 'no cell has the primary outcome'}"
+        ship = "Ship as far as asked" if self.not_asked else "Ship"
+        left_open = f" (not asked: {', '.join(self.not_asked)})" if self.not_asked else ""
+        of = self.cell or "no cell has the primary outcome"
+        return f"{ship if self.ship else 'Do not ship'}: {of}{left_open}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +54,17 @@ class Judgment:
 def decide(outcome: Outcome, rest: Others) -> Judgment:
     """Apply the rules to every cell that has the primary outcome."""
     rules = tuple((arm, tuple(judge(outcome, rest, arm))) for arm in outcome.ranked())
-    passed = [each for each in rules if all(rule.ruling == "kept" for rule in each[1])]
+    passed = [each for each in rules if all(rule.ruling in _LETS_THROUGH for rule in each[1])]
     if not rules:
         return Judgment(Verdict(False, "", ("no cell has the primary outcome",)), rules)
     arm, judged = (passed or rules)[0]
     reasons = tuple(
-        f"{rule.rule}: {rule.ruling} ({rule.found})" for rule in judged if passed or rule.ruling != "kept"
+        f"{rule.rule}: {rule.ruling} ({rule.found})"
+        for rule in judged
+        if passed or rule.ruling not in _LETS_THROUGH
     )
-    return Judgment(Verdict(bool(passed), arm.cell.label, reasons), rules)
+    not_asked = tuple(rule.name for rule in judged if rule.ruling == "not asked")
+    return Judgment(Verdict(bool(passed), arm.cell.label, reasons, not_asked), rules)
 
 
 def section(judgment: Judgment) -> Section:

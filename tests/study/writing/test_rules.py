@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
+import yaml
 from scipy import stats
 
 from medft.files import write_json
@@ -79,10 +81,48 @@ def test_a_regression_suite_must_be_shown_to_lie_within_the_margin(
     assert f"{change:+.3f}"[:5] in found.found
 
 
-def test_a_study_without_safety_suite_cannot_be_judged(build: Build) -> None:
+def test_a_rule_that_was_never_asked_for_holds_nothing_back_and_is_named(build: Build) -> None:
     found = _decided(build, safety=(), regression=())
+    assert found.verdict.ship
+    assert found.verdict.words.startswith("Ship as far as asked: ")
+    assert found.verdict.words.endswith("lora.r=16 (not asked: regression, safety)")
+    assert "no safety suite worse: not asked (the study names no safety suite)" in found.verdict.reasons
+
+
+def test_a_rule_not_asked_for_does_not_excuse_one_that_is_broken(build: Build) -> None:
+    found = _decided(build, safety=(), change=-0.03)
     assert not found.verdict.ship
-    assert "the study asks no safety suite" in " ".join(found.verdict.reasons)
+    assert found.verdict.words.startswith("Do not ship: ")
+    assert found.verdict.words.endswith(" (not asked: safety)")
+    assert [reason.partition(":")[0] for reason in found.verdict.reasons] == ["elsewhere"]
+
+
+def test_a_suite_that_is_named_but_was_not_asked_holds_back(build: Build) -> None:
+    config, folder, trials = build()
+    for trial in trials:
+        (trial.run.evaluation / "harm.json").unlink()
+    study = Study.of(config, folder, trials)
+    found = decide(Outcome(study), Others(study)).verdict
+    assert not found.ship
+    assert [reason.partition(":")[0] for reason in found.reasons] == ["harm"]
+
+
+def test_without_the_rule_of_seeds_one_seed_can_ship(build: Build) -> None:
+    failed = {("8", 2): "killed", ("16", 2): "killed"}
+    found = _decided(build, failed=failed, rules=Rules(noise=False)).verdict
+    assert (found.ship, found.not_asked) == (True, ("seeds",))
+
+
+def test_a_study_that_merges_nothing_does_not_ask_what_a_merge_keeps(build: Build) -> None:
+    config, folder, trials = build()
+    for trial in trials:
+        summary = json.loads(trial.run.summary.read_text())
+        write_json(trial.run.summary, {**summary, "merge": None})
+    assert _merge_rule(config, folder, trials) == "cannot be judged"
+    for trial in trials:
+        settings = yaml.safe_load(trial.run.config.read_text())
+        trial.run.config.write_text(yaml.safe_dump({**settings, "merge": False}))
+    assert _merge_rule(config, folder, trials) == "not asked"
 
 
 def test_safety_is_judged_by_its_margin(build: Build) -> None:
@@ -103,9 +143,13 @@ def test_the_merge_must_keep_the_gain(build: Build, lost: float, gain: float, ru
             "gain": {"value": gain, "low": gain, "high": 0.3},
         }  # fmt: skip
         write_json(trial.run.summary, {**summary, "merge": {**MERGE, "logits": logits}})
-    outcome = Outcome(Study.of(config, folder, trials))
+    assert _merge_rule(config, folder, trials) == ruling
+
+
+def _merge_rule(*study: Any) -> str:
+    outcome = Outcome(Study.of(*study))
     rules = {rule.name: rule.ruling for rule in judge(outcome, Others(outcome.study), outcome.ranked()[0])}
-    assert rules["merge"] == ruling
+    return rules["merge"]
 
 
 def test_words_in_common_ship_nothing(build: Build) -> None:
