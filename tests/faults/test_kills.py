@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from medft.models.tiny import Twin
-from tests.faults.kills import KINDS, Killable, killed, moments, whole
+from tests.faults.forks import Forks
+from tests.faults.kills import NAMES, moments, opened
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks({}) as started:
+        yield started
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_killed_and_done_again_equals_undisturbed(
-    kind: Killable, tmp_path: Path, twins: Callable[[str], Twin]
+    name: str, tmp_path: Path, twins: Callable[[str], Twin], forks: Forks
 ) -> None:
     assert twins("mistral")
-    expected, seconds = whole(kind, tmp_path)
-    for moment in moments(seconds, 2, seed=len(kind.name)):
-        found, _, left = killed(kind, tmp_path, moment)
-        assert (found, left) == (expected, []), f"killed after {moment:.2f} of {seconds:.2f} s"
+    with opened(name, tmp_path / "here", forks) as trial:
+        expected, seconds = trial.whole()
+        dealt = moments(seconds, 2, seed=len(name))
+        end = trial.killed(dealt, alone=name in ("merge", "sweep"))
+    assert (end.result, end.left) == (expected, []), f"killed after {dealt} of {seconds:.2f} s"
