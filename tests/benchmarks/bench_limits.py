@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from medft.models.tiny import twin
-from tests.faults.kills import NAMES, Trial, opened
+from tests.faults.kills import NAMES, Trial, Whole, opened
 from tests.faults.limits import fault
 
 KB, MB = 1 << 10, 1 << 20
@@ -46,17 +46,17 @@ def main() -> None:
 
 
 def _try_all(trial: Trial, place: Path | None) -> None:
-    expected, _ = trial.whole()
+    whole = trial.whole()
     for kind, sizes in (("RLIMIT_FSIZE", FILES), ("RLIMIT_AS", MEMORY)):
         for size in sizes:
-            _show(trial.kind.name, kind, size, _tried(trial, expected, {kind: size}))
+            _show(trial.kind.name, kind, size, _tried(trial, whole, {kind: size}))
     for size in DISKS if place else ():
-        _show(trial.kind.name, "disk", size, _tried(trial, expected, {}, partial(_leave, place, size)))
+        _show(trial.kind.name, "disk", size, _tried(trial, whole, {}, partial(_leave, place, size)))
 
 
 def _tried(
     trial: Trial,
-    expected: dict[str, str],
+    whole: Whole,
     limits: dict[str, int],
     before: Callable[[], object] = lambda: None,
 ) -> str:
@@ -67,7 +67,7 @@ def _tried(
     if os.path.ismount(trial.folder):
         _resize(trial.folder, LARGE)
     try:
-        same = trial.again() == expected
+        same = trial.again() == whole.result
     except AssertionError as error:
         return f"{words[0]} NOT DONE AGAIN: {error}"
     return " ".join(
@@ -75,7 +75,7 @@ def _tried(
             words[0][:150],
             *(["WRONG", wrong] if wrong else []),
             *([] if same else ["DIFFERENT"]),
-            *trial.left(),
+            *trial.left(whole),
         ]
     )
 

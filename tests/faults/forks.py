@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +17,29 @@ from medft.cli import main
 from tests.support.process import ROOT
 
 HEAVY = (
-    "torch", "transformers", "peft", "trl", "pandas", "matplotlib.figure", "medft.training.run",
-    "medft.report.curves", "medft.report.dataset.page", "medft.verbs.train", "medft.verbs.prepare",
-    "medft.verbs.evaluate", "medft.verbs.merge", "medft.sweep.command",
+    "torch", "transformers.models.mistral.modeling_mistral", "peft", "trl.trainer.sft_trainer", "pandas",
+    "matplotlib.figure", "pydantic", "rouge_score.rouge_scorer",
+    "hydra.core.override_parser.overrides_parser",
+    "medft.data.readers.hub", "medft.engine.transformers_engine", "medft.evaluation.suites.text",
+    "medft.first_contact", "medft.report.curves", "medft.report.dataset.page", "medft.sweep.command",
+    "medft.training.run", "medft.training.sft.build", "medft.verbs.evaluate", "medft.verbs.merge",
+    "medft.verbs.prepare", "medft.verbs.train",
 )  # fmt: skip
 """What most commands import."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command that is to be run."""
+
+    command: tuple[str, ...]
+    """After ``medft``."""
+    folder: Path
+    """Where it runs, with a folder ``tmp`` for temporary files."""
+    said: Path
+    """The file that its output is added to."""
+    first: str = ""
+    """``module:function``: what its process calls first."""
 
 
 class Forks:
@@ -38,29 +57,29 @@ class Forks:
         self._process = subprocess.Popen(
             words, stdin=pipe, stdout=pipe, text=True, cwd=ROOT, env=told | dict(environment)
         )
+        self._answer()  # it has imported
 
-    def start(
-        self, command: Sequence[str], folder: Path, said: Path, limits: Mapping[str, int] | None = None
-    ) -> int:
-        """Start a command in ``folder``; returns its process.
+    def start(self, order: Order, limits: Mapping[str, int] | None = None) -> int:
+        """Start a command; returns its process.
 
         Args:
-            command: after ``medft``.
-            folder: where it runs, with a folder ``tmp`` for temporary files.
-            said: the file that its output is added to.
+            order: the command.
             limits: resource limits by name: RLIMIT_AS in bytes beyond what the process has at its beginning.
         """
-        order = {"command": list(command), "folder": str(folder), "said": str(said), "limits": limits or {}}
-        return self._asked(order)
+        return self._asked({"order": asdict(order), "limits": limits or {}})
 
     def end_of(self, child: int) -> int:
         """Wait for a command; its exit code, or less the signal that ended it."""
         return self._asked({"child": child})
 
     def _asked(self, order: Mapping[str, object]) -> int:
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps(order) + "\n")
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(order, default=str) + "\n")
         self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> int:
+        assert self._process.stdout
         return int(self._process.stdout.readline())
 
     def __enter__(self) -> Forks:
@@ -77,32 +96,38 @@ class Forks:
 
 
 def _serve() -> None:
-    for name in sys.argv[1:]:
-        import_module(name)
-    for line in sys.stdin:
-        order = json.loads(line)
-        if "child" in order:
-            _, status = os.waitpid(order["child"], 0)
-            print(os.waitstatus_to_exitcode(status), flush=True)
-        else:
-            print(_fork(**order), flush=True)
+    with os.fdopen(os.dup(1), "w") as answers:
+        os.dup2(2, 1)  # libraries print while they are imported
+        for name in sys.argv[1:]:
+            import_module(name)
+        print(0, file=answers, flush=True)
+        for line in sys.stdin:
+            order = json.loads(line)
+            if "child" in order:
+                _, status = os.waitpid(order["child"], 0)
+                print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
+            else:
+                print(_fork(Order(**order["order"]), order["limits"]), file=answers, flush=True)
 
 
-def _fork(command: list[str], folder: str, said: str, limits: Mapping[str, int]) -> int:
+def _fork(order: Order, limits: Mapping[str, int]) -> int:
     child = os.fork()
     if child:
         return child
     code = 70
     try:
         os.setsid()
-        os.chdir(folder)
-        os.environ.update(TMPDIR=f"{folder}/tmp", XDG_CACHE_HOME=f"{folder}/cache")
-        out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.chdir(order.folder)
+        os.environ.update(TMPDIR=f"{order.folder}/tmp", XDG_CACHE_HOME=f"{order.folder}/cache")
+        out = os.open(order.said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for number, file in enumerate((os.open(os.devnull, os.O_RDONLY), out, out)):
             os.dup2(file, number)
         for name, limit in limits.items():
             _limit(getattr(resource, name), limit)
-        code = main(command)
+        module, _, function = order.first.partition(":")
+        if module:
+            getattr(import_module(module), function)()
+        code = main(order.command)
     finally:
         os._exit(code)
 

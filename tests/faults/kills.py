@@ -15,22 +15,21 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.faults.forks import HEAVY, Forks
+from tests.faults.forks import HEAVY, Forks, Order
 from tests.support import run_folder, trained_run
 from tests.support.hub_client import WRITE_TOKEN
 from tests.support.hub_server import Hub, running_hub
 
 RECIPE = (
     "model=mistral", "scale=tiny", "merge=false", "logger.wandb=off", "trainer.max_steps=4",
-    "trainer.eval_steps=2", "trainer.save_steps=1", "trainer.per_device_batch_size=4", "dataset.limit=60",
+    "trainer.eval_steps=4", "trainer.save_steps=1", "trainer.per_device_batch_size=2", "dataset.limit=40",
 )  # fmt: skip
 DATA = ("dataset=sample", "scale=tiny", "dataset.limit=120")
 TRAINED, SWEPT = "artifacts/runs/a/b", "artifacts/sweeps/s"
 STAMP = "20261120-101500"
-_LEFT = re.compile(r"\..+\.(part|old)")
 _TIMES = re.compile(r'"(seconds|verify_seconds|date)": [^,\n}]+')
 
 
@@ -54,6 +53,20 @@ class Killable:
     """What the command is told besides."""
     imports: tuple[str, ...] = HEAVY
     """What it imports."""
+    first: str = ""
+    """``module:function``: what its process calls first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A command that was left alone."""
+
+    result: dict[str, str]
+    """Digests of what it came to."""
+    names: set[str]
+    """All that lay in its folder then."""
+    seconds: float
+    """Its life."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +75,9 @@ class End:
 
     result: dict[str, str]
     hit: int
-    """Kills that met it at work."""
+    """Kills that met it alive."""
     left: list[str]
-    """What was left lying about."""
+    """What lies about that an undisturbed one does not leave."""
 
 
 def files(*patterns: str) -> Callable[[Path], dict[str, str]]:
@@ -142,15 +155,41 @@ def upload(hub: Hub) -> Killable:
 
 
 LOCAL = (PREPARE, TRAIN, MERGE, EVALUATE, SWEEP)
+QUICK = (
+    PREPARE, TRAIN, replace(MERGE, first="tests.faults.kills:judge_here"), EVALUATE,
+    replace(SWEEP, first="tests.faults.kills:stand_in_for_trainings",
+            result=files(f"{SWEPT}/*/summary.json", f"{SWEPT}/index.json")),
+)  # fmt: skip
+"""Without the seconds that further processes take to import torch: merged weights are judged in the process
+that wrote them, and the jobs of a sweep are stand-ins."""
 NAMES = (*(kind.name for kind in LOCAL), "upload")
 
 
+def judge_here() -> None:
+    """Judge merged weights in this process."""
+    from medft.merge import merge, verify
+
+    merge.verify = verify.examine
+
+
+def stand_in_for_trainings() -> None:
+    """Let sweeps run stand-ins, of a quarter of a second each."""
+    from medft.sweep import job
+    from tests.support import stand_in
+
+    job._command = stand_in.command
+    job._POLL = 0.05
+    os.environ[stand_in.SECONDS] = "0.25"
+
+
 @contextlib.contextmanager
-def opened(name: str, folder: Path, forks: Forks | None = None) -> Iterator[Trial]:
-    """Commands of one kind, ready to be killed in ``folder``; ``forks`` start those of ``LOCAL``."""
+def opened(
+    name: str, folder: Path, kinds: Sequence[Killable] = LOCAL, forks: Forks | None = None
+) -> Iterator[Trial]:
+    """Commands of one kind, ready to be killed in ``folder``; ``forks`` start those of ``kinds``."""
     folder.mkdir(exist_ok=True)
     with contextlib.ExitStack() as stack:
-        kind = next((kind for kind in LOCAL if kind.name == name), None)
+        kind = next((kind for kind in kinds if kind.name == name), None)
         if kind is None:
             kind, forks = upload(stack.enter_context(running_hub())), None
         yield Trial(kind, folder, forks or stack.enter_context(Forks(kind.environment, kind.imports)))
@@ -164,30 +203,32 @@ class Trial:
     folder: Path
     forks: Forks
 
-    def whole(self) -> tuple[dict[str, str], float]:
-        """The result of the command when it is left alone, and the seconds that it takes."""
+    def whole(self) -> Whole:
+        """The command when it is left alone."""
         self._fresh()
         began = time.monotonic()
         self._finish()
-        return self.kind.result(self.folder), time.monotonic() - began
+        seconds = time.monotonic() - began
+        return Whole(self.kind.result(self.folder), self._names(), seconds)
 
-    def killed(self, moments: Sequence[float], *, alone: bool) -> End:
+    def killed(self, moments: Sequence[float], whole: Whole, *, alone: bool) -> End:
         """The result after kills at these moments, each of the same command again, and then left alone.
 
         Args:
             moments: seconds after its beginning.
+            whole: what it leaves undisturbed.
             alone: whether the processes that it started live on, as when memory ran out; else all die, as
                 when the power fails.
         """
         self._fresh()
         hit = 0
         for moment in moments:
-            child = self.forks.start(self._command(), self.folder, self._said)
+            child = self._start()
             time.sleep(moment)
             hit += self._kill(child, alone)
             if self._finished():
                 break
-        return End(self.again(), hit, self.left())
+        return End(self.again(), hit, self.left(whole))
 
     def limited(
         self, limits: Mapping[str, int], before: Callable[[], object] = lambda: None
@@ -196,7 +237,7 @@ class Trial:
         said."""
         self._fresh()
         before()
-        child = self.forks.start(self._command(), self.folder, self._said, limits)
+        child = self._start(limits)
         return self.forks.end_of(child), self._said.read_text(encoding="utf-8", errors="replace")
 
     def again(self) -> dict[str, str]:
@@ -205,17 +246,20 @@ class Trial:
             self._finish()
         return self.kind.result(self.folder)
 
-    def left(self) -> list[str]:
-        """Halves and temporary files that lie about."""
-        found = [path for path in self.folder.rglob(".*") if _LEFT.fullmatch(path.name)]
-        found += (self.folder / "tmp").iterdir()
-        found += [
-            path
-            for top in ("artifacts", "data")
-            for path in (self.folder / top).rglob("*")
-            if _is_empty(path)
-        ]
-        return [str(path.relative_to(self.folder)) for path in found]
+    def left(self, whole: Whole) -> list[str]:
+        """What lies about that the undisturbed command does not leave: halves, temporary files, folders."""
+        return sorted(self._names() - whole.names)
+
+    def _names(self) -> set[str]:
+        """All that lies in the folder but for caches, numbers and digests aside, and which folders are
+        empty."""
+        kept = [path for path in self.folder.iterdir() if path.name != "cache"]
+        found = (path for top in kept for path in (top, *top.rglob("*")) if "tiny" not in path.parts)
+        return {
+            re.sub(r"[0-9a-f]{8,}|\d+", "#", str(path.relative_to(self.folder)))
+            + "/ (empty)" * _is_empty(path)
+            for path in found
+        }
 
     def _fresh(self) -> None:
         self._said.unlink(missing_ok=True)
@@ -231,6 +275,9 @@ class Trial:
         """Beside the folder, which may be full."""
         return self.folder.with_name(f"{self.folder.name}.log")
 
+    def _start(self, limits: Mapping[str, int] | None = None) -> int:
+        return self.forks.start(Order(self._command(), self.folder, self._said, self.kind.first), limits)
+
     def _command(self) -> tuple[str, ...]:
         kind = self.kind
         return kind.again if kind.begun and (self.folder / kind.begun).is_file() else kind.command
@@ -241,7 +288,7 @@ class Trial:
 
     def _finish(self) -> None:
         command = self._command()
-        code = self.forks.end_of(self.forks.start(command, self.folder, self._said))
+        code = self.forks.end_of(self._start())
         said = self._said.read_text(encoding="utf-8", errors="replace")
         assert code == 0, f"{command} ended with {code}: {said[-2000:]}"
 
@@ -274,7 +321,11 @@ def _at_work(folder: Path) -> list[int]:
     return found
 
 
-def moments(seconds: float, count: int, seed: int) -> list[float]:
-    """Random moments of a command's life, one in each of ``count`` equal parts of it."""
+def moments(seconds: float, count: int, seed: int) -> Iterator[float]:
+    """Random moments of a command's life without an end, in any order: of each ``count`` one in each of as
+    many equal parts of it."""
     draw = random.Random(seed)
-    return [seconds * (part + draw.random()) / count for part in range(count)]
+    while True:
+        parts = list(range(count))
+        draw.shuffle(parts)
+        yield from (seconds * (part + draw.random()) / count for part in parts)
