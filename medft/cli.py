@@ -132,10 +132,11 @@ def _dispatch(arguments: list[str]) -> int:
             remedy=f"commands: {', '.join(VERBS)}",
         )
     from medft.compose import group_options, settings, with_config_dir
-    from medft.overrides import readable
+    from medft.overrides import readable, refuse_repeated
 
     _demand_addresses(verb)
     overrides = with_config_dir(arguments[1:])
+    refuse_repeated(overrides)
     module = import_module(f"medft.verbs.{verb}")
     if "-h" in overrides or "--help" in overrides:
         from medft.help.command import verb_help

@@ -20,7 +20,7 @@ from medft.errors import ConfigError
 from medft.machine import probe
 from medft.model_words import spelled_out
 from medft.models.registry import ShapeConfig
-from medft.overrides import SEARCHPATH, quoted, readable, refuse_idle, refuse_ignored
+from medft.overrides import SEARCHPATH, quoted, readable, refuse_idle, refuse_ignored, refuse_overruled
 from medft.own_settings import first_fault
 from medft.paths import conf_dir
 from medft.plan.resolve import Scale, chosen_scale
@@ -44,7 +44,9 @@ def settings(verb: str, overrides: Sequence[str]) -> Any:
     if hasattr(module, "expand"):  # a resumed run brings the command line it was started with
         overrides, fixed = module.expand(overrides)
     refuse_ignored(typed, group_options(overrides))
-    built = build(_config_class(verb), {**compose(verb, overrides), **fixed})
+    composed = compose(verb, overrides)
+    refuse_overruled(typed, overrides, composed, fixed)
+    built = build(_config_class(verb), {**composed, **fixed})
     refuse_idle(typed, built, getattr(module, "IDLE", ()))
     return built
 

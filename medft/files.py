@@ -54,7 +54,8 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     half = _hidden(path, "part")
     try:
-        with half.open("w", encoding="utf-8") as file:
+        # A name that is no UTF-8 stands in texts as halves of characters.
+        with half.open("w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -15,7 +15,7 @@ from medft.data.cleaning.identifiers import redact
 from medft.data.readers.guess import Guess, guess
 from medft.data.readers.registry import READERS
 from medft.errors import ConfigError
-from medft.overrides import literal
+from medft.overrides import latest, literal, refuse_repeated
 from medft.paths import expanded
 
 VERBS = ("prepare", "plan", "train")
@@ -47,7 +47,7 @@ def first_contact(verb: str, overrides: Sequence[str], data_sets: Collection[str
         data_sets: the options of the group ``dataset``, which come first.
 
     Raises:
-        ConfigError: a word that is neither a setting nor a file.
+        ConfigError: a word that is neither a setting nor a file; two files.
         DataError: a file in which question and answer cannot be told.
     """
     words = list(overrides)
@@ -67,9 +67,10 @@ def first_contact(verb: str, overrides: Sequence[str], data_sets: Collection[str
     found = guess(path, given, reader if reader in READERS else "")
     spelled = list(_spelled_out(path, found, given))
     rest = [*words[:place], *words[place + 1 :]]
-    command = " ".join(["medft", verb, *map(_for_shell, [*spelled, *rest])])
-    said = (*_described(path, found), ("confirm", command))
-    return FirstContact([*spelled, *rest], said)
+    refuse_repeated([f"dataset.path={path}", *rest])
+    whole = latest([*spelled, *rest])
+    said = (*_described(path, found), ("confirm", " ".join(["medft", verb, *map(_for_shell, whole)])))
+    return FirstContact(whole, said)
 
 
 def _path(word: str, data_sets: Collection[str]) -> str:

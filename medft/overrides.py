@@ -5,8 +5,9 @@ quoted, and what would be ignored is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from medft.errors import ConfigError
@@ -160,6 +161,62 @@ def refuse_ignored(words: Sequence[str], groups: Collection[str]) -> None:
                 where=word,
                 remedy=f"{key}=<one>; or one run for each: medft train -m {key}=a,b",
             )
+
+
+def refuse_repeated(words: Sequence[str]) -> None:
+    """Refuse a setting that has two values, of which Hydra would take the last and ignore the first. Groups
+    in braces add up, and stay.
+
+    Raises:
+        ConfigError: naming the words.
+    """
+    known: dict[str, str] = {}
+    for word in words:
+        key = _setting(word)
+        if key and known.setdefault(key, word).lstrip("+") != word.lstrip("+"):
+            raise ConfigError(
+                f"'{key}' is given twice, and has one value",
+                where=f"{known[key]} {word}",
+                remedy="leave one of them out",
+            )
+
+
+def latest(words: Sequence[str]) -> list[str]:
+    """``words`` without those whose setting a later one gives another value."""
+    last = {_setting(word): word for word in words}
+    return [word for word in words if _setting(word) is None or last[_setting(word)] == word]
+
+
+def _setting(word: str) -> str | None:
+    """The setting that a word gives its one value; None for flags, deletions and groups in braces."""
+    key, equals, value = word.lstrip("+").partition("=")
+    return key if equals and not value.startswith("{") and not word.startswith(("-", "~")) else None
+
+
+def refuse_overruled(
+    typed: Sequence[str], words: Sequence[str], composed: Mapping[str, Any], fixed: Mapping[str, Any]
+) -> None:
+    """Refuse a setting that the command itself gives another value, so that what was typed would be ignored.
+
+    Args:
+        typed: the words of the command line.
+        words: what the command has made of them.
+        composed: the values of ``words``.
+        fixed: the values that take their place.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    kept = {_setting(word) for word in words}
+    for word in typed:
+        key = _setting(word)
+        if key and key in kept and key in fixed and _plain(composed[key]) != _plain(fixed[key]):
+            raise ConfigError(f"'{key}' has no effect here", where=word, remedy="leave it out")
+
+
+def _plain(value: object) -> object:
+    """A value, and of two texts for one path the same."""
+    return Path(value).absolute() if isinstance(value, str) else value
 
 
 def refuse_idle(words: Sequence[str], built: object, rules: Sequence[Idle]) -> None:

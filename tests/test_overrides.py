@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from medft.cli import main
 from medft.compose import settings
 from medft.errors import ConfigError
-from medft.overrides import readable, value_of, written
+from medft.overrides import latest, readable, refuse_repeated, value_of, written
 
 TEXTS = (
     "../u1/fragen_antworten_ÄÖ.csv", "Patienten-Frage (dt.)", "a=b.csv", "it's.csv", 'say "x".csv', "C:\\x\\",
@@ -113,3 +113,54 @@ def test_a_list_is_advised_only_where_one_is_read(capsys: pytest.CaptureFixture[
     assert "model=[" not in capsys.readouterr().err
     main(["runs", "tag=a,b"])
     assert "a list: tag=[a,b]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["limit=1", "limit=2"],
+        ["+seed=1", "++seed=2"],
+        ["model=gemma", "seed=1", "model=mistral"],
+        ["seed=1,2", "seed=3", "-m"],
+    ],
+)
+def test_a_setting_with_two_values_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", *words]) == 2
+    key = words[0].lstrip("+").partition("=")[0]
+    said = capsys.readouterr().err
+    assert f"'{key}' is given twice" in said and f"{words[0]} {words[-1 if words[-1] != '-m' else 1]}" in said
+
+
+def test_the_same_words_twice_and_groups_that_add_up_are_none() -> None:
+    words = [
+        "seed=1",
+        "+seed=1",
+        "-m",
+        "~merge",
+        "dataset.columns={question: a}",
+        "dataset.columns={answer: b}",
+    ]
+    refuse_repeated(words)
+    assert latest(words) == words[1:]
+    assert latest(["seed=1", "model=gemma", "seed=2"]) == ["model=gemma", "seed=2"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["list", "folders=[/nope]", "models"],
+        ["list", "what=models", "datasets"],
+        ["copy", "what=model/mistral", "model/gemma", "mine"],
+        ["plan", "scale=tiny", "overrides=[a]"],
+    ],
+)
+def test_what_the_command_itself_decides_is_not_typed_in_vain(
+    words: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    typed = next(word for word in words if word.partition("=")[0] in ("folders", "what", "overrides"))
+    said = capsys.readouterr().err
+    assert f"'{typed.partition('=')[0]}' has no effect here" in said
+    assert main(["list", "what=models", "models"]) == 0
+    assert not list(tmp_path.iterdir())

@@ -56,6 +56,7 @@ def ward(tmp_path_factory: pytest.TempPathFactory, twins: Callable[[str], Twin])
         for name, value in KEYS.items():
             patch.setenv(name, value)
         patch.setattr(socket, "getaddrinfo", _no_name)
+        patch.setattr(socket.socket, "connect", _no_way)
         for command in COMMANDS:
             assert main(command.format(data=DATA).split()) == 0, command
         yield folder
@@ -63,6 +64,10 @@ def ward(tmp_path_factory: pytest.TempPathFactory, twins: Callable[[str], Twin])
 
 def _no_name(host: Any, *rest: Any, **more: Any) -> Any:
     raise AssertionError(f"a name was asked for: {host}")
+
+
+def _no_way(own: socket.socket, address: Any) -> Any:
+    raise AssertionError(f"another machine was called: {address}")
 
 
 def _texts(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -74,11 +79,18 @@ def _texts(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield str(path.relative_to(folder)), content
 
 
+def _holding(folder: Path) -> list[str]:
+    """Where the planted name stands, beside what the user has made."""
+    own = ("ward.jsonl", "asked.txt", "answered.jsonl")
+    return [name for name, content in _texts(folder) if NAME.encode() in content and name not in own]
+
+
 def test_every_verb_is_on_the_page_and_most_are_run() -> None:
     said = set(re.findall(r"`([a-z]+)[ `]", PAGE.partition("## Where texts")[0]))
     assert set(VERBS) <= said
     assert set(VERBS) - {command.split()[0] for command in COMMANDS} == {
-        "serve", "replay", "delete", "study",  # a study runs train and evaluate
+        "serve", "replay", "study",  # a study runs train and evaluate
+        "delete",  # the last test
     }  # fmt: skip
 
 
@@ -94,10 +106,22 @@ def test_a_planted_key_stands_nowhere(ward: Path) -> None:
 
 def test_a_planted_name_stands_only_where_the_page_says(ward: Path) -> None:
     places = re.findall(r"^\| `((?:data|artifacts)/[^`]+)`", PAGE.partition("## Where texts")[2], re.M)
-    own = ("ward.jsonl", "asked.txt", "answered.jsonl")
-    holding = [name for name, content in _texts(ward) if NAME.encode() in content and name not in own]
+    holding = _holding(ward)
     assert [
         n for n in holding if not any(fnmatch.fnmatch(n, p if p[-1] != "/" else f"{p}*") for p in places)
     ] == []
     for place in ("data/processed/*/*.parquet", "artifacts/runs/*/*/evaluation/*"):
         assert place in places and fnmatch.filter(holding, place), f"the page says more than is true: {place}"
+
+
+def test_deleting_a_run_with_its_data_leaves_what_it_names(
+    ward: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = next((ward / "artifacts" / "runs").glob("*/*"))
+    assert main(["delete", f"run={run}", "data=true", "yes=true"]) == 0
+    said = capsys.readouterr().out
+    assert not run.exists() and not list(ward.glob("data/processed/*/*.parquet"))
+    left = {f"{top}/{folder}" for top, folder, *_ in (name.split("/") for name in _holding(ward))}
+    assert all(place in said for place in left), left
+    weights = [path for path in (ward / "artifacts").rglob("*.safetensors") if "tiny" not in path.parts]
+    assert all("artifacts/upload" in str(path) for path in weights) and "artifacts/upload" in said

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from transformers import TextIteratorStreamer
 
 _LACKING = "Found missing adapter keys"
+_SHOWN = 200  # characters of the message of a library
 BASE = "base"
 """The name of the model without an adapter."""
 
@@ -90,11 +91,11 @@ class Session:
                     self.model = PeftModel.from_pretrained(self.model, str(folder), adapter_name=peft_name)
                 self.model.eval()
             except Exception as error:  # torch, peft and safetensors each raise their own kinds
-                lacking = isinstance(error, UserWarning)
+                lacking, said = isinstance(error, UserWarning), str(error).strip().partition("\n")[0]
                 raise out_of_memory(error, "while loading an adapter", "load fewer models") or EngineError(
                     "the adapter lacks weights that its configuration names"
                     if lacking
-                    else f"the adapter cannot be put on this base ({type(error).__name__})",
+                    else f"the adapter cannot be put on this base ({type(error).__name__}: {said[:_SHOWN]})",
                     where=str(folder),
                     remedy="an adapter works on the base it was trained on only",
                 ) from error

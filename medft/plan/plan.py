@@ -73,6 +73,7 @@ def make(
                 _longest(request.lengths, trainer), request.context, request.lengths.exact
             ),
             *problems.slow(seconds, work.schedule.steps, is_small(request.shape), machine),
+            *problems.of_layers(request.lora.target_modules or (), request.shape),
             *problems.of_devices(used),
             *problems.of_type(resolved.dtype, used),
             *problems.of_disk(room, there, request.artifacts),

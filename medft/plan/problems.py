@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from medft.format import size
 from medft.machine import Gpu, Machine
-from medft.models.registry import Dtype
+from medft.models.registry import Dtype, ShapeConfig, projections
 from medft.plan.disk import Disk
 from medft.plan.fit import Memory, Recipe
 from medft.plan.flops import peak_flops
@@ -84,6 +84,21 @@ def beyond_context(longest: int, context: int | None, exact: bool) -> list[Probl
         return []
     what = f"rows of up to {longest:,} tokens, and the base was trained on {context:,} at most"
     return [Problem(what, f"trainer.max_length={context}", certain=exact, final=exact)]
+
+
+def of_layers(asked: Collection[str], shape: ShapeConfig | None) -> list[Problem]:
+    """Layers for an adapter that a model of these sizes is not known to have.
+
+    Args:
+        asked: ``lora.target_modules``: names of layers, or the ends of their paths.
+        shape: sizes of the model; None where they are not known.
+    """
+    known = projections(shape) if shape else {}
+    strange = [name for name in asked if name.rpartition(".")[2] not in known]
+    if not known or not strange:
+        return []
+    what = f"'lora.target_modules' names layers that this model seems not to have: {', '.join(strange)}"
+    return [Problem(what, f"choose among {', '.join(known)}; null takes them all", certain=False)]
 
 
 def of_devices(used: Sequence[Gpu]) -> list[Problem]:

@@ -98,7 +98,8 @@ def _limit() -> None:
         used = int(statm.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
         limits.append((resource.RLIMIT_AS, used + BYTES))
     for kind, most in limits:
-        resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
+        _, allowed = resource.getrlimit(kind)  # by ulimit, which nobody may raise
+        resource.setrlimit(kind, (most if allowed == resource.RLIM_INFINITY else min(most, allowed), allowed))
 
 
 def _read(pipe: int, child: int) -> bytes:

@@ -10,8 +10,9 @@ them: it stays dark.
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,10 +173,19 @@ def _say_beyond(axes: Axes, beyond: Floats, high: float) -> None:
 def text_width(figure: Figure, texts: Sequence[str]) -> float:
     """Width in inches of the widest of ``texts`` as a label of ``end_labels``."""
     drawn = [figure.text(0, 0, text, size=LABEL_POINTS) for text in texts]
-    widths = [text.get_window_extent().width / figure.dpi for text in drawn]
+    with _boxes_unsaid():
+        widths = [text.get_window_extent().width / figure.dpi for text in drawn]
     for text in drawn:
         text.remove()
     return float(max(widths, default=0.0))
+
+
+@contextlib.contextmanager
+def _boxes_unsaid() -> Iterator[None]:
+    """A box stands for what the font lacks, without a warning: the tables have the words."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def save(figure: Figure, path: Path) -> Path:
@@ -183,8 +193,7 @@ def save(figure: Figure, path: Path) -> Path:
     aside = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         metadata = {"Date": None} if path.suffix == ".svg" else {}
-        with warnings.catch_warnings():  # a box stands for what the font lacks; the tables have the words
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        with _boxes_unsaid():
             figure.savefig(aside, dpi=170, metadata=metadata)
         aside.replace(path)
     finally:

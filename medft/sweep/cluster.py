@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import getpass
 import math
+import os
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from medft import slurm
@@ -104,10 +105,8 @@ def launch(folder: SweepDir, numbers: Sequence[int], config: LauncherConfig) -> 
     Raises:
         EngineError: the cluster does not take them.
     """
-    import submitit
-
     try:
-        executor = submitit.AutoExecutor(
+        executor = _submitit().AutoExecutor(
             folder.logs / "submitit" / "%j",
             cluster=_EXECUTOR,
             **{f"{_EXECUTOR}_max_num_timeout": config.turns},
@@ -129,6 +128,18 @@ def launch(folder: SweepDir, numbers: Sequence[int], config: LauncherConfig) -> 
         for job in jobs.values():
             if not job.paths.result_pickle.exists():
                 job.cancel(check=False)
+
+
+def _submitit() -> ModuleType:
+    """submitit, kept from setting up logging anew: that would close the handlers of all other libraries, and
+    absl's closes the stream that it writes to. Its jobs, in processes of their own, go on logging."""
+    told = os.environ.setdefault("SUBMITIT_LOG_LEVEL", "NOCONFIG")
+    try:
+        import submitit
+    finally:
+        if told == "NOCONFIG":  # not for the jobs, which inherit the environment
+            del os.environ["SUBMITIT_LOG_LEVEL"]
+    return submitit
 
 
 def _asked(config: LauncherConfig, name: str) -> dict[str, object]:

@@ -22,7 +22,7 @@ from medft import ranks
 from medft.errors import RunError
 from medft.files import take, write_text
 from medft.format import duration
-from medft.overrides import value_of, written
+from medft.overrides import latest, value_of, written
 from medft.runs.record import RunRecord
 from medft.runs.values import number as number_of
 from medft.sweep.folder import Job, SweepDir
@@ -129,14 +129,14 @@ def _python(gpus: int) -> list[str]:
 
 def _command(folder: SweepDir, job: Job, again: bool) -> list[str]:
     if folder.verb != "train":
-        return ["-m", "medft", folder.verb, *job.overrides]
+        return ["-m", "medft", folder.verb, *latest(job.overrides)]
     run = folder.run(job.number).root
     place = (
         [f"resume='{run}'"]
         if again
         else [*job.overrides, written("sweep.folder", folder.root), written("run_dir", run)]
     )
-    return ["-m", "medft", "train", *place]
+    return ["-m", "medft", "train", *latest(place)]
 
 
 def kill_jobs(folder: SweepDir) -> None:

@@ -219,6 +219,15 @@ def test_float32_on_a_gpu_is_told_with_its_price(tmp_path: Path) -> None:
     assert make(wanted, resolved(dtype="bfloat16"), machine(H200)).problems == ()
 
 
+def test_layers_that_the_model_seems_not_to_have_are_told(tmp_path: Path) -> None:
+    found = plan(
+        tmp_path, machine(H200), "trainer=fast", "lora.target_modules=[self_attn.q_proj,nope,lm.query]"
+    )
+    (problem,) = found.problems
+    assert problem.what.endswith("seems not to have: nope, lm.query") and not problem.certain
+    assert "q_proj, k_proj" in problem.remedy
+
+
 def test_a_gpu_is_told_its_time_before_the_first_run_as_an_estimate(tmp_path: Path) -> None:
     rows = Lengths((1024,) * 4000, (), (), exact=True)
     found = plan(tmp_path, machine(A100), "model=llama2", "trainer=published", lengths=rows)

@@ -38,6 +38,15 @@ def test_a_child_imports_nothing_that_a_thread_of_the_parent_may_hold() -> None:
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout == b"True\n"
 
 
+def test_a_limit_of_the_user_that_is_lower_is_kept() -> None:
+    script = "import resource, sys; from medft.prompt.bounded import rendered; "
+    script += "resource.setrlimit(resource.RLIMIT_CPU, (5, 5)); "
+    script += "print(rendered(lambda: str(resource.getrlimit(resource.RLIMIT_CPU))))"
+    assert (
+        subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout == b"(5, 5)\n"
+    )
+
+
 @pytest.mark.parametrize("kind", BOMBS)
 def test_a_bomb_is_refused_and_goes_off_nowhere(
     kind: str, tokenizer: Any, monkeypatch: pytest.MonkeyPatch

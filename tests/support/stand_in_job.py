@@ -21,5 +21,7 @@ if __name__ == "__main__":
         starts.write(f"{os.getpid()} {os.environ.get('RANK', 'alone')}\n")
     time.sleep(float(os.environ.get("STAND_IN_SECONDS", "0")))
     if os.environ.get("RANK", "0") == "0":
-        with (run / "summary.json").open("x") as summary:  # a second time would be an error
-            json.dump({"validation_loss": 1.0, "sweep_metric": "validation_loss"}, summary)
+        half = run / f".summary.{os.getpid()}"
+        half.write_text(json.dumps({"validation_loss": 1.0, "sweep_metric": "validation_loss"}))
+        os.link(half, run / "summary.json")  # a second time would be an error
+        half.unlink()

@@ -108,6 +108,16 @@ def test_a_job_that_has_to_leave_saves_and_goes_on(
     assert len(starts(folder, 0)) == 2 and out.count("sent to the cluster") == 1
 
 
+def test_the_log_handlers_of_other_libraries_stay_open() -> None:
+    code = """if True:
+        import logging, os, sys
+        from medft.sweep import cluster
+        handler = logging.FileHandler(os.devnull)
+        cluster._submitit()
+        sys.exit(handler.stream is None or "SUBMITIT_LOG_LEVEL" in os.environ)"""
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
+
+
 def test_a_job_of_two_gpus_runs_under_torchrun(folder: SweepDir) -> None:
     assert main([*SWEEP, "sweep.gpus_per_job=2", "seed=1"]) == 0
     assert sorted(line.split()[1] for line in starts(folder, 0)) == ["0", "1"]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from medft import ranks
 from medft.cli import main
+from medft.overrides import latest
 from medft.runs import RunDir
 
 STEPS, BETWEEN = 12, 8
@@ -25,7 +26,7 @@ OTHERS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR",
 
 def medft(*words: str) -> None:
     """A training."""
-    assert main(["train", *words]) == 0, words
+    assert main(["train", *latest(words)]) == 0, words
 
 
 def stopped(run: str, name: str) -> None:

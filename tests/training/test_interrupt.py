@@ -1,7 +1,7 @@
 """Training that is stopped, killed and resumed through the real command line equals one that was not.
 
 One run of twenty steps is told to stop, resumed, killed, and resumed again; beside it stands one that was
-left alone. tests/benchmarks/bench_kill.py kills at random moments.
+left alone. tests/benchmarks/bench_kills.py kills at random moments.
 """
 
 from __future__ import annotations

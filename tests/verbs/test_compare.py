@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,24 @@ def test_hostile_names_are_text_in_every_file(tmp_path: Path) -> None:
     assert "<img" not in markdown and "\\|&lt;img" in markdown
     with (folder / "comparison.csv").open() as file:
         assert "'" + bad in [row["model"] for row in csv.DictReader(file)]
+
+
+def test_names_that_are_no_text_stop_no_comparison(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    run_folder = tmp_path / "runs" / "a"
+    make_run(run_folder / "1", model="\x1b[31mred\nline")
+    make_run(run_folder / "2", model="gemma")
+    (run_folder / "1").rename(os.fsdecode(bytes(run_folder) + b"/\xff\xfe"))
+    values = json.loads((run_folder / "2" / "summary.json").read_text())
+    huge = {**values, "bits_per_byte": 1e308, "validation_loss": float("nan")}
+    (run_folder / "2" / "summary.json").write_text(json.dumps(huge))
+    folder = run(tmp_path)
+    assert "/a/\ufffd\ufffd" in (folder / "comparison.csv").read_text(encoding="utf-8")
+    page = (folder / "comparison.md").read_text(encoding="utf-8")
+    said = page + capsys.readouterr().out
+    assert "\x1b" not in said and "\ufffd[31mred\ufffdline" in said and "1e+308" in page
+    assert [str(w.message) for w in recwarn if "Glyph" in str(w.message)] == []
 
 
 def test_words_mean_runs_sweeps_patterns_and_files(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from medft.cli import main
 from medft.files import read_json
+from medft.overrides import latest
 from medft.study.folder import StudyDir
 from medft.sweep.folder import SweepDir
 from tests.support.process import MEDFT, ROOT
@@ -103,6 +104,6 @@ def test_what_cannot_be_is_told_before_anything_starts(
     said: str,
 ) -> None:
     monkeypatch.chdir(place)
-    assert main(["study", *SMALL, *words]) == 2
+    assert main(["study", *latest([*SMALL, *words])]) == 2
     assert said in capsys.readouterr().err
     assert not (place / "artifacts" / "sweeps").exists()

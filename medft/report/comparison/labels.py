@@ -10,6 +10,7 @@ from string import ascii_uppercase
 
 from medft.report.comparison.settings import NAMES, differing
 from medft.report.subject import Subject
+from medft.screen import printable
 
 UNREAD = "?"
 
@@ -33,7 +34,7 @@ def labels(subjects: Sequence[Subject]) -> list[str]:
         twice = _repeated(parts)
         for own, subject, again in zip(parts, subjects, twice, strict=True):
             own.extend([extra(subject)] * (again and bool(extra(subject))))
-    return [" · ".join(own) for own in parts]
+    return [printable(" · ".join(own)).replace("\n", "\ufffd") for own in parts]
 
 
 def _axis(subjects: Sequence[Subject], field: str) -> list[str]:

@@ -49,7 +49,7 @@ def write_comparison(
         }  # fmt: skip
         named = {f"{NAME}.{suffix}": text for suffix, text in texts.items()}
         for name, text in {**named, **(files or {})}.items():
-            (new / name).write_text(text, encoding="utf-8")
+            (new / name).write_text(text, encoding="utf-8", errors="backslashreplace")
         return take_name(new, folder)
 
 

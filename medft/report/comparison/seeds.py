@@ -9,9 +9,11 @@ benchmarks", MLSys 2021), so that a run without repeats takes part in no test.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from medft.format import decimal
 from medft.report.comparison.settings import trains
 from medft.report.subject import Subject
 from medft.report.verdicts import ALPHA, holm
@@ -49,7 +51,8 @@ class Spread:
 
     def __str__(self) -> str:
         """``1.034``, or ``1.034 ± 0.012 (n=3)``."""
-        return f"{self.mean:.3f}" if self.sd is None else f"{self.mean:.3f} ± {self.sd:.3f} (n={self.n})"
+        mean = decimal(self.mean)
+        return mean if self.sd is None else f"{mean} ± {decimal(self.sd)} (n={self.n})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +121,10 @@ def _by_seed(subject: Subject) -> tuple[int, str]:
 
 
 def spread(values: Sequence[float | None]) -> Spread | None:
-    """Mean and sample standard deviation of the known values; None when there is none."""
+    """Mean and sample standard deviation of the known values, which are finite; None when there is none."""
     import statistics
 
-    known = [value for value in values if value is not None]
+    known = [value for value in values if value is not None and math.isfinite(value)]
     if not known:
         return None
     return Spread(statistics.fmean(known), statistics.stdev(known) if len(known) > 1 else None, len(known))

@@ -13,6 +13,7 @@ from medft.report.verdicts import NOT_ESTIMABLE
 from medft.runs.losses import train_means
 from medft.runs.record import FINGERPRINTS
 from medft.runs.values import mapping, number
+from medft.screen import printable
 
 METRICS = (
     "steps", "train_loss", "validation_loss", "bits_per_byte", "test_loss", "tokens", "tokens_per_second",
@@ -148,8 +149,8 @@ def _metrics(run: Subject) -> dict[str, float | None]:
 
 
 def inert(cells: dict[str, str]) -> dict[str, str]:
-    """The cells with an apostrophe before those that a spreadsheet would run as a formula."""
-    return {key: f"'{cell}" if _is_formula(cell) else cell for key, cell in cells.items()}
+    """The cells as plain text, with an apostrophe before those that a spreadsheet would run as a formula."""
+    return {key: "'" * _is_formula(cell) + printable(cell) for key, cell in cells.items()}
 
 
 def _is_formula(cell: str) -> bool:
