@@ -51,7 +51,21 @@ def kept(report: Mapping[str, Any]) -> str:
     words += f" ({_method(report)})"
     if trained := logits["quantised_lost"]:
         words += f"; on the 4-bit base the adapter has {1 - trained['value']:.1%} of it"
+    if bases := logits.get("bases"):
+        words += f"; {_bases(bases)}"
     return words
+
+
+def _bases(choice: Mapping[str, Any]) -> str:
+    gained = choice["gained"]
+    value, low, high = gained["value"], gained["low"], gained["high"]
+    on = f"on {choice['rows']} validation rows"
+    if low <= 0 <= high:
+        return f"no base is shown to suit the adapter better {on}, and the 16-bit one was taken"
+    low, high = sorted((abs(low), abs(high)))
+    better = "4-bit" if value > 0 else "16-bit"
+    by = f"{abs(value):.3f} nats per token [{low:.3f}, {high:.3f}]"
+    return f"the {better} base was taken: the adapter is better on it by {by} {on}"
 
 
 def _method(report: Mapping[str, Any]) -> str:

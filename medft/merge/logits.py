@@ -42,6 +42,14 @@ class GainLostError(MergeError):
     """The weights are exact, and their rounding costs what another would not."""
 
 
+class BetterBaseError(MergeError):
+    """The adapter is better on the 4-bit base that it was trained on than on the one it was merged into."""
+
+    def __init__(self, what: str, where: str, remedy: str, bases: BaseChoice) -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.bases = bases
+
+
 def _silent(rows: int) -> None:
     pass
 
@@ -56,6 +64,8 @@ class Questions:
     """Which split they are of."""
     choice: Sequence[Row] = ()
     """Validation rows that choose between stochastic rounding and rounding to nearest; none: no choice."""
+    bases: Sequence[Row] = ()
+    """Validation rows that choose between the 16-bit base and the 4-bit one; none: no choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,17 @@ class Choice:
     """The same of weights rounded to nearest."""
     lost_to_nearest: float | None
     """Share of the gain on these rows that rounding to nearest would lose; None where there is no gain."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaseChoice:
+    """On which base the adapter is better, before anything is merged: validation rows."""
+
+    rows: int
+    """Rows that were asked."""
+    gained: Interval
+    """Loss of 16-bit base + adapter less that of the 4-bit base + adapter, in nats per token: above 0 where
+    the adapter is better on the base that it was trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +137,8 @@ class LogitReport:
     """Share of the gain on this base that the adapter has not on the 4-bit base; None without one."""
     choice: Choice | None
     """How the rounding was chosen; None where it was not chosen on rows."""
+    bases: BaseChoice | None
+    """How the base was chosen; None where there was one only, or no rows to choose on."""
 
 
 def compare(inputs: Inputs, merged: Path, questions: Questions, advance: Advance = _silent) -> LogitReport:
@@ -129,6 +152,7 @@ def compare(inputs: Inputs, merged: Path, questions: Questions, advance: Advance
 
     Raises:
         GainLostError: weights rounded to nearest answer validation rows more like base + adapter.
+        BetterBaseError: the adapter answers validation rows better on the 4-bit base.
         MergeError: float16 cannot hold what the model computes.
         NoRoomError: no device has the memory for them.
     """
@@ -143,19 +167,24 @@ def compare(inputs: Inputs, merged: Path, questions: Questions, advance: Advance
     plain, adapted = _base_and_adapted(unmerged, rows, advance)
     rows = rows[: len(adapted.nats)]
     tried = _both(unmerged, trial, advance)
+    packed = inputs.trained_on if inputs.merging.base == "auto" else None
+    both = [row for row in questions.bases if any(tokens([row]))] if packed else []
+    here = ask(unmerged, both, advance)
     to_nearest = inputs.merging.method(str(stored).removeprefix("torch."), 0).rounding == "nearest"
     known = rows[:FEWEST] if to_nearest else trial
     nearest = _to_nearest(unmerged.merge_and_unload(), stored, place.dtype, known, advance) if known else None
     del model, unmerged
+    trained, bases = None, None
+    if inputs.trained_on is not None:
+        model = load(inputs.trained_on, place, as_stored=True)
+        tuned = PeftModel.from_pretrained(model, inputs.adapter).eval()
+        bases = _better_base(here, ask(tuned, both, advance), both, merged)
+        trained = ask(tuned, rows, advance)
+        del model, tuned
     model = load(merged, place)
     with within_float16(model, merged) if str(stored) == "torch.float16" else nullcontext():
         choice = _choice(*tried, nearest, ask(model, trial, advance), merged) if trial and nearest else None
         written = ask(model, rows, advance)
-    del model
-    trained = None
-    if inputs.trained_on is not None:
-        packed = load(inputs.trained_on, place, as_stored=True)
-        trained = ask(PeftModel.from_pretrained(packed, inputs.adapter).eval(), rows, advance)
     models = {"base": plain, "adapted": adapted, "merged": written, "quantised": trained}
     gains = adapted.less(plain)
     return LogitReport(
@@ -174,6 +203,7 @@ def compare(inputs: Inputs, merged: Path, questions: Questions, advance: Advance
         lost=ratio(adapted.less(written), gains),
         quantised_lost=ratio(adapted.less(trained), gains) if trained else None,
         choice=choice,
+        bases=bases,
     )
 
 
@@ -219,6 +249,22 @@ def _choice(plain: Answers, adapted: Answers, nearest: Answers, found: Answers, 
             where=str(merged),
         )
     return Choice(len(plain.nats), stochastic_kl, nearest_kl, lost.value if lost else None)
+
+
+def _better_base(here: Answers, there: Answers, rows: Sequence[Row], merged: Path) -> BaseChoice | None:
+    """What validation rows say of the 16-bit base (``here``) and the 4-bit one (``there``)."""
+    gained = ratio(there.less(here), tokens(rows))
+    if gained is None:
+        return None
+    choice = BaseChoice(len(rows), gained)
+    if gained.low > 0:
+        raise BetterBaseError(
+            f"the adapter is better on the 4-bit base by {gained.value:.2g} nats per token",
+            str(merged),
+            "merging.base=16-bit takes the other all the same",
+            choice,
+        )
+    return choice
 
 
 def _distance(found: Answers, expected: Answers, plain: Answers) -> LogitDistance:

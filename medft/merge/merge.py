@@ -13,7 +13,7 @@ from medft.aliases import Advance
 from medft.files import atomic_folder
 from medft.merge.base import BaseWeights
 from medft.merge.inputs import Inputs
-from medft.merge.logits import GainLostError, Questions
+from medft.merge.logits import BetterBaseError, GainLostError, Questions
 from medft.merge.stream import SHARD_BYTES, MergeReport, write
 from medft.merge.verify import VerifyReport, verify
 
@@ -27,7 +27,8 @@ def merge(
 ) -> tuple[MergeReport, VerifyReport]:
     """Merge into the folder ``out``, which appears, or is replaced, only if the weights pass their check.
 
-    What ``inputs.merging`` leaves open is decided here: the first of its candidates that keeps the gain.
+    What ``inputs.merging`` leaves open is decided here: the 4-bit base where the adapter is better on that,
+    and the first way of rounding that keeps the gain.
 
     Args:
         inputs: what is merged.
@@ -39,6 +40,21 @@ def merge(
     Raises:
         MergeError: the merge failed or its result did not pass; ``out`` is as it was before.
     """
+    try:
+        return _merge(inputs, out, questions, max_shard_bytes, advance)
+    except BetterBaseError as error:
+        if inputs.trained_on is None:
+            raise
+        own = replace(inputs, base=inputs.trained_on, trained_on=None)
+        written, judged = _merge(own, out, questions, max_shard_bytes, advance)
+        logits = judged.logits and replace(judged.logits, bases=error.bases)
+        return written, replace(judged, logits=logits)
+
+
+def _merge(
+    inputs: Inputs, out: Path, questions: Questions, max_shard_bytes: int, advance: Advance
+) -> tuple[MergeReport, VerifyReport]:
+    """The same, into ``inputs.base``."""
     candidates = inputs.merging.candidates(BaseWeights(inputs.base).dtype)
     passed_over: list[str] = []
     for at, merging in enumerate(candidates):

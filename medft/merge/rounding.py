@@ -9,7 +9,7 @@ that a layer computes; an element without a change stays as it is.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from medft.errors import ConfigError
@@ -30,7 +30,7 @@ _DROPPED = 16  # bits of a float32 that bfloat16 lacks
 
 @dataclass(frozen=True, slots=True)
 class MergingConfig:
-    """How merged weights are stored."""
+    """What is merged into, and how merged weights are stored."""
 
     rounding: Literal["auto", "nearest", "stochastic"] = "auto"
     """auto: in bfloat16 stochastic, or nearest where validation rows show that to be closer to what was
@@ -38,6 +38,9 @@ class MergingConfig:
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     """auto: the base's 16-bit type, bfloat16 for a base in float32; float32 where that is shown to lose more
     than 1% of the gain."""
+    base: Literal["auto", "16-bit", "4-bit"] = "auto"
+    """What an adapter that was trained on a 4-bit base is merged into. auto: the 16-bit base, unless
+    validation rows show it to be better on the 4-bit one."""
 
     def __post_init__(self) -> None:
         if self.rounding == "stochastic" and self.dtype not in ("auto", "bfloat16"):
@@ -54,9 +57,9 @@ class MergingConfig:
         dtype = stored if self.dtype == "auto" else self.dtype
         both: tuple[Rounding, ...] = ("stochastic", "nearest") if dtype == "bfloat16" else ("nearest",)
         roundings = both if self.rounding == "auto" else (self.rounding,)
-        found = [MergingConfig(rounding, dtype) for rounding in roundings]
-        if self == MergingConfig():
-            found.append(MergingConfig("nearest", "float32"))
+        found = [replace(self, rounding=rounding, dtype=dtype) for rounding in roundings]
+        if (self.rounding, self.dtype) == ("auto", "auto"):
+            found.append(replace(self, rounding="nearest", dtype="float32"))
         return tuple(found)
 
     def method(self, base: str, seed: int) -> Method:

@@ -53,11 +53,11 @@ def merge_run(
 
 def questions(splits: Mapping[str, Path]) -> Questions:
     """Up to ``ASKED`` rows of the first split that has any, to judge; and where these are no validation rows,
-    ``TRIED`` of those, to choose the rounding."""
+    ``TRIED`` of those to choose the rounding, and up to ``ASKED`` to choose the base."""
     taken = {name: _rows(path) for name, path in splits.items()}
     judge = next((name for name, rows in taken.items() if rows), "")
     choice = taken.get("validation", []) if judge != "validation" else []
-    return Questions(taken.get(judge, []), judge, choice[:TRIED])
+    return Questions(taken.get(judge, []), judge, choice[:TRIED], choice)
 
 
 def _rows(path: Path) -> list[Row]:

@@ -36,7 +36,16 @@ from medft.merge.check import TensorReport, check_tensors
 from medft.merge.digests import digests
 from medft.merge.inputs import Inputs
 from medft.merge.kept import Interval
-from medft.merge.logits import Choice, GainLostError, LogitDistance, LogitReport, Questions, compare
+from medft.merge.logits import (
+    BaseChoice,
+    BetterBaseError,
+    Choice,
+    GainLostError,
+    LogitDistance,
+    LogitReport,
+    Questions,
+    compare,
+)
 from medft.merge.rounding import MergingConfig
 from medft.merge.sidecar_check import check_sidecars
 
@@ -79,6 +88,7 @@ def verify(
 
     Raises:
         GainLostError: they are exact, and lose part of the gain that a finer type or another rounding keeps.
+        BetterBaseError: the adapter is better on the 4-bit base that it was trained on.
         MergeError: they did not pass, or could not be loaded.
     """
     started = time.monotonic()
@@ -94,8 +104,11 @@ def verify(
         "rows": _plain(questions.rows),
         "split": questions.split,
         "choice": _plain(questions.choice),
+        "bases": _plain(questions.bases),
     }
     found = _in_fresh_process(job, advance)
+    if "bases" in found:
+        raise BetterBaseError(**found["error"], bases=_base_choice(found["bases"]))
     if "error" in found:
         raise (GainLostError if found["gain_lost"] else MergeError)(**found["error"])
     tensors = found["tensors"] | {"unchanged": tuple(found["tensors"]["unchanged"])}
@@ -155,7 +168,12 @@ def _logit_report(found: dict[str, Any]) -> LogitReport:
     parts = {
         name: kind(**found[name]) if found[name] else None for kind, names in kinds.items() for name in names
     }
-    return LogitReport(**found | parts | {"devices": tuple(found["devices"])})
+    bases = _base_choice(found["bases"]) if found["bases"] else None
+    return LogitReport(**found | parts | {"devices": tuple(found["devices"]), "bases": bases})
+
+
+def _base_choice(found: dict[str, Any]) -> BaseChoice:
+    return BaseChoice(found["rows"], Interval(**found["gained"]))
 
 
 def _in_fresh_process(job: dict[str, Any], advance: Advance) -> dict[str, Any]:
@@ -211,15 +229,19 @@ def _say(kind: str, text: str) -> None:
 
 def _work(job: dict[str, Any]) -> dict[str, Any]:
     trained_on = Path(job["trained_on"]) if job["trained_on"] else None
-    rows, choice = ([(ids, labels) for ids, labels in job[name]] for name in ("rows", "choice"))
+    rows, choice, bases = (
+        [(ids, labels) for ids, labels in job[name]] for name in ("rows", "choice", "bases")
+    )
     base, adapter, merged = (Path(job[name]) for name in ("base", "adapter", "merged"))
     merging = MergingConfig(**job["merging"])
     stops = tuple(job["stop_ids"])
     try:
         inputs = Inputs(base, adapter, stops, trained_on, merging, job["seed"], job["strict"])
-        return asdict(examine(inputs, merged, Questions(rows, job["split"], choice), _tell))
+        return asdict(examine(inputs, merged, Questions(rows, job["split"], choice, bases), _tell))
     except MergeError as error:
         told = {"what": error.what, "where": error.where, "remedy": error.remedy}
+        if isinstance(error, BetterBaseError):
+            return {"error": told, "bases": asdict(error.bases)}
         return {"error": told, "gain_lost": isinstance(error, GainLostError)}
 
 

@@ -11,7 +11,7 @@ from medft import ranks
 from medft.aliases import Advance, Json
 from medft.data.prepare import Prepared
 from medft.data.record import SPLITS
-from medft.errors import HubError
+from medft.errors import ConfigError, HubError
 from medft.machine import probe
 from medft.merge.inputs import Inputs
 from medft.merge.run import merge_run
@@ -95,11 +95,18 @@ def merge(
     Raises:
         MergeError: it could not be written, or is not what base + adapter are.
     """
+    own = config.merging.base == "4-bit"
+    if own and not config.engine.load_in_4bit:
+        raise ConfigError(
+            "the adapter was not trained on a 4-bit base",
+            where="merging.base=4-bit",
+            remedy="merging.base=auto",
+        )
     inputs = Inputs(
-        _merging_base(config, scale, base, screen).folder,
+        (base if own else _merging_base(config, scale, base, screen)).folder,
         folder.adapter,
         tokens.stop_ids,
-        base.folder if config.engine.load_in_4bit else None,
+        base.folder if config.engine.load_in_4bit and not own else None,
         config.merging,
         config.seed,
     )

@@ -19,7 +19,7 @@ from medft.merge.merge import merge
 from medft.merge.rounding import MergingConfig
 from medft.merge.verify import LOST, VerifyReport, examine
 from tests.merge.faults import LONG, ONE_STEP, STOPS
-from tests.merge.small import FAMILIES, QUESTIONS
+from tests.merge.small import FAMILIES, QUESTIONS, quantise
 
 Bases = Callable[..., Path]
 Adapters = Callable[..., Path]
@@ -99,6 +99,41 @@ def test_validation_rows_choose(
     assert (
         "stochastic rounding is further from base + adapter on 4 validation rows" in report["passed_over"][0]
     )
+
+
+@pytest.mark.parametrize("better", ["16-bit", "4-bit"])
+def test_the_base_that_the_adapter_is_better_on_is_taken(
+    bases: Bases, adapters: Adapters, tmp_path: Path, better: str
+) -> None:
+    """The rows' answers are the tokens that one base + adapter finds likelier than the other does."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    base = bases("llama3_1")
+    nf4, adapter = quantise(base, tmp_path / "nf4"), adapters(base, size=LONG)
+    loaded = {
+        "16-bit": AutoModelForCausalLM.from_pretrained(base, dtype="float32"),
+        "4-bit": AutoModelForCausalLM.from_pretrained(nf4, dtype="auto"),
+    }
+    rows = []
+    with torch.no_grad():
+        models = {name: PeftModel.from_pretrained(model, adapter) for name, model in loaded.items()}
+        for ids, _ in QUESTIONS.rows:
+            logits = {name: model(torch.tensor([ids])).logits[0].float() for name, model in models.items()}
+            other = "4-bit" if better == "16-bit" else "16-bit"
+            rows.append((ids, [-100, *(logits[better] - logits[other]).argmax(-1)[:-1].tolist()]))
+    inputs = Inputs(base, adapter, STOPS, trained_on=nf4)
+    written, judged = merge(inputs, tmp_path / "out", replace(QUESTIONS, bases=rows))
+    assert written.base_kind == ("16-bit" if better == "16-bit" else "dequantised-nf4")
+    bases_asked = judged.logits.bases
+    assert bases_asked is not None and bases_asked.rows == len(rows)
+    assert (bases_asked.gained.low > 0) == (better == "4-bit")
+    sentence = kept({**dataclasses.asdict(written), **dataclasses.asdict(judged)})
+    assert f"the {better} base was taken: the adapter is better on it by" in sentence
+    named = replace(inputs, merging=MergingConfig(base="16-bit"))
+    asked, judged = merge(named, tmp_path / "named", replace(QUESTIONS, bases=rows))
+    assert asked.base_kind == "16-bit" and judged.logits.bases is None, "asked for by name"
 
 
 def all_up(seed: int, name: str, start: int, count: int) -> Any:
