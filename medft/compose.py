@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -147,10 +146,17 @@ def register_resolvers(overrides: Sequence[str] = ()) -> None:
     """
     from omegaconf import OmegaConf
 
-    machine = cache(partial(_machine_for, overrides))
-    OmegaConf.register_new_resolver(
-        "default_for", lambda group, scale, model: DEFAULTS[group][machine(scale, model)], replace=True
-    )
+    known: dict[
+        tuple[str, str], str
+    ] = {}  # launchers send resolvers to their processes: no cache of functools
+
+    def default_for(group: str, scale: str, model: str) -> Any:
+        """What ``DEFAULTS`` has for the machine; its settings are composed once for each model."""
+        if (scale, model) not in known:
+            known[scale, model] = _machine_for(overrides, scale, model)
+        return DEFAULTS[group][known[scale, model]]
+
+    OmegaConf.register_new_resolver("default_for", default_for, replace=True)
     OmegaConf.register_new_resolver("run_name", _run_name, replace=True)
 
 
