@@ -10,6 +10,7 @@ from typing import TypeAlias
 from medft.checked import Count, Name, NonNegative, Part, Positive, Seed
 from medft.errors import ConfigError
 from medft.overrides import SEARCHPATH
+from medft.sweep.launch import demand_launch_words
 
 BASES, ALL = "bases", "all"
 VERSUS = " vs "
@@ -178,6 +179,7 @@ class StudyConfig:
                         where=word,
                         remedy=_DECIDED[name],
                     )
+        demand_launch_words(words(self.launch))
 
     def _check_compare(self) -> None:
         if isinstance(self.compare, str):

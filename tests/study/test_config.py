@@ -41,6 +41,7 @@ def test_a_study_is_gone_on_with_by_name_in_its_own_words(tmp_path: Path) -> Non
         ([*MINE, "hours=0"], "'hours' must be above 0"),
         ([*MINE, "settings='run_dir=x'"], "'settings' cannot set 'run_dir', which the study decides"),
         ([*MINE, "where.gemma='seed=3'"], "'where.gemma' cannot set 'seed'"),
+        ([*MINE, "launch=hydra.mode"], "'hydra.mode' has no effect on a sweep"),
         ([*MINE, "vary={seed: [1, 2]}"], "'vary' cannot set 'seed'"),
         ([*MINE, 'settings="scale=\'tiny"'], "a quote is opened and never closed"),
         ([*MINE, "rules.worst_regression=1.5"], "rules.worst_regression"),
