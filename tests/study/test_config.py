@@ -59,5 +59,9 @@ def test_what_changed_since_is_named_and_places_are_not(tmp_path: Path) -> None:
     assert folder.changed(before) == []
     folder.write_settings(before)
     assert folder.config() == before
+    by_hand = folder.settings.read_text()
+    folder.settings.write_text(by_hand.replace("name: mine", "name: 2026-11-20"))  # a date to YAML
+    assert folder.changed(before) == ['name: "2026-11-20" -> "mine"']
+    folder.settings.write_text(by_hand)
     after = settings("study", [*MINE, "seeds=[1,2]", "hours=3", "artifacts=elsewhere"])
     assert folder.changed(after) == ["seeds: [1, 2, 3] -> [1, 2]"]
