@@ -44,6 +44,8 @@ Seed = Annotated[int, Interval(ge=0, le=2**32 - 1)]
 """What NumPy takes as a seed."""
 Port = Annotated[int, Interval(ge=1, le=65_535)]
 """A TCP port."""
+Rate = Annotated[float, Interval(gt=0, le=10)]
+"""A learning rate; those in use are thousands of times smaller."""
 Positive = Annotated[float, Interval(gt=0, le=1e12)]
 """A number above 0."""
 NonNegative = Annotated[float, Interval(ge=0, le=1e12)]

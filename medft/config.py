@@ -169,6 +169,8 @@ def _before(function: Callable[[Any], Any], node: Any) -> dict[str, Any]:
 
 
 def _home(value: Any) -> Any:
+    if "\0" in str(value):
+        raise ConfigError("no file can have a name with a NUL in it", where=str(value))
     return expanded(value) if value and isinstance(value, str | Path) else value
 
 

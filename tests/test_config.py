@@ -114,3 +114,5 @@ def test_what_a_command_line_means_is_understood() -> None:
     assert built.inner.names == ("1", "b")
     with pytest.raises(ConfigError, match="'path' must be a path, not ''"):
         build(Outer, {"count": 1, "path": ""})
+    with pytest.raises(ConfigError, match="a name with a NUL in it"):
+        build(Outer, {"count": 1, "path": "a\0b"})

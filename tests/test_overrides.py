@@ -164,3 +164,20 @@ def test_what_the_command_itself_decides_is_not_typed_in_vain(
     assert f"'{typed.partition('=')[0]}' has no effect here" in said
     assert main(["list", "what=models", "models"]) == 0
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("run_dir=/dev/null", "this is no folder"),
+        ("trainer.learning_rate=11", "'trainer.learning_rate' must be at most 10"),
+        ("template.tasks.qa.default.user='{question}\x1b[2J'", "control character 0x1b"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_the_plan(
+    word: str, said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["plan", "scale=tiny", word]) == 2
+    shown = capsys.readouterr().err
+    assert said in shown and "\x1b" not in shown

@@ -23,6 +23,8 @@ LARGEST = 1 << 20
 """Bytes of one request: some hundred pages of question and conversation."""
 BURST, PER_SECOND = 120.0, 20.0
 """Requests other than GET that all visitors together may send at once, and in the long run."""
+OPEN = 400
+"""Requests that are answered at one time: a page holds two open for as long as it is looked at."""
 LOGINS, LOGINS_PER_SECOND = 10.0, 0.2
 """The same of passwords: a few by hand, never thousands by a program."""
 READ = (
@@ -47,6 +49,7 @@ class Guard:
         self._app = app
         self._requests = Allowance(BURST, PER_SECOND)
         self._logins = Allowance(LOGINS, LOGINS_PER_SECOND)
+        self._open = 0
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer, or hand on."""
@@ -76,6 +79,8 @@ class Guard:
             return 404, "the page has no use for this"
         if not reads and not (self._logins if path.startswith("/login") else self._requests).take():
             return 429, "too many requests: wait some seconds"
+        if self._open >= OPEN:
+            return 503, "too many pages are open"
         length = headers.get("content-length", "0")
         if not length.isdecimal() or len(length) > len(str(LARGEST)) or int(length) > LARGEST:
             return 413, f"more than {LARGEST:,} bytes in one request"
@@ -92,7 +97,11 @@ class Guard:
             seen += len(message.get("body", b""))
             return message if seen <= LARGEST else {"type": "http.disconnect"}
 
-        await self._app(scope, counted, send)
+        self._open += 1
+        try:
+            await self._app(scope, counted, send)
+        finally:
+            self._open -= 1
 
 
 class Allowance:

@@ -12,6 +12,7 @@ FIELDS = ("question", "options", "context", "answer", "label")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _UNCLOSED = re.compile(rf"\{{\s*({'|'.join(FIELDS)})\b(?!\}})")
 """A field that lacks its closing brace, or has blanks inside the braces."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,12 @@ class WordingConfig:
             if found := _UNCLOSED.search(text):
                 raise ConfigError(
                     f"a template has '{found[0]}', which stays as it is", remedy=f"write {{{found[1]}}}"
+                )
+            if control := _CONTROL.search(text):
+                raise ConfigError(
+                    f"a template holds the control character {ord(control[0]):#04x}",
+                    where=text[:80],
+                    remedy="remove it",
                 )
 
     def fields(self) -> frozenset[str]:

@@ -10,16 +10,29 @@ from typing import TypeAlias
 from medft.checked import Count, Name, NonNegative, Part, Positive, Seed
 from medft.errors import ConfigError
 from medft.overrides import SEARCHPATH
+from medft.sweep.launch import demand_launch_words
 
 BASES, ALL = "bases", "all"
 VERSUS = " vs "
+_DECIDED = {
+    "seed": "seeds=[...]", "dataset.split.seed": "split_seed=...", "artifacts": "artifacts=...",
+    "processed": "processed=...", "run_dir": "the study names its runs", "resume": "medft study resume=...",
+}  # fmt: skip
+"""What the study itself tells every run, and how."""
 Words: TypeAlias = "str | tuple[str, ...]"
 """Words of a command line: one by one, or as they are typed."""
 
 
 def words(of: Words) -> tuple[str, ...]:
-    """Words of a command line, one by one."""
-    return tuple(shlex.split(of)) if isinstance(of, str) else of
+    """Words of a command line, one by one.
+
+    Raises:
+        ConfigError: an open quote.
+    """
+    try:
+        return tuple(shlex.split(of)) if isinstance(of, str) else of
+    except ValueError:
+        raise ConfigError("a quote is opened and never closed", where=str(of)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +147,7 @@ class StudyConfig:
                 raise ConfigError(f"'{key}' is empty", where=self.name, remedy=f"{key}=[...]")
             if len(set(values)) < len(values):
                 raise ConfigError(f"'{key}' names one thing twice", where=f"{key}={list(values)}")
+        self._check_words()
         self._check_suites()
         self._check_compare()
 
@@ -153,6 +167,19 @@ class StudyConfig:
                     where=self.name,
                     remedy=f"{kind}=[...], some of suites={list(self.suites)}",
                 )
+
+    def _check_words(self) -> None:
+        typed = {"settings": words(self.settings), "vary": tuple(self.vary)}
+        typed |= {f"where.{name}": words(of) for name, of in self.where.items()}
+        for key, each in typed.items():
+            for word in each:
+                if (name := word.partition("=")[0].lstrip("+")) in _DECIDED:
+                    raise ConfigError(
+                        f"'{key}' cannot set '{name}', which the study decides",
+                        where=word,
+                        remedy=_DECIDED[name],
+                    )
+        demand_launch_words(words(self.launch))
 
     def _check_compare(self) -> None:
         if isinstance(self.compare, str):

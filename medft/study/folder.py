@@ -151,7 +151,7 @@ def find_study(name: str, artifacts: Path) -> StudyDir:
 
 
 def _shown(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _trial(row: dict[str, Any]) -> Trial:

@@ -22,12 +22,25 @@ from medft.screen import Screen
 from medft.sweep.folder import SweepDir
 from medft.sweep.grid import Grid, read_grid
 from medft.sweep.job import result
-from medft.sweep.launch import LAUNCHER, finish, first_line, hydra_call, resent, sent
+from medft.sweep.launch import (
+    LAUNCHER,
+    demand_launch_words,
+    finish,
+    first_line,
+    hydra_call,
+    resent,
+    sent,
+)
 from medft.sweep.search import WORDS, SearchConfig, propose, read_search
 from medft.sweep.watch import echo, stoppable
 
 # Of Hydra's own flags, those that print something and run nothing.
 _ANSWERED = ("-c", "--cfg", "-i", "--info", "--hydra-help", "-sc", "--shell-completion")
+
+_OF_ONE_RUN = {
+    "resume": "sweep.resume=<its folder>", "run_dir": "hydra.sweep.dir=<a new folder>",
+    "sweep.folder": "hydra.sweep.dir=<a new folder>",
+}  # fmt: skip
 
 
 def hydra_main(verb: str, arguments: Sequence[str]) -> int:
@@ -117,6 +130,10 @@ def _open(own: list[str], how: list[str], screen: Screen) -> SweepDir:
     words = [o for o in how if o.startswith(WORDS)]
     on_cluster = [o for o in own if o.startswith(LAUNCHER)]
     how, own = [o for o in how if o not in words], [o for o in own if o not in on_cluster]
+    demand_launch_words(how)
+    for key, instead in _OF_ONE_RUN.items():
+        if value_of(own, key) is not None:
+            raise ConfigError(f"'{key}' is of one run, and not of a sweep", remedy=instead)
     if on_cluster:
         how = sent(on_cluster, how, own)
     search = read_search(words)

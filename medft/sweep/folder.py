@@ -11,12 +11,13 @@ Jobs on several machines of one file system may share a folder: every change hap
 from __future__ import annotations
 
 import fcntl
+import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from medft.errors import RunError
 from medft.files import read_json, take, write_json
@@ -108,13 +109,10 @@ class SweepDir:
             RunError: this is no sweep's folder.
         """
         index = self._read()
-        try:
-            jobs = [
-                Job(int(job["number"]), tuple(job["overrides"]), job["state"], float(job.get("seconds", 0)))
-                for job in index["jobs"]
-            ]
-        except (KeyError, TypeError, ValueError):
-            raise RunError(f"{INDEX} is damaged: it lists no jobs", where=str(self.root)) from None
+        listed = index.get("jobs")
+        if not isinstance(listed, list):
+            raise RunError(f"{INDEX} is damaged: it lists no jobs", where=str(self.root))
+        jobs = [self._job(place, row) for place, row in enumerate(listed)]
         trains = _verb(index) == "train"
         return [self._now(job, trains) for job in jobs]
 
@@ -210,6 +208,20 @@ class SweepDir:
     def done(self, number: int) -> bool:
         """Whether a job whose process ended well has left what it was for."""
         return self.verb != "train" or self.run(number).summary.is_file()
+
+    def _job(self, place: int, row: object) -> Job:
+        """One job of the list, which names its folder and goes into a command line: nothing is guessed."""
+        if isinstance(row, dict) and row.get("number") == place:
+            state: JobState | None = next((s for s in get_args(JobState) if s == row.get("state")), None)
+            words, seconds = row.get("overrides"), number_of(row, "seconds") or 0.0
+            texts = isinstance(words, list) and all(isinstance(word, str) for word in words)
+            if state and texts and math.isfinite(seconds):
+                return Job(place, tuple(words or ()), state, seconds)
+        raise RunError(
+            f"{INDEX} is damaged: what it says of job {place} is no job",
+            where=str(self.root),
+            remedy="copy it again, or start the sweep anew",
+        )
 
     def _now(self, job: Job, trains: bool) -> Job:
         if trains and self.run(job.number).summary.is_file():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -69,7 +70,11 @@ class Grid:
                 f"this would be {len(self):,} runs, and a sweep has {MOST_JOBS:,} at most",
                 remedy="fewer values, or a search: hydra/sweeper=optuna",
             )
-        return [list(combination) for combination in itertools.product(*self.choices)]
+        found = list(itertools.product(*self.choices))
+        if again := next((job for job, times in Counter(found).items() if times > 1), None):
+            varied = [word for word, values in zip(again, self.choices, strict=True) if len(values) > 1]
+            raise ConfigError(f"the run {' '.join(varied)} is asked for twice", remedy="each value once")
+        return [list(combination) for combination in found]
 
     def corners(self) -> list[list[str]]:
         """Combinations in which every value and every end of an interval appears once at least."""

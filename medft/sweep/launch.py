@@ -24,8 +24,24 @@ from medft.sweep.watch import settle
 LAUNCHER = ("launcher=", "launcher.")
 """How the words begin that say which cluster runs the jobs."""
 _OURS = (*LAUNCHER, "sweep.gpus_per_job=")
+_HYDRAS = ("hydra/launcher=", "hydra.launcher.", "hydra.sweep.dir=")
 _QUIET = ("hydra/hydra_logging=none", "hydra/job_logging=none", "hydra.output_subdir=null")
 _STARTS = 3  # of a job that is killed again and again
+
+
+def demand_launch_words(words: Sequence[str]) -> None:
+    """Refuse words that are to say how jobs are started, and that no launcher reads.
+
+    Raises:
+        ConfigError: naming the first.
+    """
+    for word in words:
+        if not word.lstrip("+").startswith((*_HYDRAS, *_OURS)):
+            raise ConfigError(
+                f"'{word.partition('=')[0]}' has no effect on a sweep",
+                where=word,
+                remedy="hydra/launcher=joblib, launcher=slurm and their settings, hydra.sweep.dir=<folder>",
+            )
 
 
 def finish(folder: SweepDir, numbers: Collection[int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from medft.checked import Batch, Count, CountOrNone, Epochs, Name, NonNegative, Positive, Tokens
+from medft.checked import Batch, Count, CountOrNone, Epochs, Name, NonNegative, Positive, Rate, Tokens
 from medft.errors import ConfigError
 
 Optimizer = Literal["adamw_torch", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"]
@@ -30,7 +30,7 @@ class TrainerConfig:
     """Forward passes per optimizer step."""
     per_device_eval_batch_size: Batch = 4
     """Rows per forward pass in validation."""
-    learning_rate: Positive = 2e-4
+    learning_rate: Rate = 2e-4
     """Peak learning rate (QLoRA, Dettmers et al. 2023, uses 2e-4 at this size)."""
     lr_scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
     """Shape of the learning rate after warm-up."""

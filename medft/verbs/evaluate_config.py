@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medft.checked import Name, Seed, Tokens
+from medft.errors import ConfigError
 from medft.evaluation.config import SuiteConfig
 from medft.inference.generation import BATCH_TOKENS
 from medft.inference.library import Weights
@@ -38,3 +39,7 @@ class EvaluateConfig:
     """Where runs lie."""
     processed: Path = Path("data/processed")
     """Where prepared records are kept."""
+
+    def __post_init__(self) -> None:
+        if not self.run:
+            raise ConfigError("no run is named", remedy="run=latest; medft runs   lists the runs")

@@ -129,6 +129,10 @@ class TrainConfig:
             raise ConfigError(
                 f"'{self.run_dir}' is no name for the folder of a run", remedy="run_dir=<folder>/<new name>"
             )
+        if self.run_dir.exists() and not self.run_dir.is_dir():
+            raise ConfigError(
+                "this is no folder", where=f"run_dir={self.run_dir}", remedy="run_dir=<folder>/<new name>"
+            )
         if self.merging.dtype == "float16" and self.model.forbids_float16:
             raise ConfigError(
                 f"model '{self.model.name}' overflows in float16",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from medft.inference.web_guard import BURST, LARGEST, LOGINS, Guard
+from medft.inference.web_guard import BURST, LARGEST, LOGINS, OPEN, Guard
 
 OWN = {"host": "127.0.0.1:7860"}
 
@@ -94,3 +94,32 @@ def test_requests_and_passwords_have_a_rate() -> None:
         answers = [ask(guard, "POST", path)[0] for _ in range(int(most) + 20)]
         assert answers[: int(most)] == [200] * int(most) and answers[-1] == 429
         assert ask(guard, "GET", "/")[0] == 200
+
+
+def test_only_so_many_are_answered_at_once() -> None:
+    async def fill() -> list[int]:
+        leave = asyncio.Event()
+
+        async def waiting(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+            await leave.wait()
+            await _app(scope, receive, send)
+
+        guard, statuses = Guard(waiting), []
+
+        async def receive() -> MutableMapping[str, Any]:
+            return {"type": "http.request", "body": b""}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")]}
+        held = [asyncio.create_task(guard(scope, receive, send)) for _ in range(OPEN)]
+        await asyncio.sleep(0)
+        await guard(scope, receive, send)
+        leave.set()
+        await asyncio.gather(*held)
+        await guard(scope, receive, send)
+        return statuses
+
+    assert asyncio.run(fill()) == [503, *[200] * OPEN, 200]

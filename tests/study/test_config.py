@@ -39,6 +39,11 @@ def test_a_study_is_gone_on_with_by_name_in_its_own_words(tmp_path: Path) -> Non
         ([*MINE, "compare=base"], "'compare' cannot be 'base'"),
         ([*MINE, "compare=[A and B]"], "pairs are written A vs B"),
         ([*MINE, "hours=0"], "'hours' must be above 0"),
+        ([*MINE, "settings='run_dir=x'"], "'settings' cannot set 'run_dir', which the study decides"),
+        ([*MINE, "where.gemma='seed=3'"], "'where.gemma' cannot set 'seed'"),
+        ([*MINE, "launch=hydra.mode"], "'hydra.mode' has no effect on a sweep"),
+        ([*MINE, "vary={seed: [1, 2]}"], "'vary' cannot set 'seed'"),
+        ([*MINE, 'settings="scale=\'tiny"'], "a quote is opened and never closed"),
         ([*MINE, "rules.worst_regression=1.5"], "rules.worst_regression"),
     ],
 )
@@ -54,5 +59,9 @@ def test_what_changed_since_is_named_and_places_are_not(tmp_path: Path) -> None:
     assert folder.changed(before) == []
     folder.write_settings(before)
     assert folder.config() == before
+    by_hand = folder.settings.read_text()
+    folder.settings.write_text(by_hand.replace("name: mine", "name: 2026-11-20"))  # a date to YAML
+    assert folder.changed(before) == ['name: "2026-11-20" -> "mine"']
+    folder.settings.write_text(by_hand)
     after = settings("study", [*MINE, "seeds=[1,2]", "hours=3", "artifacts=elsewhere"])
     assert folder.changed(after) == ["seeds: [1, 2, 3] -> [1, 2]"]

@@ -29,6 +29,10 @@ from tests.support.process import medft
         (["hydra/sweeper=optuna", "hydra.sweeper.n_trial=2", "seed=1,2"], "'hydra.sweeper.n_trials'"),
         (["sweep.resume=nowhere"], "index.json is missing"),
         (["sweep.resume=nowhere", "seed=2"], "takes no other settings: seed=2"),
+        (["model=gemma", "seed=1,2,1"], "the run seed=1 is asked for twice"),
+        (["seed=1,2", "run_dir=mine"], "'run_dir' is of one run, and not of a sweep"),
+        (["seed=1,2", "resume=latest"], "'resume' is of one run, and not of a sweep"),
+        (["seed=1,2", "hydra.job.chdir=true"], "'hydra.job.chdir' has no effect on a sweep"),
         (["seed=1,2", "--dry"], "unknown flag '--dry' for a sweep"),
     ],
 )

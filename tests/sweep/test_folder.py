@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -62,6 +63,21 @@ def test_jobs_of_a_search_are_numbered_as_they_come(folder: SweepDir) -> None:
     assert folder.add(["model=gemma", "seed=9"]) == 2
     assert folder.jobs()[2].overrides == ("model=gemma", "seed=9")
     assert folder.launch() == ["hydra/launcher=joblib"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"number": 1}, {"number": "../x"}, {"state": "dancing"}, {"overrides": "seed=1"}, {"overrides": [1]},
+        {"seconds": float("nan")},
+    ],
+)  # fmt: skip
+def test_a_job_that_is_none_is_refused(wrong: dict[str, object], folder: SweepDir) -> None:
+    index = json.loads((folder.root / "index.json").read_text())
+    index["jobs"][0] |= wrong
+    (folder.root / "index.json").write_text(json.dumps(index))
+    with pytest.raises(RunError, match="what it says of job 0 is no job"):
+        folder.jobs()
 
 
 def test_any_other_folder_is_refused(tmp_path: Path) -> None:

@@ -81,6 +81,11 @@ def test_base_and_tuned_are_scored_in_one_go(
     assert "too few items" in said
 
 
+def test_no_run_is_no_question(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "run=[]"]) == 2
+    assert "no run is named" in capsys.readouterr().err
+
+
 def test_merged_weights_answer_as_the_adapter_does(tmp_path: Path) -> None:
     run = make_run(tmp_path, "20261120-101501", 2, ("engine.load_in_4bit=false",))
     small = ["suite=heldout", "suite.heldout.limit=6", "suite.heldout.max_new_tokens=12"]
