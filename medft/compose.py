@@ -70,6 +70,8 @@ def compose_with_choices(verb: str, overrides: Sequence[str]) -> tuple[dict[str,
     Raises:
         ConfigError: as ``compose``.
     """
+    if primary(verb) is None and not overrides:
+        return {}, {}  # without Hydra, which takes longer to import than such a command to run
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
