@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -70,6 +71,8 @@ def compose_with_choices(verb: str, overrides: Sequence[str]) -> tuple[dict[str,
     Raises:
         ConfigError: as ``compose``.
     """
+    if primary(verb) is None and not overrides:
+        return {}, {}  # without Hydra, which takes longer to import than such a command to run
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
@@ -146,17 +149,8 @@ def register_resolvers(overrides: Sequence[str] = ()) -> None:
     """
     from omegaconf import OmegaConf
 
-    known: dict[
-        tuple[str, str], str
-    ] = {}  # launchers send resolvers to their processes: no cache of functools
-
-    def default_for(group: str, scale: str, model: str) -> Any:
-        """What ``DEFAULTS`` has for the machine; its settings are composed once for each model."""
-        if (scale, model) not in known:
-            known[scale, model] = _machine_for(overrides, scale, model)
-        return DEFAULTS[group][known[scale, model]]
-
-    OmegaConf.register_new_resolver("default_for", default_for, replace=True)
+    # Launchers send resolvers to their processes, and a cache of functools cannot be sent.
+    OmegaConf.register_new_resolver("default_for", partial(_default_for, overrides, {}), replace=True)
     OmegaConf.register_new_resolver("run_name", _run_name, replace=True)
 
 
@@ -167,13 +161,17 @@ def effective_scale(scale: str, model: Mapping[str, Any]) -> Literal["full", "ti
     return chosen_scale(cast(Scale, scale), model.get("family"), known, bool(probe().gpus))
 
 
-def _machine_for(overrides: Sequence[str], scale: str, model: str) -> str:
-    """What a model's defaults are chosen by, see ``DEFAULTS``."""
+def _default_for(
+    overrides: Sequence[str], known: dict[tuple[str, str], str], group: str, scale: str, model: str
+) -> str:
+    """What ``DEFAULTS`` has for a model on this machine; ``known`` keeps what was composed to tell."""
     from hydra import compose as hydra_compose
 
-    own = [o for o in overrides if o.startswith(("++model.", SEARCHPATH))]
-    effective = effective_scale(scale, hydra_compose(overrides=[f"+model={model}", *own]).model)
-    return "cpu" if effective == "full" and not probe().gpus else effective
+    if (scale, model) not in known:
+        own = [o for o in overrides if o.startswith(("++model.", SEARCHPATH))]
+        effective = effective_scale(scale, hydra_compose(overrides=[f"+model={model}", *own]).model)
+        known[scale, model] = "cpu" if effective == "full" and not probe().gpus else effective
+    return DEFAULTS[group][known[scale, model]]
 
 
 def _run_name(model: Mapping[str, Any], scale: str, dataset: str, template: str) -> str:

@@ -10,13 +10,15 @@ import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from medft.data.cleaning.identifiers import redact
-from medft.data.readers.guess import Guess, guess
 from medft.data.readers.registry import READERS
 from medft.errors import ConfigError
 from medft.overrides import latest, literal, refuse_repeated
 from medft.paths import expanded
+
+if TYPE_CHECKING:
+    from medft.data.readers.guess import Guess
 
 VERBS = ("prepare", "plan", "train")
 """The commands that read a data set."""
@@ -54,6 +56,8 @@ def first_contact(verb: str, overrides: Sequence[str], data_sets: Collection[str
     place = next((n for n, word in enumerate(words) if verb in VERBS and _path(word, data_sets)), None)
     if place is None:
         return FirstContact(words)
+    from medft.data.readers.guess import guess
+
     path = expanded(_path(words[place], data_sets))
     if not path.exists():
         raise ConfigError(
@@ -134,6 +138,8 @@ def _for_shell(override: str) -> str:
 
 
 def _described(path: Path, found: Guess) -> Iterator[tuple[str, str]]:
+    from medft.data.cleaning.identifiers import redact
+
     yield "file", f"{path} ({found.reader}), columns: {', '.join(found.names)}"
     meant = {name: column for name, column in found.columns.items() if name != "explanation"}
     listed = (f"{name} = {c if isinstance(c, str) else ', '.join(c)}" for name, c in meant.items())

@@ -50,13 +50,15 @@ def readable(words: Sequence[str], *, plain: bool = False) -> list[str]:
     Raises:
         ConfigError: a word that is neither a flag nor ``key=value``, or an open bracket or quote.
     """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    parser = OverridesParser.create()
     flags = {word for word in words if word.startswith("-")}
     own = {"-m", "--multirun"}
     free = plain or flags - own  # what follows flags of Hydra's is theirs
     kept = flags | ({word for word in words if "=" not in word} if free else set())
+    if kept.issuperset(words):
+        return list(words)
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parser = OverridesParser.create()
     return [
         word if word in kept else _readable(word, parser.parse_override, _is_file(word) and not flags & own)
         for word in words

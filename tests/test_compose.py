@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import cloudpickle
 import pytest
+from omegaconf.basecontainer import BaseContainer
 
 from medft.cli import main
-from medft.compose import group_options, settings, with_config_dir
+from medft.compose import compose, group_options, settings, with_config_dir
 from medft.errors import ConfigError
 from medft.models.tiny import Twin
 from medft.paths import conf_dir
@@ -104,3 +106,9 @@ tasks:
     assert "You are a nurse." in out
     assert "A patient asks: " in out
     assert "⟦ In plain words: " in out, "what is learnt stands in brackets"
+
+
+def test_a_launcher_can_send_the_resolvers_to_its_processes() -> None:
+    compose("train", [])
+    for name in ("default_for", "run_name"):  # of a registry that OmegaConf has no function for
+        assert callable(cloudpickle.loads(cloudpickle.dumps(BaseContainer._resolvers[name])))

@@ -11,6 +11,11 @@ from typing import Any
 from medft.config import build, plain
 from medft.errors import DataError
 
+CONTAMINATED = "contaminated"
+"""The reason of rows that repeat a test item of a benchmark, or a text of `dataset.decontaminate`."""
+NOT_SEARCHED = "row_not_searched"
+"""In place of a kind of identifier: a row in which none was looked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceLedger:

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from medft.data.chunk import Chunk, CleanedChunk
 from medft.data.cleaning.answer_faults import bits, faults_of, verdict
 from medft.data.cleaning.benchmarks import Benchmarks, benchmark_of, shipped
-from medft.data.cleaning.contamination import CONTAMINATED, HeldOutTexts
+from medft.data.cleaning.contamination import HeldOutTexts
 from medft.data.cleaning.filters import reason_to_drop
-from medft.data.cleaning.identifiers import NOT_SEARCHED, redact_record
+from medft.data.cleaning.identifiers import redact_record
 from medft.data.cleaning.key_index import Kind
 from medft.data.cleaning.keys import Keys, answer_text, keys_of, question_text
 from medft.data.cleaning.near_duplicates import SHINGLE
 from medft.data.cleaning.repair import Repaired, repair
 from medft.data.config import DatasetConfig
+from medft.data.ledger import CONTAMINATED, NOT_SEARCHED
 from medft.data.readers.columns import NOT_SELECTED, selected, split_of, to_record
 from medft.data.readers.rows import RowError, SourceRow
 from medft.data.record import Record

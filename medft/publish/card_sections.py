@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from medft.aliases import Json
-from medft.data.cleaning.contamination import CONTAMINATED
+from medft.data.ledger import CONTAMINATED
 from medft.report.verdicts import findings
 from medft.runs.record import RunRecord, read_mapping
 from medft.runs.values import mapping, mappings, number, strings, text

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medft.data.cleaning.identifiers import NOT_SEARCHED
+from medft.data.ledger import NOT_SEARCHED
 from medft.errors import RunError
 from medft.files import atomic_folder, read_json, write_json, write_text
 from medft.merge.sidecar_files import LICENSE_FILES

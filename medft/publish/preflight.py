@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from medft.data.cleaning.identifiers import NOT_SEARCHED
+from medft.data.ledger import NOT_SEARCHED
 from medft.errors import ConfigError, RunError
 from medft.merge.digests import check_digests
 from medft.models.folder import check_checkpoint, refuse_pickles

@@ -11,7 +11,7 @@ import yaml
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
-from medft.data.cleaning.contamination import CONTAMINATED
+from medft.data.ledger import CONTAMINATED
 from medft.errors import ConfigError
 from medft.publish.card import write_card
 from medft.publish.facts import read_facts

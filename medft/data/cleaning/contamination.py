@@ -10,8 +10,6 @@ from medft.data.cleaning.keys import words
 from medft.data.record import Record
 from medft.errors import DataError
 
-CONTAMINATED = "contaminated"
-
 
 class HeldOutTexts:
     """Texts that no record may repeat, as ``fingerprints`` says when one does."""

@@ -21,8 +21,6 @@ from medft.data.cleaning.names import names_in
 from medft.data.record import Record
 
 NAME = "name"
-NOT_SEARCHED = "row_not_searched"
-"""In place of a kind of identifier: a row in which none was looked for."""
 
 _HINT = re.compile(r"\d|@|www\.|://", re.IGNORECASE)
 _DIGITS, _DIGIT = re.compile(r"\d+"), re.compile(r"\d")

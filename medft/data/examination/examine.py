@@ -9,6 +9,7 @@ import itertools
 from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from medft.config import plain
 from medft.data.cleaning.keys import answer_text, question_text, same_words
 from medft.data.costs import Costs
 from medft.data.examination.findings import DatasetFinding, findings
-from medft.data.examination.languages import Languages, LanguageSample, languages_of
+from medft.data.examination.languages import Languages, LanguageSample, identifier, languages_of
 from medft.data.examination.overlap import Overlap, overlap
 from medft.data.examination.statistics import (
     LengthStatistics,
@@ -84,18 +85,19 @@ def examine(prepared: Prepared, count_tokens: CountTokens | None = None, max_len
             statistics of tokens.
         max_length: longest row in tokens that training takes.
     """
-    seen = _Seen(prepared.ledger.seed)
-    for split in SPLITS:
-        records = prepared.records(split)
-        while batch := list(itertools.islice(records, BATCH)):
-            seen.add(split, batch, count_tokens(batch) if count_tokens else ())
+    seen, costs = _Seen(prepared.ledger.seed), Costs(prepared.costs())
+    with ThreadPoolExecutor(1) as beside:
+        unpacked = beside.submit(identifier)
+        for split in SPLITS:
+            records = prepared.records(split)
+            while batch := list(itertools.islice(records, BATCH)):
+                seen.add(split, batch, count_tokens(batch) if count_tokens else ())
     tokens = tokens_of(seen.lengths["row"], seen.loss_tokens, max_length) if count_tokens else None
     held_out = itertools.chain(prepared.records("validation"), prepared.records("test"))
-    costs = Costs(prepared.costs())
     with costs.of("overlap"):
         shared = overlap(prepared.records("train"), held_out, prepared.ledger.seed, prepared.closed_answers())
     with costs.of("languages"):
-        languages = languages_of(seen.sample.records)
+        languages = languages_of(seen.sample.records, unpacked.result())
     noted = tuple(_without_text(kind) for kind in read_log(prepared.folder))
     return Report(
         ledger=prepared.ledger.to_json(),

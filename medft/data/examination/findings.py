@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from medft.data.cleaning.draw import NOT_DRAWN
-from medft.data.cleaning.identifiers import NOT_SEARCHED
 from medft.data.cleaning.keys import TIES
 from medft.data.cleaning.settings import remedy_of
 from medft.data.examination.languages import Languages
 from medft.data.examination.overlap import RECURRING, Overlap
 from medft.data.examination.statistics import TokenStatistics
+from medft.data.ledger import NOT_SEARCHED
 from medft.data.prepare import Prepared
 from medft.data.readers.columns import NOT_SELECTED
 from medft.data.row_log import ROWS

@@ -6,9 +6,13 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from medft.data.cleaning.keys import answer_text, question_text
 from medft.data.record import Record
+
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
 
 LANGUAGE_SAMPLE = 1000
 LANGUAGE_CHARACTERS = 40
@@ -32,15 +36,20 @@ class Languages:
     """Rows whose language is certainly not the one that the data set claims."""
 
 
-def languages_of(records: Sequence[Record]) -> Languages:
-    """The languages of records that are long enough to tell."""
+def identifier() -> LanguageIdentifier:
+    """What tells languages apart; unpacking it takes some tenths of a second, in which another thread may
+    compute."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+def languages_of(records: Sequence[Record], told_by: LanguageIdentifier) -> Languages:
+    """The languages of records that are long enough to tell."""
     found: Counter[str] = Counter()
     unlike = 0
     for record in records:
-        language, probability = identifier.classify(_told_by(record))
+        language, probability = told_by.classify(_told_by(record))
         certain = probability >= CERTAIN
         found[language if certain else UNCLEAR] += 1
         unlike += certain and language != record.language

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from medft.data.cleaning.identifier_patterns import LANGUAGES
-from medft.data.cleaning.identifiers import NOT_SEARCHED
 from medft.data.examination.examine import Report
 from medft.data.examination.findings import DatasetFinding
 from medft.data.examination.statistics import LengthStatistics
+from medft.data.ledger import NOT_SEARCHED
 
 LEVELS = ("problem", "warning", "note")
 LABELS = {"question": "question", "context": "context", "answer": "answer", "row": "length"}

@@ -9,7 +9,7 @@ from pathlib import Path
 from medft.config import build
 from medft.report.blocks import Block, Section, Table, Text
 from medft.runs.record import read_mapping
-from medft.study.writing.known import Fact
+from medft.study.writing.checklist_facts import Fact
 
 FOLDER = Path(__file__).parents[1] / "checklists"
 OPEN = "open"

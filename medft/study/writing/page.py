@@ -22,7 +22,7 @@ from medft.study.writing import (
     curves,
     limits,
     methods,
-    others,
+    other_outcomes,
     primary,
     ratings,
     rows,
@@ -31,8 +31,8 @@ from medft.study.writing import (
     verdict,
 )
 from medft.study.writing.arms import Study
-from medft.study.writing.known import known
-from medft.study.writing.others import Others
+from medft.study.writing.checklist_facts import known
+from medft.study.writing.other_outcomes import Others
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.verdict import Judgment, Verdict, decide
 from medft.study.writing.wording import command, without_folders
@@ -74,7 +74,7 @@ def _sections(found: Outcome, rest: Others, judgment: Judgment) -> Iterator[Sect
     yield Section("", list(_opening(found)))
     yield verdict.section(judgment)
     yield primary.section(found)
-    yield from others.sections(rest)
+    yield from other_outcomes.sections(rest)
     yield rows.contamination(study)
     named = [arm for arm in study.finished if arm.cell.label == judgment.verdict.cell]
     chosen = next(iter([*named, *study.finished]), None)

@@ -6,7 +6,7 @@ from medft.format import UNKNOWN
 from medft.report import svg
 from medft.report.blocks import Block, Figure, Notice, Section, Table, Text
 from medft.report.verdicts import FEWEST, Finding
-from medft.study.writing import pairs
+from medft.study.writing import cell_pairs
 from medft.study.writing.arms import Arm, Study
 from medft.study.writing.estimates import estimate
 from medft.study.writing.outcome import Outcome
@@ -36,8 +36,8 @@ def section(outcome: Outcome) -> Section:
     blocks += [main_table(outcome), Text("\n".join([HOW, *outcome.notes]))]
     if (figure := forest(outcome)) is not None:
         blocks.append(figure)
-    if cells := pairs.pairs(outcome):
-        blocks += [Text(pairs.HOW), pairs.table(cells)]
+    if cells := cell_pairs.pairs(outcome):
+        blocks += [Text(cell_pairs.HOW), cell_pairs.table(cells)]
     if outcome.apart:
         said = "were asked no item in common and are not compared; their values do not rank."
         blocks.append(Text(f"{counted(outcome.apart, 'pair')} {said}"))
@@ -87,7 +87,7 @@ def sentence(outcome: Outcome) -> str:
 
 
 def _rest(outcome: Outcome) -> str:
-    cells = pairs.pairs(outcome)
+    cells = cell_pairs.pairs(outcome)
     apart = [each for each in cells if each.verdict in ("better", "worse")]
     said = []
     if cells:

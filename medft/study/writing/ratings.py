@@ -14,7 +14,7 @@ from medft.runs.record import RunRecord
 from medft.runs.values import strings
 from medft.study.folder import StudyDir
 from medft.study.writing.arms import Arm, Study
-from medft.study.writing.others import Others
+from medft.study.writing.other_outcomes import Others
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.topics import RATED
 from medft.study.writing.verdict import decide

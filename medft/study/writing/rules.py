@@ -14,7 +14,7 @@ from medft.report.comparison.seeds import spread
 from medft.report.verdicts import FEWEST, Finding
 from medft.runs.values import mapping, number
 from medft.study.writing.arms import Arm, Study
-from medft.study.writing.others import Others
+from medft.study.writing.other_outcomes import Others
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.topics import judged
 from medft.study.writing.wording import counted

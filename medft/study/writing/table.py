@@ -10,7 +10,7 @@ from medft.report.comparison.tables import inert
 from medft.report.verdicts import Finding
 from medft.study.writing.arms import Arm
 from medft.study.writing.estimates import estimate
-from medft.study.writing.others import TOPICS, Others
+from medft.study.writing.other_outcomes import TOPICS, Others
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.primary import main_table
 from medft.study.writing.topics import topic

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from medft.report.blocks import Block, Notice, Section, Table, Text
 from medft.study.writing.arms import Arm
-from medft.study.writing.others import Others
+from medft.study.writing.other_outcomes import Others
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.rules import Judged, judge
 

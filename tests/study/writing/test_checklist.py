@@ -7,7 +7,7 @@ import re
 from medft.report.blocks import Table
 from medft.study.writing.arms import Study
 from medft.study.writing.checklist import OPEN, checklists, sections
-from medft.study.writing.known import known
+from medft.study.writing.checklist_facts import known
 from medft.study.writing.outcome import Outcome
 from tests.study.writing.conftest import Build
 

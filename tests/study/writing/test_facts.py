@@ -10,10 +10,10 @@ from scipy import stats
 
 from medft.files import write_json
 from medft.report.blocks import Figure, Table, Text
-from medft.study.writing import conditions, curves, methods, others, rows, subgroups
+from medft.study.writing import conditions, curves, methods, other_outcomes, rows, subgroups
 from medft.study.writing.arms import Study
 from medft.study.writing.limits import limitations
-from medft.study.writing.others import Others
+from medft.study.writing.other_outcomes import Others
 from medft.study.writing.outcome import Outcome
 from tests.study.writing.conftest import BYTES, GAIN, ITEMS, SEED_SHIFT, Build
 
@@ -68,7 +68,7 @@ def test_what_got_worse_is_told_whatever_its_topic(build: Build) -> None:
     # McNemar's mid-p of 40 answers lost and none gained
     assert lost.p == pytest.approx(2 * stats.binom.cdf(0, 40, 0.5) - stats.binom.pmf(0, 40, 0.5))
     assert lost.value == pytest.approx(-0.1)
-    assert {section.heading for section in others.sections(found)} == {
+    assert {section.heading for section in other_outcomes.sections(found)} == {
         "What got worse", "Secondary outcomes", "Regression suites", "Safety, refusals and over-refusal",
         "Memorization",
     }  # fmt: skip

@@ -10,9 +10,9 @@ from scipy import stats
 
 from medft.study.config import Primary
 from medft.study.writing.arms import Study
+from medft.study.writing.cell_pairs import UNKNOWN_SPREAD, WITHIN, pairs
 from medft.study.writing.estimates import estimate
 from medft.study.writing.outcome import Outcome
-from medft.study.writing.pairs import UNKNOWN_SPREAD, WITHIN, pairs
 from medft.study.writing.primary import main_table, section, sentence
 from tests.study.writing.conftest import BASE, BYTES, GAIN, ITEMS, SEED_SHIFT, Build
 

@@ -12,7 +12,7 @@ from scipy import stats
 from medft.files import write_json
 from medft.study.config import Primary, Rules
 from medft.study.writing.arms import Study
-from medft.study.writing.others import Others
+from medft.study.writing.other_outcomes import Others
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.rules import Judged, judge, noise_floor
 from medft.study.writing.verdict import Judgment, decide
