@@ -18,8 +18,15 @@ Checkpointing = Literal["off", "standard", "unsloth"]
 LossType = Literal["nll", "chunked_nll"]
 """One loss by its names in TRL: from all logits at once, or from those of trained tokens, chunk by chunk."""
 
+_CPU_LOGITS = 24 << 20  # bytes in float32: memory that malloc keeps for the next chunk (``device``)
+_CPU_TOKENS = 64, 256  # the fewest that make the reading of the output layer's weights worth it; TRL's
 _EMBEDDINGS = {"embed_tokens", "lm_head"}
 _ALL_LAYERS = "lora.target_modules=null takes every linear layer of the model's blocks"
+
+
+def cpu_chunk(vocabulary: int) -> int:
+    """Tokens whose logits a processor computes at once."""
+    return min(max(_CPU_LOGITS // (4 * vocabulary), _CPU_TOKENS[0]), _CPU_TOKENS[1])
 
 
 @dataclass(frozen=True, slots=True)

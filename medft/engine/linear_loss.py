@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from medft.engine.base import cpu_chunk
 from medft.prompt.encoded import IGNORE
 
 
@@ -75,7 +76,7 @@ def chunked_cross_entropy(
     Args:
         hidden_states: (rows, length, width).
         lm_head_weight: (vocabulary, width).
-        chunk_size: tokens whose logits are held at once.
+        chunk_size: tokens whose logits are held at once, at most.
         labels: (rows, length), -100 where there is no loss.
         num_items_in_batch: what the sum is divided by; None for the number of trained tokens.
         lm_head_bias: (vocabulary,), or None.
@@ -85,6 +86,8 @@ def chunked_cross_entropy(
         Loss, and as TRL has them: right tokens and summed entropy, which nobody asks for here and are 0, and
         the number of trained tokens.
     """
+    if hidden_states.device.type == "cpu":
+        chunk_size = min(chunk_size, cpu_chunk(len(lm_head_weight)))
     trained = labels[:, 1:] != IGNORE
     hidden, count, nothing = hidden_states[:, :-1][trained], trained.sum(), hidden_states.new_zeros(())
     total = LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]

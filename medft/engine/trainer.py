@@ -91,6 +91,7 @@ class Arguments(Protocol):
 
     per_device_train_batch_size: int
     per_device_eval_batch_size: int
+    gradient_accumulation_steps: int
     load_best_model_at_end: bool
 
 
@@ -124,6 +125,9 @@ class Trainer(Protocol):
     """Whether bits per byte can be told for this model."""
 
     def train(self, resume_from_checkpoint: str | None) -> object: ...
+    def take(self, steps: int, eval_steps: int, save_steps: int) -> None:
+        """Train for other steps than it was built for."""
+
     def test(self, rows: Rows) -> Judged:
         """Judge the tuned model and its base."""
 

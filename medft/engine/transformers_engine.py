@@ -49,7 +49,7 @@ class TransformersEngine:
 
         from medft.engine import row_attention
 
-        device.give_back_freed_tensors()
+        device.keep_freed_memory()
         base = _load(spec)
         modules.check_tokenizer(base, tokenizer)
         model = _attach(base, lora, seed)

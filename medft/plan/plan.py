@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -82,6 +83,18 @@ def make(
                 in_shares(request, resolved, machine, recipe),
             ),
         ),
+    )  # fmt: skip
+
+
+def at_speed(plan: Plan, rows: Lengths, tokens_per_second: float) -> Plan:
+    """A plan whose steps are chosen by ``trainer.minutes``, at a speed that its run has measured itself."""
+    rate, reasons = Rate(tokens_per_second, "its own first batches"), dict(plan.resolved.reasons)
+    trainer = replace(plan.trainer, max_steps=None)
+    work = Work(trainer, rows, plan.devices, plan.resolved.gradient_checkpointing)
+    work = _within_minutes(work, plan.trainer.minutes or math.inf, rate, reasons)
+    return replace(
+        plan, trainer=work.trainer, schedule=work.schedule, tokens=work.trained, rate=rate,
+        seconds=work.seconds(rate), resolved=replace(plan.resolved, reasons=reasons),
     )  # fmt: skip
 
 

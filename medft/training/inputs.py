@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,9 @@ class Training:
     """Where losses and checkpoints are written; an interrupted training goes on from what is there."""
     rehearse: bool = False
     """Whether the largest batches are run before step 1."""
+    steps_at: Callable[[float], int] | None = None
+    """How many steps to take at a speed, in tokens per second, that is measured before step 1 of a training
+    that is not resumed; None where the recipe says it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
-"""Runs the largest batches once before step 1, so that what does not fit in memory fails at once.
+"""Batches before step 1: the largest, so that what does not fit in memory fails at once; and those of one
+step, to learn how fast training is.
 
 Weights, gradients, random state and counts stay as they were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from transformers import TrainerCallback
@@ -38,7 +41,7 @@ def rehearse(trainer: Trainer, judged: Sequence[Rows]) -> None:
         torch.OutOfMemoryError: marked with its phase.
     """
     args, model = trainer.args, trainer.model_wrapped
-    with torch.random.fork_rng(devices=_devices()):
+    with _without_trace(trainer):
         model.eval()
         for rows in judged:
             batch = _largest(trainer, rows, args.per_device_eval_batch_size)
@@ -48,7 +51,32 @@ def rehearse(trainer: Trainer, judged: Sequence[Rows]) -> None:
         batch = _largest(trainer, trainer.train_dataset, args.per_device_train_batch_size)
         with phase("training"):
             trainer.backward(trainer.compute_loss(model, batch))
-    model.zero_grad(set_to_none=True)
+
+
+def tokens_per_second(trainer: Trainer) -> float:
+    """The speed of a step whose rows are as long as those of all steps, of a trainer on one processor that
+    has not begun to train. The batch of its shortest rows comes first, and once more."""
+    args, model, rows = trainer.args, trainer.model, trainer.train_dataset
+    size, lengths = args.per_device_train_batch_size, rows["length"][:]
+    count = min(size * args.gradient_accumulation_steps, len(lengths))
+    by_length = sorted(range(len(lengths)), key=lengths.__getitem__)
+    places = [by_length[(2 * n + 1) * len(lengths) // (2 * count)] for n in range(count)]
+    batches = [places[start : start + size] for start in range(0, count, size)]
+    with _without_trace(trainer), trainer.accelerator.autocast(), phase("training"):
+        model.train()
+        began = 0.0
+        for batch in [batches[0], *batches]:
+            trainer.backward(trainer.compute_loss(model, trainer.inputs_of([rows[place] for place in batch])))
+            began = began or time.perf_counter()
+    return sum(lengths[place] for place in places) / (time.perf_counter() - began)
+
+
+@contextmanager
+def _without_trace(trainer: Trainer) -> Iterator[None]:
+    """Leave no gradients, counts and draws of random numbers behind."""
+    with torch.random.fork_rng(devices=_devices()):
+        yield
+    trainer.model.zero_grad(set_to_none=True)
     trainer.forget()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

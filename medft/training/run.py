@@ -6,6 +6,7 @@ Import it only after the engine's ``activate``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -28,7 +29,7 @@ from medft.training.config import TrainerConfig
 from medft.training.deadline import Deadline
 from medft.training.inputs import Loaded, Training, Watchers
 from medft.training.losslog import LossLog
-from medft.training.rehearsal import Rehearsal
+from medft.training.rehearsal import Rehearsal, tokens_per_second
 from medft.training.result import Outcome
 from medft.training.schedule import Schedule, schedule
 
@@ -64,6 +65,10 @@ def train(
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     with stopper.catching():
+        if training.steps_at is not None and start is None:
+            config = replace(config, max_steps=training.steps_at(tokens_per_second(trainer)))
+            steps = schedule(config, len(rows["train"]))
+            trainer.take(steps.steps, steps.eval_steps, steps.save_steps)
         _go(trainer, start, steps)
     stopped = stopper.signal is not None or stopper.diverged_at is not None
     tested = None if stopped or "test" not in rows else trainer.test(rows["test"])

@@ -6,6 +6,7 @@ The story of the command, top to bottom; every room it joins is named where it e
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from medft import ranks, slurm
@@ -26,6 +27,7 @@ from medft.models.base_models import Base, training_base
 from medft.plan import downloads as access
 from medft.plan.environment import snapshot
 from medft.plan.lengths import read as read_lengths
+from medft.plan.plan import at_speed
 from medft.plan.resolve import Resolved, resolve
 from medft.plan.result import Plan
 from medft.runs import RunDir
@@ -137,7 +139,9 @@ def _run(job: _Job) -> int:
     say_shares(job.screen, shares)
     with job.stages.part("W&B", "starting W&B"):
         wandb = train_wandb.start(job.config, plan.resolved, job.folder, job.screen)
-    training = Training(plan.trainer, job.config.seed, job.folder, rehearse=job.config.preflight)
+    training = Training(
+        plan.trainer, job.config.seed, job.folder, job.config.preflight, _steps_at(job, plan, tokens, ledger)
+    )
     with job.stages.part("training"):
         outcome = train(loaded, tokens.splits, training, _watchers(job.screen, wandb))
     if outcome.interrupted or outcome.diverged:
@@ -230,6 +234,20 @@ def _write_down(job: _Job, plan: Plan, ledger: Json) -> None:
     trainer = replace(job.config.trainer, max_steps=planned.max_steps, optimizer=planned.optimizer)
     config = replace(job.config, trainer=trainer)
     describe(job.folder, plain(config), snapshot(probe(), plan.resolved, job.config.seed))
+
+
+def _steps_at(job: _Job, plan: Plan, tokens: Tokens, ledger: Json) -> Callable[[float], int] | None:
+    """Of a run on a processor that ``trainer.minutes`` limit: plans it again, says so and writes it down."""
+    if plan.trainer.minutes is None or probe().gpus or plan.devices > 1:
+        return None
+
+    def again(tokens_per_second: float) -> int:
+        fitted = at_speed(plan, read_lengths(tokens.splits), tokens_per_second)
+        _write_down(job, fitted, ledger)
+        job.screen.line("steps", fitted.resolved.reasons["steps"])
+        return fitted.schedule.steps
+
+    return again
 
 
 def _load(engine: Engine, job: _Job, plan: Plan, base: Base, tokens: Tokens) -> Loaded:

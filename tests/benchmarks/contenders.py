@@ -6,8 +6,9 @@ import csv
 import io
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from medft.engine.base import EngineName, LoadSpec
 from medft.plan.result import Plan
 from medft.prompt.tokens import EncodedSplit
 from medft.runs import RunDir
+from tests.benchmarks import bare
 from tests.benchmarks.training_setting import ROWS_PER_STEP, Setting
 
 WARM = 2  # steps in which kernels are compiled and caches filled
@@ -39,6 +41,8 @@ class Contender:
     engine: EngineName | Literal["auto"]
     train: Callable[[Any, Any, LoadSpec, Job], dict[str, Any]]
     trainer: Literal["published", "fast", "cpu"] = "published"
+    plain: bool = False
+    """Whether the model is loaded by transformers and PEFT alone."""
 
     @property
     def chosen(self) -> EngineName:
@@ -50,7 +54,7 @@ class Contender:
         return engine(self.chosen).why_not()
 
 
-def _speed(durations: list[float], tokens: list[int]) -> dict[str, Any]:
+def _speed(durations: Sequence[float], tokens: Sequence[int]) -> dict[str, Any]:
     """Figures of the steps after the warm ones; ``tokens`` per step."""
     return {
         "tokens_per_second": sum(tokens[WARM:]) / sum(durations[WARM:]),
@@ -85,32 +89,13 @@ def trl_tuned(model: Any, tokenizer: Any, spec: LoadSpec, job: Job) -> dict[str,
                 **_batches(1))  # fmt: skip
 
 
-def bare_loop(model: Any, tokenizer: Any, spec: LoadSpec, job: Job) -> dict[str, Any]:
-    """A loop of one's own over rows sorted by length, eight at a time: next to what the processor allows."""
-    import torch
+def bare_loop(model: Any, tokenizer: Any, spec: LoadSpec, job: Job, size: int) -> dict[str, Any]:
+    """A loop of one's own over rows sorted by length: next to what the processor allows."""
     from datasets import Dataset
 
-    order = Dataset.from_file(str(job.rows.path)).sort("length")[:]
-    inner, durations, tokens = model.get_base_model(), [], []
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=2e-4)
-    starts = list(range(0, len(order["length"]), ROWS_PER_STEP))
-    middle = len(starts) // 2  # the first batches, which are not timed, are those of the middle
-    for start in [*starts[middle : middle + WARM], *starts[:middle], *starts[middle + WARM :]]:
-        began, piece = _now(), slice(start, start + ROWS_PER_STEP)
-        ids, labels, seen = (
-            torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], True, value)
-            for rows, value in ((order["input_ids"][piece], 0), (order["labels"][piece], -100),
-                                ([[1] * n for n in order["length"][piece]], 0))
-        )  # fmt: skip
-        with torch.autocast("cpu", torch.bfloat16, enabled=spec.dtype == "bfloat16"):
-            hidden = inner.model(input_ids=ids, attention_mask=seen, use_cache=False).last_hidden_state
-            trained = labels[:, 1:] != -100
-            logits = inner.lm_head(hidden[:, :-1][trained]).float()
-            torch.nn.functional.cross_entropy(logits, labels[:, 1:][trained]).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        durations.append(_now() - began)
-        tokens.append(int(seen.sum()))
+    rows = Dataset.from_file(str(job.rows.path)).sort("length")
+    columns = {name: list(rows[name]) for name in ("input_ids", "labels", "length")}
+    durations, tokens = zip(*bare.train(model, spec, columns, size), strict=True)
     return _speed(durations, tokens)
 
 
@@ -239,11 +224,13 @@ CONTENDERS = {
     "medft fast": Contender("auto", medft, "fast"),
 }
 ON_CPU = {
-    "bare loop": Contender("transformers", bare_loop),
-    "trl defaults": Contender("transformers", trl_defaults),
-    "trl tuned": Contender("transformers", trl_tuned),
+    "bare loop": Contender("transformers", partial(bare_loop, size=8), plain=True),
+    "bare loop by rows": Contender("transformers", partial(bare_loop, size=1), plain=True),
+    "trl defaults": Contender("transformers", trl_defaults, plain=True),
+    "trl tuned": Contender("transformers", trl_tuned, plain=True),
     "medft published": Contender("transformers", medft),
     "medft fast": Contender("transformers", medft, "fast"),
     "medft cpu": Contender("transformers", medft, "cpu"),
 }
-"""Those who train a real model on a CPU; the bare loop, which the others are measured by, comes first."""
+"""Those who train a real model on a CPU; the bare loop, which the others are measured by, comes first: it
+pads eight rows of like length, or takes them one by one."""

@@ -24,6 +24,7 @@ from medft.merge.inputs import Inputs
 from medft.merge.run import merge_run
 from medft.merge.stream import SHARD_BYTES
 from medft.runs import RunDir
+from tests.benchmarks import bare
 from tests.benchmarks.contenders import CONTENDERS, ON_CPU, Job
 from tests.benchmarks.training_figures import read_setting
 from tests.benchmarks.training_setting import Setting, base_of, plan_of, rows_of
@@ -57,7 +58,11 @@ def train(setting: Setting, folder: Path, name: str) -> dict[str, Any]:
     spec = LoadSpec(base, plan.resolved.dtype, plan.resolved.load_in_4bit, max_length=setting.max_length,
                     gradient_checkpointing=kind)  # fmt: skip
     tokenizer = tokenizers.load(base)
-    model = loader.load_for_training(spec, LoraConfig(), tokenizer, seed=1)
+    model = (
+        bare.loaded(Path(base), spec.dtype, LoraConfig())
+        if contender.plain
+        else loader.load_for_training(spec, LoraConfig(), tokenizer, seed=1)
+    )
     with tempfile.TemporaryDirectory(dir=folder) as out:
         found = contender.train(model, tokenizer, spec, Job(setting, rows_of(folder), plan, Path(out)))
     peak = peak_memory_bytes()

@@ -72,7 +72,8 @@ def _head(results: Results) -> str:
         [
             f"{setting.model}, {setting.shape} shape, {setting.steps} steps of {ROWS_PER_STEP} rows of up to "
             f"{setting.max_length} tokens, lengths: {results['lengths']}",
-            f"{', '.join(results['gpus']) or 'no GPU'}; {results['cpu_cores']} cores of {results['cpu']}; "
+            f"{', '.join(results['gpus']) or 'no GPU'}; {results['threads']} threads on "
+            f"{results['cpu_cores']} cores of {results['cpu']}; "
             + ", ".join(f"{name} {packages[name]}" for name in names),
         ]
     )
@@ -150,6 +151,7 @@ def _surroundings() -> dict[str, Any]:
         "gpus": [f"{gpu.name}, {gpu.total_bytes / 2**30:.0f} GiB" for gpu in machine.gpus],
         "cpu": _cpu(),
         "cpu_cores": machine.cpu_cores,
+        "threads": int(os.environ.get("OMP_NUM_THREADS", machine.cpu_cores)),
         "host_memory": machine.ram_total,
         "lengths": "MedQuAD" if os.environ.get("MEDFT_REAL_DATA") else "drawn from MedQuAD's quantiles",
         "python": platform.python_version(),

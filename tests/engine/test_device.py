@@ -1,10 +1,14 @@
-"""Errors that mean that memory did not suffice, in the words of each library."""
+"""Memory of tensors on a processor; errors that mean that memory did not suffice, in the words of each
+library."""
 
 from __future__ import annotations
 
+import platform
+import resource
+
 import pytest
 
-from medft.engine.device import in_memory, out_of_memory
+from medft.engine.device import in_memory, keep_freed_memory, out_of_memory
 from medft.errors import EngineError
 
 
@@ -47,3 +51,18 @@ def test_every_librarys_word_for_it_is_known(error: Exception) -> None:
 )
 def test_nothing_else_is_taken_for_it(error: Exception) -> None:
     assert out_of_memory(error, "", "") is None
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_the_pages_of_a_freed_tensor_are_used_again() -> None:
+    """Else twenty tensors of 16 MB, one after the other, map 4,096 pages each; the first few may, until the
+    heap is large enough."""
+    import torch
+
+    keep_freed_memory()
+    mapped = []
+    for _ in range(40):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.ones(4 << 20)
+        mapped.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    assert sum(mapped[20:]) < 4096, mapped

@@ -13,7 +13,7 @@ from medft.errors import EngineError
 from medft.machine import Machine, _gpus
 from medft.models.registry import ShapeConfig
 from medft.plan.lengths import Lengths, bound
-from medft.plan.plan import make
+from medft.plan.plan import at_speed, make
 from medft.plan.result import Plan
 from medft.plan.speed import Speed
 from tests.plan.support import A100, CPU, H200, T4, machine, request, resolved
@@ -184,7 +184,8 @@ def test_a_real_model_on_a_cpu_is_told_its_time_before_the_first_run(tmp_path: P
     assert found.rate is not None and found.rate.run == "a measurement of this processor"
     assert found.seconds is not None and found.schedule.steps == 60 and found.problems == ()
     recomputed = resolved(engine="transformers", gradient_checkpointing="standard", load_in_4bit=False)
-    wanted = request(tmp_path, "model=smollm2", "trainer=cpu", lengths=rows)
+    asked = "engine.gradient_checkpointing=standard"
+    wanted = request(tmp_path, "model=smollm2", "trainer=cpu", asked, lengths=rows)
     slower = make(wanted, recomputed, CPU, lambda: Speed(181e9, 43e9)).rate
     assert slower is not None
     assert slower.tokens_per_second == pytest.approx(found.rate.tokens_per_second / 1.5)
@@ -196,15 +197,21 @@ def test_the_preset_of_a_cpu_takes_as_many_steps_as_its_minutes_allow_and_says_s
                           resolved(engine="transformers", gradient_checkpointing="off", load_in_4bit=False),
                           CPU, lambda gflops=gflops: Speed(gflops * 1e9, 43e9))
                      for gflops in (181, 362))  # fmt: skip
-    assert found.seconds is not None and 9 * 60 < found.seconds <= 10 * 60
+    assert found.seconds is not None and found.rate is not None and 9 * 60 < found.seconds <= 10 * 60
     assert found.trainer.max_steps == found.schedule.steps < faster.schedule.steps < 1000
-    (said,) = found.decisions
+    said = found.decisions[-1]
     assert said.startswith(f"{found.schedule.steps} of 1,000 steps: what trainer.minutes=10 allow")
     assert "tokens/s as in a measurement of this processor" in said
     asked = on_cpu(tmp_path, "trainer.max_steps=500", lengths=rows)
-    assert asked.schedule.steps == 500 and asked.decisions == []
+    assert asked.schedule.steps == 500 and "steps" not in asked.resolved.reasons
+    half = at_speed(found, rows, found.rate.tokens_per_second / 2)
+    assert 1 < half.schedule.steps < found.schedule.steps / 2  # judging takes twice as long too
+    assert half.trainer.max_steps == half.schedule.steps and half.trainer.minutes == 10
+    assert half.seconds == pytest.approx(found.seconds, rel=0.1) and half.tokens < 0.6 * found.tokens
+    assert half.decisions[-1].endswith("tokens/s as in its own first batches")
     unknown = plan(tmp_path, machine(UNLISTED), "trainer=cpu", lengths=rows)
-    assert unknown.schedule.steps == 1000 and "not known before the first run" in unknown.decisions[0]
+    said = unknown.resolved.reasons["steps"]
+    assert unknown.schedule.steps == 1000 and "not known before the first run" in said
 
 
 def test_float32_on_a_gpu_is_told_with_its_price(tmp_path: Path) -> None:
@@ -270,11 +277,15 @@ def test_a_model_larger_than_the_memory_of_a_cpu_has_a_way_out(tmp_path: Path) -
 def test_activations_that_do_not_fit_a_cpu_are_recomputed(tmp_path: Path) -> None:
     rows = Lengths((384,) * 800, (), (), exact=True)
     small = replace(CPU, ram_available=3 * 10**9)
-    found = on_cpu(tmp_path, there=small, lengths=rows)
+    as_written = ("trainer.fit=off", "trainer.padding_free=true", "trainer.per_device_batch_size=8")
+    found = on_cpu(tmp_path, *as_written, there=small, lengths=rows)
     assert found.resolved.gradient_checkpointing == "standard"
     assert found.resolved.reasons["gradient_checkpointing"] == "activations would not fit otherwise"
-    kept = on_cpu(tmp_path, "engine.gradient_checkpointing=off", there=small, lengths=rows)
+    kept = on_cpu(tmp_path, *as_written, "engine.gradient_checkpointing=off", there=small, lengths=rows)
     assert kept.resolved.gradient_checkpointing == "off" and kept.problems
+    dealt = on_cpu(tmp_path, there=small, lengths=rows)
+    assert dealt.resolved.gradient_checkpointing == "off" and dealt.problems == ()
+    assert dealt.trainer.per_device_batch_size < 8 == dealt.schedule.rows_per_step
     assert on_cpu(tmp_path, lengths=rows).resolved.gradient_checkpointing == "off"
 
 

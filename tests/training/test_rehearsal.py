@@ -37,18 +37,33 @@ def build(base: Path, folder: Path, **recipe: Any) -> Any:
 
 @pytest.mark.parametrize("joined", [False, True])
 def test_training_after_a_rehearsal_is_the_same_training(base: Path, tmp_path: Path, joined: bool) -> None:
-    from medft.training.rehearsal import Rehearsal
+    from medft.training.rehearsal import Rehearsal, tokens_per_second
 
     found = []
     for rehearsed in (False, True):
         trainer = build(base, tmp_path / str(rehearsed), padding_free=joined)
         if rehearsed:
+            assert tokens_per_second(trainer) > 0
             callback = Rehearsal([trainer.eval_dataset])
             callback.trainer = trainer
             trainer.add_callback(callback)
         trainer.train()
         found.append((sft.losses(trainer), trainer.measured().tokens))
     assert found[0] == found[1]
+
+
+def test_the_speed_is_that_of_rows_of_all_lengths(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of eight rows in steps of 2 x 2, sorted, the second, fourth, sixth and eighth; by a clock that is read
+    after the first batch and at the end, two seconds apart."""
+    from medft.training import rehearsal
+
+    trainer = build(base, tmp_path, gradient_accumulation_steps=2)
+    clock = iter((7.0, 9.0))
+    monkeypatch.setattr(rehearsal.time, "perf_counter", lambda: next(clock))
+    lengths = sorted(trainer.train_dataset["length"])
+    assert rehearsal.tokens_per_second(trainer) == sum(lengths[1::2]) / 2
 
 
 @pytest.mark.parametrize("gpu", [None, 3])

@@ -219,3 +219,19 @@ def test_a_merge_that_fails_does_not_cost_the_run(workplace: Path) -> None:
     assert summary["merge"] is None and "planted" in summary["merge_failed"]
     assert run.state() == "finished" and summary["test_loss"] is not None
     assert (run.adapter / "adapter_model.safetensors").is_file() and run.loss_png.is_file()
+
+
+def test_minutes_allow_as_many_steps_as_the_first_batches_let_expect(workplace: Path) -> None:
+    """Of 28 in an epoch; the schedule that is said, written down and trained is the same."""
+    recipe = ("trainer=cpu", "trainer.minutes=0.02", "merge=false", "logger.wandb=off")
+    done = medft("train", "model=mistral", *recipe, "run_dir=limited", cwd=workplace)
+    assert done.returncode == 0, done.stderr + done.stdout
+    said = re.search(r"steps +(\d+) of 28 steps: .* tokens/s as in its own first batches", done.stdout)
+    assert said is not None, done.stdout
+    run = RunDir(workplace / "limited")
+    planned = json.loads(run.plan.read_text())["schedule"]
+    written = yaml.safe_load(run.config.read_text())["trainer"]
+    assert planned["steps"] == written["max_steps"] == int(said[1]) < 28
+    summary = json.loads(run.summary.read_text())
+    late = "its minutes were over" in done.stdout
+    assert summary["steps"] == planned["steps"] or (late and summary["steps"] < planned["steps"])

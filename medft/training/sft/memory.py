@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+from medft.engine.base import cpu_chunk
 from medft.training import memory_shards
 from medft.training.memory import (
     ADAM_BYTES,
+    CPU_HEAP,
     CPU_LIBRARIES,
     CUDA_LIBRARIES,
     HOST_LIBRARIES,
@@ -40,14 +42,15 @@ def estimate(work: Workload) -> Estimate:
     training = max(_logits(work, work.train, chunk, training=True), backward(work))
     training += scratch(work, work.train)
     validation = max(_logits(work, work.evaluate, chunk, training=False), forward(work))
+    heap = 1.0 if work.on_gpu else CPU_HEAP
     return Estimate(
         weights=weights,
         adapter=adapter,
         gradients=gradients,
         optimizer=optimizer,
-        activations=held,
-        working=training,
-        validation=validation + scratch(work, work.evaluate),
+        activations=int(heap * held),
+        working=int(heap * training),
+        validation=int(heap * (validation + scratch(work, work.evaluate))),
         libraries=CUDA_LIBRARIES if work.on_gpu else CPU_LIBRARIES,
         host=HOST_LIBRARIES + offloaded if work.on_gpu else 0,
         gathered=memory_shards.gathered(*base) if work.sharded else 0,
@@ -67,4 +70,5 @@ def _logits(work: Workload, batch: Batch, chunk: int, training: bool) -> int:
         reckoned = batch.tokens * work.shape.vocab_size * _CHUNK_BYTES_PER_LOGIT / chunk
         chunks = min(4 * math.ceil(reckoned / 4), batch.tokens) if reckoned > 1 else 1
         return math.ceil(batch.tokens / chunks) * work.shape.vocab_size * per_logit + hidden
-    return min(batch.tokens, _CHUNK_TOKENS) * work.shape.vocab_size * per_logit + 3 * hidden
+    at_once = _CHUNK_TOKENS if work.on_gpu else cpu_chunk(work.shape.vocab_size)
+    return min(batch.tokens, at_once) * work.shape.vocab_size * per_logit + 3 * hidden

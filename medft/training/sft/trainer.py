@@ -234,6 +234,12 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
     def _read(self, sums: Sums) -> Reading:
         return sums.read(lambda all: self.accelerator.reduce(all.to(self.args.device), reduction="sum"))
 
+    def take(self, steps: int, eval_steps: int, save_steps: int) -> None:
+        """Train for other steps than it was built for; not after ``train``."""
+        self.args.max_steps, self.args.save_steps = steps, save_steps
+        if self.args.eval_steps is not None:
+            self.args.eval_steps = eval_steps
+
     def inputs_of(self, rows: Sequence[EncodedRow]) -> Batch:
         """One batch, on this trainer's device."""
         inputs: Batch = self._prepare_inputs(self.data_collator(rows))

@@ -190,18 +190,13 @@ class TestTinyTwin:
 
 @pytest.mark.parametrize(
     ("batch", "joined", "measured"),
-    [
-        (Batch(1, 256), False, 1.753e9),
-        (Batch(2, 256), False, 2.096e9),
-        (Batch(4, 256), False, 2.511e9),
-        (Batch(8, 256), False, 3.282e9),
-        (Batch(1, 2048), True, 3.282e9),
-    ],
+    [(Batch(2, 384), False, 2.564e9), (Batch(1, 8 * 384), True, 5.166e9)],
 )
 def test_a_real_model_on_a_cpu_is_within_a_tenth_of_what_was_measured(
     batch: Batch, joined: bool, measured: float
 ) -> None:
-    """SmolLM2-135M, LoRA on all projections, in bfloat16: largest resident memory over three steps."""
+    """SmolLM2-135M, LoRA on all projections, in bfloat16: largest resident memory of the training benchmark
+    after five steps of 4 x 2 rows, and after eight of 8, of MedQuAD's lengths up to 384."""
     config = settings("train", ["model=smollm2"])
     shape = config.model.shape
     adapter = lora_parameters(shape, config.lora.r, PROJECTIONS)
@@ -212,7 +207,7 @@ def test_a_real_model_on_a_cpu_is_within_a_tenth_of_what_was_measured(
             checkpointing="off", **how, train=batch, evaluate=batch, on_gpu=False,
         )
     )  # fmt: skip
-    assert found.needed == pytest.approx(measured, rel=0.1)
+    assert found.training + found.libraries == pytest.approx(measured, rel=0.1)
 
 
 LLAMA_70B = ShapeConfig(8192, 80, 64, 8, 128, 28_672, 128_256, tie_word_embeddings=False)
