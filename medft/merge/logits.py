@@ -16,6 +16,7 @@ from medft.aliases import Advance
 from medft.errors import MergeError
 from medft.merge.answers import (
     Answers,
+    Place,
     Row,
     ask,
     config_of,
@@ -160,27 +161,21 @@ def compare(inputs: Inputs, merged: Path, questions: Questions, advance: Advance
 
     stored = config_of(merged).dtype
     place = place_for(merged, stored)
-    rows = [row for row in questions.rows if any(tokens([row]))]
-    trial = [row for row in questions.choice if any(tokens([row]))]
+    rows, trial, both = map(_with_loss, (questions.rows, questions.choice, questions.bases))
     model = load(inputs.base, place)
     unmerged = PeftModel.from_pretrained(model, inputs.adapter).eval()
     plain, adapted = _base_and_adapted(unmerged, rows, advance)
     rows = rows[: len(adapted.nats)]
     tried = _both(unmerged, trial, advance)
-    packed = inputs.trained_on if inputs.merging.base == "auto" else None
-    both = [row for row in questions.bases if any(tokens([row]))] if packed else []
+    if inputs.trained_on is None or inputs.merging.base != "auto":
+        both = []
     here = ask(unmerged, both, advance)
     to_nearest = inputs.merging.method(str(stored).removeprefix("torch."), 0).rounding == "nearest"
     known = rows[:FEWEST] if to_nearest else trial
     nearest = _to_nearest(unmerged.merge_and_unload(), stored, place.dtype, known, advance) if known else None
     del model, unmerged
-    trained, bases = None, None
-    if inputs.trained_on is not None:
-        model = load(inputs.trained_on, place, as_stored=True)
-        tuned = PeftModel.from_pretrained(model, inputs.adapter).eval()
-        bases = _better_base(here, ask(tuned, both, advance), both, merged)
-        trained = ask(tuned, rows, advance)
-        del model, tuned
+    there, trained = _as_trained(inputs, place, (both, rows), advance)
+    bases = _better_base(here, there, both, merged) if both and there else None
     model = load(merged, place)
     with within_float16(model, merged) if str(stored) == "torch.float16" else nullcontext():
         choice = _choice(*tried, nearest, ask(model, trial, advance), merged) if trial and nearest else None
@@ -205,6 +200,23 @@ def compare(inputs: Inputs, merged: Path, questions: Questions, advance: Advance
         choice=choice,
         bases=bases,
     )
+
+
+def _with_loss(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if any(tokens([row]))]
+
+
+def _as_trained(
+    inputs: Inputs, place: Place, of: tuple[Sequence[Row], Sequence[Row]], advance: Advance
+) -> tuple[Answers | None, Answers | None]:
+    """Answers of the 4-bit base + adapter to two sets of rows; None where the adapter was not trained so."""
+    from peft import PeftModel
+
+    if inputs.trained_on is None:
+        return None, None
+    packed = load(inputs.trained_on, place, as_stored=True)
+    model = PeftModel.from_pretrained(packed, inputs.adapter).eval()
+    return ask(model, of[0], advance), ask(model, of[1], advance)
 
 
 def _base_and_adapted(model: PeftModel, rows: Sequence[Row], advance: Advance) -> tuple[Answers, Answers]:
