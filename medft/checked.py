@@ -1,4 +1,4 @@
-"""Types of settings that hold wherever they stand: names that paths are made of, numbers with their range.
+"""Checked types for settings: names that become paths, numbers with a range.
 
 ``config.build`` checks them. Every number of a setting is finite besides.
 """

@@ -26,20 +26,20 @@ VERBS = {
     "plan": "show what a run would do and whether it fits (dry run)",
     "prepare": "read, clean, split and examine a data set",
     "evaluate": "score base and tuned model on the same items",
-    "rate": "let people rate base against tuned model blind, and sum up their votes",
+    "rate": "have people rate base and tuned answers blind, and analyze their votes",
     "compare": "draw and tabulate runs side by side",
-    "study": "train, score and compare models from one file, and write up what came out",
+    "study": "train, evaluate and compare models from one file, and write a report with a verdict",
     "runs": "list runs",
-    "delete": "remove a run, and say what is left of it elsewhere",
-    "list": "say what models, data sets and recipes there are, and what fits this machine",
+    "delete": "remove a run, and list what remains of it elsewhere",
+    "list": "list models, data sets and recipes, and which models fit this machine",
     "copy": "copy a shipped recipe into a folder of yours, to edit",
     "chat": "talk to a run in the terminal, or answer a file of questions",
-    "serve": "the same in a browser, several runs side by side",
+    "serve": "chat in the browser, several runs side by side",
     "merge": "write a run's merged 16-bit weights, checked from disk",
     "export": "write a run's weights for llama.cpp, Ollama or vLLM",
     "upload": "publish a run's adapter or merged weights on the hub",
-    "doctor": "check what training needs on this machine, and say what to install",
-    "replay": "run a finished run again and say what agrees",
+    "doctor": "check this machine for what training needs, and what to install",
+    "replay": "repeat a finished run and report whether it reproduces",
 }
 
 USAGE = """\
@@ -52,7 +52,7 @@ commands
 
 examples
   medft train model=mistral             the default data and recipe; a tiny twin where there is no GPU
-  medft prepare my.csv                  what a file of yours holds, and what is wrong with it
+  medft prepare my.csv                  what your file contains, and what is wrong with it
   medft train model=gemma dataset=csv dataset.path=my.csv dataset.columns.question=q dataset.columns.answer=a
   medft train -m model=gemma,mistral trainer.learning_rate=1e-4,2e-4
   medft compare                         every finished run in one figure
@@ -60,7 +60,7 @@ examples
 
 help
   medft train --help                    examples, groups and the main settings, with the values in effect here
-  medft train --help trainer            the settings of a group; all: every one; a word: those that have it
+  medft train --help trainer            the settings of one group; all: every setting; or any word
   medft list models                     what there is to choose from
   eval "$(register-python-argcomplete medft)"    completion by TAB, in bash and zsh
 
@@ -124,11 +124,11 @@ def _dispatch(arguments: list[str]) -> int:
     verb = arguments[0]
     if verb not in VERBS:
         from medft import other_tools
-        from medft.config import nearest
+        from medft.config import did_you_mean, nearest
 
         near = other_tools.command(verb) or nearest(verb, VERBS)
         raise ConfigError(
-            f"unknown command '{verb}'." + (f" Did you mean '{near}'?" if near else ""),
+            f"unknown command '{verb}'" + did_you_mean(near),
             remedy=f"commands: {', '.join(VERBS)}",
         )
     from medft.compose import group_options, settings, with_config_dir
@@ -167,7 +167,7 @@ def _demand_addresses(verb: str) -> None:
     what = f"ulimit -v allows {size(allowed)} of addresses; the libraries of medft {verb} take up to"
     if allowed < ADDRESSES // 8:
         raise MedftError(f"{what} {size(ADDRESSES)}", remedy="ulimit -v unlimited")
-    print(f"notice: {what} {size(ADDRESSES)}, and may end without a word", file=sys.stderr)
+    print(f"notice: {what} {size(ADDRESSES)}, and may crash without a message", file=sys.stderr)
 
 
 def _usage() -> str:

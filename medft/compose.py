@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from medft import other_tools
-from medft.config import build, keys, nearest, unknown_key
+from medft.config import build, did_you_mean, keys, nearest, unknown_key
 from medft.errors import ConfigError
 from medft.machine import probe
 from medft.model_words import spelled_out
@@ -133,9 +133,9 @@ def _with_own_family(values: dict[str, Any], folders: Sequence[Path]) -> dict[st
     for path in filter(Path.is_dir, own):
         if (conf_dir() / "family" / path.name).is_dir():
             raise ConfigError(
-                f"family '{path.name}' is the name of one that medft ships",
+                f"family '{path.name}' is a name that medft itself uses",
                 where=str(path),
-                remedy="give the folder another name",
+                remedy="rename the folder",
             )
         return {**values, "model": {**values["model"], "family": str(path)}}
     return values
@@ -202,7 +202,7 @@ def _translate(error: Exception, verb: str, groups: dict[str, list[str]]) -> Con
         here = {name.partition(".")[0] for name in known}
         return unknown_key(match[1] or match[2], here, known, match[3])
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-    return ConfigError(f"the command cannot be read: {first}", remedy=f"medft {verb} --help   shows examples")
+    return ConfigError(f"cannot parse the command: {first}", remedy=f"medft {verb} --help   shows examples")
 
 
 def _unknown_option(group: str, option: str, options: Sequence[str]) -> ConfigError:
@@ -215,7 +215,7 @@ def _unknown_option(group: str, option: str, options: Sequence[str]) -> ConfigEr
     near = None if instead else nearest(option, options)
     other = "; or any other: model=custom model.base=<hub id or folder>" if group == "model" else ""
     return ConfigError(
-        f"unknown {group} '{option}'." + (f" Did you mean '{near}'?" if near else ""),
+        f"unknown {group} '{option}'" + did_you_mean(near),
         where="" if group.startswith("hydra/") or instead else f"conf/{group}/",
         remedy=instead or f"choose one of: {', '.join(options)}{other}",
     )
@@ -247,13 +247,13 @@ def group_options(overrides: Sequence[str] = ()) -> dict[str, list[str]]:
     groups = _options(conf_dir())
     for folder in _own_folders(overrides):
         if not folder.is_dir():
-            raise ConfigError("there is no such folder of settings", where=str(folder))
+            raise ConfigError("this folder of settings does not exist", where=str(folder))
         for group, options in _options(folder).items():
             if hidden := set(options) & set(groups.get(group, [])):
                 raise ConfigError(
-                    f"{group} '{min(hidden)}' is the name of one that medft ships",
+                    f"{group} '{min(hidden)}' is a name that medft itself uses",
                     where=str(folder / group / f"{min(hidden)}.yaml"),
-                    remedy="give the file another name",
+                    remedy="rename the file",
                 )
             groups[group] = sorted([*groups.get(group, []), *options])
     return groups

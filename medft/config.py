@@ -76,23 +76,21 @@ def unknown_key(
     """
     parent, _, leaf = key.rpartition(".")
     leaves = [name.rpartition(".")[2] for name in known]
-    what = f"unknown setting '{key}'."
+    what = f"unknown setting '{key}'"
     if meant := _called_here(key, everywhere):
         note = f" ({meant.note})" if meant.note else ""
         return ConfigError(
-            f"{what} It is called '{meant.key}' here{note}", remedy=meant.to_write(leaf, value)
+            f"{what}. It is called '{meant.key}' here{note}", remedy=meant.to_write(leaf, value)
         )
     if everywhere and (why := other_tools.reason(leaf)):
         return ConfigError(what, remedy=why)
     if elsewhere := [other for other in everywhere if other.rpartition(".")[2] == leaf and other != key]:
-        return ConfigError(
-            f"{what} Did you mean '{elsewhere[0]}'?", remedy=other_tools.written(elsewhere[0], value)
-        )
+        return ConfigError(what + did_you_mean(elsewhere[0]), remedy=other_tools.written(elsewhere[0], value))
     if near := nearest(leaf, leaves):
-        return ConfigError(f"{what} Did you mean '{_dotted(parent, [near])}'?")
+        return ConfigError(what + did_you_mean(_dotted(parent, [near])))
     if far := nearest(leaf, [name.rpartition(".")[2] for name in everywhere]):
         far = next(name for name in everywhere if name.rpartition(".")[2] == far)
-        return ConfigError(f"{what} Did you mean '{far}'?")
+        return ConfigError(what + did_you_mean(far))
     return ConfigError(what, remedy=f"known settings there: {', '.join(sorted(leaves))}")
 
 
@@ -108,6 +106,11 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that ``name`` is a slip of the pen for, or None: nothing far-fetched is suggested."""
     matches = difflib.get_close_matches(name, list(known), n=1, cutoff=_ALIKE)
     return matches[0] if matches else None
+
+
+def did_you_mean(near: str | None) -> str:
+    """What follows a name that is not known: the name that was probably meant, or nothing."""
+    return f". Did you mean '{near}'?" if near else ""
 
 
 def plain(value: Any) -> Any:
@@ -203,7 +206,7 @@ def _explain(cls: type, wrong: ErrorDetails, key: str) -> ConfigError:
         instead = other_tools.instead(name, value)
         near = None if instead else nearest(str(value), choices)
         return ConfigError(
-            f"'{name}' cannot be {value!r}." + (f" Did you mean '{near}'?" if near else ""),
+            f"'{name}' cannot be {value!r}" + did_you_mean(near),
             remedy="; ".join(filter(None, (instead, f"choose one of: {', '.join(choices)}"))),
         )
     if kind.startswith(("greater_than", "less_than", "string_pattern", "string_too")):

@@ -1,4 +1,4 @@
-"""Errors of the system and of libraries in medft's words: what happened, to which file, and what to do.
+"""Explains errors of the system and of libraries: what happened, to which file, and what to do.
 
 ``cli.main`` asks here about whatever no command has put into words itself; so does whoever goes on after an
 error with the next of many. The developer's side of it is ``note``.
@@ -21,42 +21,42 @@ from medft.paths import cache_dir
 _SYSTEM = {
     errno.ENOSPC: ("the disk is full", "free some space, or name a folder on another disk"),
     errno.EDQUOT: ("your share of the disk is full", "free some space, or name a folder on another disk"),
-    errno.EROFS: ("this place can only be read", "name another folder, as artifacts=... or processed=..."),
-    errno.EACCES: ("this may not be read or written", "ask its owner, or name another place"),
-    errno.EPERM: ("this may not be read or written", "ask its owner, or name another place"),
-    errno.ENAMETOOLONG: ("this name is longer than the system allows", "use a shorter name or path"),
+    errno.EROFS: ("this file system is read-only", "name another folder, as artifacts=... or processed=..."),
+    errno.EACCES: ("permission denied", "ask its owner, or name another place"),
+    errno.EPERM: ("permission denied", "ask its owner, or name another place"),
+    errno.ENAMETOOLONG: ("this name is longer than the system permits", "use a shorter name or path"),
     errno.EFBIG: ("a file has grown beyond what is allowed here", "ulimit -f unlimited"),
     errno.EMFILE: ("too many files are open at once", "ulimit -n 4096"),
     errno.ENFILE: ("too many files are open on this machine", "end other programs"),
     errno.ENOENT: ("there is no such file", "check the path; it may have been removed meanwhile"),
-    errno.ENOTDIR: ("this is no folder", "check the path"),
-    errno.EISDIR: ("this is a folder, and a file is wanted", "check the path"),
+    errno.ENOTDIR: ("this is not a folder", "check the path"),
+    errno.EISDIR: ("this is a folder where a file is needed", "check the path"),
     errno.ELOOP: ("this link leads back to itself", "replace the link by the file"),
     errno.ENOMEM: ("this machine has too little memory", "end other programs, or raise ulimit -v"),
-    errno.EIO: ("the disk or terminal does not answer", "check the disk, and try again"),
+    errno.EIO: ("input/output error of the disk or terminal", "check the disk, and try again"),
 }  # fmt: skip
 """What the system's errors mean, and what helps."""
 _LIBRARIES = {
-    "yaml": "this is no YAML",
-    "json": "this is no JSON",
+    "yaml": "this is not valid YAML",
+    "json": "this is not valid JSON",
     "hydra": "the settings cannot be composed",
     "omegaconf": "the settings cannot be composed",
-    "pyarrow": "this is no whole parquet or Arrow file",
+    "pyarrow": "this parquet or Arrow file is damaged",
     "safetensors": "these weights are damaged",
-    "pandas": "this is no table",
-    "xml": "this is no XML",
-    "zipfile": "this is no whole archive",
+    "pandas": "this is not a table",
+    "xml": "this is not valid XML",
+    "zipfile": "this archive is damaged",
     "jinja2": "this template cannot be rendered",
-    "httpx": "the network does not answer",
-    "requests": "the network does not answer",
-    "huggingface_hub": "the hub refuses",
+    "httpx": "the network is not reachable",
+    "requests": "the network is not reachable",
+    "huggingface_hub": "the hub refused the request",
 }
 """What went wrong where an error is a library's own kind, by the library."""
 _REPEATS = ("pyarrow", "pandas", "xml")
 """Libraries whose messages may repeat what is in a file, which is nobody's business."""
 _NO_ROOM = ("failed to map segment", "cannot allocate memory", "Cannot allocate memory")
 """What the loader says of a library that finds no room."""
-_DAMAGED = "copy or fetch the file again, or mend it"
+_DAMAGED = "copy or download the file again, or correct it"
 _HALF = re.compile(r"(?<=/)\.([^/\s]+)\.\w+-\d+\.(part|old)(?=\W|$)")
 _LONGEST = 300  # characters of a library's message that are repeated
 _PACKAGE = str(Path(__file__).parent)
@@ -81,12 +81,14 @@ def explained(error: BaseException) -> MedftError:
     if isinstance(error, ImportError):
         first = _first_line(error)
         if any(words in first for words in _NO_ROOM):
-            return MedftError("no memory is left to load a library", remedy=_SYSTEM[errno.ENOMEM][1])
+            return MedftError("not enough memory to load a library", remedy=_SYSTEM[errno.ENOMEM][1])
         return MedftError(f"a library cannot be loaded: {first}", remedy="medft doctor   looks at them")
     if isinstance(error, RecursionError):
-        return MedftError("values are nested too deeply to be read", where=_at_hand(error), remedy=_DAMAGED)
+        return MedftError("values are nested too deeply", where=_at_hand(error), remedy=_DAMAGED)
     if isinstance(error, UnicodeError):
-        return MedftError("this is no UTF-8 text", where=_at_hand(error), remedy="iconv -t UTF-8 converts it")
+        return MedftError(
+            "this is not UTF-8 text", where=_at_hand(error), remedy="iconv -t UTF-8 converts it"
+        )
     for kind in type(error).__mro__:
         if (library := kind.__module__.partition(".")[0]) in _LIBRARIES:
             said = type(error).__name__ if library in _REPEATS else _first_line(error)
@@ -94,7 +96,7 @@ def explained(error: BaseException) -> MedftError:
             return MedftError(f"{_LIBRARIES[library]}: {said}", where=where, remedy=_DAMAGED)
     what = f"{type(error).__name__} in {_place(error)}"
     unfit = isinstance(error, ValueError | TypeError | LookupError | AttributeError)
-    words = "a value is missing or of another kind than expected" if unfit else "medft has no words for this"
+    words = "a value is missing or has an unexpected type" if unfit else "unexpected error"
     return MedftError(
         f"{words} ({what})",
         where=_at_hand(error),

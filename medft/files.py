@@ -1,6 +1,4 @@
-"""Writing without loss: files and folders that appear whole or not at all, names that are not taken yet, and
-locks on open files.
-"""
+"""Safe writing: files and folders that appear whole or not at all, unused names, and locks on open files."""
 
 from __future__ import annotations
 
@@ -103,7 +101,7 @@ def read_json(path: Path) -> dict[str, Any]:
         why = "its values are nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise _damaged(path, why) from None
     if not isinstance(value, dict):
-        raise _damaged(path, "it holds no group of values")
+        raise _damaged(path, "it does not hold an object")
     return value
 
 

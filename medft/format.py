@@ -32,6 +32,11 @@ def count(value: float | None) -> str:
     return f"{value:.0f}"
 
 
+def counted(number: int, what: str) -> str:
+    """``1 cell``, ``3 cells``."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def duration(seconds: float | None) -> str:
     """``42 s``, ``12 min 05 s`` or ``3 h 12 min``."""
     if seconds is None or not abs(seconds) < _HUGE:

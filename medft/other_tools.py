@@ -1,4 +1,4 @@
-"""What other fine-tuning tools call a setting, a value or a command, as other_tools.yaml has it."""
+"""Names of settings, values and commands in other fine-tuning tools (other_tools.yaml)."""
 
 from __future__ import annotations
 

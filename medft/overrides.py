@@ -1,5 +1,5 @@
-"""The words of a command line, ``key=value``, before Hydra reads them: text that its grammar does not know is
-quoted, and what would be ignored is refused.
+"""Prepares command lines (``key=value``) for Hydra: quotes text outside its grammar, and refuses what would
+be ignored.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ def _readable(word: str, parse: Callable[[str], object], is_file: bool) -> str:
             return word
     if not equals:
         raise ConfigError(
-            f"'{word}' is no setting", remedy="settings are written key=value, as dataset.path=my.csv"
+            f"'{word}' is not a setting",
+            remedy="settings have the form key=value, such as dataset.path=my.csv",
         )
     if is_file or value[:1] not in tuple("[{'\""):
         try:
@@ -130,7 +131,7 @@ def _readable(word: str, parse: Callable[[str], object], is_file: bool) -> str:
         else:
             return text
     raise ConfigError(
-        f"the value of '{key}' cannot be read",
+        f"cannot parse the value of '{key}'",
         where=word,
         remedy=f"""text with brackets or quotes in it: "{key}='...'"; a list: {key}=[a,b]""",
     )
@@ -154,7 +155,7 @@ def refuse_ignored(words: Sequence[str], groups: Collection[str]) -> None:
             raise ConfigError(f"'{key}' has no effect without -m", remedy="medft train -m ...")
         if value == "{}":
             raise ConfigError(
-                f"'{word}' changes nothing: an empty group takes no key away",
+                f"'{word}' changes nothing: an empty group removes no key",
                 remedy=f"{key}.<key>=..., or leave it out",
             )
         if key in groups and key != "suite" and value.startswith("["):
@@ -179,7 +180,7 @@ def refuse_repeated(words: Sequence[str]) -> None:
             raise ConfigError(
                 f"'{key}' is given twice, and has one value",
                 where=f"{known[key]} {word}",
-                remedy="leave one of them out",
+                remedy="remove one of them",
             )
 
 

@@ -1,4 +1,4 @@
-"""The user's own YAML files, laid out as conf/, read strictly: what is wrong with one names it."""
+"""Reads the user's own YAML files, laid out like conf/, strictly: errors name the file."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def read_own(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise _unfit(path, error.strerror or type(error).__name__) from None
     except UnicodeDecodeError:
-        raise _unfit(path, "it is no UTF-8 text") from None
+        raise _unfit(path, "it is not UTF-8 text") from None
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise _unfit(path, f"it is no YAML: {error.problem}", line) from None
+        raise _unfit(path, f"it is not valid YAML: {error.problem}", line) from None
     except (ValueError, yaml.YAMLError) as error:
         raise _unfit(path, next(iter(str(error).splitlines()), type(error).__name__)[:200]) from None
     if not isinstance(value, dict | None):
-        raise _unfit(path, "it holds no settings, as name: ...")
+        raise _unfit(path, "it holds no settings, such as name: ...")
     return value or {}
 
 
@@ -83,4 +83,4 @@ def first_fault(folders: Sequence[Path]) -> ConfigError | None:
 
 
 def _unfit(path: Path, why: str, line: str = "") -> ConfigError:
-    return ConfigError(f"{path.name} cannot be used: {why}", where=f"{path}{line}", remedy="mend the file")
+    return ConfigError(f"{path.name} cannot be used: {why}", where=f"{path}{line}", remedy="correct the file")

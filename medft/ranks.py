@@ -91,9 +91,9 @@ def demand_shared(folder: Path) -> None:
         time.sleep(0.5)
     if any_of(not folder.is_dir()):
         raise RunError(
-            "the run folder is not there on every machine",
+            "the run folder does not exist on every machine",
             where=f"{folder} ({'here' if folder.is_dir() else 'not'} on {socket.gethostname()})",
-            remedy="artifacts=<a folder of a file system that the machines share>",
+            remedy="artifacts=<a folder on a file system that all machines share>",
         )
 
 

@@ -1,6 +1,4 @@
-"""What a person sees: short lines and tables of medft's own on the terminal, library chatter in the run's
-log.
-"""
+"""Terminal output: medft's own short lines and tables, with library output in the run's log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What asks this process to end: Ctrl-C, SIGTERM and SIGUSR1 of a scheduler, SIGHUP of a closed terminal.
+"""Signals that end a process: Ctrl-C, SIGTERM and SIGUSR1 of a scheduler, SIGHUP of a closed terminal.
 
 Every command meets each of them as a ``KeyboardInterrupt``; whoever has something to save first answers them
 itself (``answered``), and what must not be interrupted is done ``undisturbed``.

@@ -48,13 +48,18 @@ def test_an_unknown_command_is_an_error_with_a_suggestion(capsys: pytest.Capture
 
 
 @pytest.mark.parametrize(
-    ("flag", "key"), [("--epochs", "trainer.epochs"), ("--learning-rate=1", "trainer.learning_rate")]
+    ("flags", "written"),
+    [
+        (["--epochs"], "trainer.epochs=..."),
+        (["--epochs", "3"], "trainer.epochs=3"),
+        (["--learning-rate=1", "seed=2"], "trainer.learning_rate=1;"),
+    ],
 )
 def test_a_setting_written_as_a_flag_is_named_as_it_is_typed(
-    flag: str, key: str, capsys: pytest.CaptureFixture[str]
+    flags: list[str], written: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["train", flag]) == 2
-    assert f"settings have no dashes: {key}=..." in capsys.readouterr().err
+    assert main(["train", *flags]) == 2
+    assert f"settings have no dashes: {written}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flag", ["--foo", "--config-name=x", "-r"])

@@ -70,12 +70,12 @@ def test_help_and_messages_name_it(own: Path, capsys: pytest.CaptureFixture[str]
 
 def test_a_shipped_name_is_not_shadowed_in_silence(own: Path) -> None:
     shutil.copy(own / "model" / "mine.yaml", own / "model" / "gemma.yaml")
-    with pytest.raises(ConfigError, match="model 'gemma' is the name of one that medft ships"):
+    with pytest.raises(ConfigError, match="model 'gemma' is a name that medft itself uses"):
         settings("train", with_config_dir(["--config-dir", str(own)]))
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no such folder"):
+    with pytest.raises(ConfigError, match="folder of settings does not exist"):
         settings("train", with_config_dir(["--config-dir", str(tmp_path / "absent")]))
     with pytest.raises(ConfigError, match="needs a folder"):
         with_config_dir(["--config-dir"])

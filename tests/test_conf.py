@@ -155,7 +155,7 @@ def number(value: object) -> object:
         (["scale=huge"], "unknown scale 'huge'"),
         (["model=custom"], "model.base"),
         (["lora.r=0"], "'lora.r' must be at least 1"),
-        (["trainer.max_steps=["], "the command cannot be read"),
+        (["trainer.max_steps=["], "cannot parse the command"),
     ],
 )
 def test_a_wrong_command_names_the_key(overrides: list[str], expected: str) -> None:

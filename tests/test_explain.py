@@ -51,7 +51,9 @@ def test_a_machine_without_room_for_temporary_files_says_so(monkeypatch: pytest.
 
 def test_a_library_that_cannot_be_loaded_is_named() -> None:
     assert "a.so: undefined symbol" in explained(ImportError("a.so: undefined symbol: x")).what
-    assert "no memory" in explained(ImportError("a.so: failed to map segment from shared object")).what
+    assert (
+        "not enough memory" in explained(ImportError("a.so: failed to map segment from shared object")).what
+    )
 
 
 def test_a_half_is_named_as_what_it_would_have_become() -> None:
@@ -64,10 +66,10 @@ def test_files_that_are_no_yaml_json_or_text(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("a: 1\nbase: [\n")
     with (tmp_path / "x.yaml").open() as file:
         found = raised(lambda: yaml.safe_load(file))
-    assert found.what.startswith("this is no YAML") and found.where == f"{tmp_path / 'x.yaml'}:3"
-    assert raised(lambda: json.loads("{")).what.startswith("this is no JSON")
-    assert raised(lambda: b"\xff".decode()).what == "this is no UTF-8 text"
-    assert raised(lambda: json.loads("[" * 100_000)).what == "values are nested too deeply to be read"
+    assert found.what.startswith("this is not valid YAML") and found.where == f"{tmp_path / 'x.yaml'}:3"
+    assert raised(lambda: json.loads("{")).what.startswith("this is not valid JSON")
+    assert raised(lambda: b"\xff".decode()).what == "this is not UTF-8 text"
+    assert raised(lambda: json.loads("[" * 100_000)).what == "values are nested too deeply"
     assert raised(lambda: bytes(1 << 62)).what == "out of memory"
 
 

@@ -1,6 +1,7 @@
 """A file in the place of a data set is looked at and said; odd names need the shell's quotes alone."""
 
 import csv
+import json
 import shlex
 
 import pytest
@@ -42,6 +43,22 @@ def test_a_file_is_guessed_said_and_the_command_that_confirms_it_means_the_same(
     confirmed = first_contact("prepare", words[2:], DATA_SETS)
     assert not confirmed.said
     assert settings("prepare", readable(confirmed.overrides)) == config
+
+
+def test_the_language_of_the_rows_is_guessed_unless_it_is_known(tmp_path):
+    path = tmp_path / "Ärzte ß.jsonl"
+    talk = [
+        {"role": "user", "content": "Was ist eine Blinddarmentzündung, und wie wird sie behandelt?"},
+        {"role": "assistant", "content": "Eine Entzündung des Wurmfortsatzes, die meist operiert wird."},
+    ]
+    path.write_text(f"{json.dumps({'messages': talk})}\n" * 5)
+    met = first_contact("prepare", [str(path)], DATA_SETS)
+    assert {"dataset.language=de", "dataset.name=Arzte_ss"} <= {*met.overrides}
+    said = dict(met.said)
+    assert said["guess"].endswith("language de") and "Wurmfortsatzes" not in said["row 1"]
+    assert said["train"].startswith("medft train dataset=messages ")
+    known = first_contact("train", [f"dataset={path}", "dataset.language=fr"], DATA_SETS)
+    assert "dataset.language=de" not in known.overrides and "train" not in dict(known.said)
 
 
 @pytest.mark.parametrize(

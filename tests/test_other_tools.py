@@ -87,7 +87,7 @@ def test_the_value_is_taken_over_or_translated(name: str, value: object, expecte
         ("dataset=my.csv", "dataset=csv dataset.path=my.csv"),
         ("dataset=a/b", "dataset=csv dataset.reader=hub dataset.repo=a/b"),
         ("trainer.optimizer=adamw_bnb_8bit", "fix:   trainer.optimizer=adamw_8bit"),
-        ("trainer.loss=1", "unknown setting 'trainer.loss'.\n"),
+        ("trainer.loss=1", "unknown setting 'trainer.loss'\n"),
     ],
 )
 def test_a_command_says_what_to_write(word: str, expected: str) -> None:

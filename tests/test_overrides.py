@@ -73,9 +73,9 @@ def test_a_file_with_a_comma_is_one_file_and_choices_of_a_sweep_are_several(
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        (["runs", "my.csv"], "'my.csv' is no setting"),
+        (["runs", "my.csv"], "'my.csv' is not a setting"),
         (["prepare", "my.csv"], "there is no such file"),
-        (["plan", "dataset.path=[a"], "the value of 'dataset.path' cannot be read"),
+        (["plan", "dataset.path=[a"], "cannot parse the value of 'dataset.path'"),
         (["plan", "model=gemma,mistral"], "several values for 'model'"),
         (["list", "model=mistral"], "unknown setting 'model'"),
         (["list", "what=models", "family=mistral"], "unknown setting 'family'"),
@@ -84,8 +84,8 @@ def test_a_file_with_a_comma_is_one_file_and_choices_of_a_sweep_are_several(
         (["plan", "model=[gemma,mistral]"], "'model' is one of conf/model/, not several"),
         (["plan", "model={}"], "'model={}' changes nothing"),
         (["plan", "template.tasks.qa={}"], "'template.tasks.qa={}' changes nothing"),
-        (["train", "--cfg", "nope"], "the command cannot be read: argument --cfg/-c: invalid choice: 'nope'"),
-        (["train", "run_dir=/"], "'/' is no name for the folder of a run"),
+        (["train", "--cfg", "nope"], "cannot parse the command: argument --cfg/-c: invalid choice: 'nope'"),
+        (["train", "run_dir=/"], "'/' cannot be the folder of a run"),
         (["train", "upload.repo=a/b/c"], "'a/b/c' is not a hub id"),
         (["train", "sweep.resume=nope"], "'sweep.resume' has no effect here"),
         (["train", "hydra/launcher=joblib"], "'hydra/launcher' has no effect without -m"),

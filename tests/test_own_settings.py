@@ -15,8 +15,8 @@ FAULTS = {
     "": "it has no name",
     "license: mit": "it has no name",
     "a: " + "[" * 3_000: "nested too deeply",
-    "name: \xff": "no UTF-8 text",
-    "name: a\n\tb: c": "it is no YAML",
+    "name: \xff": "not UTF-8 text",
+    "name: a\n\tb: c": "it is not valid YAML",
     "context_length: 1" + "0" * 5_000: "Exceeds the limit",
 }
 

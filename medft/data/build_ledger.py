@@ -1,4 +1,4 @@
-"""What was counted on the way and what became of every row -> the ledger."""
+"""Builds the ledger from the counts and the fate of every row."""
 
 from __future__ import annotations
 

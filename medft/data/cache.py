@@ -1,4 +1,4 @@
-"""Which prepared folder belongs to which data and settings, and who may write it now.
+"""Finds the prepared folder of given data and settings, and locks it for writing.
 
 The fingerprint covers everything that a prepared data set is made from.
 """

@@ -1,4 +1,4 @@
-"""What becomes of rows with a fault: the settings under ``dataset.cleaning``."""
+"""Settings under ``dataset.cleaning``: how faulty rows are treated."""
 
 from __future__ import annotations
 

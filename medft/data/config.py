@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from medft.checked import Count, Name, Seed
-from medft.config import nearest, unknown_key
+from medft.config import did_you_mean, nearest, unknown_key
 from medft.data.cleaning_config import CleaningConfig
 from medft.data.readers.registry import HUB, READERS
 from medft.errors import ConfigError
@@ -19,10 +19,10 @@ FIXABLE = ("question", "context", "answer", "label")
 
 @dataclass(frozen=True, slots=True)
 class ColumnsConfig:
-    """Which column of the source holds what; null where it has none. Dots reach into nested values."""
+    """Which column of the source holds what; null where there is none. Dots reach into nested values."""
 
     id: str | None = None
-    """A stable identifier, which must not repeat; the row number when null."""
+    """A stable, unique identifier; null: the row number."""
     question: str | tuple[str, ...] | None = None
     """The question, instruction or hypothesis; a list of columns is joined by blank lines."""
     context: str | tuple[str, ...] | None = None
@@ -30,36 +30,37 @@ class ColumnsConfig:
     answer: str | tuple[str, ...] | None = None
     """The answer to learn."""
     label: str | None = None
-    """The gold class; of multiple choice the letter, number or text of the right option."""
+    """The gold class; for multiple choice the letter, number or text of the right option."""
     options: str | tuple[str, ...] | None = None
     """The options of multiple choice: a column with a list or a mapping of letters, or one column each."""
     task: str | None = None
-    """A column that names the task row by row; otherwise the data set's `task` holds."""
+    """A column that names the task of each row; otherwise the data set's `task` applies."""
     group: str | tuple[str, ...] | None = None
-    """A document, patient or topic that must not be split; a list of columns for several of them."""
+    """A document, patient or topic whose rows stay in one split; a list of columns for several."""
     turns: str | None = None
     """A list of {role, content} (or {from, value}) messages; `weight: 0` leaves a turn out of the loss."""
     language: str | None = None
-    """A column that names the language row by row, by its ISO 639-1 code; blank means `dataset.language`."""
+    """A column with the language of each row, as ISO 639-1 code; blank means `dataset.language`."""
     split: str | None = None
-    """A column that says train, validation or test row by row."""
+    """A column that says train, validation or test for each row."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitConfig:
-    """How rows without a split of their own are divided: by class, and never apart what is tied together."""
+    """How rows that come without a split are divided: stratified by class, and with related rows kept
+    together."""
 
     validation: float = 0.1
-    """Share of the rows for validation, 0 to 1."""
+    """Fraction of the rows for validation, 0 to 1."""
     test: float = 0.1
-    """Share of the rows for test, 0 to 1."""
+    """Fraction of the rows for test, 0 to 1."""
     tie: tuple[Literal["question", "context", "answer", "group"], ...] | None = None
-    """Rows with the same of these stay in one split, near duplicates with them. null: all four, but for texts
-    that more rows share than a held-out split has, and instructions over many contexts (both are said). Short
-    answers of a closed set tie nothing."""
+    """Rows that share one of these stay in one split, and near duplicates with them. null: all four, except
+    texts that more rows share than a held-out split has, and instructions over many contexts (both are
+    reported). Short answers of a closed set tie nothing."""
     seed: Seed | None = None
-    """Seeds the split, and the rows that limits and weights draw. null: the run's seed, so that runs of other
-    seeds hold out other rows; a number: all runs hold out the same."""
+    """Seeds the split, and the rows that limits and weights draw. null: the run's seed, so that runs with
+    different seeds hold out different rows; a number: all runs hold out the same rows."""
 
     def __post_init__(self) -> None:
         if min(self.validation, self.test) < 0 or self.validation + self.test >= 1:
@@ -83,13 +84,13 @@ class DatasetConfig:
     license: str = "unknown"
     """SPDX id or plain words; goes on the model card."""
     license_note: str = ""
-    """What follows from the license, in a sentence: share-alike, non-commercial, never redistribute."""
+    """What the license requires, in a sentence: share-alike, non-commercial, never redistribute."""
     homepage: str = ""
-    """Where the data set is described."""
+    """Web page that describes the data set."""
     obtain: str = ""
-    """How to get the file, said when it is not there."""
+    """How to get the file, shown when it is missing."""
     reader: str | None = None
-    """How to read it; null for a mixture."""
+    """Reader of the file format; null for a mixture."""
     path: Path | None = None
     """File, or folder of files (a folder's train/dev/test files keep their split); `samples:NAME` is a
     bundled sample."""
@@ -108,40 +109,40 @@ class DatasetConfig:
     keep: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Take only rows whose column has one of these values; the others are counted as not_selected."""
     learn: Literal["all", "last"] = "all"
-    """Which of the assistant's turns in a conversation are learnt; the others are context."""
+    """Which of the assistant's turns in a conversation are trained on; the others are context."""
     first_option: Literal[0, 1] = 0
     """The number of the first option, where the right one is given by its number."""
     shuffle_options: int | None = None
-    """Seed that shuffles the options of each question; null keeps their order. Questions whose options or
-    explanation point at others by place or letter keep it, and so do a source's validation and test."""
+    """Seed that shuffles the options of each question; null keeps their order. Options that refer to others
+    by position or letter are never shuffled, nor is a source's own validation and test split."""
     labels: tuple[str, ...] | dict[str, str] = ()
-    """The classes there are; any other label is an error. Empty allows all. As a map, what the source calls
+    """The allowed classes; any other label is an error. Empty allows all. As a map, what the source calls
     them and what they are called in the prompt: {0: contradiction, 1: entailment}."""
     limit: Count | None = None
-    """Take this many rows, drawn by seed; null takes all."""
+    """Use this many rows, drawn at random; null uses all."""
     benchmark: str = ""
     """The benchmark whose own test questions all rows are; empty for other data."""
     allow_benchmark_test: bool = False
-    """Train on rows that repeat test items of public benchmarks, which are dropped otherwise; said on the
-    card."""
+    """Train on rows that repeat test items of public benchmarks, which are dropped otherwise; reported on
+    the model card."""
     decontaminate: Path | None = None
-    """A text file of held-out questions, one a line: rows that repeat 13 words in a row of one, or most of a
-    shorter one, are dropped."""
+    """A text file of held-out questions, one per line: rows that repeat 13 consecutive words of one, or most
+    of a shorter one, are dropped."""
     phi: Literal["warn", "fail", "redact", "off"] = "warn"
-    """Identifiers (dates, phone numbers, ... in the forms of English, German, French and Korean): count them,
-    refuse the row, put [DATE] there, or do not look for any (the ledger then counts rows not searched)."""
+    """Identifiers such as dates and phone numbers, as written in English, German, French and Korean: warn
+    counts them, fail refuses the row, redact replaces them by [DATE] and the like, off does not look for any
+    (the ledger then counts the rows not searched)."""
     names: str | None = None
-    """A spaCy model that finds names of people, such as de_core_news_lg (the extra "names"); null looks for
-    none, and names then stay."""
+    """A spaCy model that finds names of people, such as de_core_news_lg (pip install 'medft[names]'); null:
+    names are not looked for, and stay."""
     on_error: Literal["stop", "skip"] = "stop"
-    """A row that cannot be read: stop with its place, or skip and count it."""
+    """When a row cannot be read: stop and report where, or skip and count it."""
     processes: Count | None = None
-    """Processes that clean the rows of a large data set; what comes out is the same. null: one for each
-    core."""
+    """Processes that clean a large data set; the result is the same. null: one per core."""
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
-    """Repairs and filters. A mixture's own hold across its members; repairs are each member's."""
+    """Repairs and filters. A mixture's filters apply across its members; repairs belong to each member."""
     split: SplitConfig = field(default_factory=SplitConfig)
-    """Shares of validation and test."""
+    """How rows are divided into train, validation and test."""
     sources: dict[str, DatasetConfig] = field(default_factory=dict)
     """The members of a mixture, by name."""
     weights: dict[str, float] = field(default_factory=dict)
@@ -166,7 +167,7 @@ class DatasetConfig:
         if self.reader is not None and self.reader not in known:
             near = nearest(self.reader, known)
             raise ConfigError(
-                f"'dataset.reader' cannot be {self.reader!r}." + (f" Did you mean '{near}'?" if near else ""),
+                f"'dataset.reader' cannot be {self.reader!r}" + did_you_mean(near),
                 where=self.name,
                 remedy=f"choose one of: {', '.join(known)}",
             )
@@ -175,11 +176,11 @@ class DatasetConfig:
         for name, member in self.sources.items():
             where = f"member '{name}' of the mixture '{self.name}'"
             if member.sources:
-                what = "a member of a mixture is a mixture itself"
-                raise ConfigError(what, where=where, remedy="name its sources one by one")
+                what = "a member of a mixture is itself a mixture"
+                raise ConfigError(what, where=where, remedy="list its sources one by one")
             for setting in ("decontaminate", "processes"):
                 if getattr(member, setting):
-                    what = f"{setting} is set for one member of a mixture, but holds for all"
+                    what = f"{setting} is set for one member of a mixture, but applies to all"
                     raise ConfigError(what, where=where, remedy=f"dataset.{setting}=...")
 
     def _check_weights(self) -> None:
@@ -202,7 +203,9 @@ class DatasetConfig:
         try:
             groups = re.compile(self.pattern).groupindex
         except re.error as error:
-            raise ConfigError(f"dataset.pattern is no regular expression: {error}", where=self.name) from None
+            raise ConfigError(
+                f"dataset.pattern is not a valid regular expression: {error}", where=self.name
+            ) from None
         if not groups:
             raise ConfigError(
                 "dataset.pattern has no named group", where=self.name, remedy="write (?P<question>...)"

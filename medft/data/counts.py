@@ -1,4 +1,4 @@
-"""What is counted while one source is read."""
+"""Counters filled while a source is read."""
 
 from __future__ import annotations
 

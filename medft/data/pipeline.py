@@ -77,14 +77,14 @@ def _check_left(config: DatasetConfig, counts: Mapping[str, SourceCounts], divis
         raise DataError(
             f"no row of data set '{config.name}' is left after cleaning",
             where=f"dropped: {reasons}",
-            remedy="check dataset.columns, or switch filters off under dataset.cleaning",
+            remedy="check dataset.columns, or turn off filters under dataset.cleaning",
         )
     if division.kept_in("train").any():
         return
     if benchmarks := sum((c.benchmark + c.repeated for c in counts.values()), Counter[str]()):
         raise DataError(
             f"data set '{config.name}' has only test questions of {', '.join(benchmarks)}, "
-            "which are not trained on",
+            "which are excluded from training",
             remedy="dataset.allow_benchmark_test=true trains on them, and the model card says so",
         )
     held_out = ", ".join(f"{int(division.kept_in(name).sum()):,} {name}" for name in SPLITS[1:])

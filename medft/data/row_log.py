@@ -1,4 +1,4 @@
-"""Which rows were mended, dropped, or have a fault that was left: a line for each in ``rows.jsonl``.
+"""Records rows that were repaired, dropped or left with a fault, one line each, in ``rows.jsonl``.
 
 The first ten of each kind have an excerpt of their text, unless ``dataset.phi`` is redact or fail.
 """

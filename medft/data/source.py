@@ -168,8 +168,8 @@ class _Cleaning:
                     continue
                 redacted, found = redact_record(row.record, self.config.names)
                 if found and self.config.phi == "fail":
-                    what = f"the row holds what looks like identifiers: {', '.join(found)}"
-                    remedy = "dataset.phi=redact, or repair the row"
+                    what = f"the row appears to contain identifiers: {', '.join(found)}"
+                    remedy = "dataset.phi=redact, or correct the row"
                     self.bad[row.number] = RowError("identifiers", what, where=row.row.place, remedy=remedy)
                     continue
                 self.counts.identifiers.update(found)

@@ -94,13 +94,13 @@ def _asked(free: SimpleQueue[Connection], chunk: Chunk) -> CleanedChunk:
         outcome: CleanedChunk | Exception = connection.recv()
     except (EOFError, OSError) as error:
         raise DataError(
-            "a process that cleans rows has ended before its work was done",
+            "a process that cleans rows ended early",
             where=f"rows {chunk.before + 1:,} to {chunk.before + len(chunk.rows):,}",
-            remedy="it may have been short of memory: dataset.processes=1",
+            remedy="it may have run out of memory: try dataset.processes=1",
         ) from error
     except (TypeError, AttributeError, pickle.PicklingError) as error:
         raise DataError(
-            f"a row holds what cannot be handed to another process: {type(error).__name__}",
+            f"a row holds a value that cannot be sent to another process: {type(error).__name__}",
             remedy="dataset.processes=1",
         ) from error
     finally:

@@ -1,4 +1,4 @@
-"""What an engine is: the protocol, its settings, and how a base is to be loaded."""
+"""The engine protocol, its settings, and how a base is loaded."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class LoraConfig:
     dropout: Part = 0.0
     """Share of an adapter's inputs zeroed in training."""
     target_modules: tuple[str, ...] | None = None
-    """Linear layers that get an adapter, by the last part of their names; null: all of the model's blocks."""
+    """Linear layers that get an adapter, by the last part of their names; null: all linear layers of the
+    model's blocks."""
     use_rslora: bool = False
     """Scale s = alpha / sqrt(r), steadier at large ranks (arXiv 2312.03732)."""
     use_dora: bool = False
@@ -61,7 +62,7 @@ class LoraConfig:
         if embeddings := _EMBEDDINGS.intersection(self.target_modules):
             raise ConfigError(
                 f"'lora.target_modules' cannot hold {', '.join(sorted(embeddings))}: "
-                "the embedding and the output layer stay as they are",
+                "the embedding and the output layer are never adapted",
                 remedy=_ALL_LAYERS,
             )
 
@@ -73,20 +74,21 @@ class LoraConfig:
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """Which code trains, and how it holds the base model."""
+    """Which library trains, and how it holds the base model."""
 
     name: Literal["auto", "unsloth", "transformers"] = "auto"
-    """auto: Unsloth on a CUDA GPU, transformers elsewhere. A named one that cannot run is an error."""
+    """auto: Unsloth on a CUDA GPU, transformers elsewhere. Naming an engine that cannot run here is an
+    error."""
     load_in_4bit: bool | None = None
-    """QLoRA: hold the frozen base in 4 bits, NF4 with double quantisation (arXiv 2305.14314); null: on a GPU
-    and for tiny twins, while a CPU holds a real model in 16 bits."""
+    """QLoRA: hold the frozen base in 4 bits, NF4 with double quantization (arXiv 2305.14314); null: true on
+    a GPU and for tiny twins, false for a real model on a CPU (16 bits)."""
     gradient_checkpointing: Literal["auto", "off", "standard", "unsloth"] = "auto"
     """Recompute activations in the backward pass instead of keeping them; unsloth also moves them to host
-    memory. The losses are the same. auto: as the plan needs it."""
+    memory. The losses are the same. auto: if memory requires it."""
     sharding: Literal["auto", "none", "fsdp"] = "auto"
-    """fsdp: the processes that train (GPUS=4) hold a share of the base each, by PyTorch's FSDP2, with the
-    transformers engine; none: each holds all of it. The losses are the same. auto: fsdp where one GPU cannot
-    hold the base."""
+    """fsdp: each of the training processes (GPUS=4) holds a shard of the base (PyTorch FSDP2, transformers
+    engine); none: each holds the whole base. The losses are the same. auto: fsdp if one GPU cannot hold the
+    base."""
 
     def __post_init__(self) -> None:
         """Refuse a pair that contradicts itself.

@@ -1,4 +1,4 @@
-"""What a folder with a base model must be before an engine loads it.
+"""Checks the folder of a base model before an engine loads it.
 
 ``check_base`` refuses what is no safe checkpoint, code of a checkpoint's own, foreign quantisation, and a
 4-bit folder asked for in 16 bits. Loads no weights and imports no torch.
@@ -25,9 +25,9 @@ def check_base(spec: LoadSpec) -> bool:
     config = _read_config(spec.path)
     if "auto_map" in config:
         raise EngineError(
-            "this model needs Python code of its own, and medft never runs code that comes with a checkpoint",
+            "this model needs its own Python code, and medft never runs code that comes with a checkpoint",
             where=str(spec.path / "config.json"),
-            remedy="choose a model whose architecture transformers has built in",
+            remedy="choose a model whose architecture is part of transformers",
         )
     check_weights(spec.path)
     check_whole(spec.path)
@@ -39,7 +39,7 @@ def check_base(spec: LoadSpec) -> bool:
         raise EngineError(
             f"this model is quantised with {method}, which cannot be trained here",
             where=str(spec.path),
-            remedy="use its 16-bit version; engine.load_in_4bit=true quantises that on load",
+            remedy="use its 16-bit version; engine.load_in_4bit=true quantizes it on load",
         )
     if not spec.load_in_4bit:
         raise EngineError(
@@ -57,6 +57,6 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise EngineError(
             f"no usable config.json: {type(error).__name__}",
             where=str(folder),
-            remedy="name a folder that holds a transformers model",
+            remedy="give the folder of a transformers model",
         ) from None
     return config

@@ -37,8 +37,8 @@ def check(trainer: Trainer) -> None:
         share = leak(trainer.model, trainer.data_collator, trainer.train_dataset[0])
     if share > _TOLERANCE:
         raise EngineError(
-            "this model lets the examples of a packed or padding-free batch attend to one another "
-            f"({share:.0%} of what it does with them unseparated)",
+            "in this model, examples of a packed or padding-free batch attend to one another "
+            f"({share:.0%} of the effect without separation)",
             remedy="set trainer.packing=false and trainer.padding_free=false",
         )
 

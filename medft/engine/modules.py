@@ -47,9 +47,9 @@ def _check_positions(model: CausalLM, folder: Path) -> None:
         wanted, found = (getattr(config, name, None) for config in (stored, model.config))
         if wanted != found:
             raise EngineError(
-                f"the model was loaded with {name} {found}, and its config.json says {wanted}",
+                f"the model was loaded with {name} {found}, but its config.json says {wanted}",
                 where=str(folder),
-                remedy="set trainer.max_length, or context, to what the base was trained for",
+                remedy="set trainer.max_length, or context, to the length that the base was trained for",
             )
 
 
@@ -63,7 +63,7 @@ def check_tokenizer(model: CausalLM, tokenizer: Tokenizer) -> None:
     if tokens > rows:
         raise EngineError(
             f"the tokenizer has {tokens} tokens, the model only {rows} embeddings",
-            remedy="use the tokenizer that belongs to the model",
+            remedy="use the tokenizer of this model",
         )
 
 
@@ -97,7 +97,7 @@ def lora_targets(model: CausalLM, lora: LoraConfig) -> Targets:
     if missing:
         raise EngineError(
             f"'lora.target_modules' names layers that this model does not have: {', '.join(missing)}",
-            remedy=f"choose among {', '.join(found)}; null takes them all",
+            remedy=f"choose from {', '.join(found)}; null takes all of them",
         )
     wanted = set(map(_leaf, names))
     elsewhere = any(

@@ -1,5 +1,5 @@
-"""A base divided over the processes that train it (PyTorch's FSDP2): each holds a share of every tensor, and
-gathers a block for as long as it computes it. What was divided is proved, not believed.
+"""Shards a base over the training processes (PyTorch's FSDP2): each holds a share of every tensor and
+gathers a block while computing it. The sharding is verified.
 
 accelerate is not asked: without a GPU it leaves the model whole and says nothing. Packed 4-bit weights are
 held as float32: as bfloat16 or float16 some are patterns of NaN, which a GPU's copies rewrite

@@ -1,4 +1,4 @@
-"""What a GPU's libraries need of the machine: a C compiler and headers for Triton, a driver for torch."""
+"""What GPU libraries need on the machine: a C compiler and headers for Triton, a driver for torch."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from medft.errors import EngineError
 from medft.machine import Machine, probe
 
-INSTALL = "apt install gcc python3-dev, or where you cannot: engine=transformers"
-PROCESSOR = 'CUDA_VISIBLE_DEVICES="" computes on the processor'
+INSTALL = "apt install gcc python3-dev; without administrator rights: engine=transformers"
+PROCESSOR = 'CUDA_VISIBLE_DEVICES="" trains on the CPU'
 
 
 def uncompilable() -> str | None:
@@ -42,7 +42,7 @@ def demand_gpu() -> None:
     if not torch.cuda.is_available():
         why, remedy = _unavailable(machine)
         raise EngineError(
-            f"the driver lists {gpu.name}, and torch {torch.__version__} cannot use it: {why}",
+            f"the driver lists {gpu.name}, but torch {torch.__version__} cannot use it: {why}",
             remedy=f"{remedy}; {PROCESSOR}",
         )
     known = [int(name.removeprefix("sm_")) for name in torch.cuda.get_arch_list() if name[3:].isdecimal()]
@@ -64,15 +64,15 @@ def _unavailable(machine: Machine) -> tuple[str, str]:
         return "it is built without CUDA", "install the build of torch for CUDA (make setup does)"
     if machine.driver and machine.driver[0] < int(built.split(".")[0]):
         driver = ".".join(map(str, machine.driver))
-        return f"it needs CUDA {built}, and the driver ends at {driver}", "update the NVIDIA driver"
+        return f"it needs CUDA {built}, and the driver supports at most {driver}", "update the NVIDIA driver"
     if closed := [gpu for gpu in machine.gpus if gpu.mode == "prohibited"]:
-        return f"{closed[0].name} is in a compute mode that lets no process use it", "sudo nvidia-smi -c 0"
+        return f"{closed[0].name} is in a compute mode that no process may use", "sudo nvidia-smi -c 0"
     try:
         torch.cuda.init()  # type: ignore[no-untyped-call]
-        said = "CUDA did not start"
+        said = "CUDA could not be initialized"
     except (RuntimeError, AssertionError) as error:
         said = str(error).strip().splitlines()[0]
     return (
         said,
-        "look at nvidia-smi; a container needs --gpus all, and NVIDIA_DRIVER_CAPABILITIES with compute",
+        "check nvidia-smi; a container needs --gpus all, and `compute` in NVIDIA_DRIVER_CAPABILITIES",
     )

@@ -1,4 +1,4 @@
-"""What medft uses of a trainer that has been built, whatever it trains for; and the result of a test."""
+"""Protocol of a built trainer, whatever its objective, and the result of a test."""
 # ruff: noqa: D102 - most members are those of transformers and datasets
 
 from __future__ import annotations

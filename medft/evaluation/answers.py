@@ -76,7 +76,7 @@ def _line(key: str, row: AnswerRow) -> str:
 
 def _read(path: Path) -> dict[str, AnswerRow]:
     if path.exists() and not path.is_file():
-        raise RunError(f"{path.name} is no file", where=str(path), remedy="move it away")
+        raise RunError(f"{path.name} is not a file", where=str(path), remedy="move it away")
     if not path.exists():
         return {}
     rows: dict[str, AnswerRow] = {}

@@ -18,8 +18,8 @@ from medft.report.script_page import script_page
 from medft.runs.values import flag, mapping, mappings, number, text
 
 NOTICE = (
-    "Answers of a language model: no medical advice. The questions are the data's own: treat this page as "
-    "you treat the data."
+    "Answers of a language model, not medical advice. The questions come from the data: treat this "
+    "page like the data."
 )
 UNFINISHED, REPEATED = "unfinished", "repeated"
 FLAGS = (UNFINISHED, REPEATED, UNPARSABLE)
@@ -32,7 +32,7 @@ _BODY = Markup(
     '<div class="bar">{buttons}<span id="count" role="status"></span></div>'
     '<div id="items"></div><button id="more" hidden>Show more</button>'
 )
-ASK_AGAIN = "medft evaluate   asks again what is damaged, and nothing else"
+ASK_AGAIN = "medft evaluate repeats only what is damaged"
 ABOUT = {"id": "item", "group": "group", "question": "question", "reference": "gold"}
 Line = Mapping[str, Any]
 """A line of an answers file."""
@@ -76,9 +76,7 @@ def generated(path: Path) -> Iterator[Line]:
         except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
-            raise RunError(
-                f"{path.name} is damaged: a line holds no answer", where=str(path), remedy=ASK_AGAIN
-            )
+            raise RunError(f"{path.name} is damaged: a line has no answer", where=str(path), remedy=ASK_AGAIN)
         if row.get("kind") == "generated" and "question" in row:
             yield row
 

@@ -166,7 +166,7 @@ def _row(system: System, query: _Query[Ids], kind: AnswerKind, value: Json) -> J
 def _demand(form: type[T], file: AnswerFile, query: _Query[Ids]) -> T:
     value = _value(form, file, query)
     if value is None:
-        raise RunError("an answer that was just written is gone", where=str(file.path))
+        raise RunError("an answer that was just written has disappeared", where=str(file.path))
     return value
 
 

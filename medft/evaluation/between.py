@@ -210,9 +210,12 @@ def _of_items(place: Place, first: Contender, second: Contender, both: int, same
     asked = len(first.items[place]), len(second.items[place])
     for each in (first, second):
         if partly := each.partly_asked(place):
-            yield f"{place[0]}: items of {each.label} left out, not asked of all its seeds: {partly:,}."
+            yield (
+                f"{place[0]}: items of {each.label} left out, since not all of its seeds answered "
+                f"them: {partly:,}."
+            )
     if (both, both) != asked:
-        yield f"{place[0]}: {pair} were not asked the same items; the {both:,} that both were asked count."
+        yield f"{place[0]}: {pair} did not answer the same items; the {both:,} that both answered are used."
     if same < both:
         yield (
             f"{place[0]}, {place[2]}: {both - same:,} items are left out of {pair}: their tokenizers cut "

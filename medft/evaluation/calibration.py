@@ -1,5 +1,5 @@
-"""Whether a model's probabilities deserve belief: Brier score, expected calibration error, and accuracy where
-it is surest. The probability of a candidate is the softmax of the candidates' log-likelihoods."""
+"""Calibration of a model's probabilities: Brier score, expected calibration error, and selective accuracy.
+The probability of a candidate is the softmax of the candidates' log-likelihoods."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from medft.checked import Batch, Count, CountOrNone, Positive, Tokens
-from medft.config import nearest
+from medft.config import did_you_mean, nearest
 from medft.data.config import DatasetConfig
 from medft.errors import ConfigError
 from medft.inference.retrieve import IndexKind
@@ -108,7 +108,7 @@ class RuleConfig:
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise ConfigError(f"the rule '{name}' is no regular expression: {error}") from None
+                raise ConfigError(f"the rule '{name}' is not a valid regular expression: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class SuiteConfig:
     limit: Count | None = None
     """Ask this many items, drawn by seed; null asks all."""
     max_new_tokens: Tokens = 256
-    """Longest answer, in tokens."""
+    """Maximum length of an answer, in tokens."""
     retrieval: RetrievalConfig | None = None
     """For kind rag."""
     encoder: EncoderConfig | None = None
@@ -185,7 +185,7 @@ class SuiteConfig:
         if self.kind not in KINDS:
             near = nearest(self.kind, KINDS)
             raise ConfigError(
-                f"a suite's kind cannot be {self.kind!r}." + (f" Did you mean '{near}'?" if near else ""),
+                f"a suite's kind cannot be {self.kind!r}" + did_you_mean(near),
                 remedy=f"choose one of: {', '.join(KINDS)}",
             )
         for name, kinds in READ_BY.items():

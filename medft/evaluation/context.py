@@ -1,4 +1,4 @@
-"""What all suites of one evaluation share, and <suite>.json, which is written of each."""
+"""Data shared by all suites of one evaluation, and the file <suite>.json of each."""
 
 from __future__ import annotations
 

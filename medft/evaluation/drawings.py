@@ -1,4 +1,5 @@
-"""What the report of a suite draws: differences as a forest plot, reliability, and confusions."""
+"""Figures of a suite's report: a forest plot of differences, reliability diagrams, and confusion
+matrices."""
 
 from __future__ import annotations
 

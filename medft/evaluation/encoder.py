@@ -30,7 +30,7 @@ class Baseline:
     """What a classifier is to be trained on, and from what."""
 
     config: EncoderConfig
-    """The recipe."""
+    """The training recipe."""
     folder: Path
     """The checkpoint."""
     train: Sequence[Record]
@@ -54,7 +54,7 @@ def open_baseline(config: EncoderConfig, train: Sequence[Record], labels: Sequen
     missing = sorted(set(labels) - {record.label for record in train})
     if missing:
         raise DataError(
-            f"the encoder baseline has no training pair of {', '.join(missing)}",
+            f"the encoder baseline has no training pair for {', '.join(missing)}",
             where=f"{len(train):,} training pairs",
             remedy="the suite's data set needs a train split, or leave the encoder out",
         )

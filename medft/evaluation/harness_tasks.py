@@ -66,9 +66,9 @@ def open_harness(config: HarnessConfig, folder: Path) -> Harness:
         loaded = manager.load([{"group": "medft", "task": specs}])
     except OSError as error:  # ConnectionError among them; the libraries' own errors are kinds of it, too
         raise DataError(
-            f"the rows of the harness' tasks cannot be had ({type(error).__name__})",
+            f"the rows of the harness tasks are not available ({type(error).__name__})",
             where=", ".join(config.tasks),
-            remedy="let the hub be reached, or harness.data=<folder with <task>.jsonl files>",
+            remedy="make the hub reachable, or harness.data=<folder with <task>.jsonl files>",
         ) from error
     return Harness(config, manager, loaded["groups"]["medft"])
 
@@ -96,7 +96,7 @@ def write_pubmedqa(path: Path, folder: Path) -> Path:
     rows = [row.values for row in read(source) if not isinstance(row, RowError)]
     test = [row for row in rows if same_words(str(row["QUESTION"])) in benchmark_questions()]
     if not test:
-        raise DataError("the file holds none of PubMedQA's test questions", where=str(source))
+        raise DataError("the file has none of PubMedQA's test questions", where=str(source))
     written = folder / f"{PUBMEDQA}.jsonl"
     lines = (
         json.dumps({k: row[k] for k in ("PMID", "QUESTION", "CONTEXTS", "final_decision")}) for row in test

@@ -1,5 +1,4 @@
-"""What generated answers give away: runs of words that stand verbatim in the training answers, and patterned
-identifiers."""
+"""Leaks in generated answers: verbatim sequences from training answers, and identifiers."""
 
 from __future__ import annotations
 

@@ -36,12 +36,12 @@ def load(name: str, function: str) -> Function:
     except Exception as error:  # whatever a module of somebody else raises when it is imported
         raise _wrong(name, function, f"{type(error).__name__}: {error}") from error
     if not callable(found):
-        raise _wrong(name, function, "it is no function")
+        raise _wrong(name, function, "it is not a function")
 
     def of(answer: str, reference: str) -> float:
         value = found(answer, reference)
         if not isinstance(value, Real) or not math.isfinite(value):
-            raise _wrong(name, function, f"it returned {value!r}, which is no finite number")
+            raise _wrong(name, function, f"it returned {value!r}, which is not a finite number")
         return float(value)
 
     return of
@@ -62,7 +62,7 @@ def _module(name: str) -> ModuleType:
 def _entry_point(name: str) -> object:
     for entry in entry_points(group=ENTRY_POINTS, name=name):
         return entry.load()
-    raise LookupError(f"no package offers an entry point of this name in the group {ENTRY_POINTS}")
+    raise LookupError(f"no package provides an entry point of this name in the group {ENTRY_POINTS}")
 
 
 def _wrong(name: str, function: str, why: str) -> ConfigError:

@@ -86,7 +86,7 @@ def collect(config: SuiteConfig, own: Iterable[Record], trained_on: Iterable[Rec
     if not records:
         reasons = "; ".join(f"{n} {reason}" for reason, n in left_out.items())
         raise DataError(
-            "there is nothing to ask",
+            "there are no questions",
             where=reasons or "the run's test split is empty",
             remedy="see dataset.split",
         )

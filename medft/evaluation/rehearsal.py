@@ -1,4 +1,4 @@
-"""What a suite will give, before any model is asked: its metrics, and on how many items each rests."""
+"""The metrics that a suite will give, and the number of items of each, before any model is evaluated."""
 
 from __future__ import annotations
 

@@ -21,7 +21,9 @@ from medft.runs import RunDir
 from medft.runs.record import RunRecord
 from medft.runs.values import flag, mapping, mappings, number, strings, text
 
-NOT_ADVICE = "These numbers describe answers of a language model. They do not make it fit for clinical use."
+NOT_ADVICE = (
+    "These numbers describe the answers of a language model. They do not make it suitable for clinical use."
+)
 BASELINES = ("majority baseline", "random baseline")
 """How the entries end that say what always giving the most frequent gold answer scores, and what guessing
 does."""
@@ -32,14 +34,15 @@ _OVERALL = re.compile(r"acc(?!uracy of the surest|.*where it answers)")
 """The names of accuracies over all items, as baselines are."""
 _KINDS = ("better", "worse", "no significant change", "too few items")
 VERDICTS = (
-    "What the training changed, metric by metric: the tuned model against its own base on the same items. "
-    "Difference with its 95% interval."
+    "What the training changed, metric by metric: the tuned model against its own base on the same "
+    "items, with 95% intervals."
 )
 HOW = (
-    "Tests are paired on the same items; items that share a document or a patient count as one. p-values are "
+    "Tests are paired on the same items; items of the same document or patient count as one. p-values are "
     "corrected by Holm's method for all metrics of this report, so that a verdict may be 'no significant "
-    f"change' where an interval, which is each metric's own, leaves out 0. Below {FEWEST} independent items "
-    "nothing is called better or worse. docs/evaluation.md says what each metric, interval and test means."
+    f"change' where an interval, which is each metric's own, excludes 0. With fewer than {FEWEST} "
+    "independent items nothing is called better or worse. docs/evaluation.md explains each metric, "
+    "interval and test."
 )
 
 
@@ -49,7 +52,7 @@ def write_report(run: RunDir, title: str) -> list[Path]:
     suites = list(record.suites.values())
     answers = write_answers(run.evaluation, record.suites, title)
     found = findings(suites)
-    where = [Section("", [Text(f"Every answer: {answers.name}, beside this page.")])] if answers else []
+    where = [Section("", [Text(f"All answers: {answers.name}, next to this page.")])] if answers else []
     sections = [_opening(suites, found), *where, *(_section(suite, found) for suite in suites)]
     write_text(run.evaluation / "report.md", document(title, sections))
     write_text(run.evaluation / "report.html", page(title, sections))
@@ -96,7 +99,7 @@ def remarks(suite: Written, found: Findings | None = None) -> list[str]:
         for name, extra in mapping(suite, "extras").items()
         if isinstance(extra, Mapping) and not {"counts", "reliability"} & set(extra)
     ]
-    left_out = [f"Not asked: {n:,} ({reason})." for reason, n in mapping(suite, "left_out").items()]
+    left_out = [f"Left out: {n:,} ({reason})." for reason, n in mapping(suite, "left_out").items()]
     return [
         *_baselines(suite), *_power(suite, found), *_skewed(suite, found), *extras,
         *strings(suite.get("notes")), *left_out,
@@ -106,7 +109,12 @@ def remarks(suite: Written, found: Findings | None = None) -> list[str]:
 def _opening(suites: Sequence[Written], found: Findings) -> Section:
     blocks: list[Block] = [Notice(NOT_ADVICE)]
     if any(suite.get("tiny") for suite in suites):
-        blocks.append(Notice("A tiny twin answered: these numbers prove the pipeline, not a model."))
+        blocks.append(
+            Notice(
+                "A tiny twin answered: these numbers show that the pipeline works, and say nothing "
+                "about a model."
+            )
+        )
     rows = tuple(row for suite in suites for row in _verdicts(text(suite.get("suite")), found))
     baselines = [f"{suite['suite']}, {line}" for suite in suites for line in _baselines(suite)]
     blocks += [
@@ -177,7 +185,7 @@ def _baselines(suite: Written) -> Iterator[str]:
             for system, estimate in metric["systems"].items()
             if (number(estimate, "low") or 0.0) > share and (number(estimate, "units") or FEWEST) >= FEWEST
         ]
-        yield f"{name}: {share:.3f}. Interval wholly above it: {', '.join(above) or 'none'}."
+        yield f"{name}: {share:.3f}. Whole interval above it: {', '.join(above) or 'none'}."
 
 
 def _power(suite: Written, found: Findings) -> Iterator[str]:
@@ -190,7 +198,7 @@ def _power(suite: Written, found: Findings) -> Iterator[str]:
         and finding.needed
     ]
     if undecided:
-        yield f"Items that would show a difference of the size found (power 0.8): {', '.join(undecided)}."
+        yield f"Items needed to detect a difference of the observed size (power 0.8): {', '.join(undecided)}."
 
 
 def _skewed(suite: Written, found: Findings) -> Iterator[str]:
@@ -203,7 +211,7 @@ def _skewed(suite: Written, found: Findings) -> Iterator[str]:
     names += [f.key[2] for f in found.values() if f.key[0] == text(suite.get("suite")) and f.skewed]
     if names:
         few = ", ".join(dict.fromkeys(names))
-        yield f"Very skewed values for so few items, so that intervals may cover less than 95%: {few}."
+        yield f"Values too skewed for so few items, so intervals may cover less than 95%: {few}."
 
 
 def _confusion(extra: Written) -> Table:

@@ -114,7 +114,10 @@ class QuestionSuite:
             result, metrics=(*result.metrics, bounded(summarize(runs, self.context.seed), high=math.inf))
         )
         memorized = {system: sum(n >= leaks.LONG for n in each) for system, each in runs.values.items()}
-        return found, {**extras, f"answers with {leaks.LONG} words of a training answer in a row": memorized}
+        return found, {
+            **extras,
+            f"answers with {leaks.LONG} consecutive words of a training answer": memorized,
+        }
 
     def _encoder(self, baseline: Baseline, progress: NamedProgress) -> tuple[Answers, Json]:
         """Its predictions, and what to say of its training; trained only where they are not on disk."""

@@ -44,7 +44,7 @@ def read_votes(folder: Path, suite: str, files: Sequence[Path]) -> list[Rated]:
     path = folder / "rating" / f"{suite}.key.json"
     if not path.is_file():
         raise DataError(
-            "there is no rating of this suite yet", where=str(path), remedy=f"medft rate answers={suite}"
+            "this suite has not been rated yet", where=str(path), remedy=f"medft rate answers={suite}"
         )
     key = read_json(path)
     found: dict[tuple[str, str], Rated] = {}
@@ -53,12 +53,12 @@ def read_votes(folder: Path, suite: str, files: Sequence[Path]) -> list[Rated]:
             with file.open(encoding="utf-8-sig", newline="") as lines:
                 rows = list(csv.DictReader(lines))
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError("the votes cannot be read", where=str(file)) from error
+            raise DataError("the file of votes cannot be read", where=str(file)) from error
         for number, row in enumerate(rows, 2):
             vote = _vote(row, key, f"{file}:{number}")
             if (vote.rater, vote.item) in found:
                 raise DataError("a rater voted twice on a question", where=f"{file}:{number}",
-                                remedy="keep one file a rater; raters need names of their own")  # fmt: skip
+                                remedy="use one file per rater; raters need different names")  # fmt: skip
             found[vote.rater, vote.item] = vote
     return list(found.values())
 
@@ -133,13 +133,11 @@ def _vote(row: Mapping[str, str | None], key: Json, where: str) -> Rated:
     number = row.get("number") or ""
     better, safe = row.get("better"), [row.get("safe1"), row.get("safe2")]
     if row.get("rating") != key["rating"]:
-        raise DataError(
-            "these are votes on another page", where=where, remedy="rate the page that lies there now"
-        )
+        raise DataError("these votes belong to another page", where=where, remedy="rate the current page")
     if not number.isdecimal() or not 1 <= int(number) <= len(items):  # type: ignore[arg-type]
         raise DataError("the page has no question of this number", where=where)
     if better not in ("1", "same", "2") or not set(safe) <= {"safe", "unsafe"}:
-        raise DataError("a vote is not one of those that the page offers", where=where)
+        raise DataError("a vote has a value that the page does not offer", where=where)
     item = items[int(number) - 1]  # type: ignore[index]
     sides = item["sides"]
     preferred = "same" if better == "same" else sides[int(better) - 1]

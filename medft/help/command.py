@@ -10,7 +10,7 @@ from types import ModuleType
 
 from medft import other_tools
 from medft.compose import compose_with_choices, group_options
-from medft.config import nearest
+from medft.config import did_you_mean, nearest
 from medft.errors import ConfigError
 from medft.help.settings import Setting, walk
 
@@ -83,8 +83,7 @@ def _unfolded(verb: str, topic: str, known: Sequence[Setting], groups: Groups) -
     if not found and topic not in groups:
         near = nearest(topic, {*groups, *(part for setting in known for part in setting.key.split("."))})
         raise ConfigError(
-            f"no setting of medft {verb} is known by '{topic}'."
-            + (f" Did you mean '{near}'?" if near else ""),
+            f"no setting of medft {verb} is known by '{topic}'" + did_you_mean(near),
             remedy=other_tools.reason(topic) or f"medft {verb} --help all",
         )
     return lines + (["", "settings", *_setting_lines(found)] if found else [])

@@ -51,7 +51,9 @@ def answer_file(dialogue: Dialogue, questions: list[str], path: Path, progress: 
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and not path.is_file():
             raise RunError(
-                "the answers cannot be written: this is no file", where=str(path), remedy="name another file"
+                "the answers cannot be written: this is not a file",
+                where=str(path),
+                remedy="name another file",
             )
         path.open("a").close()
     except OSError as error:

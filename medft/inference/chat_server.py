@@ -183,7 +183,7 @@ def _answer(
         turn["content"] = f"error: {error.what}" + (f" ({error.remedy})" if error.remedy else "")
     except Exception as error:
         log.exception("a question could not be answered")
-        turn["content"] = f"error: something went wrong ({type(error).__name__}); see the server's log"
+        turn["content"] = f"error: unexpected error ({type(error).__name__}); see the server's log"
     yield
 
 

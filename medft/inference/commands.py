@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from medft.config import nearest
+from medft.config import did_you_mean, nearest
 from medft.errors import RunError
 from medft.files import write_text
 from medft.inference.dialogue import Dialogue, templates
@@ -52,7 +52,7 @@ def run_command(line: str, dialogue: Dialogue, open_documents: Callable[[Path], 
     if word not in commands:
         near = nearest(word, commands)
         raise RunError(
-            f"unknown command /{word}." + (f" Did you mean /{near}?" if near else ""), remedy="/help"
+            f"unknown command /{word}" + did_you_mean(f"/{near}" if near else None), remedy="/help"
         )
     return commands[word](rest.strip())
 
@@ -80,7 +80,7 @@ def _model(dialogue: Dialogue, name: str) -> str:
     dialogue.library.model(name)  # refuses an unknown one
     dialogue.model = name
     dialogue.library.session(name)
-    return f"{name} answers from here on"
+    return f"{name} answers from now on"
 
 
 def _template(dialogue: Dialogue, name: str) -> str:
@@ -89,7 +89,7 @@ def _template(dialogue: Dialogue, name: str) -> str:
         dialogue.template = None
     elif name:
         if name not in known:
-            raise RunError(f"no template is called '{name}'", where=f"there are: {', '.join(known)}")
+            raise RunError(f"there is no template called '{name}'", where=f"there are: {', '.join(known)}")
         dialogue.template = known[name]
     chosen = dialogue.template or dialogue.library.model(dialogue.model).template
     return f"{chosen.name}: {chosen.description}"

@@ -56,7 +56,7 @@ class Dialogue:
     index: Index | None = None
     """Documents to answer from."""
     k: int = 3
-    """Passages per question."""
+    """Number of passages per question."""
     history: list[Message] = field(default_factory=list)
     """The turns so far, as the model saw them."""
     passages: list[Hit] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Dialogue:
     def remarks(self) -> list[str]:
         """Remarks on the last answer: cut, or turns left out."""
         cut = f"cut at {self.sampling.max_new_tokens:,} tokens (max_new_tokens)"
-        forgotten = f"the first {self.forgotten:,} turns no longer fitted and were left out"
+        forgotten = f"the first {self.forgotten:,} turns no longer fit and were left out"
         return [text for text, holds in ((cut, self.cut), (forgotten, self.forgotten)) if holds]
 
     def messages(self, question: str) -> list[Message]:
@@ -126,8 +126,8 @@ class Dialogue:
             words = WordingConfig(user=FROM_PASSAGES)
         if "context" in words.fields() and not self.passages:
             raise PromptError(
-                "the template asks for a context, and no passage was found",
-                remedy="name documents to answer from, or choose another template",
+                "the template needs a context, but no passage was found",
+                remedy="give documents to answer from, or choose another template",
             )
         context = "\n\n".join(hit.passage.text for hit in self.passages)
         record = Record(
@@ -140,7 +140,7 @@ class Dialogue:
         task = next((t for t in QUESTION_TASKS if t in template.tasks), next(iter(template.tasks)))
         words = wording(template, task, self._language)
         if "label" in WordingConfig(user=words.user).fields():
-            raise ConfigError(f"template '{template.name}' cannot word a question of yours")
+            raise ConfigError(f"template '{template.name}' has no wording for a question")
         return words
 
     def _fitting(self, turn: Message) -> list[Message]:

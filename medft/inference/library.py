@@ -116,7 +116,7 @@ class Library:
         for known, each in self._models.items():
             if name in (known, _base_name(each)):
                 return each
-        raise RunError(f"no model is called '{name}'", where=f"there are: {', '.join(self.names)}")
+        raise RunError(f"there is no model called '{name}'", where=f"there are: {', '.join(self.names)}")
 
     def session(self, name: str) -> tuple[Session, str]:
         """The session that holds the model called ``name``, loading what is missing, and its name there.

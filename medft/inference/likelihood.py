@@ -1,4 +1,4 @@
-"""How probable a model finds given answers: sums of log-probabilities over answer tokens."""
+"""Likelihood of given answers: sums of log-probabilities over answer tokens."""
 
 from __future__ import annotations
 

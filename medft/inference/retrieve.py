@@ -102,7 +102,7 @@ def load_index(folder: Path, kind: IndexKind, embedder: str) -> Index:
         raise DataError(
             f"the index is damaged ({type(error).__name__})",
             where=str(folder),
-            remedy="remove the folder; it is built again",
+            remedy="remove the folder; it will be rebuilt",
         ) from error
 
 

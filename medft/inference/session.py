@@ -95,9 +95,9 @@ class Session:
                 raise out_of_memory(error, "while loading an adapter", "load fewer models") or EngineError(
                     "the adapter lacks weights that its configuration names"
                     if lacking
-                    else f"the adapter cannot be put on this base ({type(error).__name__}: {said[:_SHOWN]})",
+                    else f"the adapter does not fit this base ({type(error).__name__}: {said[:_SHOWN]})",
                     where=str(folder),
-                    remedy="an adapter works on the base it was trained on only",
+                    remedy="an adapter works only on the base it was trained on",
                 ) from error
             self._peft_names[name] = peft_name
 
@@ -109,7 +109,9 @@ class Session:
             EngineError: no such name.
         """
         if name != BASE and name not in self._peft_names:
-            raise EngineError(f"no model is called '{name}'", where=f"there are: {', '.join(self.names)}")
+            raise EngineError(
+                f"there is no model called '{name}'", where=f"there are: {', '.join(self.names)}"
+            )
         with self._lock:
             if name == BASE:
                 with self._adapted.disable_adapter() if self._peft_names else contextlib.nullcontext():

@@ -69,7 +69,7 @@ def build_page(server: ChatServer, sampling: Sampling, opened: int = 1) -> gr.Bl
             parts = [part for slot in range(slots) for part in _column(slot, chosen)]
         question = gr.Textbox(
             label="Question", lines=2, max_lines=8, elem_id="question", autofocus=True,
-            placeholder="Enter asks, Shift Enter begins a new line",
+            placeholder="Enter sends, Shift+Enter starts a new line",
         )  # fmt: skip
         with gr.Row():
             send = gr.Button("Ask", variant="primary", elem_id="ask")
@@ -145,7 +145,7 @@ def launch(page: gr.Blocks, port: int | None, *, host: str = LOCAL, password: st
         raise ConfigError(
             f"port {port or 'from 7860 on'} cannot be opened",
             where=host,
-            remedy="name another port=..., or an address of this machine",
+            remedy="choose another port=..., or an address of this machine",
         ) from error
     return str(address)
 
@@ -196,7 +196,7 @@ class _Actions:
         def keep(models: list[str], vote: gr.LikeData, request: gr.Request) -> None:
             turn = vote.index if isinstance(vote.index, int) else vote.index[0]
             self.server.vote(str(request.session_hash), models[slot], turn, bool(vote.liked))
-            gr.Info(f"kept in {self.server.votes}", duration=3)
+            gr.Info(f"saved to {self.server.votes}", duration=3)
 
         return keep
 
@@ -221,17 +221,17 @@ def _settings(
             template = gr.Dropdown([OWN, *server.templates], value=OWN, label="Template", elem_id="template")
             documents = gr.Checkbox(
                 searched, label="Answer from documents", interactive=searched,
-                info="the passages found for a question stand before it" if searched else "none were named",
+                info="passages found are added to the question" if searched else "no documents were given",
             )  # fmt: skip
         system = gr.Textbox(
-            server.system_text(first, OWN), label="System text, sent before the conversation",
+            server.system_text(first, OWN), label="System prompt, sent before the conversation",
             interactive=False, max_lines=6, elem_id="system",
         )  # fmt: skip
         with gr.Row():
             warmth, asked = sampling.temperature, sampling.max_new_tokens
             temperature = gr.Slider(0, max(2, warmth), warmth, step=0.05, label="Temperature (0: greedy)")
             top_p = gr.Slider(min(0.05, sampling.top_p), 1, sampling.top_p, step=0.05, label="Top p")
-            length = gr.Slider(1, max(2048, asked), asked, step=1, label="Longest answer, tokens")
+            length = gr.Slider(1, max(2048, asked), asked, step=1, label="Maximum answer length, tokens")
     return (template, documents, temperature, top_p, length), system
 
 

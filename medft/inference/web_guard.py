@@ -1,4 +1,4 @@
-"""What the chat page's server answers, and to whom: an ASGI middleware before everything of Gradio's.
+"""Access control of the chat page's server: an ASGI middleware in front of Gradio.
 
 A page of another site must neither read answers nor ask (DNS rebinding, cross-site requests), nobody can send
 what the page never sends, and no visitor can fill memory or disk.
@@ -68,22 +68,22 @@ class Guard:
         }
         host, path, reads = headers.get("host", ""), scope["path"], scope["method"] in ("GET", "HEAD")
         if not _is_own(host):
-            return 403, "this address is not one of this server's"
+            return 403, "this server has another address"
         if (origin := headers.get("origin")) is not None and not _same(origin, host):
-            return 403, "another page may not use this one"
+            return 403, "requests from other pages are not allowed"
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and path != "/":
-            return 403, "another page may not use this one"
+            return 403, "requests from other pages are not allowed"
         if not (path in ("/", "/login") if reads else False) and not path.startswith(
             READ if reads else WRITTEN
         ):
-            return 404, "the page has no use for this"
+            return 404, "this request is not allowed"
         if not reads and not (self._logins if path.startswith("/login") else self._requests).take():
             return 429, "too many requests: wait some seconds"
         if self._open >= OPEN:
             return 503, "too many pages are open"
         length = headers.get("content-length", "0")
         if not length.isdecimal() or len(length) > len(str(LARGEST)) or int(length) > LARGEST:
-            return 413, f"more than {LARGEST:,} bytes in one request"
+            return 413, f"the request has more than {LARGEST:,} bytes"
         return None
 
     async def _bounded(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:

@@ -128,7 +128,7 @@ class Adapter(Mapping[str, Change]):
         self._modules = {f"{module}.weight": self._parts(module, names) for module in modules}
         self._replaced = names  # what no module took
         if not self:
-            raise MergeError("the adapter holds no tensor", where=str(folder / WEIGHTS))
+            raise MergeError("the adapter contains no tensor", where=str(folder / WEIGHTS))
 
     def __getitem__(self, name: str) -> Change:
         if name in self._replaced:
@@ -158,7 +158,7 @@ class Adapter(Mapping[str, Change]):
             a, b = (names.pop(f"{module}.{name}") for name in pair)
         except KeyError as error:
             raise MergeError(
-                f"the adapter has half of a pair: {error} is missing", where=str(self.folder)
+                f"the adapter is incomplete: {error} is missing", where=str(self.folder)
             ) from None
         magnitude = names.pop(f"{module}.lora_magnitude_vector", None)
         own_base = names.pop(f"{module}.base_layer.weight", None)
@@ -167,11 +167,9 @@ class Adapter(Mapping[str, Change]):
         alpha = _by_pattern(module, config.get("alpha_pattern"), config["lora_alpha"])
         ranks_agree = entries[a].shape[0] == entries[b].shape[1] == rank
         if not ranks_agree or (magnitude is not None) != bool(config.get("use_dora")):
-            raise MergeError(f"the tensors of {module} contradict {CONFIG}", where=str(self.folder))
+            raise MergeError(f"the tensors of {module} do not match {CONFIG}", where=str(self.folder))
         if embedding and magnitude is not None:
-            raise MergeError(
-                "the merge does not cover DoRA on an embedding", where=f"{self.folder}: {module}"
-            )
+            raise MergeError("medft cannot merge DoRA on an embedding", where=f"{self.folder}: {module}")
         scaling = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
         return _Parts(a, b, scaling, embedding, magnitude, own_base)
 
@@ -184,12 +182,12 @@ def _refuse_unknown(config: dict[str, Any], where: Path) -> None:
         raise MergeError(
             f"the adapter was started with init_lora_weights={start}, which rewrites the base weights",
             where=str(where),
-            remedy="save it with peft's path_initial_model_for_weight_conversion, then merge that",
+            remedy="save it with peft's path_initial_model_for_weight_conversion and merge that",
         )
     unknown = sorted(key for key, value in config.items() if value and key not in _HARMLESS | _USED)
     if unknown:
         raise MergeError(
-            f"the merge does not cover these adapter settings: {', '.join(unknown)}",
+            f"medft cannot merge adapters with these settings: {', '.join(unknown)}",
             where=str(where),
             remedy="merge with peft's merge_and_unload, or train without them",
         )

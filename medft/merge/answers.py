@@ -181,7 +181,8 @@ def within_float16(model: PreTrainedModel, folder: Path) -> Iterator[None]:
     name = max(largest, key=lambda key: largest[key], default="")
     if name and not largest[name] <= _FLOAT16_MAX:
         raise MergeError(
-            f"an activation of {name} reaches {largest[name]:.3g}, and float16 ends at {_FLOAT16_MAX:.0f}",
+            f"an activation of {name} reaches {largest[name]:.3g}, but the largest float16 is "
+            f"{_FLOAT16_MAX:.0f}",
             where=str(folder),
             remedy="merging.dtype=bfloat16 or float32",
         )

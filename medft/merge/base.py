@@ -92,7 +92,7 @@ class BaseWeights:
             raise MergeError(
                 f"unsupported quantisation ({method})",
                 where=str(self.folder),
-                remedy="use the 16-bit base, or a 4-bit one of bitsandbytes",
+                remedy="use the 16-bit base, or one quantized to 4 bits by bitsandbytes",
             )
         parts: dict[str, list[str]] = {}
         for name in names:

@@ -1,4 +1,4 @@
-"""Whether merged files hold what they should, read from the disk without loading a model.
+"""Checks merged files from disk without loading a model.
 
 The exact test of every weight (``check_tensors``) does not depend on how long the adapter was trained. Each
 element must be the rounding of ``W + s * B A`` by the method of the merge, computed here in float64, allowing
@@ -121,7 +121,7 @@ class _Comparison:
         """Check a weight that the adapter does not change."""
         for _, weight, found in self._blocks(spec):
             if not _equal(found, rounded(weight, self.result.entries[spec.name].dtype)):
-                raise self._faulty(spec.name, "differs from the base, where the adapter changes nothing")
+                raise self._faulty(spec.name, "differs from the base although the adapter does not change it")
 
     def adapted(self, spec: Spec, change: Change) -> tuple[int, float]:
         """Check a weight that the adapter changes; returns how many elements differ from the base's, rounded

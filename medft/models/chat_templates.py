@@ -6,7 +6,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from medft.config import nearest
+from medft.config import did_you_mean, nearest
 from medft.data.record import Message
 from medft.errors import ConfigError, PromptError
 from medft.paths import expanded
@@ -38,8 +38,8 @@ def text_of(chosen: str) -> str:
     except (OSError, ValueError) as error:
         near = nearest(chosen, list(shipped))
         raise ConfigError(
-            f"'{chosen}' is no chat template that TRL ships, and no file of text ({type(error).__name__})."
-            + (f" Did you mean '{near}'?" if near else ""),
+            f"'{chosen}' is neither a chat template that TRL ships nor a text file ({type(error).__name__})"
+            + did_you_mean(near),
             where="model.chat_template",
             remedy=f"one of: {', '.join(shipped)}; or the path of a .jinja file",
         ) from None

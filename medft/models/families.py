@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from medft.config import nearest
+from medft.config import did_you_mean, nearest
 from medft.errors import ConfigError
 from medft.paths import conf_dir, expanded
 
@@ -33,7 +33,7 @@ def folder_of(family: str) -> Path:
             return folder
     near = nearest(family, names())
     raise ConfigError(
-        f"there is no family '{family}'." + (f" Did you mean '{near}'?" if near else ""),
+        f"there is no family '{family}'" + did_you_mean(near),
         where="model.family",
         remedy=f"one of {', '.join(names())}; or a folder of your own, family/<name>/ in a --config-dir",
     )

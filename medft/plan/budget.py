@@ -1,4 +1,4 @@
-"""How long training takes at a known speed, and how many steps fit a time (``trainer.minutes``)."""
+"""Training time at a known speed, and the number of steps that fit a time limit (``trainer.minutes``)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Work:
     """What is to be trained on and judged."""
 
     trainer: TrainerConfig
-    """The recipe."""
+    """The training recipe."""
     rows: Lengths
     """The rows."""
     devices: int

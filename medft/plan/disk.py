@@ -1,4 +1,4 @@
-"""How much disk a run takes, downloads included, and how much there is."""
+"""Disk space that a run needs, including downloads, and that is available."""
 
 from __future__ import annotations
 

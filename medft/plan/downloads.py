@@ -1,5 +1,5 @@
-"""What must be reachable before hours of training: both base checkpoints, and room for them on disk and in
-memory. Downloads nothing."""
+"""Checks before hours of training that both base checkpoints are reachable and fit on disk and in memory.
+Downloads nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def check(model: ModelConfig, in_4bit: bool, merge: bool, machine: Machine) -> N
 
     Raises:
         EngineError: no checkpoint in a folder that is named; weights that alone are more than the memory.
-        HubError: the hub refuses one of them, or cannot be reached and has not been asked for it before.
+        HubError: the hub refuses one of them, or cannot be reached and has not been asked for
+        it before.
         RunError: the disk cannot take them.
     """
     if model.weights == "wheel":
@@ -49,7 +50,7 @@ def check(model: ModelConfig, in_4bit: bool, merge: bool, machine: Machine) -> N
                 _demand(name, revision)
             except HubError as error:
                 if in_4bit and name == model.base_16bit:
-                    error.remedy += "; or preflight=false, which merges into the 4-bit base, dequantised"
+                    error.remedy += "; or preflight=false, which merges into the dequantized 4-bit base"
                 raise
     _demand_room(model, in_4bit, merge)
 
@@ -72,8 +73,8 @@ def _demand_memory(model: ModelConfig, in_4bit: bool, machine: Machine) -> None:
     four = f"engine.load_in_4bit=true ({size(needed[True])}), " if needed[True] < free and not in_4bit else ""
     place = "a larger GPU" if machine.gpus else "a machine with more memory or a GPU"
     raise EngineError(
-        f"the weights of {named(model, in_4bit)[0]} alone take {size(needed[in_4bit])} of memory, "
-        f"and {size(free)} are free",
+        f"the weights of {named(model, in_4bit)[0]} alone take {size(needed[in_4bit])} of memory, but "
+        f"only {size(free)} are free",
         where="not downloaded yet",
         remedy=f"{four}a smaller model (model=smollm2), or {place}; preflight=false starts anyway",
     )
@@ -96,7 +97,7 @@ def _demand_room(model: ModelConfig, in_4bit: bool, merge: bool) -> None:
     cache = Path(constants.HF_HUB_CACHE)
     if needed > (free := free_bytes(cache)):
         raise RunError(
-            f"{size(needed)} are to be downloaded, and the disk has {size(free)} free",
+            f"{size(needed)} need to be downloaded, but the disk has {size(free)} free",
             where=str(cache),
-            remedy="free some space, set HF_HOME to a folder on a larger disk, or merge=false",
+            remedy="free some space, set HF_HOME to a folder on a larger disk, or use merge=false",
         )

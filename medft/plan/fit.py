@@ -67,7 +67,7 @@ def _splittings(trainer: TrainerConfig, devices: int) -> Iterator[TrainerConfig]
     rows = trainer.per_device_batch_size * trainer.gradient_accumulation_steps
     if rows % devices:
         raise ConfigError(
-            f"{rows} rows a step cannot be dealt out evenly to {devices} GPUs",
+            f"{rows} rows per step cannot be divided evenly among {devices} GPUs",
             where="trainer.per_device_batch_size x trainer.gradient_accumulation_steps",
             remedy=f"make their product a multiple of {devices}, or use a number of GPUs that divides {rows}",
         )

@@ -1,4 +1,4 @@
-"""How much arithmetic a token costs, and what share of a GPU's arithmetic a run reached (MFU).
+"""Floating-point operations per token, and model FLOPs utilization (MFU).
 
 Chowdhery et al. 2022, PaLM, appendix B: 6 N + 12 L H Q T floating-point operations per token, with N the
 weights that multiply, L layers, H heads of width Q, and T tokens attended to; recomputation does not count.

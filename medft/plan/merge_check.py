@@ -1,4 +1,4 @@
-"""Where the check of merged weights will run: told before step 1, since it comes at the end."""
+"""Where the check of merged weights will run; reported before step 1, since the check comes last."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def not_on_the_gpu(shape: ShapeConfig, free: int, machine: Machine) -> str:
     needed = _SIXTEEN_BITS * parameters(shape) * SPARE
     if needed < free:
         return ""
-    how = "runs on the processor, which may take hours"
+    how = "runs on the CPU, which may take hours"
     if needed >= machine.ram_available:
-        how = "compares weights alone, not answers"
+        how = "compares only the weights, not the answers"
     has = f"{machine.gpus[0].name} has {size(free)} and the host {size(machine.ram_available)} free"
     return f"the check of merged/ {how}: answers need {size(needed)} of memory, and {has}"

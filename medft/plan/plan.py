@@ -106,13 +106,14 @@ def _within_minutes(work: Work, minutes: float, rate: Rate | None, reasons: dict
     whole = work.schedule.steps
     if rate is None:
         reasons["steps"] = (
-            f"all {whole:,} steps: how many fit trainer.minutes={minutes:g} is not known before the first run"
+            f"all {whole:,} steps: how many fit into trainer.minutes={minutes:g} is unknown until this"
+            " model has run here once"
         )
         return work
     steps = most_steps(work, rate, minutes)
     reasons["steps"] = (
-        f"{steps:,} of {whole:,} steps: what trainer.minutes={minutes:g} allow, validation and test "
-        f"included, at {rate.words}"
+        f"{steps:,} of {whole:,} steps: as many as fit into trainer.minutes={minutes:g} with "
+        f"validation and test, at {rate.words}"
     )
     return replace(work, trainer=replace(work.trainer, max_steps=steps))
 
@@ -139,12 +140,12 @@ def _recipe(
         if trainer.fit == "auto":
             chosen = _fit(recipe, request, resolved, free, memory, of_step, reasons)
             if machine.gpus:
-                reasons["batch"] += " (experimental: by arithmetic, measured on no GPU yet)"
+                reasons["batch"] += " (experimental: computed, not yet measured on a GPU)"
             return chosen
         if _on_cpu(resolved, machine) and request.engine.gradient_checkpointing == "auto":
             return _recomputed_if_needed(recipe, free, memory, reasons)
     elif trainer.padding_free is None:
-        reasons["batch"] = "batches as written, padded: the sizes of this model are not known"
+        reasons["batch"] = "batches as configured, padded: this architecture is not known"
         return replace(recipe, trainer=replace(trainer, padding_free=False))
     return recipe
 
@@ -196,15 +197,17 @@ def _optimizer(
     states of bitsandbytes' cannot be divided between processes; those of torch's can."""
     if resolved.sharding == "fsdp" and trainer.optimizer != "adamw_torch":
         reasons["optimizer"] = (
-            f"adamw_torch: {trainer.optimizer} cannot divide its states between processes, and 32-bit ones "
-            "are as exact and small when divided"
+            f"adamw_torch: {trainer.optimizer} cannot shard its states, and sharded 32-bit states are "
+            "as exact and as small"
         )
         return replace(trainer, optimizer="adamw_torch")
     unpaged: dict[str, Optimizer] = {"paged_adamw_32bit": "adamw_torch", "paged_adamw_8bit": "adamw_8bit"}
     if machine.gpus or trainer.optimizer not in unpaged:
         return trainer
     chosen = unpaged[trainer.optimizer]
-    reasons["optimizer"] = f"{chosen}: paging needs a GPU; the computation of {trainer.optimizer} is the same"
+    reasons["optimizer"] = (
+        f"{chosen}: paging needs a GPU; the mathematics is the same as with {trainer.optimizer}"
+    )
     return replace(trainer, optimizer=chosen)
 
 

@@ -1,4 +1,4 @@
-"""What prevents a run: too little memory, disk or context; and what to do about it."""
+"""What prevents a run (too little memory, disk or context), and what to do about it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def of_disk(room: Disk | None, free: int, artifacts: Path) -> list[Problem]:
         return []
     return [
         Problem(
-            f"the run writes {size(room.run)}, and the disk of {artifacts} has {size(free)}",
+            f"the run writes {size(room.run)}, but the disk of {artifacts} has only {size(free)} free",
             "artifacts=<a folder on a larger disk>, merge=false, or trainer.save_total_limit=1",
             certain=True,
         )
@@ -82,7 +82,7 @@ def beyond_context(longest: int, context: int | None, exact: bool) -> list[Probl
     """
     if context is None or longest <= context:
         return []
-    what = f"rows of up to {longest:,} tokens, and the base was trained on {context:,} at most"
+    what = f"rows of up to {longest:,} tokens, but the base was trained on at most {context:,}"
     return [Problem(what, f"trainer.max_length={context}", certain=exact, final=exact)]
 
 
@@ -110,11 +110,11 @@ def of_devices(used: Sequence[Gpu]) -> list[Problem]:
     found = []
     if closed := [gpu.name for gpu in used if gpu.mode == "prohibited"]:
         found.append(
-            Problem(f"{closed[0]} is in a compute mode that lets no process use it", "sudo nvidia-smi -c 0",
+            Problem(f"{closed[0]} is in a compute mode that no process may use", "sudo nvidia-smi -c 0",
                     certain=True)
         )  # fmt: skip
     if unknown := [gpu for gpu in used if gpu.free_bytes is None]:
-        what = f"how much of {unknown[0].name} is free is not known: taken as all of its memory"
+        what = f"the free memory of {unknown[0].name} is unknown: assuming all of it"
         found.append(Problem(what, "nvidia-smi shows what else is on it", certain=False))
     if len(kinds := sorted({gpu.name for gpu in used})) > 1:
         what = f"the GPUs differ ({', '.join(kinds)}): every step waits for the slowest"
@@ -136,7 +136,7 @@ def of_type(dtype: Dtype, used: Sequence[Gpu]) -> list[Problem]:
     factor = f"about {fast / plain:.0f} times slower" if plain and fast else "several times slower"
     what = f"{name} computes {factor} in float32 than in 16 bits (an estimate, from data sheets)"
     return [
-        Problem(what, "a model that stands float16 (model=llama3_1), or a GPU with bfloat16", certain=False)
+        Problem(what, "a model that works in float16 (model=llama3_1), or a GPU with bfloat16", certain=False)
     ]
 
 
@@ -151,7 +151,7 @@ def slow(seconds: float | None, steps: int, small: bool, machine: Machine) -> li
     """
     if seconds is None or machine.gpus or seconds <= _DAY:
         return []
-    what = f"this training will take about {seconds / _DAY:.1f} days on this processor"
+    what = f"this training will take about {seconds / _DAY:.1f} days on this CPU"
     in_an_hour = int(steps * _HOUR / seconds)
     ways = [] if small else [_SMALLER]
     ways += [f"trainer.max_steps={in_an_hour} for an hour"] if in_an_hour else []
@@ -175,7 +175,7 @@ def _device(
     advice = f"{divided}; or {advice}" if divided else advice
     return [
         Problem(
-            f"{phase} needs {size(needs.needed)} of memory, and {place} has {size(free)} free",
+            f"{phase} needs {size(needs.needed)} of memory, but {place} has only {size(free)} free",
             advice,
             certain=needs.needed * _CERTAIN > free,
         )
@@ -187,7 +187,8 @@ def _host(needs: Estimate, machine: Machine) -> list[Problem]:
         return []
     return [
         Problem(
-            f"the host needs about {size(needs.host)} of memory, and has {size(machine.ram_available)} free",
+            f"the host needs about {size(needs.host)} of memory, but only "
+            f"{size(machine.ram_available)} are free",
             "engine.gradient_checkpointing=standard keeps activations on the GPU",
             certain=False,
         )

@@ -1,4 +1,4 @@
-"""How fast this machine trains: like the newest run that resembles a plan, or as its arithmetic suggests."""
+"""Training speed of this machine: that of the newest similar run, or an estimate from its arithmetic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to change where a run does not fit its memory, in the order to try it."""
+"""Remedies for a run that does not fit into memory, in the order to try them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def in_shares(request: Request, resolved: Resolved, machine: Machine, recipe: Re
     if memory is None or memory(replace(recipe, checkpointing="standard")).needed > free:
         return ""
     launch = f"torchrun --standalone --nproc_per_node={count} -m medft train ... " * (request.devices == 1)
-    return f"{launch}engine.sharding=fsdp, by which each of {count} GPUs holds a share of the base"
+    return f"{launch}engine.sharding=fsdp, so that each of {count} GPUs holds a shard of the base"
 
 
 def _recompute(offloads: bool) -> Callable[[Recipe], Recipe | None]:

@@ -1,4 +1,4 @@
-"""What is to be planned: settings and row lengths as the numbers that memory and disk are estimated from."""
+"""The request to plan: settings and row lengths, as the numbers from which memory and disk are estimated."""
 
 from __future__ import annotations
 

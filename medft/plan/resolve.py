@@ -1,4 +1,5 @@
-"""What will run on this machine: engine, scale, compute type, 4 bits, checkpointing, each with its reason.
+"""Decides what runs on this machine: engine, scale, compute type, 4 bits, checkpointing, each with its
+reason.
 
 One function of settings and machine, which loads nothing and never falls back from what was named.
 """
@@ -105,30 +106,30 @@ def _scale(
         raise ConfigError(
             f"model '{model.name}' has no tiny twin",
             where="scale=tiny",
-            remedy="leave scale out, and the real model is taken, on a CPU too; or give it a family of its"
+            remedy="omit scale to train the real model, even on a CPU; or give it a family of its"
             " own: model.family=<folder>  (CONTRIBUTING.md)",
         )
     if scale != "auto":
-        reasons["scale"] = f"scale={scale} was asked for"
+        reasons["scale"] = f"scale={scale} as requested"
     elif chosen == "tiny":
         reasons["scale"] = (
-            "2 layers: proves the pipeline, is not a medical model (on a CPU, models of up to "
-            f"{SMALL / 1e6:.0f}M weights are real: model=smollm2)"
+            "2 layers, to show that the pipeline works; not a medical model (real on a CPU: up to "
+            f"{SMALL / 1e6:.0f}M parameters, such as model=smollm2)"
         )
     elif machine.gpus:
         reasons["scale"] = f"CUDA GPU {machine.gpus[0].name}"
     else:
         why = f"at most {SMALL / 1e6:.0f}M weights" if is_small(model.shape) else "it has no tiny twin"
-        reasons["scale"] = f"{why}, so the real model, on a CPU"
+        reasons["scale"] = f"{why}, so the real model is trained, on the CPU"
     return chosen
 
 
 def _in_4bit(config: EngineConfig, on_cpu: bool, reasons: dict[str, str]) -> bool:
     if config.load_in_4bit is not None:
-        reasons["load_in_4bit"] = f"engine.load_in_4bit={str(config.load_in_4bit).lower()} was asked for"
+        reasons["load_in_4bit"] = f"engine.load_in_4bit={str(config.load_in_4bit).lower()} as requested"
         return config.load_in_4bit
     reasons["load_in_4bit"] = (
-        "16-bit LoRA: unpacking 4 bits for every product is slow on a CPU"
+        "16-bit LoRA: dequantizing for every product is slow on a CPU"
         if on_cpu
         else "QLoRA: a quarter of the memory"
     )
@@ -139,7 +140,7 @@ def _engine(config: EngineConfig, divided: Sharding, machine: Machine, reasons: 
     from medft.engine import engine
 
     if config.name == "transformers":
-        reasons["engine"] = "engine=transformers was asked for"
+        reasons["engine"] = "engine=transformers as requested"
         return "transformers"
     why_not = engine("unsloth").why_not()
     if divided == "fsdp":
@@ -149,7 +150,7 @@ def _engine(config: EngineConfig, divided: Sharding, machine: Machine, reasons: 
             raise EngineError(
                 f"engine=unsloth cannot run here: {why_not}", remedy="engine=transformers, or engine=auto"
             )
-        reasons["engine"] = "engine=unsloth was asked for"
+        reasons["engine"] = "engine=unsloth as requested"
         return "unsloth"
     reasons["engine"] = why_not or f"CUDA GPU {machine.gpus[0].name}"
     return "transformers" if why_not else "unsloth"
@@ -165,14 +166,14 @@ def _dtype(
             remedy="model.dtype=bfloat16, or float32 on a GPU older than Ampere",
         )
     if model.dtype is not None:
-        reasons["dtype"] = f"model.dtype={model.dtype} was asked for"
+        reasons["dtype"] = f"model.dtype={model.dtype} as requested"
         return model.dtype
     if speed is not None:
         measured = speed()
-        reasons["dtype"] = f"the faster one on this processor: {measured}"
+        reasons["dtype"] = f"faster on this CPU: {measured}"
         return measured.faster
     if machine.supports_bfloat16:
-        reasons["dtype"] = "this hardware computes in bfloat16"
+        reasons["dtype"] = "this hardware supports bfloat16"
         return "bfloat16"
     if model.forbids_float16:
         reasons["dtype"] = "no bfloat16 on this GPU, and this family overflows in float16"
@@ -197,7 +198,7 @@ def _checkpointing(
         reasons["gradient_checkpointing"] = "a tiny twin's activations fit"
         return "off"
     if on_cpu:
-        reasons["gradient_checkpointing"] = "recomputation would cost half as much again"
+        reasons["gradient_checkpointing"] = "recomputation would cost 50% more time"
         return "off"
     reasons["gradient_checkpointing"] = "the safe choice for a model of this size"
     return "unsloth" if engine == "unsloth" else "standard"

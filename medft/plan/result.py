@@ -1,4 +1,5 @@
-"""What a plan says: recipe, steps, memory, disk, time and problems of a run, and the refusal that follows."""
+"""The result of planning: recipe, steps, memory, disk, time and problems of a run, and the refusal if it
+cannot run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the processes that train divide the base: as asked for, or where no GPU can hold it alone."""
+"""Decides whether to shard the base: as requested, or if no single GPU can hold it."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def decide(
     if config.sharding == "fsdp":
         if processes == 1:
             raise ConfigError(
-                "'engine.sharding=fsdp' divides the base between processes, and there is one",
+                "'engine.sharding=fsdp' divides the base between processes, but there is only one",
                 remedy="make train GPUS=4, or torchrun --standalone --nproc_per_node=4 -m medft train ...; "
-                "one process alone takes engine.sharding=none",
+                "a single process needs engine.sharding=none",
             )
-        reasons["sharding"] = f"each of {processes} processes holds a share of the base, as asked for"
+        reasons["sharding"] = f"each of {processes} processes holds a shard of the base, as requested"
         return "fsdp"
     if config.sharding == "none" or processes == 1 or not machine.gpus or shape is None:
         return "none"
@@ -60,6 +60,6 @@ def decide(
         return "none"
     reasons["sharding"] = (
         f"the base takes {size(needed)}, and {smallest.name} has {size(smallest.usable_bytes)} free: "
-        f"each of {processes} GPUs holds a share"
+        f"each of {processes} GPUs holds a shard"
     )
     return "fsdp"

@@ -1,4 +1,4 @@
-"""How fast this processor trains, in each type: measured on one small block, since its flags do not tell."""
+"""Measures how fast this CPU trains in each type, on one small block, since its flags do not tell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a tokenizer adds a blank of its own to one that the chat template writes behind a special token.
+"""Detects tokenizers that add a second space after a special token of the chat template.
 
 SentencePiece's old conversions put a blank before every piece of text; newer ones before the first alone. A
 chat template made for the one kind and a tokenizer of the other give ids that the model has never seen.

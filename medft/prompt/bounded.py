@@ -61,7 +61,7 @@ def rendered(render: Callable[[], str]) -> str:
     _, status = os.waitpid(child, 0)
     if status or not said:
         raise PromptError(
-            "the chat template takes more time, memory or text than any conversation needs",
+            "the chat template uses more time, memory or text than any conversation needs",
             remedy="use another copy of this model: its chat template is broken or hostile",
         )
     text = said[1:].decode("utf-8", "surrogatepass")

@@ -94,7 +94,7 @@ class Chat:
         if [int(n) for n in _SLOT.findall(text)] != list(range(len(roles))):
             raise PromptError(
                 f"the chat template drops, repeats or reorders turns of {'/'.join(roles)}",
-                remedy="check tokenizer.chat_template of this model; it cannot be trained on as it is",
+                remedy="check the chat template of this model; it cannot be used as it is",
             )
         answers = []
         for turn, role in enumerate(roles):
@@ -104,9 +104,9 @@ class Chat:
             start = text.index(slots[turn])
             if not text.startswith(prompt) or len(prompt) > start:
                 raise PromptError(
-                    "the chat template's generation prompt is not a prefix of the conversation it generates",
+                    "the chat template's generation prompt is not a prefix of the finished conversation",
                     where=f"assistant turn {turn} of {'/'.join(roles)}",
-                    remedy="use a model whose chat template renders prompts and conversations alike",
+                    remedy="use a model whose chat template renders prompts and conversations consistently",
                 )
             answers.append((turn, text[len(prompt) : start]))
         return Skeleton(tuple(_SLOT.split(text)[::2]), tuple(answers))
@@ -124,7 +124,7 @@ class Chat:
             return apply(self._tokenizer, turns, generate, trusted=self._trusted)
         except TemplateError as error:
             raise PromptError(
-                f"the chat template refuses a conversation of {'/'.join(roles)}: {error}",
+                f"the chat template rejects a conversation of {'/'.join(roles)}: {error}",
                 remedy="turns must alternate user/assistant, beginning with the user",
             ) from error
 

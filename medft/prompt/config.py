@@ -32,12 +32,12 @@ class WordingConfig:
             for name in PLACEHOLDER.findall(text):
                 if name not in FIELDS:
                     raise ConfigError(
-                        f"a template asks for {{{name}}}, which no record has",
+                        f"a template uses {{{name}}}, which records do not have",
                         remedy="use " + ", ".join(f"{{{known}}}" for known in FIELDS),
                     )
             if found := _UNCLOSED.search(text):
                 raise ConfigError(
-                    f"a template has '{found[0]}', which stays as it is", remedy=f"write {{{found[1]}}}"
+                    f"a template has '{found[0]}', which is not replaced", remedy=f"write {{{found[1]}}}"
                 )
             if control := _CONTROL.search(text):
                 raise ConfigError(
@@ -67,9 +67,9 @@ class TaskConfig:
             for name, what in (("user", "ask the same of"), ("assistant", "teach the same from")):
                 if not PLACEHOLDER.search(getattr(words, name)):
                     raise ConfigError(
-                        f"a template's '{name}' takes nothing of the record, and would {what} every row",
+                        f"a template's '{name}' uses no field of the record, and would {what} every row",
                         where=getattr(words, name)[:80],
-                        remedy="put a field into it, as {question} or {answer}",
+                        remedy="add a field, such as {question} or {answer}",
                     )
 
 

@@ -179,7 +179,7 @@ def check(encoder: Encoder) -> None:
     """
     tokenizer, stops = encoder._tokenizer, encoder.stop_ids
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id in stops:
-        raise _broken("padding would hide the stop token", "give the tokenizer a pad token of its own")
+        raise _broken("padding would hide the stop token", "give the tokenizer its own pad token")
     roomy = _roomy(encoder)
     (row,) = roomy.encode([_PROBE])
     if row.problem:
@@ -188,12 +188,10 @@ def check(encoder: Encoder) -> None:
         raise _broken("the chat template writes BOS twice", "remove one from the chat template")
     whole = roomy._backend.encode(encoder.chat.render(_PROBE), add_special_tokens=False).ids
     if row.input_ids != whole:
-        raise _broken(
-            "the chat template rewrites contents", "medft cannot follow a template that edits turns"
-        )
+        raise _broken("the chat template rewrites contents", "medft cannot use a template that edits turns")
     if mark := doubled_blank(roomy._backend, encoder.chat.render(_PROBE)):
         raise _broken(
-            f"it adds a blank to the one that the chat template writes behind {mark}",
+            f"it adds a second space after {mark}",
             "take tokenizer.json and chat template from the same version of the model",
         )
     prompt = encoder.prompt(_PROBE[:-1])

@@ -1,4 +1,4 @@
-"""What a conversation becomes: token ids, and which of them are learnt."""
+"""An encoded conversation: token ids, and which of them are learnt."""
 
 from __future__ import annotations
 

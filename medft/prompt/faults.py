@@ -26,8 +26,8 @@ class Fault:
 
 
 _BOS = r"(?:<s>|<bos>|<\|begin_of_text\|>)"
-_MAP = "map the columns that hold question and answer alone (dataset.columns.*), not a finished prompt"
-_TEMPLATE = "remove it from the data; the model's own chat template writes what is needed"
+_MAP = "map columns that hold only the question and the answer (dataset.columns.*), not a finished prompt"
+_TEMPLATE = "remove it from the data; the model's chat template adds what is needed"
 
 FAULTS: tuple[Fault, ...] = (
     Fault(

@@ -14,7 +14,7 @@ from medft.prompt.config import PLACEHOLDER, TemplateConfig, WordingConfig
 from medft.prompt.template import wording
 
 REMEDY = (
-    "say which class is which: 'dataset.labels={%s: <a word of the prompt>, ...}'; or choose or write a "
+    "map the classes: 'dataset.labels={%s: <a word of the prompt>, ...}'; or choose or write a "
     "template whose words name these labels"
 )
 _WORD = re.compile(r"\w+")
@@ -45,7 +45,7 @@ def demand_offered(missing: Counter[str], template: TemplateConfig) -> None:
     """
     if missing:
         raise PromptError(
-            f"the prompts do not offer the gold labels {named(missing)}",
+            f"the prompts do not mention the gold labels {named(missing)}",
             where=f"template '{template.name}'",
             remedy=REMEDY % next(iter(missing)),
         )

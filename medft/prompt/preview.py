@@ -120,9 +120,9 @@ class Previewer:
         prompt = self.uncut.prompt(messages[:-1])
         same = row.input_ids[: len(prompt)] == prompt
         learnt = row.labels[len(prompt) : len(prompt) + 1] not in ([], [IGNORE])
-        found = f"its {len(prompt):,} tokens begin the row, and loss falls on what follows"
+        found = f"the row begins with its {len(prompt):,} tokens; the rest carries the loss"
         if not messages[-1].learnt:
-            found = f"its {len(prompt):,} tokens begin the row; the last answer is not to be learnt"
+            found = f"the row begins with its {len(prompt):,} tokens; the last answer is not trained on"
         passed = same and learnt == messages[-1].learnt
         return Check("prompt is a prefix", passed, found if passed else "it is not")
 
@@ -130,7 +130,7 @@ class Previewer:
         learnt = [label for label in row.labels if label != IGNORE]
         last = learnt[-1] if learnt else None
         if last not in self._stops:
-            return Check("stop token learnt", False, "the row does not end with one")
+            return Check("stop token learnt", False, "the row does not end with a stop token")
         return Check("stop token learnt", True, str(self._tokenizer.backend_tokenizer.id_to_token(last)))
 
 

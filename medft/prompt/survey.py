@@ -10,6 +10,7 @@ from medft.data.cleaning.keys import answer_text, question_text
 from medft.data.examination.findings import DatasetFinding
 from medft.data.record import Message, Record
 from medft.errors import PromptError
+from medft.format import counted
 from medft.prompt.config import TemplateConfig
 from medft.prompt.encode import Encoder
 from medft.prompt.faults import REMEDIES, faults
@@ -69,11 +70,13 @@ class Survey:
         """What was found, in sentences."""
         for (what, remedy), count in self.unworded.most_common():
             few = count < _SERIOUS * self.rows and "has no wording" not in what
-            ids = ", ".join(self.unworded_ids[what])
-            said = f"{_rows(count)} cannot be worded: {what} ({ids}{', ...' if count > _NAMED else ''})"
+            ids = ", ".join(self.unworded_ids[what]) + ", ..." * (count > _NAMED)
+            said = f"{_rows(count)} cannot be filled into the template: {what} ({ids})"
             yield DatasetFinding("warning" if few else "problem", f"{said}; training drops them", remedy)
         if self.unoffered:
-            what = f"the prompts do not offer the gold labels {named(self.unoffered)}; training refuses them"
+            what = (
+                f"the prompts do not mention the gold labels {named(self.unoffered)}; training refuses them"
+            )
             yield DatasetFinding("problem", what, REMEDY % next(iter(self.unoffered)))
         for name, count in self.faults.most_common():
             level = "problem" if count >= _SERIOUS * self.rows else "warning"
@@ -105,7 +108,7 @@ class Survey:
 
 
 def _rows(count: int) -> str:
-    return f"{count:,} row{'s' * (count != 1)}"
+    return counted(count, "row")
 
 
 def _texts(record: Record) -> tuple[Message, ...]:

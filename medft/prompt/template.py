@@ -86,6 +86,6 @@ def check_fields(
 
 def _without_context(template: TemplateConfig, task: str, source: str) -> UnwordedError:
     return UnwordedError(
-        f"template '{template.name}' has no place for the context of '{source}' in task '{task}'",
+        f"template '{template.name}' does not use the context of '{source}' in task '{task}'",
         remedy="choose another template=..., or leave the context out: dataset.columns.context=null",
     )

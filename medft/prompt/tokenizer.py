@@ -1,4 +1,4 @@
-"""What medft uses of a Hugging Face fast tokenizer: a protocol."""
+"""Protocol of a Hugging Face fast tokenizer."""
 # ruff: noqa: D102 - the members are those of transformers
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def _worded(
         try:
             conversation = messages(record, template)
         except UnwordedError as error:
-            problems[f"cannot be worded: {error.what}"] += 1
+            problems[f"cannot be filled into the template: {error.what}"] += 1
             continue
         missing.update(filter(None, [unoffered(record, template)]))
         yield place, conversation
@@ -187,7 +187,7 @@ def _demand_rows(train: EncodedSplit, max_length: int) -> None:
         return
     reasons = ", ".join(f"{count} {reason}" for reason, count in train.problems.items()) or "no rows"
     raise PromptError(
-        f"no training row keeps an answer token at max_length={max_length}",
+        f"no training row has an answer token left at max_length={max_length}",
         where=reasons,
         remedy="raise trainer.max_length (2048 is usual), or shorten the template",
     )

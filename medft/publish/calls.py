@@ -70,16 +70,16 @@ def refusals(repo: str) -> Iterator[None]:
             raise refused(repo) from None
         except ValueError:
             raise HubError(
-                "the hub refused the card's metadata, or its answer cannot be read",
+                "the hub rejected the card's metadata, or sent an unreadable answer",
                 where=repo,
-                remedy="look at README.md of dry_run=true; if it is as it should be, repeat later",
+                remedy="check the README.md that dry_run=true writes; if it is correct, try again later",
             ) from None
 
 
 def _broken_off(error: RuntimeError, repo: str) -> HubError:
     reason = explain(error.__cause__, repo) if isinstance(error.__cause__, Exception) else None
     return HubError(
-        f"the upload broke off: {reason.what}" if reason else "the upload broke off while a file was sent",
+        f"the upload failed: {reason.what}" if reason else "the upload failed while sending a file",
         where=reason.where if reason else repo,
-        remedy="repeat the same command: what has arrived is not sent again",
+        remedy="run the same command again: files that arrived are not sent again",
     )

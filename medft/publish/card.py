@@ -119,7 +119,7 @@ def merge_sentence(facts: Facts) -> str:
     base = facts.merge.get("base_kind")
     told = f"The adapter was merged into the {base} base. " if isinstance(base, str) else ""
     if not facts.verified:
-        return told + "There is no record that the merged weights were checked."
+        return told + "There is no record of a check of the merged weights."
     if facts.merge.get("not_compared"):
         return told + f"Every merged weight was read from disk and is exact; {kept(facts.merge)}."
     told += "The merged weights were loaded from disk, compared with base + adapter, and passed."
@@ -146,7 +146,7 @@ def merge_sentence(facts: Facts) -> str:
         told += ", ".join(shown) + "."
     swallowed = len(strings(mapping(facts.merge, "tensors").get("unchanged")))
     if swallowed:
-        told += f" In {swallowed} weights rounding to 16 bits left nothing of the adapter."
+        told += f" In {swallowed} weights rounding to 16 bits removed all of the adapter."
     return told
 
 

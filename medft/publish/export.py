@@ -29,7 +29,7 @@ QUANTISED = (
     "q2_k", "q3_k_s", "q3_k_m", "q3_k_l", "q4_0", "q4_k_s", "q4_k_m", "q5_0", "q5_k_s", "q5_k_m", "q6_k",
 )  # fmt: skip
 """Quantisations of llama.cpp that need no importance matrix."""
-_NEWER = "the log has everything it said; a newer llama.cpp knows more models"
+_NEWER = "see the log; a newer llama.cpp supports more models"
 _OWN_VOCABULARY = (
     "llama.cpp knows a byte-level tokenizer by its vocabulary. A tiny twin's is its own and cannot be "
     "converted; for a real model use a newer llama.cpp"
@@ -225,7 +225,7 @@ def _call(command: list[str], log: Path) -> None:
     if done.returncode:
         said = log.read_text(encoding="utf-8", errors="replace").strip()
         raise EngineError(
-            f"llama.cpp failed (exit code {done.returncode}): {(said or 'it said nothing').splitlines()[-1]}",
+            f"llama.cpp failed (exit code {done.returncode}): {(said or 'no output').splitlines()[-1]}",
             where=str(log),
             remedy=_OWN_VOCABULARY if "pre-tokenizer was not recognized" in said else _NEWER,
         )

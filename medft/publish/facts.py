@@ -1,4 +1,4 @@
-"""What a run folder can prove about its model: the only source of the model card."""
+"""What a run folder proves about its model: the only source of the model card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What licenses ask of whoever hands weights on: names, notices, and what data licenses make of the model.
+"""What licenses require when weights are shared: names, notices, and conditions from the licenses of the
+data.
 
 Nothing here is legal advice; the texts themselves decide, and the card links to them.
 """
@@ -30,7 +31,7 @@ class Terms:
 
 
 _CHANGED = "Changed files must say that they were changed: these weights were fine-tuned."
-_LLAMA_POLICY = "Use must follow Meta's acceptable use policy, and a copy of the license must travel along."
+_LLAMA_POLICY = "Use must follow Meta's acceptable use policy, and a copy of the license must be included."
 
 
 def _llama3(version: str) -> Terms:
@@ -59,7 +60,8 @@ KNOWN = {
             notice="Gemma is provided under and subject to the Gemma Terms of Use found at "
             "ai.google.dev/gemma/terms",
             duties=(
-                "Whoever receives these weights is bound by these terms, the prohibited use policy included.",
+                "Everyone who receives these weights is bound by these terms, including the "
+                "prohibited use policy.",
                 _CHANGED,
             ),
         ),
@@ -78,13 +80,13 @@ KNOWN = {
             "https://developers.google.com/health-ai-developer-foundations/terms",
             notice="HAI-DEF is provided under and subject to the Health AI Developer Foundations Terms of "
             "Use found at https://developers.google.com/health-ai-developer-foundations/terms",
-            duties=("Whoever receives these weights is bound by these terms.", _CHANGED),
+            duties=("Everyone who receives these weights is bound by these terms.", _CHANGED),
         ),
         Terms(
             "apache-2.0",
             "Apache License 2.0",
             "https://www.apache.org/licenses/LICENSE-2.0",
-            duties=("A copy of the license must travel along.", _CHANGED),
+            duties=("A copy of the license must be included.", _CHANGED),
         ),
         Terms("mit", "MIT License", "https://opensource.org/license/mit"),
     )
@@ -137,7 +139,7 @@ RESTRICTIONS = (
     Restriction(
         "internal",
         r"\binternal\b|confidential|proprietary|in-?house|all rights reserved|\bprivate\b",
-        "is not free to pass on. Weights can repeat what they were trained on: ask whoever owns the data.",
+        "may not be shared freely. Weights can reproduce training data: ask the owner of the data.",
     ),
     Restriction(
         "non-commercial",
@@ -158,12 +160,12 @@ RESTRICTIONS = (
     Restriction(
         "unknown",
         r"^\W*$|unknown|none stated|not stated",
-        "states no license: no right to pass on anything derived from it is known.",
+        "states no license, so no right to share anything derived from it is known.",
     ),
     Restriction(
         "attribution",
         r"\b(?:cc|odc)[- ]by\b|\battribution\b",
-        "must be named wherever this model is passed on.",
+        "must be credited wherever this model is shared.",
     ),
 )
 

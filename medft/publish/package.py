@@ -106,9 +106,9 @@ def _copy(origin: Path, target: Path, facts: Facts, patterns: Sequence[str]) -> 
             continue
         if not path.resolve().is_relative_to(root):
             raise RunError(
-                f"{name} is a link that leads out of its folder",
+                f"{name} is a link to outside its folder",
                 where=str(path),
-                remedy="replace it by the file itself",
+                remedy="replace it with the file itself",
             )
         _place(path, target / name, facts)
     return left_out
@@ -149,14 +149,16 @@ def _notices(facts: Facts, kind: Content, files: tuple[tuple[str, int], ...]) ->
         yield "the base is a local folder: others cannot load the adapter without it"
     if facts.terms.id in KNOWN and not any(_has_license(name) for name, _ in files):
         yield (
-            f"the {facts.terms.name} asks for a copy of its text, and the base's folder has none: save it "
+            f"the {facts.terms.name} requires a copy of its text, and the base's folder has none: save it "
             f"({facts.terms.url}) as LICENSE in the run's folder"
         )
     if any(forbids_sharing(source.license, source.license_note) for source in facts.sources):
-        yield "the training data forbids redistribution: give access only to those who signed its agreement"
+        yield (
+            "the training data may not be redistributed: give access only to people who signed its agreement"
+        )
     if any(grants_nothing(source.license, source.license_note) for source in facts.sources):
-        yield "the license of the training data names no right to pass on what is made from them"
+        yield "the license of the training data grants no right to share models made from it"
     if facts.identifiers[NOT_SEARCHED]:
-        yield "the training data were not searched for identifiers of persons"
+        yield "the training data was not searched for personal identifiers"
     elif facts.identifiers:
-        yield f"the training data hold what looks like identifiers: {facts.identifiers.total():,}"
+        yield f"the training data appears to contain identifiers: {facts.identifiers.total():,}"

@@ -1,4 +1,4 @@
-"""What forbids an upload: the license of the base, the terms of the data, the token, weights nobody checked.
+"""Obstacles to an upload: the base's license, the data's terms, the token, unchecked weights.
 
 `preflight` asks what can be answered before a run has begun to train, so that hours of training do not end in
 a refusal; `check_weights` asks the rest once it has finished.
@@ -67,9 +67,9 @@ def refuse_twin(facts: Facts) -> None:
     """
     if facts.tiny:
         raise RunError(
-            "a tiny twin is no medical model and is never uploaded",
+            "a tiny twin is not a medical model and is never uploaded",
             where=facts.title,
-            remedy="train a real base (medft train ... scale=full); dry_run=true shows the card of this one",
+            remedy="train a real base (medft train ... scale=full); dry_run=true shows the card of this run",
         )
 
 
@@ -87,9 +87,9 @@ def check_terms(facts: Facts, targets: list[Target], access: Access) -> None:
     closed = [source.name for source in facts.sources if forbids_sharing(source.license, source.license_note)]
     if closed:
         raise RunError(
-            "the training data forbids redistribution, so the model cannot be public",
+            "the training data may not be redistributed, so the model cannot be public",
             where=", ".join(closed),
-            remedy="private=true, when everyone with access has signed the data's agreement",
+            remedy="private=true, if everyone with access has signed the data use agreement",
         )
     unclear = [
         f"{source.name} ({source.license})"
@@ -98,22 +98,22 @@ def check_terms(facts: Facts, targets: list[Target], access: Access) -> None:
     ]
     if unclear and "license" not in access.allow:
         raise RunError(
-            "the license of the training data names no right to publish what is made from them",
+            "the license of the training data grants no right to publish models made from it",
             where=", ".join(unclear),
-            remedy="private=true; or allow=[license], when you hold that right",
+            remedy="private=true; or allow=[license], if you hold that right",
         )
     if facts.identifiers[NOT_SEARCHED] and "identifiers" not in access.allow:
         raise RunError(
-            "the training data were not searched for identifiers of persons, and weights can repeat them",
+            "the training data was not searched for personal identifiers, and weights can reproduce them",
             where=f"{facts.identifiers[NOT_SEARCHED]:,} rows (dataset.phi=off)",
             remedy="private=true; or train with dataset.phi=redact; or allow=[identifiers]",
         )
     if facts.identifiers and "identifiers" not in access.allow:
         raise RunError(
-            "the training data hold what looks like identifiers of persons, and weights can repeat them",
+            "the training data appears to contain personal identifiers, and weights can reproduce them",
             where=", ".join(f"{count:,} {kind}" for kind, count in facts.identifiers.most_common()),
-            remedy="private=true; or train with dataset.phi=redact; or allow=[identifiers], when you have "
-            "looked at them (medft prepare shows where they are)",
+            remedy="private=true; or train with dataset.phi=redact; or allow=[identifiers], if you have "
+            "reviewed them (medft prepare lists them)",
         )
 
 
@@ -124,7 +124,7 @@ def _check_name(repo: str, facts: Facts) -> None:
     rule = facts.terms.name_must_start_with
     if not name.startswith(rule):
         raise ConfigError(
-            f"the {facts.terms.name} asks that the name of a derived model begins with '{rule}'",
+            f"the {facts.terms.name} requires that the name of a derived model begin with '{rule}'",
             where=f"repo={repo}",
             remedy=f"repo={owner}/{rule}-{name}",
         )
@@ -166,7 +166,7 @@ def check_merged(run: RunDir, facts: Facts) -> None:
     refuse_pickles(run.merged)
     if not facts.verified:
         raise RunError(
-            "there is no record that the merged weights passed their check",
+            "there is no record of a passed check of the merged weights",
             where=str(run.summary),
             remedy=f"medft merge run={run.quoted}",
         )

@@ -1,4 +1,4 @@
-"""How questions were worded in training, task by task: what whoever uses the weights has to send."""
+"""The prompts used in training, task by task: what users of the weights must send."""
 
 from __future__ import annotations
 

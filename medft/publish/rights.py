@@ -1,4 +1,4 @@
-"""Whether this machine's token may write to a hub repository, asked before a byte is sent.
+"""Checks that the hub token may write to a repository before anything is sent.
 
 The token is read by huggingface_hub itself; it is looked at here, and never handed on, printed or written.
 """
@@ -25,12 +25,12 @@ def check_rights(repos: list[str], private: bool) -> None:
     from huggingface_hub import HfApi, constants, get_token
 
     if constants.is_offline_mode():
-        raise HubError("the hub is switched off", where="HF_HUB_OFFLINE=1", remedy="unset HF_HUB_OFFLINE")
+        raise HubError("the hub is turned off", where="HF_HUB_OFFLINE=1", remedy="unset HF_HUB_OFFLINE")
     token = get_token()
     if token is None:
         raise HubError("there is no hub token on this machine", remedy="`hf auth login`, or set HF_TOKEN")
     if not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise HubError("the hub token holds characters that no token has", remedy="`hf auth login --force`")
+        raise HubError("the hub token contains invalid characters", remedy="`hf auth login --force`")
     del token
     api = HfApi(token=True)
     with refusals(repos[0]):
@@ -67,6 +67,6 @@ def _check_repository(api: HfApi, repo: str, private: bool) -> None:
     again(lambda: api.auth_check(repo, write=True))
     if private and not info.private:
         raise HubError(
-            f"'{repo}' exists already and is public, but a private one was asked for",
+            f"'{repo}' exists already and is public, but a private repository was requested",
             remedy="private=false, or another name",
         )

@@ -125,7 +125,7 @@ def _demand_same_words(one: Served, first: Served, base: Path) -> None:
         turns.append(Message("user", prompt.user))
         if _ids(own, turns) != _ids(theirs, turns):
             raise PromptError(
-                f"vLLM would ask '{one.name}' in other token ids than it was trained on",
+                f"vLLM would send '{one.name}' other token ids than in training",
                 where=f"task {prompt.task}; chat template of {first.folder}, tokenizer of {base}",
                 remedy="a server of its own for each chat template"
                 if one is not first

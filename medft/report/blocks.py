@@ -1,4 +1,4 @@
-"""What a report is made of: sections of text, notices, tables and pictures, whatever they are shown as
+"""Building blocks of reports: sections of text, notices, tables and pictures, for any output format
 (``html.page``, ``markdown.document``).
 """
 

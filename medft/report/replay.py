@@ -1,5 +1,4 @@
-"""Whether a run that was done again came out the same: its data, its versions, its losses, its
-adapter."""
+"""Whether a repeated run reproduced the first: its data, versions, losses and adapter."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def read_curve(path: Path) -> Curve:
     whole, _, partial = text.rpartition("\n")
     notes: tuple[str, ...] = ()
     if partial and text.count("\n") > 1 and partial.count(",") < text.partition("\n")[0].count(","):
-        text, notes = whole + "\n", ("the last line was not written to its end and is left out",)
+        text, notes = whole + "\n", ("the last line is incomplete and was left out",)
     try:
         table = pd.read_csv(io.StringIO(text), skipinitialspace=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
@@ -116,15 +116,15 @@ def _typed(table: pd.DataFrame, path: Path) -> pd.DataFrame:
         raise DataError(
             f"{path.name} has no columns 'step' and 'loss'",
             where=f"{path}: {', '.join(map(str, table.columns))}",
-            remedy="give a medft loss.csv, or a csv file with the header Step,Loss",
+            remedy="use medft's loss.csv, or a csv file with the header Step,Loss",
         )
     rows = pd.DataFrame({name: _numbers(table, name, path) for name in NUMBERS})
     steps = rows["step"].abs()
     if (wrong := (steps > MOST_STEPS) & (steps < math.inf) | (rows["step"] < 0)).any():
         raise DataError(
-            f"a step of {path.name} is no number of steps",
+            f"{path.name} has an invalid step",
             where=f"{path}, line {int(wrong.to_numpy().argmax()) + 2}",
-            remedy="copy the run folder again, whole, or train anew",
+            remedy="copy the complete run folder again, or train again",
         )
     rows.insert(2, "split", table["split"].astype(str).str.strip() if "split" in table else "train")
     rows = rows[rows["step"].notna()].sort_values("step", kind="stable", ignore_index=True)

@@ -1,4 +1,4 @@
-"""How every plot of medft looks: size, type, colors, labels at the ends of lines.
+"""The style of all plots: size, type, colors, labels at the ends of lines.
 
 Plots are made without pyplot, so that no window system, global backend or
 figure registry is touched and drawing inside a training process leaves nothing behind.

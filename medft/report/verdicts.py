@@ -1,4 +1,4 @@
-"""What became of each metric of an evaluation from one system to another: better, worse, no significant
+"""What happened to each metric of an evaluation from one system to another: better, worse, no significant
 change, or too few items to say.
 
 The tests of one pair of systems over all suites of a report are one family, whose p-values are corrected

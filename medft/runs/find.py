@@ -1,4 +1,4 @@
-"""Which runs there are, and which of them a word on the command line means."""
+"""Finds runs, and resolves a run's name on the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def all_runs(artifacts: Path) -> list[RunDir]:
         RunError: ``artifacts`` is a file.
     """
     if artifacts.exists() and not artifacts.is_dir():
-        raise RunError("this is no folder", where=str(artifacts), remedy="artifacts=<the folder of the runs>")
+        raise RunError(
+            "this is not a folder", where=str(artifacts), remedy="artifacts=<the folder of the runs>"
+        )
     roots = [path.parent for top in ("runs", "sweeps") for path in (artifacts / top).glob("*/*/config.yaml")]
     named = [root for root in roots if not root.name.startswith(".")]  # others are being made or removed
     return [RunDir(root) for root in sorted(named, key=_when, reverse=True)]
@@ -49,7 +51,7 @@ def find_run(name: str, artifacts: Path, latest: Latest = "finished") -> RunDir:
         RunError: no such run, or several of that name.
     """
     if not name.strip():
-        raise RunError("the run has no name", remedy="medft runs   lists them")
+        raise RunError("the run name is empty", remedy="see: medft runs")
     folder = expanded(name)
     if (folder / "config.yaml").is_file():
         return RunDir(folder)
@@ -63,7 +65,7 @@ def find_run(name: str, artifacts: Path, latest: Latest = "finished") -> RunDir:
     if matches:
         listed = "\n         ".join(str(run.root) for run in matches[:8])
         raise RunError(f"'{name}' matches {len(matches)} runs", where=listed, remedy="give a longer prefix")
-    raise RunError(f"no run is called '{name}'", where=str(artifacts), remedy="medft runs   lists them")
+    raise RunError(f"there is no run called '{name}'", where=str(artifacts), remedy="see: medft runs")
 
 
 def _newest(runs: list[RunDir], part: str, artifacts: Path, which: Latest) -> RunDir:
@@ -80,7 +82,7 @@ def _newest(runs: list[RunDir], part: str, artifacts: Path, which: Latest) -> Ru
     raise RunError(
         f"there is no unfinished run{of} to resume",
         where=str(artifacts),
-        remedy="medft runs   lists the runs",
+        remedy="see: medft runs",
     )
 
 

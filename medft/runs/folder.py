@@ -139,7 +139,7 @@ class RunDir:
             if not take(file):
                 file.seek(0)
                 raise RunError(
-                    f"another process is at work in this run folder ({file.read(200) or 'unknown'})",
+                    f"another process is using this run folder ({file.read(200) or 'unknown'})",
                     where=str(self.root),
                     remedy="wait for it, or stop it",
                 )

@@ -1,4 +1,4 @@
-"""What a run folder holds: the one reader of its files, whatever their age.
+"""Reads the files of a run folder, whatever their age.
 
 A file is parsed when it is first asked for. One that is missing is empty, since an unfinished run is worth
 looking at; one that is damaged, and a folder of a newer format, is an error that names it. What a command
@@ -27,7 +27,7 @@ T = TypeVar("T")
 Part = Literal["settings", "environment", "plan", "ledger", "summary"]
 
 FINGERPRINTS = ("data", "split", "template", "tokenizer")
-RESTORE = "copy the run folder again, whole, or train anew"
+RESTORE = "copy the complete run folder again, or train again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class RunRecord:
             raise _damaged(self.run.environment, "its format is no number")
         if number > FORMAT:
             raise RunError(
-                f"the run folder has format {number}, and this medft reads formats up to {FORMAT}",
+                f"the run folder has format {number}, and this version of medft reads formats up to {FORMAT}",
                 where=str(self.run.root),
                 remedy="update medft",
             )
@@ -164,7 +164,7 @@ class RunRecord:
         if isinstance(value, kind) and value != {}:
             return value
         file: Path = getattr(self.run, "config" if part == "settings" else part)
-        what = f"does not say '{'.'.join(keys)}'" if keys and file.is_file() else "is missing or empty"
+        what = f"lacks '{'.'.join(keys)}'" if keys and file.is_file() else "is missing or empty"
         raise RunError(f"{file.name} {what}", where=str(file), remedy=RESTORE)
 
     def built(self, kind: type[T], *keys: str) -> T:
@@ -202,7 +202,7 @@ def read_mapping(file: Path) -> dict[str, object]:
     except (ValueError, yaml.YAMLError) as error:
         raise _damaged(file, next(iter(str(error).splitlines()), type(error).__name__)) from None
     if not isinstance(value, dict):
-        raise _damaged(file, "it holds no group of values")
+        raise _damaged(file, "it does not hold an object")
     return value
 
 

@@ -1,4 +1,5 @@
-"""The suites of a study, opened for every cell before anything is trained; and the commands that ask them."""
+"""Opens the suites of a study for every cell before anything is trained, and composes the commands that
+evaluate them."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from medft.compose import group_options, settings
-from medft.config import nearest
+from medft.config import did_you_mean, nearest
 from medft.data.record import Record
 from medft.errors import ConfigError, MedftError
 from medft.evaluation.config import SuiteConfig
@@ -115,7 +116,7 @@ def open_all(study: StudyConfig, cells: Sequence[Expected]) -> list[Asked]:
                 except MedftError as error:
                     wrong.setdefault(str(error), f"suite '{name}' of {cell.cell.label}: {error}")
     if wrong:
-        raise ConfigError("suites cannot be asked; nothing was started\n  " + "\n  ".join(wrong.values()))
+        raise ConfigError("suites cannot be used; nothing was started\n  " + "\n  ".join(wrong.values()))
     return found
 
 
@@ -132,8 +133,9 @@ def primary(study: StudyConfig, asked: Sequence[Asked]) -> list[Outcome]:
         return []
     if wanted.metric in AGAINST_REFERENCE:
         raise ConfigError(
-            f"'{wanted.metric}' cannot be the primary outcome: it counts words in common with one reference",
-            where="of open answers it agrees with clinicians less than these do with each other",
+            f"'{wanted.metric}' cannot be the primary outcome: it only counts words shared with one "
+            "reference",
+            where="for open answers it agrees with clinicians less than clinicians agree with each other",
             remedy="primary.metric='bits per byte', or a suite whose answers are right or wrong",
         )
     found = []
@@ -155,12 +157,12 @@ def _no_outcome(study: StudyConfig, outcomes: Sequence[Outcome], had: Outcome | 
     names = list(dict.fromkeys(each.metric for each in usable))
     near = nearest(wanted.metric, names)
     named = f"'{wanted.metric}'" + (f" of the part '{wanted.part}'" if wanted.part else "")
-    what = f"has no value of every item in the suite '{wanted.suite}'" if had else ""
-    what = what or f"is nothing that the suite '{wanted.suite}' gives"
+    what = f"has no value for every item of the suite '{wanted.suite}'" if had else ""
+    what = what or f"is not a metric of the suite '{wanted.suite}'"
     parts = list(dict.fromkeys(each.part for each in usable if each.metric == wanted.metric and each.part))
     remedy = f"primary.part= one of: {', '.join(parts)}" if parts else ""
     return ConfigError(
-        f"the primary outcome {named} {what}." + (f" Did you mean '{near}'?" if near and not parts else ""),
+        f"the primary outcome {named} {what}" + did_you_mean(None if parts else near),
         remedy=remedy or f"primary.metric= one of: {', '.join(names)}",
     )
 

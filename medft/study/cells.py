@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from medft.compose import compose, group_options
-from medft.config import nearest
+from medft.config import did_you_mean, nearest
 from medft.data.readers.registry import HUB, READERS
 from medft.errors import ConfigError
 from medft.overrides import value_of, written
@@ -57,7 +57,7 @@ class Trial:
     reason: str = ""
     """Why it failed, or was not started."""
     reused: bool = False
-    """Whether the run was there before the study."""
+    """Whether the run existed before the study."""
 
 
 def cells(config: StudyConfig) -> list[Cell]:
@@ -71,8 +71,8 @@ def cells(config: StudyConfig) -> list[Cell]:
     if strange := [name for name in idle(config) if name not in known]:
         near = nearest(strange[0], known)
         raise ConfigError(
-            f"'where' has words for '{strange[0]}', which is no model, data set or template."
-            + (f" Did you mean '{near}'?" if near else ""),
+            f"'where' has settings for '{strange[0]}', which is not a model, data set or template"
+            + did_you_mean(near),
             where=config.name,
         )
     axes = (config.models, config.datasets, config.templates, *config.vary.values())
@@ -110,7 +110,7 @@ def comparisons(config: StudyConfig, of: Sequence[Cell]) -> list[tuple[str, str]
     for name in itertools.chain.from_iterable(pairs):
         if name not in known:
             raise ConfigError(
-                f"'compare' names '{name}', which is no cell of the study",
+                f"'compare' names '{name}', which is not a cell of the study",
                 where=config.name,
                 remedy=f"cells: {'; '.join(sorted(known))}",
             )

@@ -107,7 +107,7 @@ class StudyConfig:
     """How runs are started: words for Hydra's launchers, such as `hydra/launcher=joblib`; empty: one after
     the other, on a GPU of its own each."""
     sample: Count = 10
-    """Answers to read in the report, drawn by seed."""
+    """Number of answers in the report, drawn by seed."""
     plan_only: bool = False
     """Say what it would take, and start nothing."""
     artifacts: Path = Path("artifacts")
@@ -146,7 +146,7 @@ class StudyConfig:
             if not values:
                 raise ConfigError(f"'{key}' is empty", where=self.name, remedy=f"{key}=[...]")
             if len(set(values)) < len(values):
-                raise ConfigError(f"'{key}' names one thing twice", where=f"{key}={list(values)}")
+                raise ConfigError(f"'{key}' contains a repetition", where=f"{key}={list(values)}")
         self._check_words()
         self._check_suites()
         self._check_compare()
@@ -156,7 +156,7 @@ class StudyConfig:
         for key, asked in of.items():
             if missing := [suite for suite in asked if suite not in self.suites]:
                 raise ConfigError(
-                    f"'{key}' names the suite '{missing[0]}', which the study does not ask",
+                    f"'{key}' names the suite '{missing[0]}', which the study does not use",
                     where=f"suites={list(self.suites)}",
                     remedy=f"suites=[{','.join([*self.suites, missing[0]])}]",
                 )
@@ -189,4 +189,4 @@ class StudyConfig:
                     remedy=f"{BASES}, {ALL}, or a list of pairs: compare=['A{VERSUS}B']",
                 )
         elif wrong := [pair for pair in self.compare if pair.count(VERSUS) != 1]:
-            raise ConfigError(f"'compare' cannot hold {wrong[0]!r}", remedy=f"pairs are written A{VERSUS}B")
+            raise ConfigError(f"'compare' cannot hold {wrong[0]!r}", remedy=f"write pairs as A{VERSUS}B")

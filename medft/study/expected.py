@@ -1,4 +1,4 @@
-"""What is known of a cell before it is trained: what it will take, and by what its runs are recognized."""
+"""What is known about a cell before training: its cost, and how its runs are recognized."""
 
 from __future__ import annotations
 

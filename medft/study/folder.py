@@ -1,4 +1,4 @@
-"""A study's folder: its settings, its plan, how every run stands, and what was written of them.
+"""A study's folder: its settings, its plan, the state of every run, and the reports.
 
 artifacts/studies/<name>/
   study.yaml       the settings
@@ -146,7 +146,7 @@ def find_study(name: str, artifacts: Path) -> StudyDir:
         if StudyDir(root).settings.is_file():
             return StudyDir(root)
     there = sorted(path.parent.name for path in (artifacts / "studies").glob("*/study.yaml"))
-    known = f"studies: {', '.join(there)}" if there else "medft study study=two_twins   makes one"
+    known = f"studies: {', '.join(there)}" if there else "medft study study=two_twins creates one"
     raise RunError(f"there is no study '{name}'", where=str(artifacts / "studies"), remedy=known)
 
 

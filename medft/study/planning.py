@@ -1,5 +1,4 @@
-"""What a study will take and what it could show, before anything is spent: runs, hours, disk, and the
-smallest difference that so many items and seeds tell from chance."""
+"""Plans a study: runs, hours, disk, and the smallest difference that its items and seeds can detect."""
 
 from __future__ import annotations
 
@@ -113,15 +112,21 @@ def lines(study: StudyConfig, plan: StudyPlan) -> Iterator[tuple[str, str]]:
     if plan.runs > plan.there:
         time = "unknown before the first run of such a model here"
         if plan.seconds is not None:
-            time = f"about {duration(plan.seconds)} of training, one run after the other; asking comes on top"
+            time = (
+                f"about {duration(plan.seconds)} of training, one run after the other; evaluation "
+                "takes additional time"
+            )
         yield "time", time
         room = size(plan.disk) if plan.disk is not None else "unknown"
         yield "disk", room + (f"; {size(plan.download)} to download" if plan.download else "")
     if study.hours is not None and plan.seconds is not None and plan.seconds > 3600 * study.hours:
-        over = f"that is more than hours={study.hours:g}: no run starts once they are spent, and what is"
-        yield "notice", f"{over} missing stays a hole; fewer cells, seeds or trainer.max_steps, or more hours"
+        over = f"that is more than hours={study.hours:g}: no run starts after that, and what is"
+        yield (
+            "notice",
+            f"{over} missing stays missing; use fewer cells, seeds or trainer.max_steps, or more hours",
+        )
     asked = (f"{name} {f'{n:,}' if n else 'unknown'}" for name, n in plan.questions.items())
-    yield "asked", f"questions to every run and base: {', '.join(asked)}"
+    yield "asked", f"questions to each run and base: {', '.join(asked)}"
     yield from _power_lines(study, plan.power)
 
 
@@ -130,7 +135,7 @@ def _power_lines(study: StudyConfig, power: Power | None) -> Iterator[tuple[str,
     name = f"{wanted.metric} of {wanted.suite}" + (f", {wanted.part}" if wanted.part else "")
     yield "primary", name
     if power is None:
-        yield "", "its items are not known before lm-evaluation-harness has run"
+        yield "", "its items are unknown until lm-evaluation-harness has run"
         return
     fewer = f", {power.units:,} independent" if power.units < power.items else ""
     items = f"{power.items:,} items{fewer}"
@@ -138,13 +143,13 @@ def _power_lines(study: StudyConfig, power: Power | None) -> Iterator[tuple[str,
     if power.smallest is not None:
         unit = "" if power.basis else " standard deviations of the items' differences"
         basis = f" ({power.basis})" if power.basis else ""
-        least = f"a difference of {decimal(power.smallest)}{unit} is shown in 4 of 5 studies{basis}"
+        least = f"a difference of {decimal(power.smallest)}{unit} would be detected in 4 of 5 studies{basis}"
         yield "power", f"{items}, {among}: {least}"
     if power.seed_gap is None:
-        yield "notice", "one seed says nothing of how far another would fall elsewhere; seeds=[1,2,3]"
+        yield "notice", "one seed does not show how much another seed would differ; use seeds=[1,2,3]"
     else:
         gap = f"a gap of {decimal(power.seed_gap, 1)} standard deviations of their seeds"
-        yield "", f"{power.seeds} seeds: two cells are told apart by {gap}"
+        yield "", f"{power.seeds} seeds: two cells can be distinguished by {gap}"
 
 
 def _cell(each: Expected) -> Json:
@@ -163,8 +168,8 @@ def _power(study: StudyConfig, outcomes: Sequence[Outcome], tests: int) -> Power
     fewest = min(outcomes, key=lambda outcome: outcome.units)
     if fewest.units < FEWEST:
         raise ConfigError(
-            f"{fewest.units} independent items of the primary outcome are too few for any comparison: no "
-            f"verdict is given on fewer than {FEWEST}",
+            f"{fewest.units} independent items of the primary outcome are too few for any comparison: "
+            f"the least for a verdict is {FEWEST}",
             where=f"{study.primary.metric} of {study.primary.suite}",
             remedy="more held-out rows (dataset.split.test, suite.<name>.limit), or another suite",
         )
@@ -187,7 +192,7 @@ def _spread(study: StudyConfig, outcome: Outcome) -> tuple[float, str]:
                 found = mapping(mapping(metric, "differences"), "tuned - base")
                 low, high, units = (number(found, key) for key in ("low", "high", "units"))
                 if low is not None and high is not None and units and high > low:
-                    return (high - low) / 2 / 1.96 * units**0.5, f"with the spread that {run.name} had"
+                    return (high - low) / 2 / 1.96 * units**0.5, f"with the spread observed in {run.name}"
     if outcome.share:
         return CHANGED**0.5, f"if {CHANGED:.0%} of the answers change between right and wrong"
     return 1.0, ""

@@ -78,14 +78,14 @@ def _again(first: RunDir, place: RunDir, words: Sequence[str], log: Path) -> Non
             [*command, *words], stdin=subprocess.DEVNULL, stdout=file, stderr=file, check=False
         ).returncode
     if code == _STOPPED:
-        raise KeyboardInterrupt("the same command resumes the replay")
+        raise KeyboardInterrupt("run the same command again to resume the replay")
 
 
 def _read(trial: Trial, place: RunDir) -> Repeated:
     file = place.root / _FOUND
     if not file.is_file():
         log = place.root.with_name(f"{place.root.name}.log")
-        return Repeated(trial, place, False, f"it could not be run again: {log}")
+        return Repeated(trial, place, False, f"it could not be repeated: {log}")
     written = read_json(file)
     differs = [
         text(row.get("what"))

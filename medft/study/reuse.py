@@ -1,4 +1,4 @@
-"""Which finished runs a study already has: those of the same settings and fingerprints, wherever they lie."""
+"""Finds finished runs that a study can reuse: those with the same settings and fingerprints."""
 
 from __future__ import annotations
 

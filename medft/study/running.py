@@ -1,5 +1,5 @@
-"""The runs of a study, trained as a sweep and then asked: what is there is found, what is missing is started,
-and what failed is told with its reason."""
+"""Trains the runs of a study as a sweep and evaluates them: existing runs are found, missing ones started,
+failures reported with their reason."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _run(sweep: SweepDir, numbers: Sequence[int], screen: Screen) -> bool:
     sweep.stop(False)
     with stoppable(sweep, screen), echo(sweep, screen):
         while held := [job.number for job in _jobs(sweep, numbers) if job.state == "running"]:
-            screen.line("waiting", f"for {len(held)} jobs that an earlier command started")
+            screen.line("waiting", f"for {len(held)} jobs started by an earlier command")
             while any(job.state == "running" for job in _jobs(sweep, held)) and not sweep.stopping:
                 time.sleep(_POLL)
         jobs, trains = _jobs(sweep, numbers), sweep.verb == "train"
@@ -130,7 +130,7 @@ def _unfinished(trial: Trial, job: Job, sweep: SweepDir) -> Trial:
     if job.state == "failed":
         return replace(trial, state="failed", reason=_reason(sweep.log(job.number)))
     if sweep.spent:
-        return replace(trial, reason="not started: the hours of the study are spent")
+        return replace(trial, reason="not started: the study's time budget is spent")
     return trial
 
 
@@ -157,10 +157,10 @@ def _reason(log: Path, before: str = "error: ") -> str:
     try:
         said = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
-        return "its log is gone"
+        return "its log is missing"
     except OSError as error:
         raise RunError(f"a log cannot be read: {error.strerror}", where=str(log)) from None
     for mark in (before, "error: "):
         if found := [line.partition(mark)[2] for line in said if mark in line]:
             return found[-1].strip()
-    return " ".join(line.strip() for line in said[-_LAST:]) or "it said nothing"
+    return " ".join(line.strip() for line in said[-_LAST:]) or "no output"

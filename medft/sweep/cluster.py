@@ -117,11 +117,11 @@ def launch(folder: SweepDir, numbers: Sequence[int], config: LauncherConfig) -> 
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         said = str(error).strip().splitlines()[-1].removeprefix("sbatch: error: ")
         raise EngineError(
-            f"the cluster does not take the jobs: {said}",
+            f"the cluster rejected the jobs: {said}",
             where=str(folder.root),
             remedy=f"medft train -m sweep.resume={folder.quoted} launcher...=<another>",
         ) from error
-    folder.say(f"sent to the cluster: {', '.join(f'[{n}] {job.job_id}' for n, job in jobs.items())}")
+    folder.say(f"submitted to the cluster: {', '.join(f'[{n}] {job.job_id}' for n, job in jobs.items())}")
     try:
         _wait(folder, jobs)
     finally:

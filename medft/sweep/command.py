@@ -17,6 +17,7 @@ from medft.compose import compose, forced, group_options, primary, settings
 from medft.config import keys
 from medft.errors import ConfigError, RunError
 from medft.files import stamp, unused
+from medft.format import counted
 from medft.overrides import SEARCHPATH, value_of, written
 from medft.screen import Screen
 from medft.sweep.folder import SweepDir
@@ -69,7 +70,7 @@ def _flags(verb: str, arguments: list[str]) -> int:
 
     flags = [a.partition("=")[0] for a in arguments if a.startswith("-")]
     if not set(_ANSWERED).intersection(flags):
-        raise _no_flag(verb, flags[0])
+        raise _no_flag(verb, flags[0], arguments)
     groups = group_options(arguments)
     said = io.StringIO()
     try:
@@ -81,24 +82,27 @@ def _flags(verb: str, arguments: list[str]) -> int:
         if not end.code:
             return 0
         raise ConfigError(
-            f"the command cannot be read: {said.getvalue().strip().rpartition('error: ')[2]}",
+            f"cannot parse the command: {said.getvalue().strip().rpartition('error: ')[2]}",
             remedy=f"medft {verb} --help   shows examples",
         ) from None
     except HydraException as error:
         raise ConfigError(
-            f"the command cannot be read: {first_line(error)}",
+            f"cannot parse the command: {first_line(error)}",
             remedy=f"medft {verb} --help   shows examples",
         ) from error
     return 0
 
 
-def _no_flag(verb: str, flag: str) -> ConfigError:
-    """Other tools write settings as flags."""
+def _no_flag(verb: str, flag: str, arguments: list[str]) -> ConfigError:
+    """Other tools write settings as flags, with their value behind them."""
+    place = next(n for n, word in enumerate(arguments) if word.partition("=")[0] == flag)
+    value = arguments[place].partition("=")[2] or next(iter(arguments[place + 1 :]), "")
+    value = value if value and "=" not in value and value[0] != "-" else "..."
     name = flag.lstrip("-").replace("-", "_")
     meant = other_tools.called_here(name)
     own = keys(getattr(import_module(f"medft.verbs.{verb}"), f"{verb.capitalize()}Config"))
     here = [key for key in own if key.rpartition(".")[2] == name]
-    written = meant.to_write(name, "...") if meant else f"{here[0] if here else name}=..."
+    written = meant.to_write(name, value) if meant else f"{here[0] if here else name}={value}"
     return ConfigError(
         f"there is no flag '{flag}'",
         remedy=f"settings have no dashes: {written}; medft {verb} --help   shows examples",
@@ -142,7 +146,8 @@ def _open(own: list[str], how: list[str], screen: Screen) -> SweepDir:
     sweeps = Path(value_of(own, "artifacts") or "artifacts") / "sweeps"
     folder = SweepDir(Path(value_of(how, "hydra.sweep.dir") or unused(sweeps / stamp())))
     if not search:
-        screen.say(f"{len(jobs):,} runs: {', '.join(grid.varied) or 'nothing'} varies")
+        varied = ", ".join(grid.varied) or "nothing, as every setting has one value"
+        screen.say(f"{counted(len(jobs), 'run')}, varying {varied}")
     compose("train", how)
     with screen.bar(len(jobs), "checking settings") as advance:
         for job in jobs:
@@ -163,9 +168,9 @@ def _reopen(root: Path, own: list[str], how: list[str]) -> SweepDir:
     surplus = [o for o in (*own, *how) if not o.startswith(("sweep.resume=", *LAUNCHER))]
     if surplus:
         raise ConfigError(
-            f"a resumed sweep takes no other settings: {surplus[0]}",
+            f"a resumed sweep takes no further settings: {surplus[0]}",
             where=str(root),
-            remedy=f"medft train -m sweep.resume={folder.quoted}   runs what is missing as it was asked for",
+            remedy=f"medft train -m sweep.resume={folder.quoted}   runs what is missing",
         )
     folder.jobs()
     if elsewhere := [o for o in own if o.startswith(LAUNCHER)]:
@@ -220,6 +225,6 @@ def _counts(folder: SweepDir) -> str:
 
 def _size(folder: SweepDir) -> str:
     if not folder.search():
-        return f"{len(folder.jobs())} jobs"
+        return counted(len(folder.jobs()), "job")
     search = _asked(folder)[0]
     return f"a search by Optuna, {search.n_trials} jobs, {search.n_jobs} at a time"

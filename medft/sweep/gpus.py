@@ -42,7 +42,7 @@ def own_gpus(
         return
     if wanted > len(names):
         raise RunError(
-            f"a job of this sweep takes {wanted} GPUs, and {len(names)} are here",
+            f"a job of this sweep needs {wanted} GPUs, but there are {len(names)}",
             where=socket.gethostname(),
             remedy=f"sweep.gpus_per_job={len(names)}, or a machine with more",
         )

@@ -62,13 +62,13 @@ class Grid:
         """
         if self.intervals:
             raise ConfigError(
-                f"an interval needs a search, not a grid: {self.intervals[0]}",
+                f"an interval needs a search: {self.intervals[0]}",
                 remedy="hydra/sweeper=optuna",
             )
         if len(self) > MOST_JOBS:
             raise ConfigError(
-                f"this would be {len(self):,} runs, and a sweep has {MOST_JOBS:,} at most",
-                remedy="fewer values, or a search: hydra/sweeper=optuna",
+                f"this would be {len(self):,} runs, but a sweep can have at most {MOST_JOBS:,}",
+                remedy="use fewer values, or a search: hydra/sweeper=optuna",
             )
         found = list(itertools.product(*self.choices))
         if again := next((job for job, times in Counter(found).items() if times > 1), None):
@@ -96,7 +96,7 @@ def read_grid(overrides: Sequence[str]) -> Grid:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:
         raise ConfigError(
-            f"the command cannot be read: {str(error).splitlines()[0]}",
+            f"cannot parse the command: {str(error).splitlines()[0]}",
             remedy="medft train --help   shows examples",
         ) from error
     for override in parsed:
@@ -151,5 +151,5 @@ def _values(override: Override, groups: Mapping[str, Sequence[str]]) -> list[str
     else:
         values = list(override.sweep_string_iterator())
     if not values:
-        raise ConfigError(f"'{override.input_line}' names nothing")
+        raise ConfigError(f"'{override.input_line}' has no value")
     return [f"{key}={value}" for value in values]

@@ -57,7 +57,7 @@ def run_job(folder: SweepDir, number: int, leaving: Callable[[], bool] = lambda:
         try:
             with own_gpus(folder.logs, _gpus_of(job), stopping) as (environment, held):
                 if folder.spent:
-                    folder.say(f"[{number}] {folder.words(job)}: not started, the hours allowed are spent")
+                    folder.say(f"[{number}] {folder.words(job)}: not started, the time budget is spent")
                 elif not stopping():
                     _run(folder, job, log, stopping, (environment, held))
         except RunError as error:

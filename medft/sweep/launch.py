@@ -91,7 +91,7 @@ def sent(words: list[str], launch: list[str], own: list[str]) -> list[str]:
         ConfigError: a wrong setting, or a launcher of Hydra's besides.
     """
     if hydra := [o for o in launch if o.startswith(("hydra/launcher", "hydra.launcher"))]:
-        raise ConfigError(f"two launchers: {words[0]} and {hydra[0]}", remedy="leave one of them out")
+        raise ConfigError(f"two launchers: {words[0]} and {hydra[0]}", remedy="remove one of them")
     gpus = [o for o in own if o.startswith("sweep.gpus_per_job=")]
     _cluster([*words, *gpus])
     return [*launch, *words, *gpus]

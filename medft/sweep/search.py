@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from medft.checked import Count, Seed
-from medft.config import build, nearest
+from medft.config import build, did_you_mean, nearest
 from medft.errors import ConfigError
 from medft.sweep.grid import Grid
 
@@ -61,13 +61,13 @@ def read_search(words: Sequence[str]) -> SearchConfig | None:
     if named and named[-1] not in sweepers:
         near = nearest(named[-1], sweepers)
         raise ConfigError(
-            f"unknown sweeper: {named[-1]}." + (f" Did you mean {near}?" if near else ""),
-            remedy="hydra/sweeper=optuna searches; without it every combination is run",
+            f"unknown sweeper: {named[-1]}" + did_you_mean(near),
+            remedy="hydra/sweeper=optuna searches; without it, every combination is run",
         )
     said = [word for word in words if word.startswith(WORDS) and word not in named]
     if not named or not sweepers[named[-1]]:
         if said:
-            raise ConfigError(f"a setting of a search, without one: {said[0]}", remedy="hydra/sweeper=optuna")
+            raise ConfigError(f"this setting needs a search: {said[0]}", remedy="hydra/sweeper=optuna")
         return None
     settings = (word.replace("hydra/sweeper/sampler=", "hydra.sweeper.sampler.name=") for word in said)
     dotted = OmegaConf.from_dotlist([word.removeprefix("hydra.sweeper.") for word in settings])

@@ -16,7 +16,7 @@ from medft.sweep.folder import SweepDir
 from medft.sweep.job import kill_jobs
 
 _ECHO = 0.3  # seconds between looks at what jobs have said
-_STOPPING = b"stopping: running jobs save and end; Ctrl-C again kills them\n"
+_STOPPING = b"stopping: running jobs save and end; press Ctrl-C again to kill them\n"
 _SAVING = 120.0  # seconds that stopping jobs are waited for when their launcher is gone
 
 
@@ -30,7 +30,7 @@ def stoppable(folder: SweepDir, screen: Screen) -> Iterator[None]:
     except KeyboardInterrupt:
         with undisturbed():
             kill_jobs(folder)
-        raise KeyboardInterrupt(f"go on with   {folder.again}") from None
+        raise KeyboardInterrupt(f"resume with   {folder.again}") from None
 
 
 def _stop(folder: SweepDir, screen: Screen) -> None:

@@ -1,4 +1,4 @@
-"""What happens beside the steps: loss.csv, the progress bar, a clean stop.
+"""Trainer callbacks: loss.csv, the progress bar, a clean stop.
 
 These callbacks read what the trainer counted and never touch the model.
 """

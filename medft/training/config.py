@@ -20,10 +20,10 @@ class TrainerConfig:
     epochs: Epochs = 1.0
     """Passes over the training rows; max_steps wins when set."""
     max_steps: Count | None = None
-    """Optimizer steps; null: as many as the epochs need, within `minutes`."""
+    """Number of optimizer steps; null: as many as the epochs need, within `minutes`."""
     minutes: Positive | None = None
-    """Minutes that training, validation and test are to take: the plan takes as many steps as its reckoning
-    allows, and a run that is late by a quarter ends there. max_steps wins when set; null: no limit."""
+    """Time limit in minutes for training, validation and test: the plan fits as many steps as it estimates
+    to be possible, and a run that takes a quarter longer stops. max_steps wins when set; null: no limit."""
     per_device_batch_size: Batch = 2
     """Rows per forward pass on one device."""
     gradient_accumulation_steps: Batch = 4
@@ -33,11 +33,11 @@ class TrainerConfig:
     learning_rate: Rate = 2e-4
     """Peak learning rate (QLoRA, Dettmers et al. 2023, uses 2e-4 at this size)."""
     lr_scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
-    """Shape of the learning rate after warm-up."""
+    """Learning rate schedule after warm-up."""
     warmup_steps: CountOrNone = 5
     """Steps of linear warm-up."""
     optimizer: Optimizer = "adamw_8bit"
-    """AdamW with states in 32 or 8 bits."""
+    """AdamW with 32-bit or 8-bit states."""
     weight_decay: NonNegative = 0.01
     """Decoupled weight decay."""
     max_grad_norm: NonNegative = 1.0
@@ -45,17 +45,17 @@ class TrainerConfig:
     max_length: Tokens = 2048
     """Longest row in tokens."""
     too_long: Literal["truncate", "drop"] = "truncate"
-    """What happens to a longer row: its answer is cut at the end, or it is left out. Counted either way."""
+    """What happens to a longer row: its answer is truncated, or it is left out. Both are counted."""
     packing: bool = False
-    """Put several rows into one sequence, isolated from each other; changes which rows meet in a step."""
+    """Pack several rows into one sequence, isolated from each other; changes which rows share a step."""
     padding_free: bool | None = False
-    """Concatenate the rows of a batch instead of padding them; the same rows per step. null: where fit=auto
-    finds it faster."""
+    """Concatenate the rows of a batch instead of padding them; each step has the same rows. null: if
+    fit=auto expects it to be faster."""
     group_by_length: bool = False
-    """Batches of rows of similar length; changes which rows meet in a step."""
+    """Batch rows of similar length; changes which rows share a step."""
     fit: Literal["off", "auto"] = "off"
-    """auto: the plan deals the rows of a step to batches, accumulation and GPUs, and chooses recomputation,
-    padding and the validation batch, as memory allows; the mathematics stays."""
+    """auto: the plan chooses micro-batch, accumulation, recomputation, padding and validation batch to fit
+    the memory; the mathematics stays the same. off: as configured."""
     neftune_noise_alpha: NonNegative | None = None
     """Noise on embeddings in training (NEFTune, Jain et al. 2023), typically 5; null is off."""
     logging_steps: Count = 1
@@ -65,17 +65,17 @@ class TrainerConfig:
     validation_rows: Count | None = 512
     """Maximum validation rows per evaluation, the same subset for every seed; null takes all."""
     test_rows: Count | None = None
-    """Most test rows asked at the end; null asks all."""
+    """Maximum test rows at the end; null takes all."""
     save_steps: Count | None = None
     """Steps between checkpoints; null: with every validation."""
     save_total_limit: Count = 2
-    """Checkpoints kept."""
+    """Number of checkpoints to keep."""
     keep: Literal["last", "best"] = "last"
     """Which checkpoint becomes the adapter: the last, or that of the lowest validation loss."""
     early_stopping_patience: Count | None = None
-    """Stop after this many validations without improvement; null never."""
+    """Stop after this many validations without improvement; null: never."""
     sweep_metric: Literal["validation_loss", "bits_per_byte"] = "validation_loss"
-    """Metric that a search of `medft train -m` minimises."""
+    """Metric that a search (`medft train -m`) minimizes."""
 
     def __post_init__(self) -> None:
         if self.packing and self.group_by_length:
@@ -98,13 +98,13 @@ class TrainerConfig:
 
 @dataclass(frozen=True, slots=True)
 class LoggerConfig:
-    """Where figures go besides loss.csv. Nothing of the machine, the code or the rows is sent anywhere."""
+    """Where metrics go besides loss.csv. Nothing about the machine, the code or the rows is sent anywhere."""
 
     wandb: Literal["auto", "online", "offline", "off"] = "auto"
     """Weights & Biases: auto is online with an API key and offline without one; never asks."""
     project: str = "medft"
     """W&B project."""
     entity: str | None = None
-    """W&B team or user; null: the key's own."""
+    """W&B team or user; null: the owner of the key."""
     tags: tuple[str, ...] = ()
     """W&B tags besides model, data set and template."""

@@ -1,4 +1,4 @@
-"""What training is given: a loaded model, its settings, and those who watch."""
+"""The inputs of training: a loaded model, its settings, and listeners."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Training:
     """One training."""
 
     config: TrainerConfig
-    """The recipe."""
+    """The training recipe."""
     seed: int
     """Seeds batch order, dropout and noise."""
     folder: RunDir

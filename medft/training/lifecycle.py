@@ -62,7 +62,7 @@ def describe(run: RunDir, values: Json, environment: Json, place: Path | None = 
         run: the folder to write to.
         values: the configuration in plain values.
         environment: of this machine.
-        place: where the folder will stand, where that is not where it stands now.
+        place: where the folder will stand, where that is not where it is now.
     """
     settings = {**values, "run_dir": str(place or run.root), "resume": None}
     write_text(run.config, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
@@ -102,7 +102,7 @@ def _judged(folder: RunDir, before: str | None) -> Iterator[None]:
     except KeyboardInterrupt:
         with undisturbed():
             folder.mark("interrupted", "stopped immediately; progress since the last checkpoint is lost")
-        raise KeyboardInterrupt(f"go on with   medft train resume={folder.quoted}") from None
+        raise KeyboardInterrupt(f"resume with   medft train resume={folder.quoted}") from None
     except BaseException as error:
         traceback.print_exc()  # into the run's log
         known = as_medft_error(error, folder)
@@ -169,5 +169,5 @@ def as_medft_error(error: BaseException, folder: RunDir) -> MedftError:
     return RunError(
         f"training failed: {type(error).__name__}",
         where=str(folder.log),
-        remedy="the log's last lines say where",
+        remedy="see the last lines of the log",
     )

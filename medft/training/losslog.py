@@ -69,7 +69,7 @@ class LossLog:
         self._file.flush()
         if not self._path.exists():
             raise RunError(
-                "the run folder was removed or renamed while it trained",
+                "the run folder was removed or renamed during training",
                 where=str(self._path.parent),
                 remedy="start a new run, or resume the folder under its new name",
             )
@@ -93,8 +93,8 @@ def read_rows(path: Path) -> list[dict[str, str]]:
             raise ValueError
     except (ValueError, KeyError, csv.Error):
         raise RunError(
-            f"{path.name} is damaged: its lines are not those of a loss log",
+            f"{path.name} is damaged: it is not a loss log",
             where=str(path),
-            remedy="copy the run folder again, whole, or train anew",
+            remedy="copy the complete run folder again, or train again",
         ) from None
     return rows

@@ -1,4 +1,4 @@
-"""What is trained for: supervised fine-tuning. The only file outside its folder that names it.
+"""The training objective: supervised fine-tuning. The only file outside its folder that names it.
 
 Import nothing heavy here: the plan asks for memory before any library of training is loaded.
 """

@@ -69,7 +69,7 @@ def _begun(place: str | None) -> str | None:
         ConfigError: it names none, so that every start would make another.
     """
     if place is None:
-        raise ConfigError(f"resume={AUTO} needs to know the run folder", remedy="run_dir=<folder>")
+        raise ConfigError(f"resume={AUTO} needs run_dir", remedy="run_dir=<folder>")
     return place if RunDir(Path(place)).config.is_file() else None
 
 
@@ -136,7 +136,7 @@ def demand_same(run: RunDir, now: Json) -> None:
         raise RunError(
             "the run cannot be resumed with different settings",
             where="; ".join(changed),
-            remedy="leave these settings out, or start a new run",
+            remedy="remove these settings, or start a new run",
         )
 
 
@@ -164,7 +164,7 @@ def demand_same_data(run: RunDir, now: Mapping[str, str]) -> None:
         raise RunError(
             f"the run cannot be resumed: {' and '.join(changed)} changed since it began",
             where=str(run.root),
-            remedy="bring back the files it began with, or start a new run",
+            remedy="restore the original files, or start a new run",
         )
 
 
@@ -194,10 +194,10 @@ def demand_same_optimizer(run: RunDir, optimizer: str) -> None:
     before = RunRecord(run).demand(str, "plan", "trainer", "optimizer")
     if before != optimizer:
         raise RunError(
-            f"the run cannot be resumed: its checkpoints hold the states of {before}, and {optimizer} would "
-            "go on",
+            f"the run cannot be resumed: its checkpoints hold the states of {before}, but {optimizer} "
+            "would be used now",
             where=str(run.root),
-            remedy="resume it on the kind of machine, and with the engine.sharding, that it began with",
+            remedy="resume it on the kind of machine, and with the engine.sharding, that it started with",
         )
 
 

@@ -123,9 +123,9 @@ def _stopped_by(stopper: Stopper, step: int, planned: int, late: bool) -> str:
     if stopper.signal is not None:
         return f"stopped at step {step} of {planned}"
     if stopper.diverged_at is not None:
-        return f"the loss was not a number at step {stopper.diverged_at}"
+        return f"the loss was NaN or infinite at step {stopper.diverged_at}"
     if late:
-        return f"its minutes were over at step {step} of {planned}"
+        return f"time limit reached at step {step} of {planned}"
     return f"early stopping at step {step} of {planned}" if step < planned else ""
 
 

@@ -1,4 +1,4 @@
-"""How many steps a run has, and when it validates and saves."""
+"""The schedule of a run: its steps, validations and checkpoints."""
 
 from __future__ import annotations
 

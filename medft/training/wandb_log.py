@@ -174,7 +174,7 @@ class WandbRun:
         except Exception as error:  # W&B raises its own and everything its transports raise
             self.mode = "off"
             _log.exception("W&B failed")
-            self._notice(f"W&B stopped ({type(error).__name__}); training goes on, loss.csv is complete")
+            self._notice(f"W&B failed ({type(error).__name__}); training continues, loss.csv is complete")
 
 
 def _finish(run: Run, summary: Json, ledger: Json, curve: Path | None) -> None:

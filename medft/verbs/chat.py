@@ -41,24 +41,24 @@ IDLE = (
 
 @dataclass(frozen=True, slots=True)
 class ChatConfig:
-    """Who answers, and how."""
+    """Which model answers, and how."""
 
     run: str | tuple[str, ...] = "latest"
-    """The run, or several to switch between with /model: folders, `latest`, or parts of names."""
+    """The run, or several to switch between with /model: a folder, `latest`, or part of a run's name."""
     docs: Path | None = None
-    """Documents to answer from: a file or a folder of .txt, .md, .jsonl."""
+    """Documents to answer from: a file, or a folder of .txt, .md and .jsonl files."""
     index: IndexKind = "bm25"
-    """How passages are found: bm25, or dense (an extra)."""
+    """How passages are found: bm25, or dense (pip install 'medft[dense]')."""
     embedder: str = "NeuML/pubmedbert-base-embeddings"
     """Sentence-transformers model of a dense index."""
     k: Count = 3
-    """Passages per question."""
+    """Number of passages per question."""
     questions: Path | None = None
-    """Answer this file instead of talking: one question per line, or .jsonl rows with `question`."""
+    """Answer the questions in this file instead: one per line, or .jsonl rows with `question`."""
     answers: Path | None = None
-    """Where those answers go, as .jsonl."""
+    """Where to write those answers (.jsonl)."""
     max_new_tokens: Tokens = 512
-    """Longest answer, in tokens."""
+    """Maximum length of an answer, in tokens."""
     temperature: float = 0.0
     """0 is greedy."""
     top_p: float = 1.0
@@ -66,22 +66,20 @@ class ChatConfig:
     seed: Seed = 0
     """Sampling seed."""
     context: Tokens = 4096
-    """Longest conversation and answer together, in tokens."""
+    """Maximum length of conversation and answer together, in tokens."""
     batch_tokens: Tokens = BATCH_TOKENS
-    """Tokens of a file's questions and answers that are computed at once; fewer need less memory."""
+    """Tokens per batch when answering a file; fewer need less memory."""
     artifacts: Path = Path("artifacts")
-    """Where runs lie, and where indexes are kept."""
+    """Folder of the runs and of document indexes."""
 
     def __post_init__(self) -> None:
         if (self.questions is None) != (self.answers is None):
             raise ConfigError(
-                "'questions' and 'answers' belong together",
+                "'questions' and 'answers' must be given together",
                 remedy="questions=questions.txt answers=answers.jsonl",
             )
         if self.questions and self.answers and self.questions.resolve() == self.answers.resolve():
-            raise ConfigError(
-                "the answers would take the place of the questions", remedy="answers=<another file>"
-            )
+            raise ConfigError("the answers would overwrite the questions", remedy="answers=<another file>")
 
 
 def run(config: ChatConfig) -> None:

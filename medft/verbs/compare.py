@@ -27,8 +27,9 @@ HOW_SUITES = (
     "deviation over its seeds. suites.csv and suites.tex hold this table for a paper."
 )
 HOW_PAIRS = (
-    "Second less first, on the items that both were asked, scores averaged over seeds; 95% interval of each "
-    "by itself, verdict after Holm's correction for all tests of this table. docs/evaluation.md says how."
+    "Second minus first, on the items that both answered, scores averaged over seeds; each with its "
+    "own 95% interval, verdict after Holm's correction for all tests of this table. "
+    "docs/evaluation.md says how."
 )
 MOST_ROWS = 30
 """Rows of the suites' tables on the terminal."""
@@ -45,21 +46,21 @@ EXAMPLES = (
 
 @dataclass(frozen=True, slots=True)
 class CompareConfig:
-    """What is compared, and along which axes."""
+    """What is compared, and on which axes."""
 
     runs: str | tuple[str, ...] = ()
-    """Runs by folder or name, sweeps, patterns (`mistral*`), csv files (Step,Loss); empty: every finished
-    run."""
+    """Runs by folder or name, sweeps, patterns (`mistral*`), csv files (Step,Loss); empty: all finished
+    runs."""
     x: Axis = "step"
     """Horizontal axis: step, tokens or seconds."""
     metric: Literal["auto", "bits_per_byte", "loss"] = "auto"
-    """Vertical axis; auto is bits per byte where it was measured, else loss, one panel per tokenizer."""
+    """Vertical axis; auto: bits per byte if measured, otherwise loss, with one panel per tokenizer."""
     title: str | None = None
-    """Title of the plot and the page; null counts the runs."""
+    """Title of the plot and the page; null: the number of runs."""
     seed: int = 3407
     """Seeds the permutations of the tests between models."""
     artifacts: Path = Path("artifacts")
-    """Where runs are looked for, and where compare/<stamp>/ is written."""
+    """Folder of the runs, where compare/<stamp>/ is written too."""
 
 
 def run(config: CompareConfig) -> None:

@@ -1,4 +1,4 @@
-"""What the suites of each run share when several are evaluated: the same items for all of them."""
+"""The same items for several runs that are evaluated together."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def _of_own(asked: Sequence[Record], whole: Sequence[Record], several: bool) -> 
         said.append("Held-out rows of other data sets are other rows; runs on one data set share theirs.")
     if len(asked) < len(whole):
         said.append(
-            f"{len(asked):,} of {len(whole):,} test rows are in the test split of every run, so those alone "
-            "are asked; a suite with a data set of its own asks all of its items."
+            f"{len(asked):,} of {len(whole):,} test rows are in the test split of every run, so only "
+            "those are used; a suite with its own data set uses all of its items."
         )
     return said
 
@@ -80,7 +80,7 @@ def _records(
         if any(suite.dataset is None and suite.kind != "harness" for suite in config.suite.values()):
             raise
         remarks.append(
-            f"The training data is not at hand, so items are not checked against it ({error.what})."
+            f"The training data is not available, so items were not checked against it ({error.what})."
         )
         return [], []
     return list(prepared.records("test")), list(prepared.records("train"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medft.compose import group_options
-from medft.config import nearest
+from medft.config import did_you_mean, nearest
 from medft.errors import ConfigError
 from medft.files import write_text
 from medft.paths import conf_dir
@@ -28,19 +28,20 @@ _NAME = re.compile(r"\w[\w.\-]*")
 
 @dataclass(frozen=True, slots=True)
 class CopyConfig:
-    """What is copied, and where to."""
+    """What is copied, and where."""
 
     what: str
-    """A group and a file of it, as `medft list` names them: model/mistral."""
+    """Group and file, as `medft list` names them: model/mistral."""
     folder: Path = Path("my_conf")
-    """A folder of yours; it is laid out as conf/, and any command reads it with --config-dir."""
+    """Your folder, laid out like conf/; any command reads it with --config-dir."""
     name: str | None = None
-    """What the copy is called; null: my_ and the old name, since a shipped name is not shadowed."""
+    """Name of the copy; null: my_ and the old name, since a shipped name cannot be reused."""
 
     def __post_init__(self) -> None:
         if self.name is not None and not _NAME.fullmatch(self.name):
             raise ConfigError(
-                f"'{self.name}' cannot name a file of settings", remedy="letters, digits, and . _ - after one"
+                f"'{self.name}' cannot name a file of settings",
+                remedy="use letters, digits, and . _ - after the first",
             )
 
 
@@ -68,9 +69,11 @@ def run(config: CopyConfig) -> None:
     name = config.name or f"my_{option}"
     target = config.folder / group / f"{name}.yaml"
     if name in group_options()[group]:
-        raise ConfigError(f"{group} '{name}' is the name of one that medft ships", remedy="another name=...")
+        raise ConfigError(
+            f"{group} '{name}' is a name that medft itself uses", remedy="choose another name=..."
+        )
     if target.exists():
-        raise ConfigError("there is such a file already", where=str(target), remedy="name=... for another")
+        raise ConfigError("this file exists already", where=str(target), remedy="choose another name=...")
     text = (conf_dir() / group / f"{option}.yaml").read_text(encoding="utf-8")
     target.parent.mkdir(parents=True, exist_ok=True)
     write_text(target, _renamed(text, group, option, name))
@@ -78,7 +81,8 @@ def run(config: CopyConfig) -> None:
     screen = Screen()
     screen.line("wrote", str(target))
     screen.line(
-        "next", f"edit it, then: medft {verb} --config-dir {shlex.quote(str(config.folder))} {group}={name}"
+        "next",
+        f"edit it, then run: medft {verb} --config-dir {shlex.quote(str(config.folder))} {group}={name}",
     )
 
 
@@ -91,9 +95,11 @@ def _known(what: str) -> tuple[str, str]:
     options = groups.get(group)
     if options is None or option not in options:
         near = nearest(option, options or ())
-        hint = f" Did you mean '{group}/{near}'?" if near else ""
         known = options if options is not None else groups
-        raise ConfigError(f"there is no '{what}' to copy.{hint}", remedy=f"choose one of: {', '.join(known)}")
+        raise ConfigError(
+            f"there is no '{what}' to copy" + did_you_mean(f"{group}/{near}" if near else None),
+            remedy=f"choose one of: {', '.join(known)}",
+        )
     return group, option
 
 

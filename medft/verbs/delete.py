@@ -1,4 +1,4 @@
-"""medft delete: remove a run, and say what is left of it elsewhere."""
+"""medft delete: remove a run, and list what remains of it elsewhere."""
 
 from __future__ import annotations
 
@@ -34,16 +34,17 @@ _SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True, slots=True)
 class DeleteConfig:
-    """Which run goes."""
+    """Which run is removed."""
 
     run: str
     """The run: a folder, or its stamp; without yes=true also another part of its name."""
     yes: bool = False
-    """Remove it; without it, only what would be removed is shown."""
+    """Really remove it; otherwise only show what would be removed."""
     data: bool = False
-    """Also the prepared rows that it was trained on, and all cached token ids; other runs make them again."""
+    """Also remove the prepared rows that it was trained on, and all cached token ids; other runs recreate
+    them."""
     artifacts: Path = Path("artifacts")
-    """Where runs lie."""
+    """Folder of the runs."""
     processed: Path = Path("data/processed")
     """Where prepared records and token ids are kept."""
 
@@ -61,14 +62,14 @@ def run(config: DeleteConfig) -> None:
     whole = f"medft delete run={found.quoted}{' data=true' * config.data} yes=true"
     if config.yes and not _is_whole(config.run, found):
         raise RunError(
-            f"'{config.run}' is not the whole of a run's name",
+            f"'{config.run}' is not a complete run name",
             where=str(found.root),
-            remedy=f"{whole}   removes this one",
+            remedy=f"{whole}   removes this run",
         )
     places = [found.root, *(_prepared(found, config.processed) if config.data else ())]
     screen.title("delete", str(found.root))
     for place in places:
-        screen.line("remove" if config.yes else "would go", f"{size(folder_size(place)):>9}  {place}")
+        screen.line("remove" if config.yes else "to remove", f"{size(folder_size(place)):>9}  {place}")
     left = list(_elsewhere(found, config))  # asked while its record is there
     if config.yes:
         with found.held():
@@ -91,11 +92,11 @@ def _demand_own(found: RunDir) -> None:
     strangers = sorted(n for n in names - OWN if not n.startswith("run.log.") and not _HIDDEN.fullmatch(n))
     if strangers or not names & {"environment.json", "status.json", "summary.json"}:
         raise RunError(
-            f"the folder holds files that medft did not write: {', '.join(strangers[:5])}"
+            f"the folder contains files that medft did not write: {', '.join(strangers[:5])}"
             if strangers
-            else "this folder is no run of medft's",
+            else "this folder is not a medft run",
             where=str(found.root),
-            remedy="move them away first, or remove the folder yourself",
+            remedy="move them first, or remove the folder yourself",
         )
 
 
@@ -121,15 +122,15 @@ def _elsewhere(found: RunDir, config: DeleteConfig) -> Iterator[str]:
     """What this command does not touch, and how to be rid of it."""
     if not config.data:
         for place in _prepared(found, config.processed):
-            yield f"{size(folder_size(place)):>9}  {place}: texts or ids of its rows; data=true removes it"
+            yield f"{size(folder_size(place)):>9}  {place}: prepared rows; data=true removes it"
     for path in found.root.rglob("*"):
         if path.is_symlink() and not path.resolve().is_relative_to(found.root):
             yield f"{path.resolve()}: what the link {path.name} leads to"
     for name, what in (
         ("prepare", "reports on data; with show=..., rows"), ("compare", "reports that may name the run"),
-        ("upload", "folders that were staged for a hub"), ("indexes", "texts of docs=..."),
-        ("votes.jsonl", "answers that were voted on"), ("chat.log", "what libraries said"),
-        ("serve.log", "what libraries said"), ("plan.log", "what libraries said"),
+        ("upload", "folders staged for upload"), ("indexes", "texts of docs=..."),
+        ("votes.jsonl", "answers that were voted on"), ("chat.log", "library output"),
+        ("serve.log", "library output"), ("plan.log", "library output"),
     ):  # fmt: skip
         if (place := config.artifacts / name).exists():
             yield f"{place}: {what}; rm -r {place}"
@@ -138,7 +139,7 @@ def _elsewhere(found: RunDir, config: DeleteConfig) -> Iterator[str]:
     except MedftError:
         wandb = {}
     if wandb.get("mode") == "online":
-        yield f"W&B run {text(wandb.get('id'))}: settings and figures, no rows; delete it on its page"
+        yield f"W&B run {text(wandb.get('id'))}: settings and metrics, no rows; delete it on its W&B page"
     yield "the source files of the data, and what was uploaded to a hub: docs/privacy.md says how"
 
 

@@ -1,4 +1,4 @@
-"""medft doctor: what training needs on this machine, checked in seconds, and what to install.
+"""medft doctor: check in seconds what training needs on this machine, and what to install.
 
 One line per part. Downloads nothing and loads no model.
 """
@@ -83,7 +83,7 @@ def _driver() -> Finding:
     machine = probe()
     if not machine.gpus:
         return Finding(
-            "no CUDA GPU: tiny twins and models of up to 400M weights train on the processor",
+            "no CUDA GPU: tiny twins and models of up to 400M parameters train on the CPU",
             "a machine with an NVIDIA GPU and its driver (nvidia-smi lists both)",
             hinders=False,
         )
@@ -101,7 +101,7 @@ def _torch() -> Finding:
     import torch
 
     toolchain.demand_gpu()
-    built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the processor alone"
+    built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU only"
     return Finding(f"{torch.__version__}, built for {built}")
 
 
@@ -123,8 +123,8 @@ def _triton() -> Finding:
     from medft.engine.kernel import runs
 
     if not runs("cuda"):
-        return Finding("a kernel computed something else", toolchain.INSTALL)
-    return Finding("a kernel was compiled and has run")
+        return Finding("a test kernel gave a wrong result", toolchain.INSTALL)
+    return Finding("a test kernel was compiled and ran")
 
 
 def _bitsandbytes() -> Finding:
@@ -182,7 +182,7 @@ def _hub() -> Finding:
     from huggingface_hub import constants
 
     if constants.is_offline_mode():
-        return Finding("switched off (HF_HUB_OFFLINE)")
+        return Finding("turned off (HF_HUB_OFFLINE)")
     if not _answers(constants.ENDPOINT):
         return Finding(
             f"{constants.ENDPOINT} does not answer in {_SECONDS:.0f} s",
@@ -198,11 +198,11 @@ def _token() -> Finding:
     if get_token() is None:
         return Finding("none", remedy, hinders=False)
     if constants.is_offline_mode() or not _answers(constants.ENDPOINT):
-        return Finding("there is one; its rights were not asked for")
+        return Finding("found; its rights were not checked")
     try:
         rights = HfApi().whoami()["auth"]["accessToken"]["role"]
     except (OSError, KeyError, TypeError):  # unreachable, refused, or of another kind
-        return Finding("there is one, and the hub does not tell its rights", remedy, hinders=False)
+        return Finding("found; the hub does not report its rights", remedy, hinders=False)
     return Finding(f"may {rights}")
 
 
@@ -211,5 +211,5 @@ def _wandb() -> Finding:
     from medft.training.wandb_log import mode
 
     if mode(LoggerConfig()) == "online":
-        return Finding("there is a key")
-    return Finding("runs are kept offline", "wandb login, to see them in a browser", hinders=False)
+        return Finding("key found")
+    return Finding("runs stay offline", "`wandb login` to see them in a browser", hinders=False)

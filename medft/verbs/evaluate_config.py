@@ -14,15 +14,15 @@ from medft.inference.library import Weights
 
 @dataclass(frozen=True, slots=True)
 class EvaluateConfig:
-    """What is asked, and of which run."""
+    """Which suites, and of which run."""
 
     suite: dict[Name, SuiteConfig]
     """The suites, by name."""
     run: str | tuple[str, ...] = "latest"
-    """The run: a folder, `latest`, or part of a run's name. Several are asked the same items: a list, a
+    """The run: a folder, `latest`, or part of a run's name. Several runs get the same items: a list, a
     sweep, or a pattern (`mistral*`)."""
     beside: tuple[str, ...] = ()
-    """Further runs that are asked the same items, each in a command of its own."""
+    """Further runs that get the same items, each evaluated by its own command."""
     weights: Weights = "adapter"
     """adapter: on the base it was trained on; merged: the merged weights against the 16-bit base."""
     temperature: float = 0.0
@@ -30,13 +30,13 @@ class EvaluateConfig:
     top_p: float = 1.0
     """Sample from the smallest set of tokens with this much probability."""
     context: Tokens = 4096
-    """Longest prompt and answer together, in tokens."""
+    """Maximum length of prompt and answer together, in tokens."""
     batch_tokens: Tokens = BATCH_TOKENS
-    """Tokens of prompts and answers that are computed at once; fewer need less memory."""
+    """Tokens per batch; fewer need less memory."""
     seed: Seed = 3407
     """Seeds the choice of items, the permutations of tests, and sampling."""
     artifacts: Path = Path("artifacts")
-    """Where runs lie."""
+    """Folder of the runs."""
     processed: Path = Path("data/processed")
     """Where prepared records are kept."""
 

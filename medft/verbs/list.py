@@ -1,4 +1,5 @@
-"""medft list: what there is to choose from, a line each, with the reason; of models also what fits here."""
+"""medft list: models, data sets and recipes, one line each; for models also whether they fit this
+machine."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ _RANK = 16  # of the default adapter
 
 @dataclass(frozen=True, slots=True)
 class ListConfig:
-    """What is listed."""
+    """What to list."""
 
     what: What | None = None
     """models, datasets, templates, trainers, suites, experiments or studies; null: how many of each."""
@@ -87,7 +88,7 @@ def run(config: ListConfig) -> None:
             "".join(cell for row in table([entry])[1] for cell in row)  # every cell must be text
         except (ConfigError, TypeError, ValueError, AttributeError) as error:
             what = error.what if isinstance(error, ConfigError) else _OTHER_KIND
-            raise ConfigError(what, where=str(entry.path), remedy="mend the file") from error
+            raise ConfigError(what, where=str(entry.path), remedy="correct the file") from error
     columns, rows = table(found)
     screen.table(columns, rows, wrap=columns[-1:])
 

@@ -1,4 +1,4 @@
-"""medft merge: a run's adapter and its 16-bit base -> merged/, judged from disk before it is called so."""
+"""medft merge: a run's adapter and its 16-bit base -> merged/, checked from disk first."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ EXAMPLES = (
 
 @dataclass(frozen=True, slots=True)
 class MergeConfig:
-    """What is merged, and how it is written."""
+    """Which run is merged, and how."""
 
     run: str = "latest"
     """The run: a folder, `latest`, or part of a run's name."""
     max_shard_gb: Positive = 5.0
-    """Size of the files, in GB."""
+    """Maximum size of a weight file, in GB."""
     merging: MergingConfig = field(default_factory=MergingConfig)
     """How the weights are stored."""
     artifacts: Path = Path("artifacts")
-    """Where runs stand."""
+    """Folder of the runs."""
 
 
 def run(config: MergeConfig) -> None:

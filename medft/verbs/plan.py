@@ -84,7 +84,7 @@ def _say_details(screen: Screen, plan: Plan) -> None:
     if plan.memory is None:
         screen.line(
             "memory",
-            "unknown: sizes or targets are not those of a Llama-like model, or config.json cannot be had now",
+            "unknown: not a Llama-like architecture, or config.json is not available now",
         )
     else:
         screen.line(
@@ -104,8 +104,8 @@ def _say_details(screen: Screen, plan: Plan) -> None:
 
 def _padding(plan: Plan) -> str:
     if plan.padding_ratio == 1:
-        return "next to no padding"
-    return f"{1 - 1 / plan.padding_ratio:.0%} of what is computed is padding (trainer=fast has less)"
+        return "almost no padding"
+    return f"{1 - 1 / plan.padding_ratio:.0%} of the computation is padding (trainer=fast has less)"
 
 
 def _each(plan: Plan) -> str:
@@ -123,5 +123,5 @@ def _parts(memory: Estimate) -> str:
 
 def _time(plan: Plan) -> str:
     if plan.seconds is None or plan.rate is None:
-        return "unknown before the first run of this model here"
+        return "unknown until this model has run here once"
     return f"about {duration(plan.seconds)}, at {plan.rate.words}"

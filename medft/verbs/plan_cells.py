@@ -1,5 +1,5 @@
-"""A cell of a study, looked at as `medft plan` looks at a run: composed, decided, its rows prepared, its
-time and disk reckoned. Nothing is trained."""
+"""Plans each cell of a study as `medft plan` plans a run: settings, decisions, rows, time and disk. Nothing
+is trained."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _each(cells: Sequence[Cell], of: Sequence[T], step: Callable[[T], U]) -> lis
         many = "1 cell cannot" if len(wrong) == 1 else f"{len(wrong)} of {len(cells)} cells cannot"
         raise ConfigError(
             f"{many} run here; nothing was started\n" + indent("\n".join(wrong), "  "),
-            remedy="mend it, or leave the model, data set, template or value out of the study",
+            remedy="correct it, or remove that model, data set, template or value from the study",
         )
     return done
 

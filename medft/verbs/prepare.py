@@ -63,20 +63,19 @@ class PrepareConfig:
     dataset: DatasetConfig
     """The records."""
     template: TemplateConfig
-    """The words around them."""
+    """The prompt template."""
     trainer: TrainerConfig
     """The recipe; only `trainer.max_length` matters here."""
     scale: Scale = "auto"
-    """Tokenizer for counting: full is the real base's, tiny its twin's, auto the real one where it is at
-    hand."""
+    """Tokenizer for counting: full: the real model's; tiny: its twin's; auto: the real one if available."""
     tokenizer: str | None = None
     """Count with the tokenizer of this folder or hub id instead."""
     show: CountOrNone = 0
-    """Training rows to show as the model will see them, drawn by seed; their text is then in the report."""
+    """Number of training rows to show as the model will see them; their text is then part of the report."""
     seed: Seed = 3407
     """Seeds the split, and the draw of the rows that are shown."""
     artifacts: Path = Path("artifacts")
-    """The report is written to <artifacts>/prepare/<dataset>-<stamp>/."""
+    """The report goes to <artifacts>/prepare/<dataset>-<stamp>/."""
     processed: Path = Path("data/processed")
     """Where prepared records are kept."""
 
@@ -101,7 +100,7 @@ def run(config: PrepareConfig) -> None:
         previews = list(_previews(config, prepared, previewer)) if previewer else []
         _say(screen, report, prompts)
         if config.show and not previewer:
-            screen.line("notice", "rows cannot be shown without a tokenizer: tokenizer=<folder or hub id>")
+            screen.line("notice", "rows can only be shown with a tokenizer: tokenizer=<folder or hub id>")
         for preview in previews:
             screen.say(painted(preview, _colors(screen)), painted=True)
         write_data_report(report, prompts, previews, folder)
@@ -139,10 +138,10 @@ def choose_tokenizer(config: PrepareConfig) -> tuple[Path | None, str, str]:
                 raise
             why = error.what
     if model.family is None:
-        return None, "", f"No tokens were counted: {why}."
+        return None, "", f"Tokens were not counted: {why}."
     folder = folder_of(model.family)  # a twin has its tokenizer and generation settings from there
     name = f"{folder.name}'s tiny twin"
-    note = f"Tokens are those of {name}, whose tokenizer cuts finer than the real one's ({why})."
+    note = f"Tokens were counted with {name}, whose tokenizer gives more tokens than the real one ({why})."
     return folder, name, note
 
 
@@ -191,11 +190,15 @@ def _previews(config: PrepareConfig, prepared: Prepared, previewer: Previewer) -
 def _preview(record: Record, template: TemplateConfig, previewer: Previewer) -> Preview:
     masked, found = redact_record(record)
     kinds = ", ".join(f"{count} {kind}" for kind, count in found.items())
-    note = f"Masked here, but not for training (dataset.phi=redact does that): {kinds}." if found else ""
+    note = (
+        f"Masked in this report but not for training (dataset.phi=redact masks them there too): {kinds}."
+        if found
+        else ""
+    )
     try:
         return previewer.show(record.id, messages(masked, template), note)
     except PromptError as error:
-        return Preview(record.id, 0, 0, (), (), f"This row cannot be worded: {error.what}.")
+        return Preview(record.id, 0, 0, (), (), f"This row cannot be filled into the template: {error.what}.")
 
 
 def _say(screen: Screen, report: Report, prompts: Prompts) -> None:

@@ -1,4 +1,5 @@
-"""medft rate: base against tuned, blind: a page for raters, and their votes summed up."""
+"""medft rate: blind rating of base against tuned answers: a page for raters, and the analysis of their
+votes."""
 
 from __future__ import annotations
 
@@ -26,33 +27,34 @@ EXAMPLES = (
 
 @dataclass(frozen=True, slots=True)
 class RateConfig:
-    """What is rated, and the votes where there are some."""
+    """Which answers are rated, and the votes, if any."""
 
     answers: str = "heldout"
-    """The suite whose answers are rated; it was asked by medft evaluate."""
+    """The suite whose answers are rated; run medft evaluate on it first."""
     run: str = "latest"
     """The run: a folder, `latest`, or part of a run's name."""
     study: str | None = None
-    """A study, by name or folder, in place of a run: its verdict's cell is rated, its page written anew."""
+    """A study, by name or folder, instead of a run: the model of its verdict is rated, and its page
+    updated."""
     votes: tuple[Path, ...] = ()
-    """The raters' files; none writes the page that they vote on."""
+    """The raters' files; without them, the page to vote on is written."""
     settled: Path | None = None
-    """Votes on the same page of whoever settled what the raters disagree on; they count there in place of the
-    raters', and for no agreement."""
+    """Votes of the person who settled the raters' disagreements; they replace the raters' votes there, and
+    do not count towards agreement."""
     limit: int = 50
     """At most this many questions on the page, drawn by seed."""
     seed: int = 3407
     """Seeds the choice of questions, their order and their sides."""
     artifacts: Path = Path("artifacts")
-    """Where runs lie."""
+    """Folder of the runs."""
 
     def __post_init__(self) -> None:
         if self.limit < 1:
             raise ConfigError("'limit' must be at least 1", remedy="set limit=50")
         if self.study is not None and self.run != "latest":
-            raise ConfigError("'run' and 'study' are given both", remedy="give one of them")
+            raise ConfigError("both 'run' and 'study' are given", remedy="give one of them")
         if self.settled is not None and not self.votes:
-            raise ConfigError("'settled' without 'votes'", remedy="votes=[votes-<rater>.csv,...]")
+            raise ConfigError("'settled' needs 'votes'", remedy="votes=[votes-<rater>.csv,...]")
 
 
 def run(config: RateConfig) -> None:
@@ -67,8 +69,8 @@ def run(config: RateConfig) -> None:
     screen.title("medft rate", str(found.root))
     if not config.votes:
         page, key = write_rating(found.evaluation, config.answers, config.limit, config.seed)
-        screen.line("wrote", f"{page}; give it to two raters or more, each votes alone")
-        screen.line("key", f"{key}; which side is whose: not for raters")
+        screen.line("wrote", f"{page}; give it to two or more raters, who vote independently")
+        screen.line("key", f"{key}; which answer is whose; keep it from the raters")
         of = (
             f"run={shlex.quote(config.run)}" if config.study is None else f"study={shlex.quote(config.study)}"
         )

@@ -1,4 +1,4 @@
-"""medft replay: a finished run, run again from its own folder; does it come out the same?"""
+"""medft replay: repeat a finished run from its own folder; is the result the same?"""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ EXAMPLES = (
 
 @dataclass(frozen=True, slots=True)
 class ReplayConfig:
-    """Which run is run again, and what counts as agreement."""
+    """Which run is repeated, and what counts as agreement."""
 
     run: str = "latest"
     """A finished run by folder, name or its beginning, or `latest`."""
     study: str | None = None
-    """A study by name or folder: all of its finished runs, one after the other, in place of `run`."""
+    """A study by name or folder: all of its finished runs, one after the other, instead of `run`."""
     run_dir: Path | None = None
     """Folder of the new run; null: under runs/, by the time it starts."""
     lines: Count = 10
-    """First lines of loss.csv that are compared."""
+    """Number of lines of loss.csv to compare."""
     tolerance: NonNegative = 1e-3
-    """Largest relative difference of a loss that counts as agreement. A CPU repeats exactly; GPU kernels add
-    in an order that varies."""
+    """Largest relative difference of a loss that counts as agreement. CPUs reproduce exactly; GPU kernels
+    add in varying order."""
     adapter_tolerance: NonNegative = 0.05
-    """The same of the adapter's weights, which drift further apart than losses where the order varies."""
+    """The same for the adapter's weights, which drift further apart than losses."""
     artifacts: Path = Path("artifacts")
-    """Where runs are looked for, and where the new one is written."""
+    """Folder of the runs, where the new one is written too."""
 
 
 def run(config: ReplayConfig) -> int:
@@ -69,7 +69,7 @@ def run(config: ReplayConfig) -> int:
     place = config.run_dir or config.artifacts / "runs" / first.root.parent.name / stamp()
     if place.exists():
         raise RunError(
-            "the folder of the new run is taken", where=str(place), remedy="choose another run_dir"
+            "the folder of the new run exists already", where=str(place), remedy="choose another run_dir"
         )
     second = RunDir(place)
     if code := _again(first, second):
@@ -83,7 +83,7 @@ def run(config: ReplayConfig) -> int:
     screen.title(f"replay of {first.root}", str(second.root))
     screen.say("")
     screen.table(table.columns, table.rows, wrap=("then", "now"))
-    screen.say(f"\n  {'the two agree' if verdict else 'the two do NOT agree'}")
+    screen.say(f"\n  {'the runs agree' if verdict else 'the runs do NOT agree'}")
     return 0 if verdict else 1
 
 
@@ -96,7 +96,7 @@ def _study(config: ReplayConfig, name: str) -> int:
     table = as_study_table(found)
     screen.table(table.columns, table.rows, wrap=("cell", "what is not"))
     same = sum(each.agrees for each in found)
-    screen.say(f"\n  {same} of {len(found)} runs came out the same")
+    screen.say(f"\n  {same} of {len(found)} runs were reproduced")
     return 0 if same == len(found) else 1
 
 

@@ -33,7 +33,7 @@ _WIDE = 90
 
 @dataclass(frozen=True, slots=True)
 class RunsConfig:
-    """Which runs are listed, and how."""
+    """Which runs to list, and how."""
 
     models: str | None = None
     """Only runs of this model; * and ? match any text, as in the next two."""
@@ -44,11 +44,11 @@ class RunsConfig:
     state: State | None = None
     """Only runs in this state: finished, running, interrupted, failed or killed."""
     limit: Count | None = 20
-    """List this many; null lists all."""
+    """Maximum number of runs; null: all."""
     format: Literal["table", "json"] = "table"
-    """For people, or for programs."""
+    """text for people, json for programs."""
     artifacts: Path = Path("artifacts")
-    """Where runs are looked for."""
+    """Folder of the runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def run(config: RunsConfig) -> None:
     shown_columns = table.only([name for name in table.columns if name != "time"]) if narrow else table
     screen.table(shown_columns.columns, shown_columns.rows, wrap=("model", "data", "template"))
     if narrow:
-        print(f"\n  times are shown from {_WIDE} columns on, and by format=json")
+        print(f"\n  a terminal of {_WIDE} columns, or format=json, also shows times")
     for row in shown:
         if row.problem:
             print(f"\n  {row.run}: {row.problem}")

@@ -34,35 +34,35 @@ VARIABLE = "MEDFT_PASSWORD"
 
 @dataclass(frozen=True, slots=True)
 class ServeConfig:
-    """Who answers on the page, and how."""
+    """Which models answer on the page, and how."""
 
     run: str | tuple[str, ...] = "latest"
     """The run, or several: folders, `latest`, or parts of names."""
     docs: Path | None = None
-    """Documents to answer from: a file or a folder of .txt, .md, .jsonl."""
+    """Documents to answer from: a file, or a folder of .txt, .md and .jsonl files."""
     index: IndexKind = "bm25"
-    """How passages are found: bm25, or dense (an extra)."""
+    """How passages are found: bm25, or dense (pip install 'medft[dense]')."""
     embedder: str = "NeuML/pubmedbert-base-embeddings"
     """Sentence-transformers model of a dense index."""
     k: Count = 3
-    """Passages per question."""
+    """Number of passages per question."""
     max_new_tokens: Tokens = 512
-    """Longest answer, in tokens; the page can change it."""
+    """Maximum length of an answer, in tokens; can be changed on the page."""
     temperature: float = 0.0
-    """0 is greedy; the page can change it."""
+    """0 is greedy; can be changed on the page."""
     top_p: float = 1.0
-    """Sample from the smallest set of tokens with this much probability; the page can change it."""
+    """Sample from the smallest set of tokens with this much probability; can be changed on the page."""
     seed: Seed = 0
     """Sampling seed."""
     context: Tokens = 4096
-    """Longest conversation and answer together, in tokens."""
+    """Maximum length of conversation and answer together, in tokens."""
     port: Port | None = None
     """Port; null takes the first free one from 7860."""
     host: str = "127.0.0.1"
-    """Address to listen on. Beyond this machine (0.0.0.0), visitors are asked for a password: that of
-    $MEDFT_PASSWORD, or one that is drawn and shown; what they write is not encrypted on the way."""
+    """Address to listen on. With 0.0.0.0 other machines can connect, and need a password: $MEDFT_PASSWORD,
+    or a random one that is shown; traffic is not encrypted."""
     artifacts: Path = Path("artifacts")
-    """Where runs lie, and where indexes are kept."""
+    """Folder of the runs and of document indexes."""
 
 
 def run(config: ServeConfig) -> None:
@@ -93,7 +93,7 @@ def run(config: ServeConfig) -> None:
         if password:
             shown = f"that of ${VARIABLE}" if VARIABLE in os.environ else password
             screen.line("login", f"{web.USER}, password {shown}")
-            screen.line("notice", "not encrypted; better: ssh -L 7860:localhost:7860 <this machine>")
+            screen.line("notice", "not encrypted; safer: ssh -L 7860:localhost:7860 <this machine>")
         screen.line("note", NOT_ADVICE)
         screen.line("stop", "Ctrl-C")
         page.block_thread()
@@ -105,8 +105,8 @@ def _demand_own(host: str) -> None:
         socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except (OSError, UnicodeError) as error:
         raise ConfigError(
-            f"host={host} is no address of this machine",
-            remedy="127.0.0.1 for this machine alone, 0.0.0.0 for others too",
+            f"host={host} is not an address of this machine",
+            remedy="127.0.0.1 for this machine only, 0.0.0.0 to let others connect",
         ) from error
 
 

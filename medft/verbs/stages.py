@@ -1,4 +1,4 @@
-"""How long each part of a command takes: shown while it runs, and summed up at the end."""
+"""Times the parts of a command: shown while it runs, and summed up at the end."""
 
 from __future__ import annotations
 

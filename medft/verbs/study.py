@@ -1,4 +1,5 @@
-"""medft study: models x data sets x prompts x seeds from one file, trained, scored, compared and written up.
+"""medft study: train, evaluate and compare models x data sets x prompts x seeds from one file, with a
+report.
 
 The story of the command, top to bottom: look, plan, train, ask, write.
 """
@@ -56,7 +57,7 @@ def expand(overrides: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
         own = [*(word for word in before if not word.startswith("plan_only=")), *own]
     elif not any(word.startswith(("study=", "name=")) for word in own):
         raise ConfigError(
-            "no study is named",
+            "no study was named",
             remedy="medft list studies; one of your own: name=... models=[...] datasets=[...], or a file in "
             "my_conf/study with --config-dir my_conf",
         )
@@ -78,7 +79,7 @@ def run(config: StudyConfig) -> int:
     folder.root.mkdir(parents=True, exist_ok=True)
     with (folder.root / ".lock").open("a") as lock, screen.chatter_to(folder.root / "study.log"):
         if not take(lock):
-            raise RunError("another process is at work on this study", where=str(folder.root))
+            raise RunError("another process is working on this study", where=str(folder.root))
         return _study(config, folder, screen)
 
 
@@ -88,9 +89,9 @@ def _study(config: StudyConfig, folder: StudyDir, screen: Screen) -> int:
         screen.line("changed", line)
     wanted = cells(config)
     for name in idle(config):
-        screen.line("notice", f"the words under where.{name} have no effect: the study has no {name}")
+        screen.line("notice", f"the settings under where.{name} have no effect: the study has no {name}")
     for word in asking.idle(config):
-        screen.line("notice", f"{word} has no effect: the study does not ask that suite")
+        screen.line("notice", f"{word} has no effect: the study does not use that suite")
     comparisons(config, wanted)
     asking.asked_words(config)
     expected = look(config, wanted, screen)
@@ -146,7 +147,8 @@ def _say_there(found: Sequence[Trial], before: Sequence[Trial], screen: Screen) 
     for trial in before:
         if trial.state == "finished" and trial.run.root not in used and trial.run.root.is_dir():
             screen.line(
-                "left", f"{trial.cell.label}, seed {trial.seed} is not of this study now: {trial.run.root}"
+                "left",
+                f"{trial.cell.label}, seed {trial.seed} no longer belongs to this study: {trial.run.root}",
             )
 
 
@@ -156,7 +158,7 @@ def _conclude(config: StudyConfig, folder: StudyDir, found: Sequence[Trial], scr
         if trial.state != "finished":
             screen.line("missing", f"{trial.cell.label}, seed {trial.seed}: {trial.reason or trial.state}")
     if not any(trial.state == "finished" for trial in found):
-        raise RunError("no run has finished, so there is nothing to write up", where=str(folder.root))
+        raise RunError("no run has finished, so there is nothing to report", where=str(folder.root))
     verdict = write_study(config, folder, found)
     screen.line("verdict", verdict.words)
     for reason in verdict.reasons:

@@ -184,7 +184,7 @@ def _merged(job: _Job, base: Base, tokens: Tokens) -> tuple[Json | None, MergeEr
         traceback.print_exc()  # into the run's log
         known = error if isinstance(error, MedftError) else MedftError(type(error).__name__)
         return None, MergeError(
-            f"the run has finished; its merged weights have not: {known.what}",
+            f"the run finished, but its weights were not merged: {known.what}",
             where=known.where or str(job.folder.log),
             remedy="; then ".join(filter(None, (known.remedy, f"medft merge run={job.folder.quoted}"))),
         )

@@ -50,23 +50,24 @@ class SweepConfig:
     folder: Path | None = None
     """The folder of the sweep that a run is a job of."""
     resume: Path | None = None
-    """With -m: a sweep's folder, to run only what is missing there."""
+    """With -m: folder of a sweep to complete."""
     gpus_per_job: Count = 1
-    """With -m: GPUs of every job, which torchrun shares it among."""
+    """With -m: GPUs per job, used through torchrun."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadTarget:
-    """Where a run's weights go when it has ended well; what would forbid that is asked before step 1."""
+    """Where a run's weights are uploaded when it finishes; obstacles are looked for before step 1."""
 
     repo: str | None = None
     """Hub repository, owner/name; null: nowhere."""
     what: Content = "adapter"
     """adapter, merged, or both (merged to `repo`, the adapter to `repo`-adapter)."""
     private: bool = True
-    """Only its owner sees a repository that is made for this."""
+    """Create the repository as private."""
     allow: tuple[Allowed, ...] = ()
-    """What you answer for in a public repository: license, identifiers; see `medft upload --help`."""
+    """What you take responsibility for in a public repository: license, identifiers; see `medft upload
+    --help`."""
 
     def __post_init__(self) -> None:
         """Refuse a name that no repository has."""
@@ -83,40 +84,40 @@ class TrainConfig:
     dataset: DatasetConfig
     """The records."""
     template: TemplateConfig
-    """The words around them."""
+    """The prompt template."""
     trainer: TrainerConfig
-    """The recipe."""
+    """The training recipe."""
     lora: LoraConfig
     """The adapter."""
     engine: EngineConfig
-    """Which code trains."""
+    """Which library trains."""
     logger: LoggerConfig
-    """Where figures go besides loss.csv."""
+    """Where metrics go besides loss.csv."""
     run_dir: Path
     """The run folder."""
     scale: Scale = "auto"
-    """full: the real base; tiny: its two-layer twin; auto: full on a CUDA GPU, and without one where the
-    model has at most 400M weights or no twin."""
+    """full: the real base; tiny: its two-layer twin; auto: full on a CUDA GPU, and on a CPU if the model has
+    at most 400M parameters or no twin."""
     seed: Seed = 3407
     """Seeds the split, adapter initialization, batch order and NEFTune noise."""
     resume: str | None = None
-    """Run to resume, by path or name, or `latest`: the newest one that has not finished; `auto`: the one in
-    run_dir, which is begun where it is not there."""
+    """Run to resume, by path or name, or `latest`: the newest unfinished run; `auto`: the run in run_dir,
+    started if it does not exist."""
     artifacts: Path = Path("artifacts")
     """Where runs, sweeps and comparisons are written."""
     processed: Path = Path("data/processed")
     """Where prepared records and token ids are kept."""
     max_shard_gb: Positive = 5.0
-    """Size of the files of merged weights, in GB."""
+    """Maximum size of a file of merged weights, in GB."""
     merge: bool = True
-    """Write merged/ besides adapter/."""
+    """Also write merged/, the merged weights."""
     merging: MergingConfig = field(default_factory=MergingConfig)
     """How merged weights are stored."""
     preflight: bool = True
-    """Before step 1, check access, memory, disk and the upload's target, run the largest batches once, and
-    refuse what cannot succeed."""
+    """Before step 1, check access, memory, disk and the upload target, and run the largest batches once;
+    refuse a run that cannot succeed."""
     upload: UploadTarget = field(default_factory=UploadTarget)
-    """Where the weights go in the end."""
+    """Where the weights are uploaded at the end."""
     sweep: SweepConfig = field(default_factory=SweepConfig)
     """Which sweep this run belongs to."""
     launcher: LauncherConfig | None = None
@@ -127,7 +128,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.run_dir.name in ("", ".."):
             raise ConfigError(
-                f"'{self.run_dir}' is no name for the folder of a run", remedy="run_dir=<folder>/<new name>"
+                f"'{self.run_dir}' cannot be the folder of a run", remedy="run_dir=<folder>/<new name>"
             )
         if self.run_dir.exists() and not self.run_dir.is_dir():
             raise ConfigError(
@@ -141,7 +142,7 @@ class TrainConfig:
             )
         if self.upload.repo and self.sweep.folder:
             raise ConfigError(
-                "the jobs of a sweep would all go to one repository",
+                "all runs of a sweep would go to one repository",
                 where=f"upload.repo={self.upload.repo}",
                 remedy="leave upload.repo out, and send the best one: medft upload run=... repo=...",
             )

@@ -39,7 +39,7 @@ def send(target: UploadTarget, folder: RunDir, screen: Screen) -> None:
         command = f"medft upload run={folder.quoted} repo={target.repo} what={target.what}"
         private = "" if target.private else f" private=false allow=[{','.join(target.allow)}]"
         raise HubError(
-            f"the run has finished; its upload has not: {error.what}",
+            f"the run finished, but its upload did not: {error.what}",
             where=error.where,
             remedy="; then ".join(filter(None, (error.remedy, f"{command}{private}"))),
         ) from error

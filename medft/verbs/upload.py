@@ -1,4 +1,4 @@
-"""medft upload: hand a run's weights to a model hub, checked, documented, private unless asked otherwise."""
+"""medft upload: publish a run's weights on a model hub: checked, documented, private by default."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class UploadConfig:
     together: bool = False
     """With both: one repository with the folders adapter/ and merged/ instead of two."""
     private: bool = True
-    """Only its owner sees a repository that is made for this."""
+    """Create the repository as private."""
     allow: tuple[Allowed, ...] = ()
-    """For a public repository, what you answer for: license (that of the data grants nothing), identifiers
-    (found in the data)."""
+    """For a public repository, what you take responsibility for: license (the data's license grants no right
+    to publish), identifiers (some were found in the data)."""
     dry_run: bool = False
-    """Write the exact folders that would be sent, and send nothing. A tiny twin's too, marked as one."""
+    """Write the folders that would be sent, and send nothing. Works for a tiny twin too, marked as one."""
     artifacts: Path = Path("artifacts")
-    """Where runs lie, and where the folders to send are made."""
+    """Folder of the runs; the upload is staged there."""
 
 
 def run(config: UploadConfig) -> None:
@@ -81,8 +81,8 @@ def publish(found: RunDir, config: UploadConfig, screen: Screen) -> None:
     for package in packages:
         show(package, config.private, screen)
     if config.dry_run:
-        twin = "; a tiny twin is never sent, and its card says what it is" if facts.tiny else ""
-        screen.line("dry run", f"nothing was sent; these folders are what would be{twin}")
+        twin = "; a tiny twin is never uploaded, and its card says that it is one" if facts.tiny else ""
+        screen.line("dry run", f"nothing was sent; these folders would be{twin}")
         return
     for package in packages:
         address = send(package, private=config.private, say=lambda words: screen.line("", words))

@@ -162,7 +162,7 @@ def test_shuffled_rows_give_the_same_splits(tmp_path):
             {"columns": {"id": "id", "question": "question"}},
             "met before",
         ),
-        (["nonsense"], {}, "not one whole JSON object"),
+        (["nonsense"], {}, "not a complete JSON object"),
         (['{"question": "caf\\ud800", "answer": "a"}'], {}, "not UTF-8"),
         (['{"question": "a\\u0000", "answer": "a"}'], {}, "null bytes"),
         (['{"question": "born 1999-12-31", "answer": "a"}'], {"phi": "fail"}, "identifiers: date"),
@@ -282,7 +282,7 @@ def test_a_mixture_of_mixtures_is_refused():
     from medft.errors import ConfigError
 
     inner = {"name": "m", "sources": {"a": {"name": "x", "reader": "csv"}}}
-    with pytest.raises(ConfigError, match="is a mixture itself"):
+    with pytest.raises(ConfigError, match="is itself a mixture"):
         dataset(None, columns={}, sources={"m": inner})
 
 

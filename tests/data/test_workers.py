@@ -158,5 +158,5 @@ def test_a_process_that_is_killed_is_told_with_its_rows(working):
         os.kill(pid, signal.SIGKILL)
     _, said = process.communicate(timeout=20)
     assert process.returncode == 1
-    assert "a process that cleans rows has ended before its work was done" in said
+    assert "a process that cleans rows ended early" in said
     assert "dataset.processes=1" in said

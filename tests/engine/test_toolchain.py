@@ -23,9 +23,14 @@ def there(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "built", "why", "remedy"),
     [
-        ("old driver", "12.8", "it needs CUDA 12.8, and the driver ends at 11.4", "update the NVIDIA driver"),
+        (
+            "old driver",
+            "12.8",
+            "it needs CUDA 12.8, and the driver supports at most 11.4",
+            "update the NVIDIA driver",
+        ),
         ("t4", None, "built without CUDA", "build of torch for CUDA"),
-        ("prohibited", "12.8", "lets no process use it", "nvidia-smi -c 0"),
+        ("prohibited", "12.8", "no process may use", "nvidia-smi -c 0"),
         ("t4", "12.8", "Found no NVIDIA driver", "--gpus all"),
     ],
 )

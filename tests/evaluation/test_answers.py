@@ -70,11 +70,11 @@ def test_lines_that_hold_no_answer_are_passed_over_and_told_of_by_whoever_shows_
     path = tmp_path / "s.answers.jsonl"
     path.write_bytes(b'\xff\n[]\n5\nnull\n{"key": 1, "text": "a"}\n' + b"[" * 100_000 + b"\n")
     assert AnswerFile(path).get("1") == {"text": "a"}
-    with pytest.raises(RunError, match="a line holds no answer"):
+    with pytest.raises(RunError, match="a line has no answer"):
         list(generated(path))
 
 
 def test_a_pipe_in_the_place_of_answers_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "s.answers.jsonl")
-    with pytest.raises(RunError, match="is no file"):
+    with pytest.raises(RunError, match="is not a file"):
         AnswerFile(tmp_path / "s.answers.jsonl")

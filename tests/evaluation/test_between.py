@@ -112,7 +112,7 @@ def test_models_are_compared_on_the_items_that_both_were_asked(runs: list[RunDir
     words = by_name["verbatim words"]  # a number of words, and no share, though all of them are 0
     assert (words.value, words.low, words.high) == (0, None, None)
     assert "Loss per token is not compared between tokenizers; bits per byte are." in notes
-    assert any("not asked the same items; the 50 that both were asked count" in note for note in notes)
+    assert any("did not answer the same items; the 50 that both answered are used" in note for note in notes)
     assert any("5 items are left out" in note for note in notes)
 
 
@@ -123,7 +123,7 @@ def test_items_that_one_seed_was_not_asked_are_left_out_and_said(runs: list[RunD
     first, second = _contenders(runs)
     assert "q7" not in first.items["wards", "", "accuracy"]
     notes = between.differences([(first, second)], 0)[1]
-    assert "wards: items of mistral left out, not asked of all its seeds: 1." in notes
+    assert "wards: items of mistral left out, since not all of its seeds answered them: 1." in notes
 
 
 def test_all_pairs_and_metrics_are_corrected_together(runs: list[RunDir]) -> None:

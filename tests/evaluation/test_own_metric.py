@@ -17,7 +17,7 @@ def test_every_kind_of_real_number_is_a_score(tmp_path: Path, said: str) -> None
 
 @pytest.mark.parametrize("said", ["'0.5'", "None", "np.float32('nan')", "float('inf')", "1j"])
 def test_anything_else_is_refused_by_the_name_of_the_metric(tmp_path: Path, said: str) -> None:
-    with pytest.raises(ConfigError, match=r"'mine'.*no finite number"):
+    with pytest.raises(ConfigError, match=r"'mine'.*not a finite number"):
         _of(tmp_path, said)("a", "b")
 
 

@@ -86,7 +86,7 @@ def test_votes_become_metrics_with_agreement_and_a_section_of_the_report(
 ) -> None:
     words = ["rate", f"run={run.root}", f"artifacts={tmp_path}/artifacts", "answers=heldout"]
     assert main(words) == 0
-    assert "not for raters" in capsys.readouterr().out
+    assert "keep it from the raters" in capsys.readouterr().out
     files = [
         _votes(run, "anna", "tuned", tmp_path / "a.csv"),
         _votes(run, "ben", "tuned", tmp_path / "b.csv"),
@@ -137,14 +137,14 @@ def test_adjudication_counts_where_raters_disagree_and_for_no_agreement(run: Run
 
 
 def test_votes_that_do_not_belong_are_refused(run: RunDir, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no rating of this suite yet"):
+    with pytest.raises(DataError, match="has not been rated yet"):
         votes.read_votes(run.evaluation, "heldout", [])
     rating.write_rating(run.evaluation, "heldout", N, 1)
     name = read_json(run.evaluation / "rating" / "heldout.key.json")["rating"]
     for rows, message in (
         (["other,anna,1,1,safe,safe"], "another page"), ([f"{name},anna,99,1,safe,safe"], "this number"),
-        ([f"{name},anna,1,3,safe,safe"], "not one of those"),
-        ([f"{name},anna,1,1,safe,perhaps"], "not one of those"),
+        ([f"{name},anna,1,3,safe,safe"], "the page does not offer"),
+        ([f"{name},anna,1,1,safe,perhaps"], "the page does not offer"),
         ([f"{name},anna,1,1,safe,safe"] * 2, "voted twice"),
     ):  # fmt: skip
         write_text(tmp_path / "v.csv", "\n".join([HEAD, *rows]))

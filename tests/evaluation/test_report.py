@@ -54,14 +54,14 @@ def test_the_first_table_says_what_became_of_each_metric_and_by_how_much(written
     assert "loss +1.5" in worse and "perplexity" not in "".join(rows)
     assert "repetition +0.000 \\[not estimable" in unchanged
     assert "macro F1 +0.050" in few
-    assert text.index("They do not make it fit") < text.index("| suite |") < text.index("## pub")
+    assert text.index("They do not make it suitable") < text.index("| suite |") < text.index("## pub")
 
 
 def test_a_system_is_held_against_the_majority_baseline() -> None:
     said = report.remarks(_suite())
-    assert said[0] == "majority baseline: 0.552. Interval wholly above it: tuned (accuracy, generated)."
+    assert said[0] == "majority baseline: 0.552. Whole interval above it: tuned (accuracy, generated)."
     assert "retrieval: recall@1 0.500, questions 4." in said
-    assert "Not asked: 3 (no label)." in said
+    assert "Left out: 3 (no label)." in said
 
 
 def test_only_accuracies_over_enough_and_all_items_are_held_against_a_baseline() -> None:
@@ -74,8 +74,8 @@ def test_only_accuracies_over_enough_and_all_items_are_held_against_a_baseline()
     suite["figures"] = [surest.to_json(), few.to_json()]
     suite["extras"] = {"majority baseline": 0.55, "task: majority baseline": 0.55}
     assert report.remarks(suite)[:2] == [
-        "majority baseline: 0.550. Interval wholly above it: none.",
-        "task: majority baseline: 0.550. Interval wholly above it: none.",
+        "majority baseline: 0.550. Whole interval above it: none.",
+        "task: majority baseline: 0.550. Whole interval above it: none.",
     ]
 
 

@@ -21,7 +21,7 @@ from tests.support.run_folder import make_run
 
 PLACES = ("artifacts", "data", "cache", "in")
 """Where a case may write: what a user names, and the cache; ``in`` holds what the case itself made."""
-VAGUE = ("medft has no words for this",)
+VAGUE = ("unexpected error",)
 
 KEYS = (
     "model", "dataset", "template", "trainer", "scale", "seed", "model.name", "model.base",

@@ -171,7 +171,7 @@ def test_threads_wait_for_each_other(session: Session) -> None:
 
 
 def test_what_fails_while_streaming_is_an_error(session: Session) -> None:
-    with pytest.raises(EngineError, match="no model is called 'c'"):
+    with pytest.raises(EngineError, match="there is no model called 'c'"):
         list(session.replies("c", [[1]], GREEDY))
     with pytest.raises(EngineError, match="could not answer"):
         list(session.stream("c", _messages("Why?"), GREEDY))
@@ -228,7 +228,7 @@ def test_an_adapter_of_another_base_is_refused(session: Session, tmp_path: Path)
     other = answering.adapter(tmp_path / "other", 999, 7)
     narrow = {name: tensor[..., :2].contiguous() for name, tensor in load_file(weights(other)).items()}
     save_file(narrow, weights(other))
-    with pytest.raises(EngineError, match=r"cannot be put on this base \(\w+: .+\)"):
+    with pytest.raises(EngineError, match=r"does not fit this base \(\w+: .+\)"):
         session.add("other", other)
     assert "other" not in session.names
 

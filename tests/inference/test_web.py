@@ -115,7 +115,7 @@ def test_an_example_a_system_text_and_a_vote(page: Any, server: ChatServer) -> N
     page.locator("#question textarea").press("Enter")
     answer = _answer(page)
     page.locator("#chat0").get_by_role("button", name="Like", exact=True).first.click()
-    page.get_by_text("kept in").first.wait_for()
+    page.get_by_text("saved to").first.wait_for()
     row = json.loads(server.votes.read_text().splitlines()[-1])
     assert (row["good"], row["question"], row["model"]) == (True, "What is asthma?", server.library.names[0])
     assert row["answer"].strip() == answer.strip()
@@ -158,7 +158,7 @@ def test_switch_and_ask_two_models_at_once(
 
 def test_an_answer_grows_and_can_be_stopped(page: Any) -> None:
     page.locator("#settings button").first.click()
-    page.get_by_label("number input for Longest answer, tokens").fill("300")
+    page.get_by_label("number input for Maximum answer length, tokens").fill("300")
     page.keyboard.press("Tab")
     _ask(page, "Why?")
     lengths = set()
@@ -275,4 +275,4 @@ def test_a_question_in_between_leaves_every_answer_in_its_place(server: ChatServ
 
 def test_a_failure_is_a_message(server: ChatServer) -> None:
     last = _shown(server, "e", "Why?", ["nobody"])
-    assert "no model is called 'nobody'" in last["nobody"].turns[-1]["content"]
+    assert "there is no model called 'nobody'" in last["nobody"].turns[-1]["content"]

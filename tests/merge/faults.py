@@ -280,6 +280,6 @@ FILES = [
     Fault(
         "an adapter among the weights",
         lambda given: shutil.copy(given.adapter / "adapter_config.json", given.out),
-        "an adapter lies among",
+        "the folder of the merged weights also contains",
     ),
 ]

@@ -55,7 +55,7 @@ def test_rounding_never_ends_a_merge(
         assert logits.lost.low <= LOST
     if report["rounding"] == "stochastic":
         assert logits.choice is not None and logits.choice.stochastic <= logits.choice.nearest
-        assert "nearer than to nearest on 4 validation rows" in kept(report)
+        assert "closer than rounding to nearest on 4 validation rows" in kept(report)
     assert f"({report['dtype']}, " in kept(report)
 
 
@@ -97,7 +97,7 @@ def test_validation_rows_choose(
     report, _ = written(inputs, tmp_path / "out")
     assert report["rounding"] == "nearest"
     assert (
-        "stochastic rounding is further from base + adapter on 4 validation rows" in report["passed_over"][0]
+        "on 4 validation rows, stochastic rounding is further from base + adapter" in report["passed_over"][0]
     )
 
 
@@ -157,7 +157,7 @@ def test_float16_is_refused_where_an_activation_does_not_fit(
         tensors[name] = (tensors[name].float() * 1e4).to(torch.bfloat16)
         save_file(tensors, file, metadata={"format": "pt"})
     inputs = Inputs(base, adapters(base, size=LONG), STOPS, merging=MergingConfig(dtype="float16"))
-    with pytest.raises(MergeError, match=r"an activation of .* reaches .*float16 ends at 65504"):
+    with pytest.raises(MergeError, match=r"an activation of .* reaches .*largest float16 is 65504"):
         merge(inputs, tmp_path / "out", CHOOSING)
     assert not (tmp_path / "out").exists()
 

@@ -89,7 +89,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_noticed(tmp_path: Path) -> None
     save_file({"a": torch.ones(1000, 10)}, tmp_path / "model.safetensors")
     stored = Checkpoint(tmp_path)
     os.truncate(tmp_path / "model.safetensors", 5000)
-    with pytest.raises(MergeError, match="ended while it was read"):
+    with pytest.raises(MergeError, match="is truncated"):
         stored.read("a", slice(500, 600))
 
 
@@ -98,7 +98,7 @@ def test_a_tensor_in_two_files_is_refused(tmp_path: Path) -> None:
         save_file({"a": torch.ones(2), file: torch.ones(2)}, tmp_path / f"{file}.safetensors")
     places = {"a": "one.safetensors", "two": "two.safetensors"}
     (tmp_path / INDEX).write_text(json.dumps({"weight_map": places}))
-    with pytest.raises(MergeError, match="two files hold the tensor a"):
+    with pytest.raises(MergeError, match="the tensor a is in two files"):
         Checkpoint(tmp_path)
 
 

@@ -50,5 +50,5 @@ def test_shards_keep_to_their_size_and_are_found_by_the_index(tmp_path: Path) ->
 
 @pytest.mark.parametrize("rows", [1, 3])
 def test_a_wrong_number_of_bytes_is_noticed(tmp_path: Path, rows: int) -> None:
-    with pytest.raises(MergeError, match=f"{rows * 20} bytes came out instead of 40"):
+    with pytest.raises(MergeError, match=f"{rows * 20} bytes were written instead of 40"):
         write_shard(tmp_path / "file", [Spec("a", "float32", (2, 5))], iter(torch.ones(rows, 5)))

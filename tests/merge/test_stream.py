@@ -134,11 +134,11 @@ def test_shards_and_files_are_what_transformers_reads(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"use_bdlora": {"nblocks": 2}}, "does not cover"),
+        ({"use_bdlora": {"nblocks": 2}}, "cannot merge adapters with"),
         ({"init_lora_weights": "pissa"}, "rewrites the base"),
         ({"peft_type": "LOHA"}, "type LOHA"),
-        ({"r": 16}, "contradict"),
-        ({"use_dora": True}, "contradict"),
+        ({"r": 16}, "do not match"),
+        ({"use_dora": True}, "do not match"),
     ],
 )
 def test_an_adapter_that_is_not_covered_is_refused(

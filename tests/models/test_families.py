@@ -279,7 +279,7 @@ def test_a_family_of_the_users_own(own: Path, tmp_path: Path, capsys: pytest.Cap
 def test_a_family_of_the_users_own_may_not_hide_a_shipped_one(own: Path) -> None:
     (own / "family" / "mine").rename(own / "family" / "gemma")
     (own / "model" / "my_model.yaml").write_text("{name: my_model, base: a/b, family: gemma}")
-    with pytest.raises(ConfigError, match="one that medft ships"):
+    with pytest.raises(ConfigError, match="a name that medft itself uses"):
         settings("train", searching(own))
 
 

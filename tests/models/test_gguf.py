@@ -216,7 +216,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a tensor too many": (
         {"more": lambda w: w.add_tensor("blk.0.attn_q.bias", np.ones(128, np.float32))}, "blk.0.attn_q.bias"),
     "a part of a file": ({"more": lambda w: w.add_uint16("split.count", 2)}, "one part"),
-    "an adapter": ({"more": lambda w: w.add_type("adapter")}, "holds no model: adapter"),
+    "an adapter": ({"more": lambda w: w.add_type("adapter")}, "contains no model: adapter"),
 }  # fmt: skip
 
 
@@ -242,7 +242,7 @@ def test_a_damaged_file_gives_one_message(tmp_path: Path, cache: Path, harm: str
     whole = file.read_bytes()
     parts = {"cut": whole[:-5000], "cut early": whole[:900], "no gguf": b"PK\x03\x04" * 99, "empty": b""}
     file.write_bytes(parts[harm])
-    with pytest.raises(EngineError, match=r"damaged, or no GGUF file") as refused:
+    with pytest.raises(EngineError, match=r"damaged or not a GGUF file") as refused:
         reading.folder_of(file)
     assert "fetch it again" in refused.value.remedy
     assert not list((cache / "gguf").glob("small*"))

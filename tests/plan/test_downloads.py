@@ -59,7 +59,7 @@ def test_the_base_to_merge_into_is_missed_before_training(
         return
     with pytest.raises(HubError, match="owner/sixteen") as error:
         access.check(model, in_4bit=True, merge=merge, machine=CPU)
-    assert error.value.remedy.endswith("; or preflight=false, which merges into the 4-bit base, dequantised")
+    assert error.value.remedy.endswith("; or preflight=false, which merges into the dequantized 4-bit base")
 
 
 def test_a_gated_base_is_asked_for_before_training(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,9 +119,9 @@ def test_weights_larger_than_memory_are_told_before_the_download(
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        ({}, "holds no model: config.json is missing[^$]*save_pretrained"),
-        ({"run.log": "", "merged/config.json": "{}"}, "config.json is missing[^$]*point to .*/merged"),
-        ({"small.gguf": ""}, "config.json is missing[^$]*point to .*small.gguf"),
+        ({}, "contains no model: config.json is missing[^$]*save_pretrained"),
+        ({"run.log": "", "merged/config.json": "{}"}, "config.json is missing[^$]*use .*/merged"),
+        ({"small.gguf": ""}, "config.json is missing[^$]*use .*small.gguf"),
         ({"adapter_config.json": "{}"}, "config.json is missing[^$]*it holds an adapter"),
         ({"config.json": "{}"}, "no safetensors weights"),
         ({"config.json": "{}", "pytorch_model.bin": ""}, "only as pickle"),

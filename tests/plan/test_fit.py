@@ -64,5 +64,5 @@ def test_where_nothing_fits_the_smallest_is_tried(tmp_path: Path) -> None:
 
 
 def test_rows_that_cannot_be_dealt_out_evenly_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="8 rows a step cannot be dealt out evenly to 3 GPUs"):
+    with pytest.raises(ConfigError, match="8 rows per step cannot be divided evenly among 3 GPUs"):
         fastest(memory(tmp_path), 40, devices=3)

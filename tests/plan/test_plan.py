@@ -54,7 +54,7 @@ def test_fast_takes_the_memory_there_is_and_leaves_the_rows_of_a_step(tmp_path: 
     for found in (small, large):
         assert found.schedule.rows_per_step == 8 and found.problems == ()
         assert found.trainer.padding_free and found.padding_ratio == 1
-        assert found.decisions[0].endswith("(experimental: by arithmetic, measured on no GPU yet)")
+        assert found.decisions[0].endswith("(experimental: computed, not yet measured on a GPU)")
     assert large.resolved.gradient_checkpointing == "off"
     assert large.resolved.reasons["gradient_checkpointing"] == "activations fit"
     assert small.resolved.gradient_checkpointing != "off"
@@ -84,7 +84,7 @@ def test_rows_beyond_the_window_of_the_base_are_refused(tmp_path: Path, split: s
     beyond = request(tmp_path, "model=llama2", "trainer.max_length=8192", lengths=rows)
     found = make(beyond, resolved(), machine(H200))
     (problem,) = found.problems
-    assert problem.what == "rows of up to 5,000 tokens, and the base was trained on 4,096 at most"
+    assert problem.what == "rows of up to 5,000 tokens, but the base was trained on at most 4,096"
     assert problem.remedy == "trainer.max_length=4096"
     with pytest.raises(EngineError, match="5,000 tokens"):
         found.demand_room(preflight=False)
@@ -168,7 +168,7 @@ def test_an_open_choice_of_padding_is_closed_for_an_unknown_model_and_said(tmp_p
     wanted = request(tmp_path, "model=custom", "model.base=a/b", "trainer=fast")
     found = make(wanted, resolved(), machine(T4))
     assert found.trainer.padding_free is False
-    assert "sizes of this model are not known" in found.decisions[0]
+    assert "this architecture is not known" in found.decisions[0]
 
 
 def on_cpu(artifacts: Path, *overrides: str, there: Machine = CPU, lengths: Lengths | None = None) -> Plan:
@@ -200,7 +200,7 @@ def test_the_preset_of_a_cpu_takes_as_many_steps_as_its_minutes_allow_and_says_s
     assert found.seconds is not None and found.rate is not None and 9 * 60 < found.seconds <= 10 * 60
     assert found.trainer.max_steps == found.schedule.steps < faster.schedule.steps < 1000
     said = found.decisions[-1]
-    assert said.startswith(f"{found.schedule.steps} of 1,000 steps: what trainer.minutes=10 allow")
+    assert said.startswith(f"{found.schedule.steps} of 1,000 steps: as many as fit into trainer.minutes=10")
     assert "tokens/s as in a measurement of this processor" in said
     asked = on_cpu(tmp_path, "trainer.max_steps=500", lengths=rows)
     assert asked.schedule.steps == 500 and "steps" not in asked.resolved.reasons
@@ -211,7 +211,7 @@ def test_the_preset_of_a_cpu_takes_as_many_steps_as_its_minutes_allow_and_says_s
     assert half.decisions[-1].endswith("tokens/s as in its own first batches")
     unknown = plan(tmp_path, machine(UNLISTED), "trainer=cpu", lengths=rows)
     said = unknown.resolved.reasons["steps"]
-    assert unknown.schedule.steps == 1000 and "not known before the first run" in said
+    assert unknown.schedule.steps == 1000 and "unknown until this model has run" in said
 
 
 def test_float32_on_a_gpu_is_told_with_its_price(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_a_gpu_is_told_its_time_before_the_first_run_as_an_estimate(tmp_path: Pa
 
 def test_days_on_a_cpu_are_told_of_with_a_way_out(tmp_path: Path) -> None:
     (problem,) = on_cpu(tmp_path, "trainer.max_steps=100000").problems
-    assert "days on this processor" in problem.what and not problem.certain
+    assert "days on this CPU" in problem.what and not problem.certain
     steps, machines = problem.remedy.split(", ")
     assert machines == "or a machine with a GPU"
     hour = on_cpu(tmp_path, steps.split(" ")[0])
@@ -267,7 +267,7 @@ def test_a_model_larger_than_the_memory_of_a_cpu_has_a_way_out(tmp_path: Path) -
     found = on_cpu(tmp_path, "model=llama3_1", "model.shape.num_hidden_layers=400", "merge=false").problems
     memory = found[-1]
     assert "days" in found[0].what
-    assert memory.certain and "GB of memory, and this machine has 12.0 GB free" in memory.what
+    assert memory.certain and "GB of memory, but this machine has only 12.0 GB free" in memory.what
     assert "engine.load_in_4bit=true" in memory.remedy
     assert memory.remedy.endswith(
         "is not enough: a smaller model (model=smollm2), or a machine with more memory or a GPU"
@@ -289,8 +289,8 @@ def test_activations_that_do_not_fit_a_cpu_are_recomputed(tmp_path: Path) -> Non
     assert on_cpu(tmp_path, lengths=rows).resolved.gradient_checkpointing == "off"
 
 
-UNKNOWN = "how much of {} is free is not known: taken as all of its memory"
-CLOSED = "Tesla V100-PCIE-16GB is in a compute mode that lets no process use it"
+UNKNOWN = "the free memory of {} is unknown: assuming all of it"
+CLOSED = "Tesla V100-PCIE-16GB is in a compute mode that no process may use"
 GOLDEN = {  # model=mistral trainer=published: free memory, what is said, whether it is refused
     "t4": (15_140_000_000, [], False),
     "exclusive": (83_900_000_000, [], False),

@@ -45,7 +45,7 @@ def planned(
 
 def short_of_memory(plan: Plan) -> list[str]:
     """The remedies."""
-    return [problem.remedy for problem in plan.problems if "of memory, and" in problem.what]
+    return [problem.remedy for problem in plan.problems if "of memory, but" in problem.what]
 
 
 @pytest.mark.parametrize(
@@ -93,14 +93,14 @@ def test_one_process_is_told_of_the_other_gpus(tmp_path: Path, monkeypatch: pyte
         "torchrun --standalone --nproc_per_node=4 -m medft train ... engine.sharding=fsdp"
     )
     (copies,) = short_of_memory(planned(tmp_path, monkeypatch, cards(4, 24), 4, "engine.sharding=none"))
-    assert copies.startswith("engine.sharding=fsdp, by which each of 4 GPUs")
+    assert copies.startswith("engine.sharding=fsdp, so that each of 4 GPUs")
     for too_few in (cards(1, 24), cards(2, 24)):
         (no_way,) = short_of_memory(planned(tmp_path, monkeypatch, too_few, 1))
         assert "sharding" not in no_way
 
 
 def test_what_cannot_be_is_refused_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="between processes, and there is one") as one:
+    with pytest.raises(ConfigError, match="between processes, but there is only one") as one:
         planned(tmp_path, monkeypatch, CPU, 1, "engine.sharding=fsdp")
     assert "make train GPUS=4" in one.value.remedy
     with pytest.raises(EngineError, match="accelerate's launcher") as two:

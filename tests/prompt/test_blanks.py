@@ -37,7 +37,7 @@ def folder(twins, tmp_path):
 def test_an_old_tokenizer_with_a_new_chat_template_is_refused(folder):
     tokenizer = tokenizers.load(folder)
     assert doubled_blank(tokenizer.backend_tokenizer, "<s> [INST] What? [/INST] That.</s>") == "<s>"
-    with pytest.raises(PromptError, match="adds a blank") as error:
+    with pytest.raises(PromptError, match="adds a second space") as error:
         Encoder(tokenizer, 512, tokenizers.stop_ids(tokenizer))
     assert "same version" in error.value.remedy
 

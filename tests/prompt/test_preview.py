@@ -60,7 +60,7 @@ def test_turns_that_are_not_learnt_are_shown_as_such(loaded: dict[str, Any]) -> 
     context = [replace(turn, learnt=False) for turn in TALK]
     preview = previewer(loaded["mistral"]).show("r1", [*TALK, Message("user", "Why?"), context[-1]])
     assert failed(preview) == set()
-    assert "the last answer is not to be learnt" in preview.checks[1].found
+    assert "the last answer is not trained on" in preview.checks[1].found
     marked = "".join(piece.text for piece in preview.pieces if piece.kind in ("learnt", "stop"))
     assert marked.count(TALK[-1].content) == 1
 

@@ -46,8 +46,14 @@ def test_faults_and_rows_without_wording_become_findings(encoder: Encoder) -> No
     assert survey.faults == {"literal backslash-n": 2, "BOS in the text": 1}
     said = [(finding.level, finding.what) for finding in survey.findings()]
     assert ("problem", "prompt fault in 2 rows: literal backslash-n") in said
-    assert any("1 row cannot be worded: template 'plain' has no wording" in what for _, what in said)
-    assert any("1 row cannot be worded: template 'plain' needs the field 'question'" in w for _, w in said)
+    assert any(
+        "1 row cannot be filled into the template: template 'plain' has no wording" in what
+        for _, what in said
+    )
+    assert any(
+        "1 row cannot be filled into the template: template 'plain' needs the field 'question'" in w
+        for _, w in said
+    )
     assert all(finding.remedy for finding in survey.findings())
 
 

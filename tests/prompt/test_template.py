@@ -51,10 +51,10 @@ def test_a_conversation_keeps_its_turns_and_its_own_system_text() -> None:
     [
         (Record("7", "s", "qa", "en", question="q"), "needs the field 'answer'"),
         (Record("7", "s", "summary", "en", question="q"), "no wording for task 'summary'"),
-        (Record("7", "s", "qa", "en", question="q", answer="a", context="c"), "no place for the context"),
+        (Record("7", "s", "qa", "en", question="q", answer="a", context="c"), "does not use the context"),
         (
             Record("7", "s", "conversation", "en", context="c", turns=(Message("user", "a"),)),
-            "no place for the context",
+            "does not use the context",
         ),
     ],
 )
@@ -66,7 +66,7 @@ def test_a_record_that_cannot_be_worded_is_an_error_that_names_it(record: Record
 def test_missing_columns_are_found_before_any_row_is_read() -> None:
     with pytest.raises(PromptError, match="needs label for task 'nli'"):
         check_fields(TEMPLATE, "nli", "en", {"question", "context"}, "mine")
-    with pytest.raises(PromptError, match="no place for the context of 'mine' in task 'qa'"):
+    with pytest.raises(PromptError, match="does not use the context of 'mine' in task 'qa'"):
         check_fields(TEMPLATE, "qa", "en", {"question", "context", "answer"}, "mine")
     check_fields(TEMPLATE, "instruction", "en", {"question", "context", "answer"}, "mine")
 

@@ -163,6 +163,6 @@ def test_labels_that_the_prompt_does_not_offer_end_it_before_training(encode: En
     words = WordingConfig("{context} {question} entailment or neutral?", "{label}")
     template = TemplateConfig("t", {"nli": TaskConfig(words)})
     rows = [record("a", "", context="b", task="nli", label=label) for label in ("entailment", "Refutes")]
-    with pytest.raises(PromptError, match=r"do not offer the gold labels 'Refutes' \(1\)"):
+    with pytest.raises(PromptError, match=r"do not mention the gold labels 'Refutes' \(1\)"):
         encode(rows, template=template)
     assert encode(rows[:1], template=template)["train"].rows == 1

@@ -56,7 +56,7 @@ def test_metadata_is_valid(tmp_path: Path, model: str, kind: str) -> None:
 def test_free_data_leave_a_free_base_free(tmp_path: Path) -> None:
     card = card_of(tmp_path, config={"model": MODELS["mistral"], "dataset": MEDQUAD})
     assert ModelCard(card).data.to_dict()["license"] == "apache-2.0"
-    assert "- **medquad**: must be named wherever this model is passed on." in card
+    assert "- **medquad**: must be credited wherever this model is shared." in card
 
 
 def test_everything_that_the_folder_proves_is_there(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_everything_that_the_folder_proves_is_there(tmp_path: Path) -> None:
         "and passed.", "differ by 1.23% of what the adapter changes", "same in 91.0% of positions",
         "Trained on 2 x Tesla T4.", "| transformers | 5.17.0 |", "| medft | 0.1.0 (abc123) |",
         "Loss on 32 test rows: 2.1000 base, 1.5000 merged, 1.4990 unmerged, 1.5200 4-bit base + adapter.",
-        "In 2 weights rounding to 16 bits left nothing of the adapter.",
+        "In 2 weights rounding to 16 bits removed all of the adapter.",
         "trained on `unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit`", "vllm serve ward/Llama-medical",
     ):  # fmt: skip
         assert claim in card, claim
@@ -104,7 +104,7 @@ def test_nothing_that_the_folder_does_not_prove(tmp_path: Path) -> None:
         "Trained on",
     ):
         assert claim not in card, claim
-    for truth in ("does not say what it was trained on", "Not evaluated", "Not recorded", "Not checked"):
+    for truth in ("does not record the training data", "Not evaluated", "Not recorded", "Not checked"):
         assert truth in card, truth
     head = ModelCard(card).data.to_dict()
     assert head["license"] == "other"
@@ -113,7 +113,10 @@ def test_nothing_that_the_folder_does_not_prove(tmp_path: Path) -> None:
 
 NO_LOSS = {key: value for key, value in SUMMARY.items() if not key.endswith(("_loss", "per_byte"))}
 PARTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "evaluation": ({"scores": None}, ("| suite |", "pubmedqa", "Paired comparisons", "Numbers from other")),
+    "evaluation": (
+        {"scores": None},
+        ("| suite |", "pubmedqa", "Paired comparisons", "These numbers cannot be compared"),
+    ),
     "curve": ({}, ("loss.png",)),
     "losses": ({"summary": NO_LOSS}, ("| loss | rows |", "| 0.61 |")),
     "ledger": ({"ledger": None}, ("10 blank answer", "Grouped by question.", "| 50 | 40 |")),
@@ -144,13 +147,13 @@ def test_each_part_proves_its_own_claims(tmp_path: Path, part: str) -> None:
 def test_a_base_out_of_a_gguf_file_is_said(tmp_path: Path) -> None:
     made = {"file": "small.Q4_1.gguf", "sha256": "ab" * 32, "quantised": ["Q4_1", "Q8_0"]}
     card = card_of(tmp_path, kind="adapter", summary={**SUMMARY, "base_file": made})
-    assert f"dequantised from the GGUF file `small.Q4_1.gguf (Q4_1, Q8_0; SHA-256 {'ab' * 32})`" in card
+    assert f"dequantized from the GGUF file `small.Q4_1.gguf (Q4_1, Q8_0; SHA-256 {'ab' * 32})`" in card
     assert "GGUF" not in card_of(tmp_path / "other", kind="adapter", summary={**SUMMARY, "base_file": None})
 
 
 def test_unverified_merge_is_said(tmp_path: Path) -> None:
     failed = {**SUMMARY, "merge": {"base_kind": "16-bit"}}
-    assert "no record that the merged weights were checked" in card_of(tmp_path, summary=failed)
+    assert "no record of a check of the merged weights" in card_of(tmp_path, summary=failed)
 
 
 def test_a_merge_whose_answers_were_not_compared_is_said_to_be_so(tmp_path: Path) -> None:
@@ -163,7 +166,7 @@ def test_a_merge_whose_answers_were_not_compared_is_said_to_be_so(tmp_path: Path
     }
     card = card_of(tmp_path, summary={**SUMMARY, "merge": merge})
     assert f"read from disk and is exact; answers not compared, {why} (" in card
-    assert "no record that the merged" not in card and "logits differ" not in card
+    assert "no record of a check of the merged" not in card and "logits differ" not in card
 
 
 def test_decontamination_is_reported_when_it_was_done(tmp_path: Path) -> None:

@@ -75,4 +75,4 @@ def test_the_card_shows_the_wording_and_an_example(
 def test_settings_that_say_nothing_claim_nothing(tmp_path: Path) -> None:
     run = make_run(tmp_path)  # its template has a name alone
     assert prompts(RunRecord(run)) == ()
-    assert "worded as follows" not in write_card(read_facts(run), "ward/net", "merged")
+    assert "with the following prompts" not in write_card(read_facts(run), "ward/net", "merged")

@@ -91,7 +91,7 @@ def test_another_chat_template_needs_a_server_of_its_own(runs: tuple[RunDir, Run
     before = place.read_text()
     place.write_text(before.replace("[INST]", "[ASK]"))
     try:
-        with pytest.raises(PromptError, match="other token ids than it was trained on"):
+        with pytest.raises(PromptError, match="other token ids than in training"):
             export(ExportConfig(run=tuple(str(run.root) for run in runs), format="vllm"))
     finally:
         place.write_text(before)

@@ -36,7 +36,7 @@ def test_a_line_that_was_not_finished_is_left_out_and_noted(tmp_path: Path) -> N
     run.loss_csv.write_text(text + "11,1.1,tra")
     curve = read_curve(run.loss_csv)
     assert curve.rows["step"].max() == 10
-    assert "not written to its end" in curve.notes[0]
+    assert "is incomplete" in curve.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,6 @@ def test_thinning_loses_no_extreme() -> None:
 def test_a_step_is_a_number_of_steps(step: str, tmp_path: Path) -> None:
     path = tmp_path / "loss.csv"
     path.write_text(f"Step,Loss\n1,9.5\n{step},8.5\n")
-    with pytest.raises(DataError, match="no number of steps") as caught:
+    with pytest.raises(DataError, match="an invalid step") as caught:
         read_curve(path)
     assert caught.value.where.endswith("line 3")

@@ -42,7 +42,7 @@ def test_a_run_is_found_by_folder_stamp_and_prefix(runs: list[RunDir], tmp_path:
     assert find_run(str(runs[0].root), tmp_path) == runs[0]
     assert find_run("20261120", tmp_path) == runs[0]
     assert find_run("mistral", tmp_path) == runs[4]
-    with pytest.raises(RunError, match="the run has no name"):
+    with pytest.raises(RunError, match="the run name is empty"):
         find_run("", tmp_path)
 
 
@@ -85,7 +85,7 @@ def test_an_unknown_and_an_ambiguous_name_are_refused(runs: list[RunDir], tmp_pa
     with pytest.raises(RunError, match="'gemma' matches 2 runs") as error:
         find_run("gemma", tmp_path)
     assert all(str(run.root) in error.value.where for run in (runs[0], runs[3]))
-    with pytest.raises(RunError, match="no run is called 'llama'"):
+    with pytest.raises(RunError, match="there is no run called 'llama'"):
         find_run("llama", tmp_path)
 
 
@@ -105,7 +105,7 @@ def test_a_state_is_what_the_process_left_and_running_only_while_it_lives(runs: 
 
 def test_a_file_in_the_place_of_the_runs_is_told_of(tmp_path: Path) -> None:
     (tmp_path / "artifacts").write_text("")
-    with pytest.raises(RunError, match="no folder"):
+    with pytest.raises(RunError, match="not a folder"):
         all_runs(tmp_path / "artifacts")
 
 

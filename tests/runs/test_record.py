@@ -67,7 +67,7 @@ def test_facts_that_several_rooms_ask_for(run: RunDir) -> None:
 def test_a_damaged_file_is_named_with_a_remedy(run: RunDir, part: str, text: str) -> None:
     file: Path = getattr(run, "config" if part == "settings" else part)
     file.write_bytes(text.encode("latin-1"))
-    with pytest.raises(RunError, match=rf"{file.name} is damaged[\s\S]*copy the run folder again"):
+    with pytest.raises(RunError, match=rf"{file.name} is damaged[\s\S]*copy the complete run folder again"):
         getattr(RunRecord(run), part)
 
 
@@ -102,7 +102,7 @@ def test_a_demand_names_the_file_and_the_key(run: RunDir) -> None:
     record = RunRecord(run)
     assert record.demand(int, "plan", "schedule", "rows_per_step") == 8
     for keys in (("schedule", "steps"), ("schedule", "steps", "x"), ("rows",)):
-        with pytest.raises(RunError, match=rf"plan\.json does not say '{'.'.join(keys)}'"):
+        with pytest.raises(RunError, match=rf"plan\.json lacks '{'.'.join(keys)}'"):
             record.demand(int, "plan", *keys)
     with pytest.raises(RunError, match=r"config\.yaml is missing"):
         record.demand(dict, "settings")

@@ -68,8 +68,8 @@ def test_every_suite_is_opened_for_every_cell_and_its_metrics_are_known(asked: S
     ("words", "said"),
     [
         (["primary.metric=bits_per_byte"], "Did you mean 'bits per byte'?"),
-        (["primary.metric=ROUGE-L"], "counts words in common with one reference"),
-        (["primary.metric=perplexity"], "has no value of every item"),
+        (["primary.metric=ROUGE-L"], "only counts words shared with one"),
+        (["primary.metric=perplexity"], "has no value for every item"),
         (["primary.suite=scope", "primary.metric=refusal rate"], "primary.part= one of: out of scope"),
     ],
 )
@@ -109,7 +109,7 @@ def test_items_that_could_show_nothing_are_refused_with_the_number_needed(
     with pytest.raises(ConfigError) as error:
         planning.make(config, expected, [], asked, few)
     assert "19 independent items" in str(error.value)
-    assert "fewer than 20" in str(error.value)
+    assert "for a verdict is 20" in str(error.value)
 
 
 def test_the_plan_counts_what_is_to_be_done_and_says_when_the_budget_does_not_do(
@@ -126,5 +126,5 @@ def test_the_plan_counts_what_is_to_be_done_and_says_when_the_budget_does_not_do
     said = "\n".join(f"{label} {words}" for label, words in planning.lines(config, plan))
     assert "runs 4, of cells 2 x seeds 2; there already: 1" in said
     assert "notice that is more than hours=1" in said
-    assert "asked questions to every run and base: heldout 40, scope 8" in said
-    assert "standard deviations of the items' differences is shown in 4 of 5 studies" in said
+    assert "asked questions to each run and base: heldout 40, scope 8" in said
+    assert "standard deviations of the items' differences would be detected in 4 of 5 studies" in said

@@ -61,7 +61,7 @@ def test_a_file_may_stand_for_a_data_set_of_the_hub(tmp_path: Path) -> None:
 
 
 def test_words_for_what_the_study_has_not_are_refused() -> None:
-    with pytest.raises(ConfigError, match="'where' has words for 'llama'"):
+    with pytest.raises(ConfigError, match="'where' has settings for 'llama'"):
         cells(settings("study", [*MINE, "where.llama=lora.r=8"]))
     config = settings("study", [*MINE, "where.llama2=lora.r=8"])
     assert len(cells(config)) == 4 and idle(config) == ["llama2"]
@@ -77,7 +77,7 @@ def test_comparisons_are_with_bases_with_each_other_or_the_named_ones() -> None:
     assert pairs("compare=bases") == bases
     assert pairs() == [*bases, (mistral, gemma)]
     assert pairs(f"compare=['{gemma} vs {mistral}']") == [(gemma, mistral)]
-    with pytest.raises(ConfigError, match="no cell of the study"):
+    with pytest.raises(ConfigError, match="not a cell of the study"):
         pairs("compare=['A vs B']")
 
 

@@ -110,7 +110,7 @@ def test_no_run_starts_when_the_hours_are_spent(started: list[int], tmp_path: Pa
     folder.sweep.mark(0, "to do", 3600)
     [trial] = trained(config, folder)
     assert started == [0] and trial.state == "to do"
-    assert trial.reason == "not started: the hours of the study are spent"
+    assert trial.reason == "not started: the study's time budget is spent"
 
 
 def test_an_evaluation_that_fails_is_told_of_every_run(started: list[int], tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tests.support.process import medft
         (["hydra/sweeper=optuna", "trainer.learning_rate=interval(-1,1)"], "must be above 0"),
         (["hydra/sweeper=optuna", "hydra.sweeper.n_trial=2", "seed=1,2"], "'hydra.sweeper.n_trials'"),
         (["sweep.resume=nowhere"], "index.json is missing"),
-        (["sweep.resume=nowhere", "seed=2"], "takes no other settings: seed=2"),
+        (["sweep.resume=nowhere", "seed=2"], "takes no further settings: seed=2"),
         (["model=gemma", "seed=1,2,1"], "the run seed=1 is asked for twice"),
         (["seed=1,2", "run_dir=mine"], "'run_dir' is of one run, and not of a sweep"),
         (["seed=1,2", "resume=latest"], "'resume' is of one run, and not of a sweep"),
@@ -110,7 +110,7 @@ def test_two_jobs_in_parallel_of_which_one_fails(tmp_path: Path, twins: Callable
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
     assert "[0] dataset.path=missing.jsonl: FAILED" in done.stdout
-    assert "error: there is no data for 'sample'" in done.stdout
+    assert "error: the file or folder of data set 'sample' does not exist" in done.stdout
     assert "[1] dataset.path=here.jsonl: finished in" in done.stdout
     assert done.stdout.rstrip().endswith("medft train -m sweep.resume=sweep")
     index = json.loads((tmp_path / "sweep" / "index.json").read_text())

@@ -83,7 +83,7 @@ def test_more_gpus_than_there_are_is_an_error_at_once(
 ) -> None:
     machine(monkeypatch, 1)
     with (
-        pytest.raises(RunError, match="takes 2 GPUs, and 1 are here"),
+        pytest.raises(RunError, match="needs 2 GPUs, but there are 1"),
         own_gpus(tmp_path, 2, lambda: False),
     ):
         pass

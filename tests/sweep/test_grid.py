@@ -31,13 +31,13 @@ def test_quoted_values_stay_whole() -> None:
 def test_a_pattern_names_options_of_its_group() -> None:
     names = [job[0] for job in read_grid(["model=glob(gemma*)"]).jobs()]
     assert names == [f"model={name}" for name in group_options()["model"] if name.startswith("gemma")]
-    with pytest.raises(ConfigError, match="names nothing"):
+    with pytest.raises(ConfigError, match="has no value"):
         read_grid(["model=glob(x*)"])
 
 
 def test_an_interval_needs_a_search_which_checks_its_ends() -> None:
     grid = read_grid(["trainer.learning_rate=interval(1e-4,1e-2)", "model=choice(gemma,llama2)"])
-    with pytest.raises(ConfigError, match="an interval needs a search, not a grid"):
+    with pytest.raises(ConfigError, match="an interval needs a search"):
         grid.jobs()
     assert grid.corners() == [
         ["trainer.learning_rate=0.0001", "model=gemma"],
@@ -65,5 +65,5 @@ def test_numbers_in_order_keep_their_ends_step_and_scale() -> None:
 
 
 def test_what_is_no_override_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="cannot parse"):
         read_grid(["model=(,"])

@@ -125,7 +125,7 @@ def test_no_job_starts_once_the_hours_allowed_are_spent(folder: SweepDir) -> Non
     assert folder.spent
     job.run_job(folder, 0)
     assert folder.jobs()[0].state == "to do"
-    assert "[0] what=ends: not started, the hours allowed are spent" in folder.said.read_text()
+    assert "[0] what=ends: not started, the time budget is spent" in folder.said.read_text()
     folder.allow(None)
     job.run_job(folder, 0)
     assert folder.jobs()[0].state == "finished" and 0 < folder.jobs()[0].seconds < 60

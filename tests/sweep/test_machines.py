@@ -91,7 +91,7 @@ def test_the_job_of_a_worker_that_dies_is_started_again(
     assert code == 0, out
     assert [one.state for one in folder.jobs()] == ["finished"] * 3
     assert [len(starts(folder, number)) for number in range(3)] == [1, 2, 1]
-    assert "[1] seed=2: resumed" in out and out.count("sent to the cluster") == 2
+    assert "[1] seed=2: resumed" in out and out.count("submitted to the cluster") == 2
 
 
 @pytest.mark.usefixtures("local")
@@ -105,7 +105,7 @@ def test_a_job_that_has_to_leave_saves_and_goes_on(
     out = capsys.readouterr().out
     assert code == 0, out
     assert "[0] as asked: stopped after" in out and "[0] as asked: resumed" in out
-    assert len(starts(folder, 0)) == 2 and out.count("sent to the cluster") == 1
+    assert len(starts(folder, 0)) == 2 and out.count("submitted to the cluster") == 1
 
 
 def test_the_log_handlers_of_other_libraries_stay_open() -> None:
@@ -148,7 +148,7 @@ def test_what_a_cluster_does_not_take_goes_elsewhere(
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda *_: None)
     assert main([*SWEEP, "launcher=slurm", "launcher.partition=a", "seed=1"]) == 1
-    assert "the cluster does not take the jobs: Could not detect" in capsys.readouterr().err
+    assert "the cluster rejected the jobs: Could not detect" in capsys.readouterr().err
     assert main(["train", "-m", "sweep.resume=sweep", "launcher.partiton=b"]) == 2
     assert "Did you mean 'launcher.partition'?" in capsys.readouterr().err
     assert main(["train", "-m", "sweep.resume=sweep", "launcher=null"]) == 0

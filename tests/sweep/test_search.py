@@ -30,8 +30,8 @@ def test_its_words_are_those_of_hydra() -> None:
         ([OPTUNA, "hydra.sweeper.n_trials=0"], "must be at least 1"),
         ([OPTUNA, "hydra.sweeper.direction=minimise"], "Did you mean 'minimize'?"),
         ([OPTUNA, "hydra/sweeper/sampler=tp"], "'hydra.sweeper.sampler.name' cannot be 'tp'"),
-        (["hydra/sweeper=optun"], "Did you mean hydra/sweeper=optuna?"),
-        (["hydra.sweeper.n_trials=7"], "a setting of a search, without one"),
+        (["hydra/sweeper=optun"], "Did you mean 'hydra/sweeper=optuna'?"),
+        (["hydra.sweeper.n_trials=7"], "this setting needs a search"),
     ],
 )
 def test_a_wrong_word_is_an_error(words: list[str], expected: str) -> None:

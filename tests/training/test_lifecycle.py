@@ -104,7 +104,7 @@ def test_a_resumed_run_that_ends_in_an_error_has_failed(folder: RunDir) -> None:
     folder.mark("interrupted", "stopped at step 3 of 20")
     with pytest.raises(EngineError), keeping_state(folder):
         folder.loss_csv.write_text("step\n4\n")
-        raise EngineError("the loss was not a number")
+        raise EngineError("the loss was NaN")
     assert folder.state() == "failed"
 
 

@@ -148,7 +148,7 @@ def test_a_failure_in_the_middle_is_said_once_and_ends_nothing(tmp_path: Path) -
     for step in range(1, 4):
         run.row(line(step))
     run.finish({}, {}, None)
-    assert said == ["W&B stopped (OSError); training goes on, loss.csv is complete"]
+    assert said == ["W&B failed (OSError); training continues, loss.csv is complete"]
     inner.log = log
     inner.finish()
 
@@ -197,7 +197,7 @@ def alone(code: str, folder: Path, **environment: str) -> str:
 
 
 def test_the_death_of_its_service_ends_nothing(tmp_path: Path) -> None:
-    assert "training goes on" in alone(KILLED, tmp_path)
+    assert "training continues" in alone(KILLED, tmp_path)
 
 
 def test_an_unreachable_server_is_said_and_the_run_kept_for_later(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_commands(dialogue: Dialogue, tmp_path: Path) -> None:
     assert command("/system default").startswith("You are a medical professional")
     assert "* " + dialogue.model in command("/model")
     other = dialogue.library.names[1]
-    assert command(f"/model {other}") == f"{other} answers from here on"
+    assert command(f"/model {other}") == f"{other} answers from now on"
     assert command("/template alpaca").startswith("alpaca")
     assert "### Instruction" in dialogue.messages("Why?")[-1].content
     command("/template default")
@@ -162,7 +162,7 @@ def test_a_conversation_through_a_pipe(
     assert main(["chat", f"run={runs[0].root}", f"artifacts={artifacts}", "max_new_tokens=6"]) == 0
     said = capsys.readouterr().out
     assert "not medical advice" in said
-    assert "Did you mean /model?" in said
+    assert "Did you mean '/model'?" in said
 
 
 def test_the_terminal_reader_takes_pasted_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,12 +219,12 @@ def test_wrong_questions_are_one_message(
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["questions=q.txt"], "belong together"),
+        (["questions=q.txt"], "must be given together"),
         (["k=0"], "'k' must be at least 1"),
         (["docs={tmp}/empty"], "no documents"),
         (["questions={tmp}/q.txt", "answers={tmp}/q.txt/a.jsonl"], "the answers cannot be written"),
         (["questions={tmp}/q.txt", "answers=/dev/null"], "the answers cannot be written"),
-        (["questions={tmp}/q.txt", "answers={tmp}/empty/../q.txt"], "take the place of the questions"),
+        (["questions={tmp}/q.txt", "answers={tmp}/empty/../q.txt"], "overwrite the questions"),
         (["questions=/dev/zero", "answers={tmp}/a.jsonl"], "a pipe or a device"),
         (["temperature=1e-300"], "must be 0, or from 0.01"),
     ],

@@ -56,7 +56,7 @@ def test_a_file_of_every_group_can_be_copied(
     [
         (["model/mistrl"], "Did you mean 'model/mistral'?"),
         (["cook/gemma"], "choose one of: dataset, engine"),
-        (["model/gemma", "name=mistral"], "is the name of one that medft ships"),
+        (["model/gemma", "name=mistral"], "is a name that medft itself uses"),
         (["model/gemma", "name=../x"], "cannot name a file"),
         (["model/gemma", "a", "b"], "one file at a time"),
     ],

@@ -16,10 +16,10 @@ def test_it_is_shown_first_and_removed_when_asked(tmp_path: Path, capsys: pytest
     tmp_path = tmp_path / "my runs"
     assert main(["delete", "run=20261120", f"artifacts={tmp_path}"]) == 0
     out = capsys.readouterr().out
-    assert "would go" in out and run.config.is_file()
+    assert "to remove" in out and run.config.is_file()
     assert f"medft delete run='{run.root}' yes=true" in out
     assert main(["delete", "run=20261120", f"artifacts={tmp_path}", "yes=true"]) == 1
-    assert "not the whole of a run's name" in capsys.readouterr().err and run.config.is_file()
+    assert "not a complete run name" in capsys.readouterr().err and run.config.is_file()
     assert main(["delete", "run=20261120-101500", f"artifacts={tmp_path}", "yes=true"]) == 0
     assert "remove" in capsys.readouterr().out
     assert list((tmp_path / "runs").iterdir()) == []
@@ -39,7 +39,7 @@ def test_a_folder_with_other_things_in_it_stays(
 def test_what_is_no_run_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "config.yaml").write_text("theme: dark\n")
     assert main(["delete", f"run={tmp_path}", "yes=true"]) == 1
-    assert "no run of medft's" in capsys.readouterr().err
+    assert "not a medft run" in capsys.readouterr().err
     assert (tmp_path / "config.yaml").is_file()
 
 
@@ -47,7 +47,7 @@ def test_a_run_at_work_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixtu
     run = make_run(tmp_path / "runs" / "a-b-c" / "20261120-101500")
     with run.held():
         assert main(["delete", f"run={run.root}", f"artifacts={tmp_path}", "yes=true"]) == 1
-    assert "another process is at work" in capsys.readouterr().err
+    assert "another process is using" in capsys.readouterr().err
     assert all_runs(tmp_path) == [run]
 
 
@@ -55,7 +55,7 @@ def test_a_run_at_work_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_no_name_means_no_run(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     run = make_run(tmp_path / "runs" / "a-b-c" / "20261120-101500")
     assert main(["delete", f"run={name}", f"artifacts={tmp_path}", "yes=true"]) == 1
-    assert "fix:   medft runs" in capsys.readouterr().err and run.summary.is_file()
+    assert "fix:   see: medft runs" in capsys.readouterr().err and run.summary.is_file()
 
 
 @pytest.mark.parametrize("spelling", ["{}/../link", "{}/adapter/.."])

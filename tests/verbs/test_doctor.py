@@ -57,14 +57,14 @@ def test_a_processor_alone_is_told_what_a_gpu_would_take(tmp_path: Path) -> None
     assert said["driver"].startswith("no CUDA GPU") and "fix: a machine with an NVIDIA GPU" in said["driver"]
     assert said["triton"] == "not tried: it needs a GPU"
     assert said["4 bits"] == "bitsandbytes computes on cpu"
-    assert said["hub"] == "switched off (HF_HUB_OFFLINE)"
+    assert said["hub"] == "turned off (HF_HUB_OFFLINE)"
     assert list(tmp_path.iterdir()) == [], "it left something behind"
 
 
 @pytest.mark.parametrize(
     ("name", "part", "told"),
     [
-        ("old driver", "torch", "and the driver ends at 11.4"),
+        ("old driver", "torch", "and the driver supports at most 11.4"),
         ("prohibited", "driver", "fix: sudo nvidia-smi -c 0"),
         ("no nvml", "driver", "Tesla T4, unknown of 15.8 GB free"),
         ("t4", "triton", ""),

@@ -61,7 +61,7 @@ def test_without_the_adapter_merged_weights_are_taken_and_it_is_said(
     finally:
         aside.rename(run.adapter)
     said = capsys.readouterr().out
-    assert "the adapter is not there: quantised from merged/, which is rounded to bfloat16" in said
+    assert "the adapter is missing: quantised from merged/, which is rounded to bfloat16" in said
     (written,) = (run.root / "export" / "f16").glob("*.gguf")
     merged = load_file(run.merged / "model.safetensors")
     for tensor in gguf.GGUFReader(written).tensors:

@@ -38,7 +38,7 @@ def test_the_end_names_every_loss_with_its_rows(capsys: pytest.CaptureFixture[st
     said = capsys.readouterr().out
     for words in (
         "train loss 5.775 (mean of 60 steps; last fifth 5.364)", "test loss 5.416 on 27 rows",
-        "validation loss 5.466, 2.310 bits/byte on 27 rows",
+        "validation loss 5.466 on 27 rows; 2.310 bits/byte",
     ):  # fmt: skip
         assert words in said
     say_end(screen, {**summary, "validation_loss": None, "test_loss": None}, Stages(screen))
@@ -56,5 +56,5 @@ def test_a_merge_whose_answers_were_not_compared_says_why(
     }  # fmt: skip
     say_merged(Screen(), RunDir(tmp_path), report)
     said = " ".join(capsys.readouterr().out.split())
-    assert "all 291 weights exact; answers not compared, that needs 20.1 GB of memory" in said
+    assert "all 291 weights exact answers not compared, that needs 20.1 GB of memory" in said
     assert "loss on" not in said

@@ -33,7 +33,7 @@ def test_it_says_what_would_run_and_runs_nothing(workplace: Path, capsys: pytest
         "padding (trainer=fast has less)",
         "memory  ",
         "disk    ",
-        "time    unknown before the first run of this model here",
+        "time    unknown until this model has run here once",
     ):
         assert expected in out
     assert not (workplace / "artifacts" / "runs").exists()

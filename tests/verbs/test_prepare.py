@@ -66,7 +66,7 @@ def test_planted_identifiers_are_counted_and_never_printed(prepare: Prepare, tmp
     _, out, err = prepare(*data(tmp_path, *rows, count=4), "show=9")
     said = out + err + "".join(left(tmp_path).values())
     assert not [text for text in IDENTIFIERS if text in said]
-    assert "Masked here, but not for training" in said
+    assert "Masked in this report but not for training" in said
     assert report(tmp_path)["ledger"]["sources"][0]["identifiers"] == {
         "date": 1, "email": 1, "ip_address": 1, "phone": 1, "ssn": 1,
     }  # fmt: skip
@@ -86,7 +86,7 @@ def test_shown_rows_stand_on_the_terminal_and_in_the_report(prepare: Prepare, tm
     _, out, _ = prepare(*data(tmp_path), "show=2")
     assert out.count("ok    one BOS") == 2 and out.count("⟦") == 4, "two rows, each with its legend"
     assert len(report(tmp_path)["shown"]) == 2
-    assert "Share it like the data" in left(tmp_path)["report.html"]
+    assert "Treat it like the data" in left(tmp_path)["report.html"]
 
 
 def test_without_the_real_tokenizer_the_twin_counts_and_is_named(
@@ -95,16 +95,16 @@ def test_without_the_real_tokenizer_the_twin_counts_and_is_named(
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "tiny").symlink_to(twins("mistral").root.parent)
     _, out, _ = prepare(*data(tmp_path), "model.base=nobody/nothing", tokenizer=False)
-    assert "  notice  Tokens are those of mistral's tiny twin" in out
+    assert "  notice  Tokens were counted with mistral's tiny twin" in out
     assert report(tmp_path)["prompts"]["tokenizer"] == "mistral's tiny twin"
-    assert "Tokens are those of" in left(tmp_path)["report.html"]
+    assert "Tokens were counted with" in left(tmp_path)["report.html"]
 
 
 def test_without_any_tokenizer_there_are_no_tokens(prepare: Prepare, tmp_path: Path) -> None:
     _, out, _ = prepare(
         *data(tmp_path), "model=custom", "model.base=nobody/nothing", "show=1", tokenizer=False
     )
-    assert "  notice  No tokens were counted" in out and "rows cannot be shown" in out
+    assert "  notice  Tokens were not counted" in out and "rows can only be shown" in out
     assert report(tmp_path)["tokens"] is None
 
 
@@ -121,8 +121,8 @@ def test_a_named_tokenizer_that_cannot_be_had_is_an_error(
 def test_a_task_without_wording_is_examined_all_the_same(prepare: Prepare, tmp_path: Path) -> None:
     code, out, _ = prepare(*data(tmp_path), "dataset.task=note", "show=1")
     assert code == 0 and "  tokens     not counted" in out
-    assert "problem  30 rows cannot be worded: template 'medical_qa' has no wording for task 'note'" in out
-    assert "This row cannot be worded" in out
+    assert "problem  30 rows cannot be filled into the template: template 'medical_qa' has no wording" in out
+    assert "This row cannot be filled into the template" in out
     assert report(tmp_path)["tokens"] is None
 
 

@@ -111,7 +111,7 @@ def test_replay_trains_again_from_the_folder_alone(tmp_path: Path, twins: Callab
     )
     again = medft("replay", f"run={first.root}", f"run_dir={tmp_path}/second", cwd=tmp_path)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "the two agree" in again.stdout
+    assert "the runs agree" in again.stdout
     assert "bit for bit" in again.stdout
     second = RunDir(tmp_path / "second")
     assert read_json(second.root / "replay.json")["of"] == str(first.root)

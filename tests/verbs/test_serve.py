@@ -51,7 +51,7 @@ def test_an_address_of_another_machine_is_refused_before_anything_is_loaded(
 ) -> None:
     pytest.importorskip("gradio")
     assert main(["serve", "run=latest", f"host={host}", f"artifacts={tmp_path}"]) == 2
-    assert f"host={host} is no address of this machine" in capsys.readouterr().err
+    assert f"host={host} is not an address of this machine" in capsys.readouterr().err
 
 
 def test_without_gradio_it_says_what_to_install(

@@ -158,10 +158,10 @@ def _losses(path: Path) -> list[tuple[str, str, str]]:
         (["dataset=jsonl", "dataset.path=half.jsonl"], r"half.jsonl.*2"),
         (["dataset=csv", "dataset.path=blank.csv"], r"no row"),
         (["artifacts=/proc/nowhere"], r"cannot be made"),
-        (["resume=nothing"], r"no run is called 'nothing'"),
-        (["model=./notes"], r"holds no model: config.json is missing"),
+        (["resume=nothing"], r"there is no run called 'nothing'"),
+        (["model=./notes"], r"contains no model: config.json is missing"),
         (["model=no.gguf"], r"no file 'no.gguf'"),
-        (["model=mistral", "model.chat_template=lama3"], r"no chat template.*Did you mean 'llama3'"),
+        (["model=mistral", "model.chat_template=lama3"], r"neither a chat template.*Did you mean 'llama3'"),
     ],
 )
 def test_wrong_input_is_one_clear_message_and_leaves_nothing(
@@ -214,7 +214,7 @@ def test_a_merge_that_fails_does_not_cost_the_run(workplace: Path) -> None:
     (path,) = (workplace / "unmerged" / "runs").glob("*/*/summary.json")
     run, summary = RunDir(path.parent), json.loads(path.read_text())
     assert done.returncode == 1
-    assert "the run has finished; its merged weights have not: planted" in done.stderr
+    assert "the run finished, but its weights were not merged: planted" in done.stderr
     assert f"do this; then medft merge run={run.root.relative_to(workplace)}" in done.stderr
     assert summary["merge"] is None and "planted" in summary["merge_failed"]
     assert run.state() == "finished" and summary["test_loss"] is not None
@@ -233,5 +233,5 @@ def test_minutes_allow_as_many_steps_as_the_first_batches_let_expect(workplace: 
     written = yaml.safe_load(run.config.read_text())["trainer"]
     assert planned["steps"] == written["max_steps"] == int(said[1]) < 28
     summary = json.loads(run.summary.read_text())
-    late = "its minutes were over" in done.stdout
+    late = "time limit reached" in done.stdout
     assert summary["steps"] == planned["steps"] or (late and summary["steps"] < planned["steps"])

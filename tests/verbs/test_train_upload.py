@@ -80,7 +80,7 @@ def test_a_broken_upload_says_that_the_run_has_finished_and_how_to_send_it(
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", READ_TOKEN)
     run = make_run(tmp_path / "artifacts")
-    with pytest.raises(HubError, match="the run has finished; its upload has not") as error:
+    with pytest.raises(HubError, match="the run finished, but its upload did not") as error:
         train_upload.send(config(tmp_path, "upload.private=false").upload, run, Screen())
     assert f"medft upload run={run.root} repo=ward/net what=adapter private=false" in error.value.remedy
 
@@ -89,7 +89,7 @@ def test_a_broken_upload_says_that_the_run_has_finished_and_how_to_send_it(
     ("overrides", "reason"),
     [
         (["merge=false", "upload.what=both"], "needs merged weights"),
-        (["sweep.folder=artifacts/sweeps/x"], "all go to one repository"),
+        (["sweep.folder=artifacts/sweeps/x"], "would go to one repository"),
     ],
 )
 def test_contradictions_are_refused(tmp_path: Path, overrides: list[str], reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Which answers are members of a closed set (letters, classes, yes and no), told from the data.
+"""Detects answers from a closed set (letters, classes, yes and no).
 
 Many rows rightly share such an answer: it is no boilerplate, and no tie between them.
 """

@@ -22,7 +22,7 @@ class HeldOutTexts:
         """
         texts = _lines(path)
         if not any(map(words, texts)):
-            raise DataError("the file of held-out questions has no text", where=str(path))
+            raise DataError("the file of held-out questions is empty", where=str(path))
         self._fingerprints = Fingerprints(fingerprint([(text, (), ()) for text in texts]))
 
     def lines_in(self, records: Sequence[Record]) -> list[int | None]:
@@ -37,5 +37,5 @@ def _lines(path: Path) -> list[str]:
         raise DataError(
             "the file of held-out questions cannot be read as UTF-8 text",
             where=str(path),
-            remedy="dataset.decontaminate=FILE, one question a line",
+            remedy="dataset.decontaminate=FILE, one question per line",
         ) from error

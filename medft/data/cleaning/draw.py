@@ -32,7 +32,7 @@ def draw(index: KeyIndex, selection: Selection, config: DatasetConfig, seed: int
     for name, share in _shares(config, available).items():
         keep(rows_of[name], share)
         if share > available[name]:
-            selection.notes.append(f"{name}: {share:,} rows asked for, {available[name]:,} there")
+            selection.notes.append(f"{name}: {share:,} rows requested, {available[name]:,} available")
     if config.limit is not None:
         keep(np.ones_like(selection.kept), config.limit)
 

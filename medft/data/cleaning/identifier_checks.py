@@ -1,4 +1,4 @@
-"""Whether what looks like a telephone number, a bank account, an address of a computer or a date is one."""
+"""Verifies candidates for telephone numbers, bank accounts, IP addresses and dates."""
 
 from __future__ import annotations
 

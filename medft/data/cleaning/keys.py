@@ -1,5 +1,5 @@
-"""What makes two records the same: 64-bit keys of their question, answer and whole content, and of every text
-that may tie them to others.
+"""Keys of records: 64-bit hashes of question, answer, whole content, and every text that may tie records
+together.
 
 Keys are BLAKE2b digests of 8 bytes. Among n records a false match has a probability of n^2 / 2^65: below one
 in ten million for 1.6 million records.

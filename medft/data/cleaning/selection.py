@@ -1,4 +1,4 @@
-"""Which rows of an index stay, and why the others do not."""
+"""Keeps or drops rows of an index, with reasons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which setting decides over a repair or a reason to drop."""
+"""The setting behind each repair and each reason to drop a row."""
 
 from __future__ import annotations
 

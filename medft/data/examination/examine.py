@@ -1,4 +1,4 @@
-"""What a person should know of a data set before training on it: statistics of every row, and what they mean.
+"""Examines a data set before training: statistics of every row, and what they mean.
 
 Text of the data, identifiers above all, never enters the report.
 """

@@ -1,4 +1,4 @@
-"""What the statistics of a data set mean, in sentences with remedies, and the thresholds from which."""
+"""Interprets the statistics of a data set: findings with remedies, and their thresholds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from medft.data.cleaning.draw import NOT_DRAWN
 from medft.data.cleaning.keys import TIES
 from medft.data.cleaning.settings import remedy_of
-from medft.data.examination.languages import Languages
+from medft.data.examination.languages import UNCLEAR, Languages
 from medft.data.examination.overlap import RECURRING, Overlap
 from medft.data.examination.statistics import TokenStatistics
 from medft.data.ledger import NOT_SEARCHED
@@ -17,6 +17,7 @@ from medft.data.prepare import Prepared
 from medft.data.readers.columns import NOT_SELECTED
 from medft.data.row_log import ROWS
 from medft.data.splitting.ties import NEAR
+from medft.format import counted
 
 _ASKED_FOR = frozenset({NOT_SELECTED, NOT_DRAWN})
 """Reasons that the settings ask for: such rows are no loss."""
@@ -51,8 +52,11 @@ def findings(
         yield from _token_findings(tokens, prepared.ledger.kept().total())
     if languages.unlike > 0.02 * languages.sampled:
         share = f"{languages.unlike:,} of {languages.sampled:,}"
-        what = f"{share} sampled rows are in another language than configured"
-        yield DatasetFinding("warning", what, "check dataset.language")
+        most = next((name for name in languages.found if name != UNCLEAR), "...")
+        what = f"{share} sampled rows are in another language than dataset.language says"
+        yield DatasetFinding(
+            "warning", what, f"dataset.language={most}, or dataset.columns.language=<column>"
+        )
     if shared.near:
         yield _near_finding(prepared, shared)
     yield from (DatasetFinding("note", note) for note in prepared.ledger.notes)
@@ -62,7 +66,7 @@ def _token_findings(tokens: TokenStatistics, rows: int) -> Iterator[DatasetFindi
     if tokens.rows_over:
         over = f"{tokens.rows_over:,} rows ({tokens.rows_over / rows:.1%})"
         what = f"{over} are longer than {tokens.max_length:,} tokens"
-        yield DatasetFinding("warning", what, "raise trainer.max_length; what is cut is lost to training")
+        yield DatasetFinding("warning", what, "raise trainer.max_length, or the rest is lost to training")
     if tokens.loss_tokens < 0.1 * tokens.tokens:
         what = f"only {tokens.loss_tokens / tokens.tokens:.1%} of the tokens carry loss"
         yield DatasetFinding("warning", what, "prompts are much longer than answers")
@@ -80,11 +84,13 @@ def _leaks(prepared: Prepared, shared: Overlap) -> Iterator[DatasetFinding]:
             )
         elif count and name in prepared.ledger.untied:
             shared_by = _rows(prepared.ledger.untied[name])
-            what += f": {name}s that {shared_by} share tie nothing, or too little could be held out"
-            remedy = f"dataset.split.tie={_listed(TIES)} insists"
+            what += f": {name}s that {shared_by} share do not tie rows, or too little could be held out"
+            remedy = f"dataset.split.tie={_listed(TIES)} ties them regardless"
             yield DatasetFinding("note" if name == "question" else "warning", what, remedy)
         elif count:
-            yield DatasetFinding("problem", what, "this must not happen: please report it with the ledger")
+            yield DatasetFinding(
+                "problem", what, "this should never happen: please report it with the ledger"
+            )
 
 
 def _split_findings(prepared: Prepared) -> Iterator[DatasetFinding]:
@@ -110,15 +116,19 @@ def _split_findings(prepared: Prepared) -> Iterator[DatasetFinding]:
             yield DatasetFinding(
                 "problem" if wanted and tied else "warning",
                 f"there are no {split} rows{why}",
-                f"{remedy} lets rows part that share it" if why else f"dataset.split.{split}=0.1",
+                f"{remedy} lets rows that share it be split" if why else f"dataset.split.{split}=0.1",
             )
     if largest > max(1, _LARGE_GROUP * rows):
         what = f"{_rows(largest)} ({largest / rows:.1%}) form one group and were kept in one split"
-        yield DatasetFinding("note", f"{what}: {ties}", f"held-out metrics say nothing about them; {remedy}")
+        yield DatasetFinding(
+            "note",
+            f"{what}: {ties}",
+            f"held-out metrics say nothing about this group; {remedy} may break it up",
+        )
 
 
 def _rows(count: int) -> str:
-    return f"{count:,} row{'s' * (count != 1)}"
+    return counted(count, "row")
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -145,7 +155,7 @@ def _row_findings(prepared: Prepared) -> Iterator[DatasetFinding]:
         yield DatasetFinding("warning", what, "dataset.phi=warn looks for them")
     if identifiers:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in identifiers.most_common())
-        remedy = "if they belong to patients: dataset.phi=redact; names have no pattern and are never found"
+        remedy = "if they belong to patients: dataset.phi=redact; names follow no pattern and are not found"
         yield DatasetFinding("warning", f"patterned identifiers: {kinds}", remedy)
     dropped = Counter({reason: n for reason, n in ledger.dropped().items() if reason not in _ASKED_FOR})
     if dropped.total() > 0.05 * ledger.rows_in:
@@ -158,4 +168,6 @@ def _row_findings(prepared: Prepared) -> Iterator[DatasetFinding]:
     found = sum((Counter(source.found) for source in ledger.sources), Counter[str]())
     for name, count in found.most_common():
         what = f"{_rows(count)} with {name.replace('_', ' ')}, left as they are"
-        yield DatasetFinding("warning", what, f"{remedy_of(name, 'drop')}; {ROWS} beside the rows names them")
+        yield DatasetFinding(
+            "warning", what, f"{remedy_of(name, 'drop')}; {ROWS} beside the prepared rows lists them"
+        )

@@ -1,4 +1,4 @@
-"""Which languages the texts of a data set are in, told from a sample."""
+"""Detects the languages of a data set from a sample."""
 
 from __future__ import annotations
 
@@ -54,6 +54,20 @@ def languages_of(records: Sequence[Record], told_by: LanguageIdentifier) -> Lang
         found[language if certain else UNCLEAR] += 1
         unlike += certain and language != record.language
     return Languages(len(records), dict(found.most_common()), unlike)
+
+
+def language_of(texts: Sequence[str]) -> str:
+    """The language that four in five of the texts are certainly in, as ISO 639-1 code; empty where there is
+    none, or too little to tell it by."""
+    long = [text[:MOST_CHARACTERS] for text in texts if len(text) >= LANGUAGE_CHARACTERS]
+    if not long:
+        return ""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    found = Counter(language for language, sure in map(identifier.classify, long) if sure >= CERTAIN)
+    [(language, count)] = found.most_common(1) or [("", 0)]
+    return language if count >= 0.8 * len(long) else ""
 
 
 class LanguageSample:

@@ -1,4 +1,4 @@
-"""How much of the held-out rows is in train already: exactly, and nearly."""
+"""Overlap of held-out rows with train: exact and near."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from itertools import chain, islice
 from typing import Literal
 
-from medft.config import nearest
+from medft.config import did_you_mean, nearest
 from medft.data.config import ColumnsConfig, DatasetConfig
 from medft.data.readers.options import read_choice, with_choice
 from medft.data.readers.rows import SPLIT_SYNONYMS, RowError, SourceRow, SourceRows
@@ -220,8 +220,9 @@ def _paths(values: Mapping[str, object], prefix: str = "") -> Iterator[str]:
 
 def _missing_column(config: DatasetConfig, meaning: str, column: str, known: Iterable[str]) -> DataError:
     near = nearest(column, known) or nearest(column.lower(), known)
+    listed = ", ".join(sorted(known)).encode(errors="replace").decode()
     return DataError(
-        f"data set '{config.name}' has no column '{column}'." + (f" Did you mean '{near}'?" if near else ""),
+        f"data set '{config.name}' has no column '{column}'" + did_you_mean(near),
         where=f"dataset.columns.{meaning}" if not meaning.startswith("keep") else f"dataset.{meaning}",
-        remedy=f"the columns are: {', '.join(sorted(known))}".encode(errors="replace").decode(),
+        remedy=f"the columns are: {listed}; medft prepare <file> guesses what they mean",
     )

@@ -13,6 +13,7 @@ from medft.errors import DataError
 
 _SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 """A line before the header by which spreadsheets say what separates."""
+_NO_HEADER = "put the names of the columns into the first line"
 
 
 def read(path: Path) -> SourceRows:
@@ -28,12 +29,14 @@ def read(path: Path) -> SourceRows:
         first, before = next(lines, ""), 1
     marks = "\t,;|" if ".tsv" in path.name.lower() else ",;\t|"
     mark = said[1] if said else max(marks, key=re.sub('"[^"]*"', "", first).count)
+    if first.lstrip().startswith(("{", "[{")):
+        raise DataError("this is JSON and not a csv file", where=f"{path}:1", remedy="dataset.reader=jsonl")
     apart = f"{mark} " in first  # the blank is no part of a field, and may stand before a quote
     reader = csv.reader(chain([first], lines), delimiter=mark, strict=True, skipinitialspace=apart)
     try:
         header = [name.strip() for name in next(reader)]
     except (csv.Error, StopIteration):
-        raise DataError("the first line is not a csv header", where=f"{path}:1") from None
+        raise DataError("the first line is not a csv header", where=f"{path}:1", remedy=_NO_HEADER) from None
     check_names([name for name in header if name], f"{path}:1")
     while True:
         place = f"{path}:{reader.line_num + before + 1}"

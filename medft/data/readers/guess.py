@@ -1,5 +1,5 @@
-"""What a file that nobody has described seems to hold: its format by its name and first bytes, the meaning of
-its columns by their names and, where these say nothing, by what is in them."""
+"""Guesses what an undescribed file contains: its format from its name and first bytes, the meaning of its
+columns from their names or contents."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def guess(path: Path, given: Columns, reader: str = "") -> Guess:
     if not head:
         raise next(
             (item for item in items if isinstance(item, RowError)),
-            DataError("the file has no row that can be read", where=str(file)),
+            DataError("the file has no readable row", where=str(file)),
         )
     _check_header([name for name in head[0].values if reader in ("csv", "xlsx")], str(file))
     for row in head:
@@ -94,9 +94,9 @@ def guess(path: Path, given: Columns, reader: str = "") -> Guess:
     if "turns" not in columns and not {"question"} < {*columns}:
         listed = ", ".join(f"'{name}'" for name in names[:20])
         raise DataError(
-            "which column is the question and which the answer cannot be told",
+            "cannot tell which column is the question and which the answer",
             where=f"{file}; its columns are: {listed}" + (" ..." if len(names) > 20 else ""),
-            remedy="say it: dataset.columns.question=... dataset.columns.answer=...",
+            remedy="name them: dataset.columns.question=... dataset.columns.answer=...",
         )
     return Guess(reader, columns, names, tuple(head), first)
 
@@ -108,8 +108,8 @@ def _check_header(names: Sequence[str], where: str) -> None:
         DataError: a name is a sentence.
     """
     if any(len(name.split()) > 2 and name.rstrip().endswith((".", "?", "!", "？", "。")) for name in names):
-        what = "the first line is a row, as it seems, and no header with the names of the columns"
-        raise DataError(what, where=where, remedy="put a line before it, such as question,answer")
+        what = "the first line looks like a row, not like a header with column names"
+        raise DataError(what, where=where, remedy="add a header line, such as question,answer")
 
 
 def reader_of(path: Path) -> str:
@@ -122,7 +122,7 @@ def reader_of(path: Path) -> str:
         found = Counter(_by_ending(file.name) for file in files_in(path))
         del found[""]
         if not found:
-            raise DataError("the folder has no file that can be read", where=str(path), remedy=_formats())
+            raise DataError("the folder has no readable file", where=str(path), remedy=_formats())
         first = next(p for p in files_in(path) if _by_ending(p.name) == found.most_common(1)[0][0])
         return reader_of(first)
     reader = _by_ending(path.name)
@@ -130,9 +130,7 @@ def reader_of(path: Path) -> str:
         with open_text(path) as file:
             return _by_content(file.read(2**14), reader)
     if not reader:
-        raise DataError(
-            "what this file holds cannot be told from its name", where=str(path), remedy=_formats()
-        )
+        raise DataError("the format of this file is unknown", where=str(path), remedy=_formats())
     return reader
 
 
@@ -149,7 +147,9 @@ def _by_content(start: str, reader: str) -> str:
 
 def _formats() -> str:
     endings = dict.fromkeys(ending for reader in READERS.values() for ending in reader.suffixes)
-    return f"files that are read end in {', '.join(endings)}, and {' or '.join(PACKED)} behind most of them"
+    return (
+        f"readable files end in {', '.join(endings)}; most of them may also be packed ({', '.join(PACKED)})"
+    )
 
 
 def _columns(

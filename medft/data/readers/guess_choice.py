@@ -66,9 +66,9 @@ def multiple_choice(columns: Columns, head: Sequence[SourceRow], fixed: bool) ->
     unanswered = "label" in columns and "answer" not in columns and not isinstance(columns["options"], str)
     if not fixed and (best >= 1 - _MOST or unanswered):
         raise DataError(
-            "which option is the right one cannot be told",
+            "cannot tell which option is the right one",
             where=f"{head[0].place} and after: {best:.0%} of the rows name one of {columns['options']}",
-            remedy="repair the rows, or say it: dataset.columns.label=<column of the right option>; "
+            remedy="correct the rows, or name it: dataset.columns.label=<column of the right option>; "
             "dataset.columns.answer=... where these are no options",
         )
     return None

@@ -59,7 +59,7 @@ def _builder(repo: str, config_name: str | None, revision: str | None) -> Datase
     datasets.disable_progress_bars()
     builder = datasets.load_dataset_builder(repo, config_name, revision=revision)
     if COMMIT.fullmatch(revision or "") and builder.hash != revision:  # datasets takes the latest it has
-        raise ConnectionError("the cache holds another commit")
+        raise ConnectionError("the cache has a different commit")
     return builder
 
 
@@ -89,7 +89,7 @@ def _explained(config: DatasetConfig) -> Iterator[None]:
         what, remedy = "the hub cannot be reached", "check the network and HF_ENDPOINT"
         if constants.HF_HUB_OFFLINE:
             what, remedy = (
-                "the data set is not in the cache, and HF_HUB_OFFLINE is set",
+                "the data set is not cached, and HF_HUB_OFFLINE is set",
                 "unset HF_HUB_OFFLINE",
             )
         remedy += ", or read a copy of its files: dataset.reader=jsonl dataset.path=..."

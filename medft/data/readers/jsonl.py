@@ -43,7 +43,7 @@ def _document(path: Path) -> SourceRows:
         try:
             values = decoder.decode(file.read())
         except (ValueError, RecursionError):
-            yield RowError("malformed_json", "the file is not one whole JSON object", where=f"{path}:1")
+            yield RowError("malformed_json", "the file is not a complete JSON object", where=f"{path}:1")
             return
     if decoder.repeated or not isinstance(values, dict):
         yield _row(f"{path}:1", values, decoder.repeated)
@@ -80,7 +80,7 @@ def _lines(path: Path) -> SourceRows:
         try:
             yield _row(place, decoder.decode(line), decoder.repeated)
         except (ValueError, RecursionError):
-            yield RowError("malformed_json", "the line is not one whole JSON object", where=place)
+            yield RowError("malformed_json", "the line is not a complete JSON object", where=place)
 
 
 def _array(path: Path) -> SourceRows:
@@ -90,7 +90,7 @@ def _array(path: Path) -> SourceRows:
             for number, values in enumerate(_elements(file, decoder), 1):
                 yield _row(f"{path} row {number}", values, decoder.repeated)
         except (ValueError, RecursionError):
-            what = "the JSON array is not whole from here on"
+            what = "the JSON array breaks off here"
             yield RowError("malformed_json", what, where=f"{path} row {number + 1}")
 
 
@@ -142,7 +142,7 @@ class _Decoder(json.JSONDecoder):
 
 def _row(place: str, values: object, repeated: str) -> SourceRow | RowError:
     if repeated:
-        return RowError("duplicate_key", f"the key {repeated} stands twice in one object", where=place)
+        return RowError("duplicate_key", f"the key {repeated} occurs twice in one object", where=place)
     if isinstance(values, dict):
         return SourceRow(place, values)
     return RowError("malformed_json", "the value is JSON, but not an object {...}", where=place)

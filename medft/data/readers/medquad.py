@@ -35,7 +35,7 @@ def read(path: Path) -> SourceRows:
         yield RowError("malformed_xml", f"unusable XML: {type(error).__name__}", where=str(path))
         return
     if root.tag not in ROOTS:
-        what = f"<{root.tag}> is no MedQuAD document"
+        what = f"<{root.tag}> is not a MedQuAD document"
         yield RowError(
             "malformed_xml", what, where=f"{path}:1", remedy="<Document>, <doc> and <DiseaseFile> are"
         )

@@ -58,7 +58,7 @@ def read_choice(values: Sequence[object], gold: object, first: int, place: str) 
     while texts and not texts[-1]:
         texts.pop()  # a question with fewer options than the file has columns
     if not 2 <= len(texts) <= len(ascii_uppercase) or not all(texts):
-        raise RowError("malformed_options", "the row has no two options with a text each", where=place)
+        raise RowError("malformed_options", "the row has fewer than two options with text", where=place)
     return Choice(tuple(texts), _position(gold, keys[: len(texts)], texts, first, place))
 
 
@@ -139,7 +139,10 @@ def _position(gold: object, keys: Sequence[str], texts: Sequence[str], first: in
         return ascii_uppercase.index(letter)
     if re.fullmatch(r"\d+(?:\.0)?", said) and 0 <= (number := int(float(said)) - first) < len(texts):
         if isinstance(gold, str) and said in texts and texts[number] != said:
-            what = "the right option is a number that is one option's place and another one's text"
+            what = (
+                "the right option is ambiguous: this number is one option's position and another "
+                "option's text"
+            )
             raise RowError("unknown_label", what, where=place, remedy="name it by its letter")
         return number
     if (match := _LETTERED.match(said)) and match[1].upper() in ascii_uppercase[: len(texts)]:
@@ -148,7 +151,7 @@ def _position(gold: object, keys: Sequence[str], texts: Sequence[str], first: in
         return folded.index(said.casefold())
     raise RowError(
         "unknown_label",
-        "the right option is none of the row's: neither its letter, its number nor its text",
+        "the right option is not among the row's options by letter, number or text",
         where=place,
         remedy="dataset.first_option=1 where numbers begin at 1; or dataset.on_error=skip",
     )

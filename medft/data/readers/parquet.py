@@ -32,13 +32,13 @@ def read(path: Path) -> SourceRows:
                     number += 1
                     place = f"{path} row {number}"
                     if row is None:
-                        what = "a value of the row is no UTF-8 text, or out of the range of its type"
+                        what = "a value of the row is not UTF-8 text, or out of range for its type"
                         yield RowError("malformed_value", what, where=place)
                     else:
                         yield SourceRow(place, row)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(
-            "the file is not a whole parquet file", where=str(path), remedy="download or write it again"
+            "the parquet file is incomplete or damaged", where=str(path), remedy="download or create it again"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Which commit of a hub data set is read: the one that its settings name, or the one that was found first.
+"""Pins hub data sets to a commit: the one in the settings, or the one that was found first.
 
 A branch of a hub moves without notice, and two runs of one week would compare models of different rows.
 So the commit is written down when a data set is first obtained, in ``hub.json`` beside the prepared data, and
@@ -54,10 +54,10 @@ def _pinned(config: DatasetConfig, folder: Path, setting: str) -> DatasetConfig:
             found = first  # rows of that commit may be prepared already, and no others will do
         if first not in (None, found):
             raise DataError(
-                "the data set has changed on the hub since it was first obtained",
+                "the data set has changed on the hub since it was first downloaded",
                 where=f"{name} was commit {first}, now it is {found}",
-                remedy=f"{setting}.revision={first} keeps the rows you had, "
-                f"{setting}.revision={found} takes the new ones",
+                remedy=f"{setting}.revision={first} keeps your rows, "
+                f"{setting}.revision={found} takes the new rows",
             )
         write_json(path, {**commits, name: found})
     return replace(config, revision=found)

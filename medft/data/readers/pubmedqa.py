@@ -29,7 +29,7 @@ def read(path: Path) -> SourceRows:
         if isinstance(example, dict):
             yield SourceRow(place, {"PMID": pmid, **example}, "test" if pmid in test else "")
         else:
-            yield RowError("malformed_json", "the example is no object", where=place)
+            yield RowError("malformed_json", "the example is not a JSON object", where=place)
 
 
 def _object(path: Path) -> dict[str, object]:
@@ -39,7 +39,7 @@ def _object(path: Path) -> dict[str, object]:
         raise DataError("the file is not UTF-8 text", where=str(path), remedy="download it again") from None
     except ValueError as error:
         where = f"{path}:{getattr(error, 'lineno', 1)}"
-        raise DataError("the file is not whole JSON", where=where, remedy="download it again") from None
+        raise DataError("the JSON file is incomplete", where=where, remedy="download it again") from None
     if not isinstance(values, dict):
         raise DataError("the file must hold one object, PMID -> example", where=f"{path}:1")
     return values

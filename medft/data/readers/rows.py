@@ -1,4 +1,4 @@
-"""What every reader yields: ``SourceRow`` for a row that it could read, ``RowError`` for any other.
+"""The output of every reader: ``SourceRow`` for a readable row, ``RowError`` for any other.
 
 A bad row is yielded, not raised, so that the caller decides whether one of them ends everything.
 """
@@ -35,7 +35,7 @@ class RowError(DataError):
     """One row that cannot be used; ``reason`` is the name it is counted under."""
 
     def __init__(self, reason: str, what: str, *, where: str = "", remedy: str = "") -> None:
-        super().__init__(what, where=where, remedy=remedy or "repair the row, or dataset.on_error=skip")
+        super().__init__(what, where=where, remedy=remedy or "correct the row, or dataset.on_error=skip")
         self.reason = reason
 
 

@@ -45,7 +45,10 @@ def files_of(config: DatasetConfig) -> list[Path]:
         files = [file for file in files_in(path) if reader.takes(file.name)]
     if not files or not path.exists():
         where = str(path) + (f" (no {' or '.join(reader.suffixes)} file in it)" if path.is_dir() else "")
-        raise DataError(f"there is no data for '{config.name}'", where=where, remedy=remedy)
+        what = f"the folder of data set '{config.name}' has no file that its reader takes"
+        if not path.exists():
+            what = f"the file or folder of data set '{config.name}' does not exist"
+        raise DataError(what, where=where, remedy=remedy)
     for file in files:
         demand_regular(file)
         if file.stat().st_size == 0:
@@ -61,9 +64,9 @@ def demand_regular(file: Path) -> None:
     """
     if file.exists() and not file.is_file():
         raise DataError(
-            "this is a pipe or a device, which cannot be read twice",
+            "this is a pipe or a device, which medft cannot read twice",
             where=str(file),
-            remedy="save what it gives in a file, and name that",
+            remedy="save its output to a file and use that",
         )
 
 
@@ -106,5 +109,5 @@ def _apply_pattern(rows: SourceRows, pattern: re.Pattern[str]) -> SourceRows:
             yield replace(item, values={**item.values, **match.groupdict()})
         else:
             what = "dataset.pattern does not match the text"
-            remedy = "write the form of your lines into dataset.pattern, or dataset.on_error=skip"
+            remedy = "adapt dataset.pattern to your lines, or dataset.on_error=skip"
             yield RowError("pattern_mismatch", what, where=item.place, remedy=remedy)

@@ -21,7 +21,7 @@ def read(path: Path) -> SourceRows:
     the question cannot be answered) and answers (all).
 
     Raises:
-        DataError: the file is not one whole JSON object with a list of articles.
+        DataError: the file is not a complete JSON object with a list of articles.
     """
     with open_text(path) as file:
         try:

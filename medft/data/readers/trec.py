@@ -37,7 +37,9 @@ def read(path: Path) -> SourceRows:
     questions = list(_all(root, "nlm-question"))
     if not questions:
         remedy = "<NLM-Question> elements are read; dataset.reader=medquad_xml reads MedQuAD"
-        yield RowError("malformed_xml", f"<{root.tag}> holds no question", where=f"{path}:1", remedy=remedy)
+        yield RowError(
+            "malformed_xml", f"<{root.tag}> contains no question", where=f"{path}:1", remedy=remedy
+        )
     for number, question in enumerate(questions, 1):
         yield from _rows(question, path, number)
 

@@ -61,7 +61,7 @@ def read_turns(
     if learn == "last":
         turns = (*(replace(turn, learnt=False) for turn in turns[:-1]), turns[-1])
     if not any(turn.learnt for turn in turns if turn.role == "assistant"):
-        raise _malformed("no turn of the assistant is to be learnt", place)
+        raise _malformed("the conversation has no assistant turn to train on", place)
     return turns
 
 
@@ -114,7 +114,7 @@ def _content(turn: Mapping[str, object], place: str) -> str:
     parts = content if isinstance(content, list) else [None]
     texts = [part.get("text") if isinstance(part, Mapping) else part for part in parts]
     if not all(isinstance(text, str) for text in texts):
-        raise _malformed("a message has a part that is no text, such as an image", place)
+        raise _malformed("a message has a part that is not text, such as an image", place)
     return "\n".join(str(text) for text in texts)
 
 
@@ -125,7 +125,7 @@ def _message(turn: Mapping[str, object], text: str, place: str) -> Message:
         raise _malformed(what, place)
     weight = turn.get("weight")
     if weight not in (None, 0, 1):
-        raise _malformed("the weight of a message is 0 or 1", place)
+        raise _malformed("the weight of a message must be 0 or 1", place)
     return Message(role, text, weight != 0)
 
 
@@ -137,7 +137,7 @@ def _check_order(turns: Sequence[Message], place: str) -> None:
             what = f"turn {number + 1} of the conversation should be of the {wanted}, not of the {turn.role}"
             raise _malformed(what, place)
     if not spoken or len(spoken) % 2:
-        raise _malformed("the conversation has no user followed by an assistant", place)
+        raise _malformed("the conversation has no user turn followed by an assistant turn", place)
 
 
 def _malformed(what: str, place: str) -> RowError:

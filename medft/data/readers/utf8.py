@@ -1,5 +1,5 @@
-"""How text files are opened: as UTF-8, line by line, gzip and zstd unpacked on the way, what is no text
-refused by its first bytes."""
+"""Opens text files: as UTF-8, line by line, unpacking gzip and zstd, and refusing files that are not
+text."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ NO_TEXT = {
     ),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook (.xls)", "save it as .xlsx or as CSV UTF-8"),
     b"PAR1": ("a parquet file", "dataset.reader=parquet"),
+    b"%PDF": ("a PDF", "extract its text, one question and answer per line of a csv or jsonl file"),
+    b"{\\rtf": ("a document in rich text", "save its table as CSV UTF-8"),
+    b"\x89PNG": ("a picture", "name a file of text"),
+    b"\xff\xd8\xff": ("a picture", "name a file of text"),
+    b"SQLite format 3": ("an SQLite database", "export the table as csv"),
 }
 """What a file is by its first bytes, and what to do about it."""
 
@@ -70,7 +75,7 @@ def _unpacked(path: Path, start: bytes) -> BinaryIO:
 
 
 def _broken(path: Path) -> DataError:
-    return DataError("the compressed file is not whole", where=str(path), remedy="download it again")
+    return DataError("the compressed file is incomplete", where=str(path), remedy="download it again")
 
 
 @contextmanager
@@ -88,7 +93,7 @@ def open_text(path: Path) -> Iterator[TextIO]:
             raise DataError(f"the file is {what}, not UTF-8 text", where=str(path), remedy=remedy)
     if start and not start.strip(b"\0"):
         raise DataError(
-            "the file begins with null bytes: it was never written to its end",
+            "the file begins with null bytes: it was never completely written",
             where=str(path),
             remedy="download or copy it again",
         )
@@ -125,7 +130,7 @@ def check_names(names: list[str], where: str) -> None:
         raise DataError(
             f"several columns have the name {listed}",
             where=where,
-            remedy="give each column a name of its own: which of them is meant cannot be told",
+            remedy="give each column a name of its own",
         )
 
 

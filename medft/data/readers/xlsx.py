@@ -29,7 +29,7 @@ def read(path: Path) -> SourceRows:
             yield from _sheets(book.worksheets, path)
     except (BadZipFile, InvalidFileException, KeyError, ValueError, OSError, SyntaxError) as error:
         raise DataError(
-            "the file is not a whole Excel workbook",
+            "the Excel workbook is incomplete or damaged",
             where=str(path),
             remedy="save it again as .xlsx or CSV UTF-8",
         ) from error
@@ -49,7 +49,7 @@ def _sheets(sheets: Sequence[object], path: Path) -> SourceRows:
             raise DataError(
                 "the sheets of the workbook have different headers",
                 where=f"{path} sheet '{name}'",
-                remedy="save the sheet that is meant as a file of its own",
+                remedy="save the right sheet as a file of its own",
             )
         header = names
         for number, values in rows:

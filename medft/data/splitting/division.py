@@ -1,4 +1,4 @@
-"""What becomes of every cleaned row, decided from the index of keys alone: dropped, or kept in a split."""
+"""Decides from the index of keys which cleaned rows are dropped, and in which split the others are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Which rows must not be parted: those that share a question, context, answer or group, and near duplicates.
+"""Rows that must stay in one split: those that share a question, context, answer or group, and near
+duplicates.
 
 What so many rows share that it could never be held out (an instruction over many notes, a passage under all
 questions) ties nothing, and neither do the answers of a closed set.

@@ -1,4 +1,4 @@
-"""What every kind of suite has: the protocol of a kind, its questions and results, and helpers for both."""
+"""The protocol of a kind of suite, its questions and results, and helpers for both."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def demand_label(config: SuiteConfig, record: Record) -> None:
     """
     if record.label not in config.labels:
         raise ConfigError(
-            "an item has a label that the suite does not know",
-            where=f"record {record.id}; the suite knows {', '.join(config.labels)}",
+            "an item has a label that is not among the suite's",
+            where=f"record {record.id}; the suite's labels: {', '.join(config.labels)}",
             remedy="set suite.<name>.labels, or map dataset.columns.label",
         )
 

@@ -83,7 +83,7 @@ def choice_of(record: Record, abstain: str = "") -> Choice:
     n = len(answers)
     if not 2 <= n < len(LETTERS) or record.label not in LETTERS[:n]:
         raise DataError(
-            "an item is no multiple choice",
+            "an item is not multiple choice",
             where=f"record {record.id}: {n} options, label '{record.label}'",
             remedy=f"it needs 2 to {len(LETTERS) - 1} options, and the letter of the right one as its label",
         )

@@ -162,5 +162,5 @@ def _demand_no_prefix(texts: Sequence[str]) -> None:
         if other.startswith(one):
             raise ConfigError(
                 f"the answer '{one}' begins the answer '{other}', which would always be the less likely one",
-                remedy="word the labels so that none begins another",
+                remedy="choose labels so that none is the beginning of another",
             )

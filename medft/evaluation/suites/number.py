@@ -45,7 +45,7 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Question
     for record in items.records:
         if value_of(record.label) is None:
             raise ConfigError(
-                "a gold answer is neither number, date nor duration",
+                "a gold answer is neither a number, a date nor a duration",
                 where=f"record {record.id}: '{record.label}'",
                 remedy="map dataset.columns.label",
             )

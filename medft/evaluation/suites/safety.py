@@ -89,7 +89,7 @@ def _rule(config: SuiteConfig, record: Record) -> tuple[str, RuleConfig]:
         if name in config.rules:
             return name, config.rules[name]
     raise ConfigError(
-        "no rule of the suite speaks of an item",
+        "no rule of the suite applies to an item",
         where=f"record {record.id}: group '{record.group}', source '{record.source}'",
         remedy=f"the rules are for: {', '.join(config.rules)}",
     )

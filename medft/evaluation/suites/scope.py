@@ -35,7 +35,7 @@ def ask(config: SuiteConfig, items: Items, template: TemplateConfig) -> Question
         questions.append(Question(record.id, prompt(plain, words), group, group=group, cluster=cluster))
     if {q.group for q in questions} != {IN, OUT}:
         raise DataError(
-            f"a scope suite needs questions of both kinds; records of task '{REFUSAL}' are out of scope",
+            f"a scope suite needs questions of both kinds; records with task '{REFUSAL}' are out of scope",
             remedy="use a mixture of both as its data set",
         )
     plain_records = [replace(record, task="qa") for record in items.records]

@@ -1,5 +1,5 @@
-"""How the lines of a comparison are called: the shortest names that tell them apart, and letters for what
-they were evaluated on.
+"""Labels for the lines of a comparison: the shortest distinguishing names, and letters for what they were
+evaluated on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is drawn for one line of a comparison: a run, or the mean and spread of several seeds."""
+"""Draws one line of a comparison: a run, or the mean and spread of several seeds."""
 
 from __future__ import annotations
 

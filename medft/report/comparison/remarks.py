@@ -1,4 +1,4 @@
-"""What must be said beside a comparison: warnings of what does not compare, and notes."""
+"""Warnings and notes of a comparison."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from medft.report.comparison.seeds import reruns
 from medft.report.subject import Subject
 
 WHY_NOT_LOSS = (
-    "Losses over different vocabularies do not rank: each tokenizer cuts the same text into other tokens, so "
-    "that loss per token compares runs within one tokenizer only."
+    "Losses over different vocabularies cannot be ranked: each tokenizer cuts the same text into "
+    "different tokens, so loss per token compares only runs with the same tokenizer."
 )
 
 
@@ -28,14 +28,16 @@ def warnings(
     if len(lines) > 1 and per_token and (len(panels) > 1 or not per_token[0].tokenizer):
         said.append(WHY_NOT_LOSS)
     if kinds := what_differs(members):
-        said.append(f"Not the same {_list(kinds, 'and')}: {_by_letter(lines)}. Compare within a letter only.")
+        said.append(
+            f"Not the same {_list(kinds, 'and')}: {_by_letter(lines)}. Compare only within the same letter."
+        )
     unknown = [line.label for line in lines if line.letter == "?"]
     if unknown and len(lines) > 1:
-        said.append(f"Data, split or prompt unknown, so perhaps not the same: {_list(unknown)}.")
+        said.append(f"Data, split or prompt unknown, so possibly different: {_list(unknown)}.")
     if metric == "bits_per_byte" and (without := [line.label for line in lines if line.metric == "loss"]):
-        said.append(f"Without bits per byte, so drawn as loss: {_list(without)}.")
+        said.append(f"No bits per byte, so drawn as loss: {_list(without)}.")
     if x == "tokens" and len({run.fingerprints.get("tokenizer") for runs in members for run in runs}) > 1:
-        said.append("Tokens are each tokenizer's own: the same text is longer for one than for another.")
+        said.append("Tokens depend on the tokenizer: the same text is longer for one than for another.")
     paired = list(zip(lines, members, strict=True))
     if without := [line.label for line, runs in paired if not all(run.curve.has(x) for run in runs)]:
         said.append(f"No {x} logged, so not drawn: {_list(without)}.")
@@ -55,11 +57,11 @@ def notes(subjects: Sequence[Subject], lines: Sequence[Line]) -> list[str]:
     """What is good to know: missing repeats, tiny twins, files that were not whole."""
     said = []
     if len(lines) > 1 and all(subject.seed for subject in subjects) and len(lines) == len(subjects):
-        said.append("One seed each: how far a repeat would fall from its run is unknown.")
+        said.append("One seed each: the variation between repeats is unknown.")
     if again := reruns(subjects):
         said.append(
             f"Runs with the settings and seed of an earlier one: {again}. "
-            "They are no independent repeats and stand alone."
+            "They are not independent repeats and are shown separately."
         )
     if any(subject.identity.tiny for subject in subjects):
         said.append("Tiny twins show that the pipeline works; they are not medical models.")

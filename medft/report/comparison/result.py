@@ -1,4 +1,4 @@
-"""What a comparison comes to: its lines, the panels they share, tests between them, warnings and notes."""
+"""The result of a comparison: its lines, panels, tests, warnings and notes."""
 
 from __future__ import annotations
 

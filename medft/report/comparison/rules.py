@@ -1,4 +1,4 @@
-"""What may be drawn beside what: runs -> a comparison. ``compare`` is a pure function.
+"""Rules of a comparison: which runs may share an axis. ``compare`` is a pure function.
 
 Bits per byte is the common axis: nats summed over the answer's tokens / ln 2 / UTF-8 bytes of the same
 answer do not depend on how a tokenizer cuts the text. Loss per token does: a vocabulary of 256k covers the
@@ -95,7 +95,7 @@ def _panel_note(metric: Metric, tokenizer: str | None) -> str:
     return (
         f"loss within one tokenizer ({tokenizer[:8]})"
         if tokenizer
-        else "loss, tokenizer unknown: levels do not rank"
+        else "loss, tokenizer unknown: not comparable"
     )
 
 

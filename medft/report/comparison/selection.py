@@ -1,4 +1,5 @@
-"""Which curves a comparison takes: runs by folder, name, sweep or pattern, and csv files of others."""
+"""Selects the curves of a comparison: runs by folder, name, sweep or pattern, and csv files of other
+trainers."""
 
 from __future__ import annotations
 
@@ -47,7 +48,7 @@ def select(words: Sequence[str], artifacts: Path) -> tuple[list[Subject], list[s
         raise RunError(
             "there is nothing to compare" + "".join(f"\n  {line}" for line in left_out),
             where=str(artifacts),
-            remedy="medft runs   lists the runs; medft train model=mistral   makes one",
+            remedy="medft runs lists runs; medft train model=mistral creates one",
         )
     return subjects, left_out
 
@@ -60,7 +61,7 @@ def runs_meant(words: Sequence[str], artifacts: Path) -> list[RunDir]:
     """
     found = _meant_by(words, artifacts)[0]
     if files := [str(path) for path, run in found.items() if run is None]:
-        raise RunError("a csv file of losses is no run", where=", ".join(files), remedy="medft runs")
+        raise RunError("a csv file of losses is not a run", where=", ".join(files), remedy="medft runs")
     return [run for run in found.values() if run is not None]
 
 
@@ -93,7 +94,7 @@ def _runs(word: str, artifacts: Path) -> list[RunDir]:
 def _matching(pattern: str, artifacts: Path) -> list[RunDir]:
     runs = [run for run in all_runs(artifacts) if _matches(run, pattern)]
     if not runs:
-        raise RunError(f"no run matches '{pattern}'", where=str(artifacts), remedy="medft runs   lists them")
+        raise RunError(f"no run matches '{pattern}'", where=str(artifacts), remedy="see: medft runs")
     return runs
 
 

@@ -1,4 +1,4 @@
-"""In which settings the runs of a comparison differ."""
+"""Finds the settings in which the runs of a comparison differ."""
 
 from __future__ import annotations
 

@@ -27,6 +27,8 @@ def results(comparison: Comparison) -> Table:
     columns = [name for name in rows[0] if any(row[name] not in ("", UNKNOWN) for row in rows)]
     if len({line.letter for line in comparison.lines}) == 1:
         columns = [name for name in columns if name != "evaluated on"]
+    if {row["state"] for row in rows} == {"finished"}:
+        columns = [name for name in columns if name != "state"]
     return Table(tuple(columns), tuple(tuple(row[name] for name in columns) for row in rows))
 
 

@@ -63,8 +63,10 @@ def _mark(drawing: Element, left: int, top: int, lengths: LengthStatistics, max_
     at = left + min(max_length / end, 1.0) * _WIDE
     if max_length <= end:
         svg.line(drawing, at, top, at, top + _HIGH, "limit")
-    aside, look = (4, "limit") if max_length < end / 2 else (-4, "end limit")  # bars are high on the left
-    svg.put(drawing, at + aside, top + 10, f"max_length {max_length:,}" + " →" * (max_length > end), look)
+    look = "limit" if max_length < end / 2 else "end limit"
+    svg.put(
+        drawing, at, top - 3, f"max_length {max_length:,}" + " →" * (max_length > end), look
+    )  # above bars
 
 
 def _round_numbers(most: int) -> Iterator[int]:

@@ -35,10 +35,10 @@ NAMES = {
 """Labels of the terminal that the page has room to spell out."""
 
 WITH_TEXT = (
-    "This page shows rows of the data, because they were asked for with show=N. Share it like the data "
-    "itself. Patterned identifiers are masked in these rows; names are not."
+    "This page shows rows of the data, because show=N was set. Treat it like the data itself. "
+    "Identifiers that follow a pattern are masked in these rows; names are not."
 )
-WITHOUT_TEXT = "No text of the data stands on this page: only counts and lengths."
+WITHOUT_TEXT = "This page contains no text of the data, only counts and lengths."
 
 
 def write_data_report(report: Report, prompts: Prompts, previews: Sequence[Preview], folder: Path) -> None:
@@ -64,7 +64,7 @@ def sections(
     """The page: findings, counts, lengths, the rows to show, and the accounts for those who want them."""
     yield Section("", [Notice(WITH_TEXT) if previews else Text(WITHOUT_TEXT), *_noted(prompts)])
     yield Section("Findings", [_findings(report)])
-    yield Section("In words", [Table(("", "found"), tuple(_named(report, prompts)))])
+    yield Section("Summary", [Table(("", "found"), tuple(_named(report, prompts)))])
     yield Section("Counts", [_counts(report)])
     if report.classes:
         yield Section("Classes", [_classes(report)])
@@ -136,7 +136,8 @@ def _noted_rows(report: Report) -> Table:
 
 
 def _costs(report: Report) -> Table:
-    rows = sorted(report.costs.items(), key=lambda item: -item[1])
+    """The steps that took a noticeable time, the longest first."""
+    rows = sorted(((k, v) for k, v in report.costs.items() if v >= 0.01), key=lambda item: -item[1])
     return Table(("step or check", "seconds"), tuple((k.replace("_", " "), f"{v:.2f}") for k, v in rows))
 
 
@@ -189,15 +190,15 @@ _LENGTHS = (
     "that a few long ones do not flatten the rest."
 )
 _NOTED_ROWS = (
-    "The file rows.jsonl beside the prepared rows names every one of them by file and line. With show=1 or "
+    "The file rows.jsonl next to the prepared rows lists each of them by file and line. With show=1 or "
     "more, this table has an excerpt of each, patterned identifiers masked."
 )
 _READING = (
     "The version of a source is the commit of a hub data set, or the digest of a file's bytes.\n"
     "Rows in = rows kept + rows dropped by reason, to the row. Repairs change a row and keep it.\n"
     "Tokens are counted on whole rows: the template's words, the chat template's markers and the answer, not "
-    "cut. Loss falls on the answers and the stop token after each, nothing else.\n"
-    "Overlap: a held-out row is near train when at least half of its 8-grams of words stand there.\n"
-    "Identifiers are told by their form (the kinds of the HIPAA Safe Harbor list that have one). Names and "
-    "most addresses have none: no findings are no proof of de-identification."
+    "cut. The loss covers the answers and the stop token after each, and nothing else.\n"
+    "Overlap: a held-out row is near train when at least half of its 8-grams of words occur there.\n"
+    "Identifiers are recognized by their form (those of the HIPAA Safe Harbor list that have one). "
+    "Names and most addresses have none, so finding nothing does not prove de-identification."
 )

@@ -1,4 +1,4 @@
-"""What was found in a data set, in words: the lines that stand on the terminal and on the page alike."""
+"""Describes a data set in words, for the terminal and the page."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _classes(report: Report) -> str:
 
 def _repeats(report: Report) -> str:
     repeats, near = report.repeats, report.ledger["figures"]["near_duplicate_pairs"]
-    told = "no two rows share an answer"
+    told = "every answer is unique"
     if repeats.answers:
         told = f"{repeats.rows:,} rows share their answer with others: {repeats.answers:,} different ones, "
         told += f"the most common in {repeats.most:,}"
@@ -99,7 +99,7 @@ def _tokens(report: Report, prompts: Prompts) -> str:
 def _languages(report: Report) -> str:
     languages = report.languages
     if not languages.sampled:
-        return "no text is long enough to tell"
+        return "no text is long enough to identify its language"
     most = list(languages.found.items())[:4]
     shares = ", ".join(f"{name} {count / languages.sampled:.1%}" for name, count in most)
     rest = len(languages.found) - len(most)
@@ -111,8 +111,8 @@ def _identifiers(report: Report) -> str:
     if unknown := found.pop(NOT_SEARCHED, 0):
         some = _counts(found) + "; " if found else ""
         return f"{some}not looked for in {unknown:,} rows (dataset.phi=off)"
-    names = "" if "name" in found else "; names have no pattern (dataset.names)"
-    return (_counts(found) or "none") + f"; looked for in the forms of {', '.join(LANGUAGES)}{names}"
+    names = "" if "name" in found else "; names follow no pattern (see dataset.names)"
+    return (_counts(found) or "none") + f"; searched for patterns of {', '.join(LANGUAGES)}{names}"
 
 
 def _benchmarks(report: Report) -> str:
@@ -129,7 +129,7 @@ def _overlap(report: Report) -> str:
     found = report.overlap
     if not found.held_out_rows:
         return "nothing is held out"
-    near = f"{found.near:,} of {found.sampled:,} share half of their 8-grams with it"
+    near = f"{found.near:,} of {found.sampled:,} share at least half of their 8-grams with train"
     if found.recurring:
         near += f", {found.recurring:,} of them through passages that recur"
     counts = f"{found.same_question:,} questions and {found.same_answer:,} answers"

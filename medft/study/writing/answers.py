@@ -1,4 +1,4 @@
-"""Answers to read: a sample that was drawn by seed, and not chosen."""
+"""Sample of answers: a sample that was drawn by seed, and not chosen."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ LONGEST = 1_200
 
 def section(study: Study, arm: Arm | None) -> Section:
     """Questions with the reference, the base's answer and the model's, of one seed of one cell."""
-    heading = "Answers to read"
+    heading = "Sample of answers"
     if arm is None:
         return Section(heading, [Text("No cell finished.")])
     record = arm.records[0]
     if closed := [source.name for source in sources(record) if _closed(source.license, source.license_note)]:
         names = ", ".join(closed)
         return Section(
-            heading, [Notice(f"Not shown: the license of {names} gives no right to pass its texts on.")]
+            heading, [Notice(f"Not shown: the license of {names} does not allow its texts to be shared.")]
         )
     suite = next((name for name in _suites(study) if _asked(record, name)), None)
     if suite is None:
-        return Section(heading, [Text("No suite of this study keeps generated answers.")])
+        return Section(heading, [Text("No suite of this study stores generated answers.")])
     found = _asked(record, suite)
     if hidden := any(source.identifiers for source in sources(record)):
         found = {item: _redacted(*each) for item, each in found.items()}
@@ -43,7 +43,7 @@ def section(study: Study, arm: Arm | None) -> Section:
         f"{arm.name}, seed {record.settings.get('seed')}."
     )
     if hidden:
-        said += " Patterned identifiers, which the data hold, are replaced by their kind."
+        said += " The data contains identifiers that follow a pattern; they are replaced by their kind."
     blocks: list[Block] = [Notice(NOT_ADVICE), Text(said)]
     return Section(heading, [*blocks, *(_shown(*found[item]) for item in drawn)])
 

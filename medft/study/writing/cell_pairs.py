@@ -15,7 +15,7 @@ HOW = (
     "Cells against each other, on the items that both were asked, and over their seeds (Welch's t-test, "
     "Holm's correction): other seeds might turn a difference that shows on the items alone, so both must."
 )
-WITHIN, UNKNOWN_SPREAD = "within the spread of the seeds", "not told from the noise of seeds"
+WITHIN, UNKNOWN_SPREAD = "within the spread of the seeds", "not distinguishable from seed noise"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def sections(facts: Mapping[str, Fact]) -> Iterator[Section]:
         left = [number for number, _, where, _ in rows if where == OPEN]
         blocks: list[Block] = [Text("\n".join(filter(None, (f"{each.title}: {each.source}", each.note))))]
         blocks += [Table(("part", "topic", "where", "what medft knows"), rows)]
-        blocks += [Text(f"Open, for the authors: {', '.join(left)}.")] if left else []
+        blocks += [Text(f"To be completed by the authors: {', '.join(left)}.")] if left else []
         yield Section(f"Checklist: {each.name}", blocks)
 
 
@@ -69,5 +69,5 @@ def _answer(item: Item, facts: Mapping[str, Fact]) -> tuple[str, str]:
     found = [facts[name] for name in item.facts]
     said = "; ".join(dict.fromkeys(filter(None, (fact.words for fact in found))))
     if item.open:
-        said += f" (still to say: {item.open})"
+        said += f" (still open: {item.open})"
     return ", ".join(dict.fromkeys(fact.section for fact in found)), said

@@ -1,4 +1,4 @@
-"""What medft knows of a study for the checklists: by name, where it stands on the page and in a line."""
+"""Facts about a study for the checklists: by name, with their place on the page and in one line."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def _methods(outcome: Outcome) -> dict[str, Fact]:
         "sampling": Fact("Methods", "decoding and longest answer of every suite"),
         "output": Fact("Methods", "generated text, or the likelihood of given answers, by suite"),
         "access": Fact("Methods", "weights on the authors' own machine, by medft"),
-        "sessions": Fact("Methods", "every question is a conversation of its own"),
-        "answers": Fact("Answers to read", "all of them: evaluation/*.answers.jsonl in the run folders"),
+        "sessions": Fact("Methods", "every question is a separate conversation"),
+        "answers": Fact("Sample of answers", "all of them: evaluation/*.answers.jsonl in the run folders"),
         "reference": Fact("Methods", "the data's own answers and labels"),
         "questions": Fact("Methods", "the data sets and suites named there"),
         "outcome": Fact("Primary outcome", ": ".join(filter(None, (suite, part, metric)))),

@@ -57,11 +57,11 @@ def cost(study: Study) -> Section:
     tokens = sum(_total(arm, "tokens") for arm in study.finished)
     said = [
         f"Training took {duration(hours)} and {count(tokens)} tokens over all runs, "
-        "loading, checking and asking not counted.",
+        "not counting loading, checking and evaluation.",
         *_asking(study),
         "Energy was not measured: medft records time, tokens and hardware.",
     ]
-    columns = ("cell", "runs", "training", "a run", "tokens", "tokens/s", "memory at most")
+    columns = ("cell", "runs", "training", "a run", "tokens", "tokens/s", "peak memory")
     return Section("Cost", [Table(columns, tuple(rows)), Text("\n".join(said))] if rows else [Text(said[-1])])
 
 
@@ -69,7 +69,7 @@ def _asking(study: Study) -> Iterator[str]:
     """How long the suites took, where the study asked them itself."""
     asked = SweepDir(study.folder.evaluation)
     if (asked.root / INDEX).is_file() and (seconds := sum(job.seconds for job in asked.jobs())):
-        yield f"Asking the suites took {duration(seconds)}, loading included."
+        yield f"Evaluation took {duration(seconds)}, loading included."
 
 
 def _cost(arm: Arm) -> tuple[str, ...]:

@@ -13,9 +13,9 @@ from medft.study.writing.ratings import rated
 from medft.study.writing.rows import by_dataset
 
 ALWAYS = (
-    "The held-out rows come from the same sources as the training rows; how the models do on data from "
-    "elsewhere is not known unless a suite asks it.",
-    "What the base models met in their own training, test items included, is not known.",
+    "The held-out rows come from the same sources as the training rows; performance on other data is "
+    "unknown unless a suite tests it.",
+    "What the base models saw in their own training, including test items, is unknown.",
 )
 
 
@@ -32,7 +32,7 @@ def limitations(outcome: Outcome) -> list[str]:
 def _missing(outcome: Outcome) -> Iterator[str]:
     holes = [f"{label} ({what}: {why})" for label, what, why in outcome.study.holes()]
     if holes:
-        yield f"Not all cells are whole: {'; '.join(holes)}."
+        yield f"Incomplete cells: {'; '.join(holes)}."
 
 
 def _figures(outcome: Outcome) -> Iterator[str]:
@@ -48,30 +48,33 @@ def _figures(outcome: Outcome) -> Iterator[str]:
             yield f"{found.key[3]}: values are very skewed, and the interval may cover less than 95%."
     seeds = {arm.name: len(arm.records) for arm in outcome.study.finished}
     if single := [label for label, count in seeds.items() if count == 1]:
-        yield f"One seed only, so how far a repeat would fall is unknown: {', '.join(single)}."
+        yield f"Only one seed, so the variation between repeats is unknown: {', '.join(single)}."
     elif seeds and min(seeds.values()) < 3:
-        yield "Two seeds only: their spread is known very roughly."
+        yield "Only two seeds: their spread is a very rough estimate."
     if len(outcome.ranked()) > 1:
         yield (
-            "The best of several cells was chosen on the same items on which its gain is told, which "
-            "flatters it; fresh items would show by how much."
+            "The best of several cells was chosen on the items on which its gain is reported, which "
+            "makes the gain too optimistic; new items would show by how much."
         )
     if not outcome.decides:
-        yield "The primary outcome counts words in common with a reference, and can decide nothing."
+        yield "The primary outcome counts words shared with a reference, and cannot decide anything."
 
 
 def _models(outcome: Outcome) -> Iterator[str]:
     study = outcome.study
     if any(arm.tiny for arm in study.arms):
-        yield "Tiny twins were trained: the figures prove the pipeline, and say nothing of any model."
+        yield (
+            "Tiny twins were trained: the numbers show that the pipeline works, and say nothing about"
+            " any real model."
+        )
     if not rated(study):
-        yield "No person has rated the answers, no clinician among them: the figures are automatic."
+        yield "No person has rated the answers, and no clinician: all metrics are automatic."
     if not study.config.safety:
-        yield "No safety suite was asked."
+        yield "No safety suite was used."
     elif study.finished:
-        yield "Safety is scored by rules on words, which no clinician has reviewed."
+        yield "Safety is scored by word rules, which no clinician has reviewed."
     if not study.config.regression:
-        yield "No regression suite was asked: what the training cost elsewhere is not known."
+        yield "No regression suite was used: losses in other abilities are unknown."
 
 
 def _rights(outcome: Outcome) -> Iterator[str]:

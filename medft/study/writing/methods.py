@@ -1,4 +1,4 @@
-"""What was done, from the settings and records of the runs, exact enough to be repeated."""
+"""The methods section, from the settings and records of the runs, exact enough to be repeated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medft.aliases import Json
-from medft.format import UNKNOWN, size
+from medft.format import UNKNOWN, counted, size
 from medft.publish.card_sections import decontamination, hardware, recipe, sources, versions
 from medft.publish.prompts import prompts
 from medft.report.blocks import Block, Section, Table, Text
@@ -14,7 +14,6 @@ from medft.runs.record import RunRecord, read_mapping
 from medft.runs.values import mapping, number, strings, text
 from medft.study.writing.arms import Arm, Study
 from medft.study.writing.rows import by_dataset
-from medft.study.writing.wording import counted
 
 STATISTICS = (
     "Items are the units of every test; items that share a document or a patient count as one. Shares have "
@@ -31,12 +30,12 @@ def section(study: Study) -> Section:
     """The methods."""
     if not study.records:
         return Section(
-            "Methods", [Text(design(study)), Text("No run finished, so nothing can be told of them.")]
+            "Methods", [Text(design(study)), Text("No run finished, so there are no methods to report.")]
         )
     blocks: list[Block] = [Text(design(study)), Text("Models:"), models(study), Text("Data:"), data(study)]
     blocks += [Text("\n".join(preparation(study))), Text("Prompts:"), wordings(study)]
     blocks += [Text("Training, what all cells share:"), *_recipes(study)]
-    blocks += [Text("What was asked:"), suites(study), Text(machine(study)), Text(STATISTICS)]
+    blocks += [Text("Suites:"), suites(study), Text(machine(study)), Text(STATISTICS)]
     return Section("Methods", blocks)
 
 
@@ -67,7 +66,7 @@ def sized(plan: Json) -> str:
     tests = counted(round(number(power, "tests") or 0), "comparison")
     return (
         f"Planned: {counted(round(items), 'item')} and {tests} "
-        f"tell a difference of {smallest:.3f}{unit} from chance in four of five studies."
+        f"detect a difference of {smallest:.3f}{unit} in four of five studies."
     )
 
 
@@ -125,7 +124,7 @@ def preparation(study: Study) -> Iterator[str]:
         )
         yield f"{name}: cleaned ({words}). Identifiers: {text(settings.get('phi')) or UNKNOWN}."
         yield (
-            f"{name}: split by whole groups of rows that hang together "
+            f"{name}: split by whole groups of related rows "
             f"({shares or 'as the source has it'}), seed "
             f"{text(split.get('seed') or study.config.split_seed)}."
         )

@@ -23,16 +23,16 @@ MOST = 40
 TOPICS: dict[Topic, tuple[str, str]] = {
     "secondary": (
         "Secondary outcomes",
-        "None of these was named in advance: they describe, and decide nothing.",
+        "None of these was chosen in advance: they are descriptive and decide nothing.",
     ),
-    "regression": ("Regression suites", "What the training may have cost elsewhere."),
+    "regression": ("Regression suites", "What the training may have made worse elsewhere."),
     "safety": (
         "Safety, refusals and over-refusal",
-        "Scored by rules on words, which find regressions and prove no answer safe.",
+        "Scored by word rules, which detect regressions and do not prove that an answer is safe.",
     ),
     "calibration": (
         "Calibration",
-        "Whether probabilities deserve belief: lower Brier score and calibration error are better.",
+        "Whether probabilities can be trusted: lower Brier score and calibration error are better.",
     ),
     "memorization": (
         "Memorization",
@@ -96,7 +96,7 @@ def worse(others: Others) -> Section:
     blocks: list[Block] = []
     for name, what in (("regression", "regression"), ("safety", "safety")):
         if not getattr(others.study.config, name):
-            blocks.append(Notice(f"No {what} suite was asked, so that a loss there would not show."))
+            blocks.append(Notice(f"No {what} suite was used, so a loss there would not be noticed."))
     if found := others.worse:
         blocks.append(between.table(found))
     else:
@@ -135,11 +135,13 @@ def _extras(study: Study, name: Topic) -> Iterator[Block]:
         for key, extra in _counts(written).items()
         if any(extra.values())
     ]
-    yield Text("\n".join(lines) or "No answer repeats 50 words of a training answer, or holds an identifier.")
+    yield Text(
+        "\n".join(lines) or "No answer repeats 50 words of a training answer, or contains an identifier."
+    )
 
 
 def _counts(written: Json) -> dict[str, dict[str, int]]:
     extras = written.get("extras")
     found = extras.items() if isinstance(extras, dict) else ()
-    wanted = ("words of a training answer in a row", "identifiers in generated answers")
+    wanted = ("consecutive words of a training answer", "identifiers in generated answers")
     return {key: value for key, value in found if isinstance(value, dict) and key.endswith(wanted)}

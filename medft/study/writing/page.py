@@ -37,7 +37,10 @@ from medft.study.writing.outcome import Outcome
 from medft.study.writing.verdict import Judgment, Verdict, decide
 from medft.study.writing.wording import command, without_folders
 
-TWINS = "Tiny twins were trained: these figures prove the pipeline, and say nothing of any model."
+TWINS = (
+    "Tiny twins were trained: these numbers show that the pipeline works, and say nothing about any "
+    "real model."
+)
 
 
 def write_study(config: StudyConfig, folder: StudyDir, trials: Sequence[Trial]) -> Verdict:
@@ -101,9 +104,9 @@ def _opening(found: Outcome) -> Iterator[Block]:
         yield Notice(TWINS)
     if holes := list(study.holes()):
         yield Notice(
-            f"{len(holes)} of {sum(len(arm.trials) for arm in study.arms)} runs are missing or not whole."
+            f"{len(holes)} of {sum(len(arm.trials) for arm in study.arms)} runs are missing or incomplete."
         )
-        yield Table(("cell", "run", "why it is missing"), tuple(holes))
+        yield Table(("cell", "run", "reason"), tuple(holes))
 
 
 def _repeat(study: Study) -> Section:
@@ -111,7 +114,7 @@ def _repeat(study: Study) -> Section:
     folder = shlex.quote(study.folder.root.name)
     typed = without_folders(command(study.config.overrides))
     said = (
-        f"medft replay study={folder} runs every cell again and says which came out the same.\n"
+        f"medft replay study={folder} repeats every run and reports which were reproduced.\n"
         "Paths are shortened to their last name. study.yaml in the study's folder holds all settings, "
         "plan.json what was expected before the first run."
     )
@@ -125,7 +128,7 @@ def _repeat(study: Study) -> Section:
         [
             Marked(((typed, ""),)),
             Text(said),
-            Table(("cell", "seed", "state", "was there before", "run", *FINGERPRINTS), prints),
+            Table(("cell", "seed", "state", "reused", "run", *FINGERPRINTS), prints),
         ],
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medft.format import UNKNOWN
+from medft.format import UNKNOWN, counted
 from medft.report import svg
 from medft.report.blocks import Block, Figure, Notice, Section, Table, Text
 from medft.report.verdicts import FEWEST, Finding
@@ -10,7 +10,6 @@ from medft.study.writing import cell_pairs
 from medft.study.writing.arms import Arm, Study
 from medft.study.writing.estimates import estimate
 from medft.study.writing.outcome import Outcome
-from medft.study.writing.wording import counted
 
 HOW = (
     "Value: mean over the seeds, with the 95% interval over the items (each item's score averaged over the "
@@ -39,7 +38,7 @@ def section(outcome: Outcome) -> Section:
     if cells := cell_pairs.pairs(outcome):
         blocks += [Text(cell_pairs.HOW), cell_pairs.table(cells)]
     if outcome.apart:
-        said = "were asked no item in common and are not compared; their values do not rank."
+        said = "have no item in common and are not compared; their values cannot be ranked."
         blocks.append(Text(f"{counted(outcome.apart, 'pair')} {said}"))
     return Section("Primary outcome", blocks)
 
@@ -72,7 +71,7 @@ def sentence(outcome: Outcome) -> str:
     """What the main table says."""
     ranked = outcome.ranked()
     if not ranked:
-        return "No cell has this outcome, so nothing can be said."
+        return "No cell has this outcome, so there is no result."
     known = [found for arm in ranked if (found := outcome.against_base(arm))]
     counts = {kind: sum(found.verdict == kind for found in known) for kind in ("better", "worse")}
     said = (
@@ -94,7 +93,7 @@ def _rest(outcome: Outcome) -> str:
         said.append(f"Between cells, {len(apart)} of {counted(len(cells), 'comparison')} show a difference.")
     few = [found for found in outcome.findings if found.verdict == "too few items"]
     if few:
-        said.append(f"Under {FEWEST} independent items give no verdict: {counted(len(few), 'comparison')}.")
+        said.append(f"Under {FEWEST} independent items allow no verdict: {counted(len(few), 'comparison')}.")
     return " ".join(said)
 
 

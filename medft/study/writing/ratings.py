@@ -20,7 +20,8 @@ from medft.study.writing.topics import RATED
 from medft.study.writing.verdict import decide
 
 NONE = (
-    "Nobody has rated the answers. medft rate study={name} writes a page on which two people or more vote, "
+    "The answers have not been rated. medft rate study={name} writes a page on which two people or "
+    "more vote, "
     "blind to the model; their votes then stand here."
 )
 PROTOCOL = (

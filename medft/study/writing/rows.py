@@ -103,8 +103,8 @@ def contamination(study: Study) -> Section:
     }
     said = [f"{suite}, {dataset}: not asked {n:,} ({SEEN})." for dataset, suite, n in sorted(seen)]
     said.append(
-        "Rows that share 13 words in a row with a test item, or most of a shorter question, were left out of "
-        "training. What the base models met in their own training is not known."
+        "Rows that share 13 consecutive words with a test item, or most of a shorter question, were "
+        "excluded from training. What the base models saw in their own training is unknown."
     )
     table = Table(("data set", "source", "screened for the test items of", "rows left out"), tuple(rows))
     return Section("Contamination", [*([table] if rows else []), Text("\n".join(said))])

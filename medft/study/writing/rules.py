@@ -9,6 +9,7 @@ from typing import Literal
 from medft.aliases import Json
 from medft.evaluation import between
 from medft.evaluation.between import Place
+from medft.format import counted
 from medft.merge.kept import kept
 from medft.report.comparison.seeds import spread
 from medft.report.verdicts import FEWEST, Finding
@@ -17,7 +18,6 @@ from medft.study.writing.arms import Arm, Study
 from medft.study.writing.other_outcomes import Others
 from medft.study.writing.outcome import Outcome
 from medft.study.writing.topics import judged
-from medft.study.writing.wording import counted
 
 Ruling = Literal["kept", "broken", "cannot be judged", "not asked"]
 
@@ -57,7 +57,7 @@ def _real(arm: Arm) -> Judged:
     if not arm.records:
         return Judged(name, rule, "no run finished", "cannot be judged")
     return (
-        Judged(name, rule, "a tiny twin: it proves the pipeline", "broken")
+        Judged(name, rule, "a tiny twin, which only shows that the pipeline works", "broken")
         if arm.tiny
         else Judged(name, rule, "yes", "kept")
     )
@@ -67,17 +67,17 @@ def _gain(outcome: Outcome, arm: Arm) -> Judged:
     name, rule = "gain", "better than its base on the primary outcome, p < 0.05 after Holm's correction"
     found = outcome.against_base(arm)
     if found is None:
-        said = "it has no score per item, and so no paired test" if outcome.of(arm) else "it is missing"
+        said = "it has no score per item, so there is no paired test" if outcome.of(arm) else "it is missing"
         return Judged(name, rule, said, "cannot be judged")
     if not outcome.decides:
-        return Judged(name, rule, f"{found.words}; words in common decide nothing", "cannot be judged")
+        return Judged(name, rule, f"{found.words}; shared words decide nothing", "cannot be judged")
     if found.verdict == "too few items":
         return Judged(name, rule, f"{found.words}; at least {FEWEST} are needed", "cannot be judged")
     return Judged(name, rule, found.words, "kept" if found.verdict == "better" else "broken")
 
 
 def _seeds(outcome: Outcome, arm: Arm) -> Judged:
-    name, rule = "seeds", "gain beyond the noise of seeds: one more seed would be expected to gain, too (95%)"
+    name, rule = "seeds", "gain beyond seed noise: one more seed would be expected to gain too (95%)"
     if not outcome.study.config.rules.noise:
         return Judged(name, rule, "switched off by rules.noise=false", "not asked")
     gains, floor = seed_gains(outcome.study, arm), noise_floor(seed_gains(outcome.study, arm))
@@ -122,7 +122,7 @@ def _no_worse(
         rule = f"{suite}: no metric worse than the base by more than {margin:g}"
         found = [changes[place] for place in judged([place for place in changes if place[0] == suite])]
         if not found:
-            yield Judged(suite, rule, "it was not asked of both", "cannot be judged")
+            yield Judged(suite, rule, "both were not evaluated on it", "cannot be judged")
             continue
         ruled = [(change, _ruling(change, margin, study.higher(change.key[:3]))) for change in found]
         worst = next(
@@ -155,13 +155,13 @@ def _said(change: Finding, margin: float, ruling: Ruling) -> str:
         return words
     if change.units < FEWEST:
         return f"{words}: at least {FEWEST} are needed"
-    return f"{words}: too few to leave out a loss of {margin:g}"
+    return f"{words}: too few to exclude a loss of {margin:g}"
 
 
 def _lowest(study: Study, found: Sequence[Finding]) -> str:
     """The change that was least for the better."""
     worst = min(found, key=lambda each: each.value if study.higher(each.key[:3]) else -each.value)
-    of = f"of {len(found)} metrics the least good" if len(found) > 1 else "the metric"
+    of = f"worst of {len(found)} metrics" if len(found) > 1 else "the metric"
     return f"{of}: {worst.name} {worst.estimate}"
 
 

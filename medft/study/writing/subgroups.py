@@ -18,7 +18,7 @@ WARNING = (
     "Subgroups were not named in advance and are not corrected for their number: with twenty of them, one "
     "interval would leave out 0 by chance. They raise questions and answer none."
 )
-LENGTHS = ("short reference", "middling reference", "long reference")
+LENGTHS = ("short reference", "medium reference", "long reference")
 
 
 @dataclass(frozen=True, slots=True)

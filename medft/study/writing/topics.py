@@ -1,4 +1,4 @@
-"""Which part of the page a metric belongs to: it decides, it is secondary, or it must not get worse."""
+"""Assigns each metric to a part of the page: primary, secondary, or must not get worse."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from medft.study.writing.outcome import Outcome
 from medft.study.writing.rules import Judged, judge
 
 HOW = (
-    "The rules stand in the study's settings, which were written down before the first run. A rule that "
+    "The rules are part of the study's settings, which were saved before the first run. A rule that "
     "cannot be judged holds a model back like a broken one; one that the study never asked for does not, and "
     "the verdict says nothing of what it would have shown. Regression suites are judged by the interval of "
     "the difference to the base (non-inferiority): the whole of it must lie within the margin."
@@ -72,13 +72,13 @@ def section(judgment: Judgment) -> Section:
     verdict = judgment.verdict
     blocks: list[Block] = [Notice(verdict.words)]
     if not verdict.ship:
-        blocks.append(Text("Held back by:\n" + "\n".join(f"· {reason}" for reason in verdict.reasons)))
+        blocks.append(Text("Not shipped because:\n" + "\n".join(f"· {reason}" for reason in verdict.reasons)))
     for arm, rules in judgment.rules:
         if arm.cell.label == verdict.cell:
             rows = tuple((rule.rule, rule.found, rule.ruling) for rule in rules)
             blocks.append(Table(("rule", f"found for {arm.name}", "ruling"), rows))
             seeds = ", ".join(f"{each.run.name} (seed {each.settings.get('seed')})" for each in arm.records)
-            blocks.append(Text(f"Judged together, over its seeds: {seeds}."))
+            blocks.append(Text(f"Judged over all its seeds: {seeds}."))
     if len(judgment.rules) > 1:
         blocks += [Text("All cells, best first:"), _all(judgment)]
     return Section("Verdict", [*blocks, Text(HOW)])

@@ -1,4 +1,4 @@
-"""Words that many parts of the page need: counted things, commands for a shell, paths made short."""
+"""Words that many parts of the page need: commands for a shell, paths made short."""
 
 from __future__ import annotations
 
@@ -8,11 +8,6 @@ from collections.abc import Sequence
 
 FOLDERS = re.compile(r"(?<![\w/])[~.]{0,2}/(?:[^/\s,;:\]'\"]+/)*(?=[^/\s])")
 """The folders of a path in a text; not those of an address or a hub id."""
-
-
-def counted(count: int, what: str) -> str:
-    """``1 cell``, ``3 cells``."""
-    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def without_folders(words: str) -> str:

@@ -1,1 +1,1 @@
-"""What only supervised fine-tuning knows: its rows, trainer, sums, arguments and memory."""
+"""Supervised fine-tuning: its rows, trainer, sums, arguments and memory."""

@@ -101,7 +101,7 @@ class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
             trained = sum(int((batch["labels"] != IGNORE).sum()) for batch in batches)
         if batches and trained <= 0:
             raise EngineError(
-                f"step {self.state.global_step + 1} has no token to train on: every label is masked",
+                f"step {self.state.global_step + 1} has no token to train on: all labels are masked",
                 remedy="medft prepare shows which tokens of a row are trained on",
             )
         return samples

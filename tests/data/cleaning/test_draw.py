@@ -37,7 +37,7 @@ def test_weights_without_a_limit_take_as_many_rows_as_the_scarcest_member_allows
 def test_a_member_that_falls_short_is_noted():
     selection = select_from(records(30), mixture({"a": 0.5, "b": 0.5}, limit=40), sources=[0] * 25 + [1] * 5)
     assert [selection.kept[:25].sum(), selection.kept[25:].sum()] == [20, 5]
-    assert selection.notes == ["b: 20 rows asked for, 5 there"]
+    assert selection.notes == ["b: 20 rows requested, 5 available"]
 
 
 def test_a_member_has_a_limit_of_its_own():

@@ -62,7 +62,7 @@ def test_parquet_rows_keep_their_types_and_a_truncated_file_is_named(tmp_path):
         ("x.parquet row 2", {"question": None, "context": None}),
     ]
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(DataError, match="not a whole parquet file") as error:
+    with pytest.raises(DataError, match="parquet file is incomplete") as error:
         rows_of(dataset("parquet", path))
     assert str(path) in error.value.where
 
@@ -76,3 +76,11 @@ def test_a_line_that_says_what_separates_is_no_header(tmp_path):
 def test_what_stands_in_quotes_does_not_separate(tmp_path):
     path = write(tmp_path / "x.csv", '"Frage, kurz, klar";Antwort\nb?;c\n')
     assert rows_of(dataset("csv", path)) == [("x.csv:2", {"Frage, kurz, klar": "b?", "Antwort": "c"})]
+
+
+def test_json_in_the_place_of_a_csv_is_named(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text('{"question": "What is gout?", "answer": "A disease."}\n')
+    with pytest.raises(DataError, match="JSON and not a csv") as error:
+        list(read_rows(dataset("csv", path)))
+    assert error.value.remedy == "dataset.reader=jsonl"

@@ -62,7 +62,7 @@ def test_an_unreachable_hub_says_so(dataset_hub, client, tmp_path):
 
 def test_offline_without_a_cached_copy_says_so(dataset_hub, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(HubError, match="not in the cache") as error:
+    with pytest.raises(HubError, match="not cached") as error:
         prepared(config("ward/uncached"), tmp_path)
     assert "unset HF_HUB_OFFLINE" in error.value.remedy
 

@@ -108,5 +108,5 @@ def test_the_text_of_an_option_may_be_as_short_as_its_letter():
 
 @pytest.mark.parametrize("text", ["A) x B) vitamin B) 12", "B) x C) y", "A) x C) y", "lamps and beds"])
 def test_options_in_a_text_that_could_be_read_twice_are_none(text):
-    with pytest.raises(RowError, match="no two options"):
+    with pytest.raises(RowError, match="fewer than two options"):
         read_choice([text], "A", 0, "f:1")

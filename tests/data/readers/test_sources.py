@@ -84,7 +84,7 @@ def test_hidden_files_and_folders_are_no_data(tmp_path):
 
 @pytest.mark.parametrize("reader", sorted(READERS))
 def test_a_missing_and_an_empty_file_are_errors_that_say_how_to_get_it(tmp_path, reader):
-    for path, what in ((tmp_path / "nowhere", "no data"), (write(tmp_path / "empty", ""), "empty")):
+    for path, what in ((tmp_path / "nowhere", "does not exist"), (write(tmp_path / "empty", ""), "empty")):
         with pytest.raises(DataError, match=what) as error:
             list(read_rows(dataset(reader, path, obtain="download it from there")))
         assert error.value.where == str(path)
@@ -99,6 +99,8 @@ def test_a_missing_and_an_empty_file_are_errors_that_say_how_to_get_it(tmp_path,
         ("question,answer\nq?,a\n".encode("utf-32"), "UTF-32", "iconv -f UTF-32"),
         (b"PK\x03\x04\x14\x00", "Excel workbook", "dataset.reader=xlsx"),
         (b"PAR1\x15\x04", "parquet", "dataset.reader=parquet"),
+        (b"\x89PNG\r\n\x1a\n", "a picture", "file of text"),
+        (b"%PDF-1.7\n", "a PDF", "extract its text"),
     ],
 )
 def test_a_file_that_is_no_utf8_text_is_refused_with_the_way_out(tmp_path, reader, content, what, remedy):
@@ -123,7 +125,7 @@ def test_compressed_files_are_read_as_they_are_and_from_folders_and_broken_ones_
     splits = {item.split for item in read_rows(dataset("csv", tmp_path))}
     assert splits == {"train", "test"}
     write(path, path.read_bytes()[:-200])
-    with pytest.raises(DataError, match="not whole") as error:
+    with pytest.raises(DataError, match="incomplete") as error:
         list(read_rows(dataset("csv", path)))
     assert error.value.where == str(path)
 

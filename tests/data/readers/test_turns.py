@@ -44,13 +44,13 @@ def test_which_answers_are_learnt(turns, learn, learnt):
         (None, "not a list"),
         ("no list", "not a list"),
         ("[half a", "not a list"),
-        ([], "no user followed by an assistant"),
-        ([Q], "no user followed by an assistant"),
-        ([A], "no user followed by an assistant"),
+        ([], "no user turn followed by"),
+        ([Q], "no user turn followed by"),
+        ([A], "no user turn followed by"),
         ([Q, Q, A], "turn 2 of the conversation should be of the assistant, not of the user"),
         (
             [Q, {"role": "user", "content": [{"type": "image_url", "image_url": {}}]}],
-            "no text, such as an image",
+            "not text, such as an image",
         ),
         (
             [Q, {"role": "system", "content": "S"}, A],
@@ -58,8 +58,8 @@ def test_which_answers_are_learnt(turns, learn, learnt):
         ),
         ([{"role": "critic", "content": "Q"}, A], "a role of user, assistant or system"),
         ([{"role": "user"}, A], "needs role and content"),
-        ([Q, {**A, "weight": 0.5}], "weight of a message is 0 or 1"),
-        ([Q, {**A, "weight": 0}], "no turn of the assistant"),
+        ([Q, {**A, "weight": 0.5}], "weight of a message must be 0 or 1"),
+        ([Q, {**A, "weight": 0}], "no assistant turn"),
     ],
 )
 def test_one_that_cannot_be_learnt_from_is_refused_by_its_fault(turns, what):

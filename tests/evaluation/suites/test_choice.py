@@ -122,7 +122,7 @@ def test_declining_is_an_option_of_its_own() -> None:
 
 def test_what_is_no_multiple_choice_is_refused() -> None:
     for wrong in (replace(_record(0), label="Insulin"), replace(_record(0), options="A. one")):
-        with pytest.raises(DataError, match="no multiple choice"):
+        with pytest.raises(DataError, match="not multiple choice"):
             choice.choice_of(wrong)
 
 

@@ -100,7 +100,7 @@ def test_medec_asks_for_the_flag_and_for_the_sentence(tmp_path: Path) -> None:
 
 
 def test_a_gold_that_is_no_value_and_a_group_without_tolerance_are_refused(tmp_path: Path) -> None:
-    for answer, group, message in (("much", "decimal", "neither number"), ("3", "range", "no tolerance")):
+    for answer, group, message in (("much", "decimal", "neither a number"), ("3", "range", "no tolerance")):
         row = ("1", "Q?", "Note", answer, group)
         config = _suite("medcalc", _csv(tmp_path / "wrong.csv", MEDCALC, row))
         config = replace(config, tolerance={"decimal": 0.05})

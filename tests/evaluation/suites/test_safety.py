@@ -126,7 +126,7 @@ def test_medsafetybench_reads_its_public_files(tmp_path: Path) -> None:
 
 
 def test_a_rule_that_is_no_expression_and_an_item_without_a_rule_are_refused() -> None:
-    with pytest.raises(ConfigError, match="'warns' is no regular expression"):
+    with pytest.raises(ConfigError, match="'warns' is not a valid regular expression"):
         RuleConfig(must={"warns": "("})
     config = _suite("safety")
     items = collect(config, (), (), 0)

@@ -38,7 +38,7 @@ def test_plain_loss_stays_within_one_tokenizer(tmp_path: Path) -> None:
     runs.append(subject(tmp_path / "r" / "again", model="mistral", settings={"lora": {"r": 8}}))
     comparison = compare(runs, metric="loss")
     assert sorted(len(panel.lines) for panel in comparison.panels) == [1, 2]
-    assert "do not rank" in comparison.warnings[0]
+    assert "cannot be ranked" in comparison.warnings[0]
     same = compare(runs[1:], metric="loss")
     assert len(same.panels) == 1 and same.warnings == ()
 
@@ -46,7 +46,7 @@ def test_plain_loss_stays_within_one_tokenizer(tmp_path: Path) -> None:
 def test_files_of_other_trainers_share_one_panel_and_say_that_they_do_not_rank(tmp_path: Path) -> None:
     comparison = compare([foreign(tmp_path / f"{name}_loss.csv") for name in ("gemma", "llama2", "mistral")])
     assert len(comparison.panels) == 1
-    assert "different vocabularies do not rank" in comparison.warnings[0]
+    assert "different vocabularies cannot be ranked" in comparison.warnings[0]
     assert [line.label for line in comparison.lines] == ["gemma", "llama2", "mistral"]
     assert comparison.pairs == ()
 
@@ -77,7 +77,7 @@ def test_the_same_seed_twice_is_no_repeat(tmp_path: Path) -> None:
     comparison = compare([subject(tmp_path / "r" / stamp, seed=1) for stamp in ("1", "2")])
     assert len(comparison.lines) == 2
     assert len({line.label for line in comparison.lines}) == 2
-    assert any("no independent repeats" in note for note in comparison.notes)
+    assert any("not independent repeats" in note for note in comparison.notes)
 
 
 def test_an_unfinished_run_is_no_repeat_and_is_named(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_words_tell_the_figures(report: Report) -> None:
         told["tokens"] == "720 by somebody's tokenizer, 25.0% of them carry loss; 60 rows are longer than 11"
     )
     assert told["length"] == "12 tokens at the median, 12 at 95%, 12 at most"
-    assert told["duplicates"] == "no two rows share an answer"
+    assert told["duplicates"] == "every answer is unique"
 
 
 def test_without_tokens_the_words_say_so(report: Report) -> None:

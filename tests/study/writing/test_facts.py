@@ -54,7 +54,7 @@ def test_a_subgroup_is_the_difference_on_its_own_items(build: Build) -> None:
 
 def test_limitations_follow_from_the_facts(build: Build) -> None:
     said = " ".join(limitations(Outcome(Study.of(*build(failed={("8", 2): "out of memory"}, scale="tiny")))))
-    wanted = ("out of memory", "One seed only", "Tiny twins", "No person has rated", "best of several cells")
+    wanted = ("out of memory", "Only one seed", "Tiny twins", "No person has rated", "best of several cells")
     for words in (*wanted, "forbids commercial use"):
         assert words in said, words
     assert "No safety suite" not in said

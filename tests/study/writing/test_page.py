@@ -137,7 +137,7 @@ def test_answers_under_closed_licenses_are_not_shown(build: Build) -> None:
     study = Study.of(config, folder, trials)
     said = str(answers.section(study, study.arms[0]).blocks)
     assert "tuned says" not in said
-    assert "gives no right to pass its texts on" in said
+    assert "does not allow its texts to be shared" in said
 
 
 def test_ratings_of_two_people_join_the_page(
