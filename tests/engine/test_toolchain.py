@@ -23,7 +23,12 @@ def there(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "built", "why", "remedy"),
     [
-        ("old driver", "12.8", "it needs CUDA 12.8, and the driver ends at 11.4", "update the NVIDIA driver"),
+        (
+            "old driver",
+            "12.8",
+            "torch needs CUDA 12.8, and the driver ends at 11.4",
+            "update the NVIDIA driver",
+        ),
         ("t4", None, "built without CUDA", "build of torch for CUDA"),
         ("prohibited", "12.8", "lets no process use it", "nvidia-smi -c 0"),
         ("t4", "12.8", "Found no NVIDIA driver", "--gpus all"),
