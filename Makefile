@@ -82,7 +82,7 @@ test: $(READY) ## lint, types and tests, by WORKERS=2 processes
 	@HF_HUB_OFFLINE=1 WANDB_MODE=offline $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-gpu: $(READY) ## every family at full size on this machine's GPU, half an hour -> artifacts/gpu/results.md
-	@HF_HUB_OFFLINE=1 WANDB_MODE=offline $(BIN)/python -m pytest -x -p no:xdist tests/gpu $(ARGS)
+	@HF_HUB_OFFLINE=1 WANDB_MODE=offline $(BIN)/python -m pytest -p no:xdist tests/gpu $(ARGS)
 
 lint: $(READY) ## format and fix what can be fixed
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -29,6 +29,10 @@ FOUND = {
         Gpu("NVIDIA GeForce RTX 4090", 25_386_352_640, 24_900_000_000 - CONTEXT, (8, 9)),
         Gpu("NVIDIA GeForce GTX 1080 Ti", 11_714_691_072, 11_500_000_000 - CONTEXT, (6, 1)),
     ),
+    "old card first": (
+        Gpu("NVIDIA GeForce GTX 1080 Ti", 11_714_691_072, 11_500_000_000 - CONTEXT, (6, 1)),
+        Gpu("NVIDIA GeForce RTX 4090", 25_386_352_640, 24_900_000_000 - CONTEXT, (8, 9)),
+    ),
     "old driver": (Gpu("NVIDIA A100-SXM4-80GB", 85_045_215_232, 84_400_000_000 - CONTEXT, (8, 0)),),
     "no nvml": (Gpu("Tesla T4", 15_828_320_256, None, (7, 5)),),
     "not told": (Gpu("Orin", 65_000_000_000, None, (8, 7)),),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
 import shutil
 import sysconfig
 from pathlib import Path
@@ -11,6 +13,7 @@ from medft.errors import EngineError
 from medft.machine import Machine, probe
 
 INSTALL = "apt install gcc python3-dev; without administrator rights: engine=transformers"
+UPDATE = "update the NVIDIA driver"
 PROCESSOR = 'CUDA_VISIBLE_DEVICES="" trains on the CPU'
 
 
@@ -55,16 +58,30 @@ def demand_gpu() -> None:
         )
 
 
+def outdated(machine: Machine) -> str | None:
+    """None, or that torch needs a newer driver; found without importing it, so that a plan can tell."""
+    built = _built_for()
+    if not (built and machine.gpus and machine.driver) or machine.driver[0] >= int(built.split(".")[0]):
+        return None
+    return f"torch needs CUDA {built}, and the driver supports at most {'.'.join(map(str, machine.driver))}"
+
+
+def _built_for() -> str | None:
+    """The CUDA release in torch's version.py; None where there is none."""
+    torch = importlib.util.find_spec("torch")
+    file = Path(torch.origin).with_name("version.py") if torch and torch.origin else None
+    said = re.search(r"^cuda\b.*= '([\d.]+)'", file.read_text(), re.MULTILINE) if file else None
+    return said[1] if said else None
+
+
 def _unavailable(machine: Machine) -> tuple[str, str]:
     """Why torch cannot use the GPUs that the driver lists, and what to do."""
     import torch
 
-    built = torch.version.cuda
-    if built is None:
+    if torch.version.cuda is None:
         return "it is built without CUDA", "install the build of torch for CUDA (make setup does)"
-    if machine.driver and machine.driver[0] < int(built.split(".")[0]):
-        driver = ".".join(map(str, machine.driver))
-        return f"it needs CUDA {built}, and the driver supports at most {driver}", "update the NVIDIA driver"
+    if old := outdated(machine):
+        return old, UPDATE
     if closed := [gpu for gpu in machine.gpus if gpu.mode == "prohibited"]:
         return f"{closed[0].name} is in a compute mode that no process may use", "sudo nvidia-smi -c 0"
     try:

@@ -75,6 +75,7 @@ def make(
             ),
             *problems.slow(seconds, work.schedule.steps, is_small(request.shape), machine),
             *problems.of_layers(request.lora.target_modules or (), request.shape),
+            *problems.of_driver(machine),
             *problems.of_devices(used),
             *problems.of_type(resolved.dtype, used),
             *problems.of_disk(room, there, request.artifacts),

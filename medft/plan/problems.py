@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from medft.engine import toolchain
 from medft.format import size
 from medft.machine import Gpu, Machine
 from medft.models.registry import Dtype, ShapeConfig, projections
@@ -99,6 +100,13 @@ def of_layers(asked: Collection[str], shape: ShapeConfig | None) -> list[Problem
         return []
     what = f"'lora.target_modules' names layers that this model seems not to have: {', '.join(strange)}"
     return [Problem(what, f"choose among {', '.join(known)}; null takes them all", certain=False)]
+
+
+def of_driver(machine: Machine) -> list[Problem]:
+    """A driver that torch's build of CUDA does not run on."""
+    old = toolchain.outdated(machine)
+    remedy = f"{toolchain.UPDATE}; {toolchain.PROCESSOR}"
+    return [Problem(old, remedy, certain=True, final=True)] if old else []
 
 
 def of_devices(used: Sequence[Gpu]) -> list[Problem]:

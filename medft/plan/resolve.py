@@ -68,6 +68,7 @@ def resolve(
         ConfigError: sharding for one process; scale=tiny for a model of no or an unknown family; a compute
             type its family cannot take.
     """
+    alike = sum(gpu.name == machine.gpus[0].name for gpu in machine.gpus)
     machine = machine.used_by(ranks.count())  # one process leaves all GPUs but the first alone
     reasons: dict[str, str] = {}
     real_or_tiny = _scale(model, scale, machine, reasons)
@@ -77,6 +78,9 @@ def resolve(
     shape = model.shape if real_or_tiny == "full" else None
     divided = sharding.decide(engine, shape, dtype, in_4bit, machine, reasons)
     chosen_engine = _engine(engine, divided, machine, reasons)
+    if real_or_tiny == "full" and alike > len(machine.gpus):
+        launch = f"torchrun --standalone --nproc_per_node={alike} -m medft train ..."
+        reasons["engine"] += f", {len(machine.gpus)} of {alike} ({launch} takes all)"
     checkpointing = _checkpointing(engine, chosen_engine, real_or_tiny, on_cpu, reasons)
     return Resolved(chosen_engine, real_or_tiny, dtype, checkpointing, in_4bit, reasons, divided)
 

@@ -157,14 +157,14 @@ def block_bytes_per_token(
 ) -> int:
     """What one block keeps for its backward pass, per token.
 
-    The frozen projections keep nothing of their input, LoRA's A keeps it. Plain modules: each norm keeps its
-    input in float32; adapted projections share their inputs under autocast, and without it each keeps a copy
-    of its own, which peft casts to the adapter's float32; attention keeps q, k, v (repeated to all heads),
-    its output and a float32 log-sum-exp per head; the MLP keeps its gate before and after the activation, and
-    its up half. Unsloth's kernels share the inputs of q, k, v and of gate, up, and recompute the activation;
-    for xformers, which its attention is without the package flash-attn, it repeats k and v too where
-    gradients are wanted (unsloth 2026.10, utils/attention_dispatch.py). The r numbers between LoRA's A and B
-    are left out.
+    The frozen projections keep nothing of their input, LoRA's A keeps it. Plain modules: each norm, those of
+    queries and keys too, keeps its input in float32; adapted projections share their inputs under autocast,
+    and without it each keeps a copy of its own, which peft casts to the adapter's float32; attention keeps q,
+    k, v (repeated to all heads), its output and a float32 log-sum-exp per head; the MLP keeps its gate before
+    and after the activation, and its up half. Unsloth's kernels share the inputs of q, k, v and of gate, up,
+    and recompute the activation; for xformers, which its attention is without the package flash-attn, it
+    repeats k and v too where gradients are wanted (unsloth 2026.10, utils/attention_dispatch.py). The r
+    numbers between LoRA's A and B are left out.
     """
     size, hidden, inner = SIZES[dtype], shape.hidden_size, shape.intermediate_size
     queries = shape.num_attention_heads * shape.head_dim
@@ -176,7 +176,9 @@ def block_bytes_per_token(
         if autocast
         else 4 * sum(projections(shape)[target][0] for target in targets)
     )
-    return shape.block_norms * 4 * hidden + size * (4 * queries + 3 * inner) + inputs + sums
+    keys = shape.num_key_value_heads * shape.head_dim
+    norms = shape.block_norms * hidden + (queries + keys if shape.qk_norm else 0)
+    return 4 * norms + size * (4 * queries + 3 * inner) + inputs + sums
 
 
 def _inputs(shape: ShapeConfig, targets: Collection[str], size: int) -> int:

@@ -26,7 +26,7 @@ def there(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         (
             "old driver",
             "12.8",
-            "it needs CUDA 12.8, and the driver supports at most 11.4",
+            "torch needs CUDA 12.8, and the driver supports at most 11.4",
             "update the NVIDIA driver",
         ),
         ("t4", None, "built without CUDA", "build of torch for CUDA"),

@@ -7,14 +7,11 @@ that the tests themselves are known to work before a card is paid for.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from medft.compose import settings
-from medft.files import write_json
 from medft.machine import probe
 from medft.models.registry import ModelConfig
 from medft.plan.environment import commit, versions
@@ -38,16 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def measured() -> Iterator[Measured]:
-    """What the tests of this session measured; written to results.json and results.md after each of them."""
+def measured() -> Measured:
+    """What the tests of this session, and of those before it on this commit and card, have measured."""
     about = {
-        "gpus": [asdict(gpu) for gpu in probe().gpus],
+        "gpus": [{"name": gpu.name, "total_bytes": gpu.total_bytes} for gpu in probe().gpus],
         "rehearsal": REHEARSAL,
         "commit": commit(),
         "versions": versions(),
     }
-    yield (found := Measured(FOLDER, about))
-    write_json(FOLDER / "results.json", {**about, "rows": found.rows})
+    return Measured(FOLDER, about)
 
 
 @pytest.fixture(scope="session")
@@ -65,9 +61,14 @@ def model_of(family: str) -> ModelConfig:
     return config
 
 
+def base_folder(family: str) -> Path:
+    """Where ``base_of`` writes."""
+    return FOLDER.absolute() / "bases" / family
+
+
 def base_of(family: str) -> Path:
     """A 16-bit checkpoint of the family's full width and depth with random weights; narrow in a rehearsal."""
-    folder, model = FOLDER.absolute() / "bases" / family, model_of(family)
+    folder, model = base_folder(family), model_of(family)
     assert model.shape is not None
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)

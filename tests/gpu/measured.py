@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medft.aliases import Json
-from medft.files import write_text
+from medft.files import read_json, write_json, write_text
 from tests.benchmarks.medquad_lengths import medquad_lengths
 
 WORDS = ("the", "patient", "has", "a", "pain", "in", "chest", "heart", "blood", "test", "of", "may", "cause")
@@ -19,17 +19,22 @@ class Measured:
     """Rows of the table: what was tried, and what was seen.
 
     Args:
-        folder: results.md is written there after every row, so that a crash leaves those before it.
-        about: machine and versions.
+        folder: results.json and results.md are written there after every row, so that a crash leaves those
+            before it.
+        about: machine and versions; the rows of a session before are kept where these are the same.
     """
 
     def __init__(self, folder: Path, about: Json) -> None:
-        self.rows: list[Json] = []
-        self._file, self._about = folder / "results.md", about
+        self._about: Json = json.loads(json.dumps(about))
+        self._file, self._json = folder / "results.md", folder / "results.json"
+        before = read_json(self._json) if self._json.is_file() else {}
+        self.rows: list[Json] = before.pop("rows", [])
+        if before != self._about:
+            self.rows = []
 
     def add(self, what: str, **seen: Any) -> None:
         """A row: figures by their names."""
-        self.rows.append({"what": what, **seen})
+        self.rows = [row for row in self.rows if row["what"] != what] + [{"what": what, **seen}]
         names = ", ".join(gpu["name"] for gpu in self._about["gpus"]) or "no GPU, a rehearsal"
         lines = [f"{names}; commit {self._about['commit']}", ""]
         lines += ["| tried | seen |", "| --- | --- |"]
@@ -38,6 +43,7 @@ class Measured:
             lines.append(f"| {row['what']} | {shown} |")
         self._file.parent.mkdir(parents=True, exist_ok=True)
         write_text(self._file, "\n".join(lines) + "\n")
+        write_json(self._json, {**self._about, "rows": self.rows})
 
     @staticmethod
     def write_rows(path: Path, longest: int) -> None:

@@ -110,6 +110,8 @@ def _number(index: int) -> uuid.UUID:
 
 _A100 = Device("NVIDIA A100-SXM4-80GB", 85_045_215_232, 84_400_000_000, (8, 0))
 _T4 = Device("Tesla T4", 15_828_320_256, 15_640_000_000, (7, 5))
+_RTX_4090 = Device("NVIDIA GeForce RTX 4090", 25_386_352_640, 24_900_000_000, (8, 9))
+_GTX_1080 = Device("NVIDIA GeForce GTX 1080 Ti", 11_714_691_072, 11_500_000_000, (6, 1))
 _H200 = Device("NVIDIA H200", 150_109_880_320, 149_600_000_000, (9, 0))
 
 MACHINES = {
@@ -126,12 +128,8 @@ MACHINES = {
     "mig": Recorded(
         (Device("NVIDIA A100-SXM4-40GB MIG 3g.20gb", 20_937_965_568, 20_900_000_000, (8, 0), slice=True),)
     ),
-    "mixed": Recorded(
-        (
-            Device("NVIDIA GeForce RTX 4090", 25_386_352_640, 24_900_000_000, (8, 9)),
-            Device("NVIDIA GeForce GTX 1080 Ti", 11_714_691_072, 11_500_000_000, (6, 1)),
-        )
-    ),
+    "mixed": Recorded((_RTX_4090, _GTX_1080)),
+    "old card first": Recorded((_GTX_1080, _RTX_4090)),
     "old driver": Recorded((_A100,), driver=11040),
     "no nvml": Recorded((_T4,), nvml=False),
     "not told": Recorded((Device("Orin", 65_000_000_000, None, (8, 7)),)),

@@ -12,13 +12,10 @@ from types import SimpleNamespace
 from typing import Any
 
 MEMORY_BYTES = 16 * 2**30
-CAPABILITY = (8, 0)
 
 _PROPERTIES = SimpleNamespace(
     name="CPU in the place of a GPU",
     total_memory=MEMORY_BYTES,
-    major=CAPABILITY[0],
-    minor=CAPABILITY[1],
     multi_processor_count=2,
     warp_size=32,
     is_integrated=0,
@@ -35,8 +32,6 @@ _ANSWERS = {
     "device_count": 1,
     "get_device_properties": _PROPERTIES,
     "get_device_name": _PROPERTIES.name,
-    "get_device_capability": CAPABILITY,
-    "get_arch_list": ["sm_80"],
     "get_rng_state_all": [],
     "mem_get_info": (MEMORY_BYTES, MEMORY_BYTES),
     **dict.fromkeys(("memory_allocated", "memory_reserved"), 0),
@@ -65,11 +60,14 @@ class _Stream:
         return lambda *_, **__: None
 
 
-def answer_look_ups() -> None:
-    """Let ``torch.cuda`` speak as on a machine with one device."""
+def answer_look_ups(capability: tuple[int, int]) -> None:
+    """Let ``torch.cuda`` speak as on a machine with one device of that compute capability."""
     import torch
 
     cuda: Any = torch.cuda
+    _PROPERTIES.major, _PROPERTIES.minor = capability
+    cuda.get_device_capability = _constant(capability)
+    cuda.get_arch_list = _constant(["sm_{}{}".format(*capability)])
     for name, value in _ANSWERS.items():
         setattr(cuda, name, _constant(value))
     cuda.device, cuda.Stream, cuda.Event = _Device, _Stream, type("Event", (_Stream,), {})

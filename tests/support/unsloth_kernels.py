@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -157,10 +158,22 @@ def _gemv(x: Tensor, weight: Tensor, state: Any, out: Tensor | None = None) -> T
     return torch.matmul(x, _dequantise(weight, state).t(), out=out)
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """What the kernels are given."""
+
+    hidden: int = 192
+    inner: int = 64
+    heads: tuple[int, int] = (4, 2)
+    """Of queries, and of keys."""
+    head_dim: int = 32
+    dtype: torch.dtype = torch.float32
+
+
 def differences() -> dict[str, float]:
     """Largest absolute difference of each float32 stand-in to the interpreted kernel, on random tensors."""
     found = {}
-    for name, call in _calls().items():
+    for name, call in calls(Sizes()).items():
         results = []
         for kernels in ("triton", "torch"):
             use(kernels)  # type: ignore[arg-type]
@@ -170,16 +183,20 @@ def differences() -> dict[str, float]:
     return found
 
 
-def _calls() -> dict[str, Callable[[], tuple[Tensor, ...]]]:
+def calls(sizes: Sizes) -> dict[str, Callable[[], tuple[Tensor, ...]]]:
+    """Every kernel that training reaches, forward and backward, on random tensors."""
     from unsloth.kernels import fast_lora, rms_layernorm, rope_embedding, utils
 
+    def random(*shape: int) -> Tensor:
+        return torch.randn(*shape).to(sizes.dtype)
+
     def activation(forward: str, backward: str) -> tuple[Tensor, ...]:
-        gate, up, gradient = torch.randn(3, 5, 64)
+        gate, up, gradient = random(3, 5, sizes.inner)
         h = getattr(fast_lora, forward)(gate[None], up[None])
         return (h, *getattr(fast_lora, backward)(gradient, gate.clone(), up.clone()))
 
     def norm(gemma: bool) -> tuple[Tensor, ...]:
-        x, weight, gradient = torch.randn(5, 192), torch.randn(192), torch.randn(5, 192)
+        x, weight, gradient = random(5, sizes.hidden), random(sizes.hidden), random(5, sizes.hidden)
         y, inverse = rms_layernorm._rms_forward(x, weight, 1e-6, gemma, rms_layernorm._eager_kernel)
         dx = torch.empty_like(x)
         rms_layernorm._rms_backward(
@@ -188,8 +205,8 @@ def _calls() -> dict[str, Callable[[], tuple[Tensor, ...]]]:
         return y, inverse, dx
 
     def rope(rows: Tensor | None) -> tuple[Tensor, ...]:
-        q, k = torch.randn(2, 4, 6, 32, requires_grad=True), torch.randn(2, 2, 6, 32, requires_grad=True)
-        angle = torch.rand(9, 32)
+        q, k = (random(2, heads, 6, sizes.head_dim).requires_grad_() for heads in sizes.heads)
+        angle = torch.rand(9, sizes.head_dim)
         outs = rope_embedding.fast_rope_embedding(q * 1, k * 1, angle.cos(), angle.sin(), rows)
         grads = torch.autograd.grad(sum((out * out.detach().sin()).sum() for out in outs), (q, k))
         return tuple(out.detach() for out in outs) + grads
@@ -197,7 +214,9 @@ def _calls() -> dict[str, Callable[[], tuple[Tensor, ...]]]:
     def nf4() -> tuple[Tensor, ...]:
         import bitsandbytes.functional as bnb
 
-        packed, state = bnb.quantize_4bit(torch.randn(128, 192), quant_type="nf4", compress_statistics=True)
+        packed, state = bnb.quantize_4bit(
+            random(128, sizes.hidden), quant_type="nf4", compress_statistics=True
+        )
         return utils.fast_dequantize(packed, state), utils.fast_dequantize(packed.t(), state)
 
     return {

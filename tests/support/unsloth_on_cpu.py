@@ -4,6 +4,7 @@
 medft's own unsloth engine, work on CPU tensors. What is replaced is only what needs the device:
 
 * the answers of ``torch.cuda`` (``unsloth_cuda``),
+* the kernels of xformers' attention (``unsloth_attention``),
 * the launches of Triton kernels: they run line by line in Triton's interpreter, or, some 30 times faster, as
   the same mathematics in torch (``unsloth_kernels.use`` switches between the two),
 * six handles of bitsandbytes' CUDA library, without which Unsloth would load 16-bit weights instead of 4-bit.
@@ -20,7 +21,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from tests.support import unsloth_cuda, unsloth_kernels
+from tests.support import unsloth_attention, unsloth_cuda, unsloth_kernels
 
 # Looked up in bitsandbytes' CUDA library when Unsloth is imported.
 _BITSANDBYTES_HANDLES = (
@@ -33,9 +34,20 @@ _BITSANDBYTES_HANDLES = (
 )
 
 
+BFLOAT16_SINCE = (8, 0)
+
+
 @contextlib.contextmanager
-def on_cpu() -> Iterator[None]:
-    """Unsloth is imported in the block, once per process, and then works on the CPU with torch kernels."""
+def on_cpu(
+    capability: tuple[int, int] = BFLOAT16_SINCE, interpreted: bool = True, xformers: bool = False
+) -> Iterator[None]:
+    """Unsloth is imported in the block, once per process, and then works on the CPU with torch kernels.
+
+    Args:
+        capability: of the card in whose place it is.
+        interpreted: whether Triton kernels can be run, line by line; else they can be compiled.
+        xformers: whether attention takes xformers' branch, as on every card; else torch's.
+    """
     assert "unsloth" not in sys.modules, "unsloth has been imported already"
     os.environ |= {
         "UNSLOTH_ALLOW_CPU": "1",
@@ -44,15 +56,19 @@ def on_cpu() -> Iterator[None]:
         "TORCHDYNAMO_DISABLE": "1",
         "HF_DEACTIVATE_ASYNC_LOAD": "1",  # the redirection to the CPU holds in this thread only
         "ACCELERATE_USE_CPU": "1",
-        "TRITON_INTERPRET": "1",
+        "TRITON_INTERPRET": str(int(interpreted)),
     }
-    sys.modules.setdefault("xformers", None)  # type: ignore[arg-type]  # its attention is CUDA only; SDPA then
-    unsloth_cuda.answer_look_ups()
+    if xformers:
+        unsloth_attention.stand_in(capability)
+    else:
+        sys.modules.setdefault("xformers", None)  # type: ignore[arg-type]
+    unsloth_cuda.answer_look_ups(capability)
     unsloth_cuda.redirect_to_cpu()
     _stand_in_for_bitsandbytes()
     yield
     os.environ["UNSLOTH_ALLOW_CPU"] = "0"
-    _claim_bfloat16()
+    if capability >= BFLOAT16_SINCE:
+        _claim_bfloat16()
     _patch_trl_as_on_a_gpu()
     unsloth_kernels.use("torch")
     gc.freeze()  # Unsloth collects garbage a dozen times a load; what is imported by now never is any
@@ -78,7 +94,7 @@ def _stand_in_for_bitsandbytes() -> None:
 
 
 def _claim_bfloat16() -> None:
-    """What a device of capability 8.0 says. Unsloth assumed none when it was imported without one."""
+    """What such a device says. Unsloth assumed none when it was imported without one."""
     import torch
     from unsloth.models import _utils
 
