@@ -52,20 +52,21 @@ def kept(report: Mapping[str, Any]) -> str:
     if trained := logits["quantised_lost"]:
         words += f"; on the 4-bit base the adapter has {1 - trained['value']:.1%} of it"
     if bases := logits.get("bases"):
-        words += f"; {_bases(bases)}"
+        words += f"; {_bases(report, bases)}"
     return words
 
 
-def _bases(choice: Mapping[str, Any]) -> str:
-    gained = choice["gained"]
+def _bases(report: Mapping[str, Any], choice: Mapping[str, Any]) -> str:
+    gained, own = choice["gained"], report["base_kind"] != "16-bit"
     value, low, high = gained["value"], gained["low"], gained["high"]
-    on = f"on {choice['rows']} validation rows"
-    if low <= 0 <= high:
-        return f"no base is shown to suit the adapter better {on}, and the 16-bit one was taken"
-    low, high = sorted((abs(low), abs(high)))
-    better = "4-bit" if value > 0 else "16-bit"
-    by = f"{abs(value):.3f} nats per token [{low:.3f}, {high:.3f}]"
-    return f"the {better} base was taken: the adapter is better on it by {by} {on}"
+    if not own:
+        value, low, high = -value, -high, -low
+    by = f"{value:.3f} nats per token [{low:.3f}, {high:.3f}]"
+    by += f", {value / choice['gain']:.1%} of its gain," if choice["gain"] > 0 else ""
+    taken = "4-bit" if own else "16-bit"
+    return (
+        f"the {taken} base was taken: the adapter is better on it by {by} on {choice['rows']} validation rows"
+    )
 
 
 def _method(report: Mapping[str, Any]) -> str:

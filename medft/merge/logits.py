@@ -40,6 +40,11 @@ NARROW = 0.5
 """No more rows are asked once the interval of the gain reaches no further than this share of it."""
 
 
+WORTH = 0.01
+"""Share of its gain by which the adapter must be shown to be better on the 4-bit base, for that to be taken: what
+a merge may lose."""
+
+
 class GainLostError(MergeError):
     """The weights are exact, and their rounding costs what another would not."""
 
@@ -106,6 +111,8 @@ class BaseChoice:
     gained: Interval
     """Loss of 16-bit base + adapter less that of the 4-bit base + adapter, in nats per token: above 0 where
     the adapter is better on the base that it was trained on."""
+    gain: float
+    """What the adapter gains on the 16-bit base, in nats per token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +177,13 @@ def compare(inputs: Inputs, merged: Path, questions: Questions, advance: Advance
     tried = _both(unmerged, trial, advance)
     if inputs.trained_on is None or inputs.merging.base != "auto":
         both = []
-    here = ask(unmerged, both, advance)
+    bare, here = _both(unmerged, both, advance)
     to_nearest = inputs.merging.method(str(stored).removeprefix("torch."), 0).rounding == "nearest"
     known = rows[:FEWEST] if to_nearest else trial
     nearest = _to_nearest(unmerged.merge_and_unload(), stored, place.dtype, known, advance) if known else None
     del model, unmerged
     there, trained = _as_trained(inputs, place, (both, rows), advance)
-    bases = _better_base(here, there, both, merged) if both and there else None
+    bases = _better_base(bare, here, there, both, merged) if both and there else None
     model = load(merged, place)
     with within_float16(model, merged) if str(stored) == "torch.float16" else nullcontext():
         choice = _choice(*tried, nearest, ask(model, trial, advance), merged) if trial and nearest else None
@@ -264,13 +271,19 @@ def _choice(plain: Answers, adapted: Answers, nearest: Answers, found: Answers, 
     return Choice(len(plain.nats), stochastic_kl, nearest_kl, lost.value if lost else None)
 
 
-def _better_base(here: Answers, there: Answers, rows: Sequence[Row], merged: Path) -> BaseChoice | None:
-    """What validation rows say of the 16-bit base (``here``) and the 4-bit one (``there``)."""
-    gained = ratio(there.less(here), tokens(rows))
-    if gained is None:
+def _better_base(
+    bare: Answers, here: Answers, there: Answers, rows: Sequence[Row], merged: Path
+) -> BaseChoice | None:
+    """What validation rows say of the adapter on the 16-bit base (``here``; without it ``bare``) and on the
+    4-bit one (``there``)."""
+    better, gains, counts = there.less(here), here.less(bare), tokens(rows)
+    margin = WORTH if sum(gains) > 0 else 0.0
+    gained = ratio(better, counts)
+    beyond = ratio([more - margin * gain for more, gain in zip(better, gains, strict=True)], counts)
+    if gained is None or beyond is None:
         return None
-    choice = BaseChoice(len(rows), gained)
-    if gained.low > 0:
+    choice = BaseChoice(len(rows), gained, sum(gains) / sum(counts))
+    if beyond.low > 0:
         raise BetterBaseError(
             f"the adapter is better on the 4-bit base by {gained.value:.2g} nats per token",
             str(merged),

@@ -173,7 +173,7 @@ def _logit_report(found: dict[str, Any]) -> LogitReport:
 
 
 def _base_choice(found: dict[str, Any]) -> BaseChoice:
-    return BaseChoice(found["rows"], Interval(**found["gained"]))
+    return BaseChoice(found["rows"], Interval(**found["gained"]), found["gain"])
 
 
 def _in_fresh_process(job: dict[str, Any], advance: Advance) -> dict[str, Any]:
