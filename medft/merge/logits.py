@@ -41,8 +41,8 @@ NARROW = 0.5
 
 
 WORTH = 0.01
-"""Share of its gain by which the adapter must be shown to be better on the 4-bit base, for that to be taken: what
-a merge may lose."""
+"""Share of its gain by which the adapter must be shown to be better on the 4-bit base for that to be taken: as
+much as a merge may lose."""
 
 
 class GainLostError(MergeError):
