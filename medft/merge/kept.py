@@ -57,16 +57,18 @@ def kept(report: Mapping[str, Any]) -> str:
 
 
 def _bases(report: Mapping[str, Any], choice: Mapping[str, Any]) -> str:
-    gained, own = choice["gained"], report["base_kind"] != "16-bit"
-    value, low, high = gained["value"], gained["low"], gained["high"]
-    if not own:
-        value, low, high = -value, -high, -low
-    by = f"{value:.3f} nats per token [{low:.3f}, {high:.3f}]"
-    by += f", {value / choice['gain']:.1%} of its gain," if choice["gain"] > 0 else ""
-    taken = "4-bit" if own else "16-bit"
-    return (
-        f"the {taken} base was taken: the adapter is better on it by {by} on {choice['rows']} validation rows"
-    )
+    gained = choice["gained"]
+    taken = "16-bit" if report["base_kind"] == "16-bit" else "4-bit"
+    better = "4-bit" if gained["value"] > 0 else "16-bit"
+    ends = sorted(abs(gained[end]) for end in ("low", "high"))
+    by = f"{abs(gained['value']):.3f} nats per token"
+    by += f" ({abs(gained['value']) / choice['gain']:.1%} of its gain)" if choice["gain"] > 0 else ""
+    if gained["low"] > 0 or gained["high"] < 0:
+        by += f" [{ends[0]:.3f}, {ends[1]:.3f}]"
+    else:
+        by += ", which may be chance,"
+    where = f"on {choice['rows']} validation rows"
+    return f"the {taken} base was taken: the adapter is better on the {better} one by {by} {where}"
 
 
 def _method(report: Mapping[str, Any]) -> str:

@@ -41,8 +41,8 @@ NARROW = 0.5
 
 
 WORTH = 0.01
-"""Share of its gain by which the adapter must be shown to be better on the 4-bit base for that to be taken: as
-much as a merge may lose."""
+"""The 4-bit base is taken where the adapter is shown to be better on it by more than this share of its gain:
+as much as a merge may lose."""
 
 
 class GainLostError(MergeError):

@@ -131,7 +131,7 @@ def test_the_base_that_the_adapter_is_better_on_is_taken(
     assert bases_asked is not None and bases_asked.rows == len(rows)
     assert (bases_asked.gained.low > WORTH * max(0.0, bases_asked.gain)) == (better == "4-bit")
     sentence = kept({**dataclasses.asdict(written), **dataclasses.asdict(judged)})
-    assert f"the {better} base was taken: the adapter is better on it by" in sentence
+    assert f"the {better} base was taken: the adapter is better on the {better} one by" in sentence
     named = replace(inputs, merging=MergingConfig(base="16-bit"))
     asked, judged = merge(named, tmp_path / "named", replace(QUESTIONS, bases=rows))
     assert asked.base_kind == "16-bit" and judged.logits.bases is None, "asked for by name"
