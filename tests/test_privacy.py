@@ -86,7 +86,7 @@ def _holding(folder: Path) -> list[str]:
 
 
 def test_every_verb_is_on_the_page_and_most_are_run() -> None:
-    said = set(re.findall(r"`([a-z]+)[ `]", PAGE.partition("## Where texts")[0]))
+    said = set(re.findall(r"`([a-z]+)[ `]", PAGE.partition("## Where patient texts")[0]))
     assert set(VERBS) <= said
     assert set(VERBS) - {command.split()[0] for command in COMMANDS} == {
         "serve", "replay", "study",  # a study runs train and evaluate
@@ -105,7 +105,9 @@ def test_a_planted_key_stands_nowhere(ward: Path) -> None:
 
 
 def test_a_planted_name_stands_only_where_the_page_says(ward: Path) -> None:
-    places = re.findall(r"^\| `((?:data|artifacts)/[^`]+)`", PAGE.partition("## Where texts")[2], re.M)
+    places = re.findall(
+        r"^\| `((?:data|artifacts)/[^`]+)`", PAGE.partition("## Where patient texts")[2], re.M
+    )
     holding = _holding(ward)
     assert [
         n for n in holding if not any(fnmatch.fnmatch(n, p if p[-1] != "/" else f"{p}*") for p in places)

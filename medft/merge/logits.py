@@ -40,9 +40,9 @@ NARROW = 0.5
 """No more rows are asked once the interval of the gain reaches no further than this share of it."""
 
 
-WORTH = 0.01
-"""The 4-bit base is taken where the adapter is shown to be better on it by more than this share of its gain:
-as much as a merge may lose."""
+WORTH, LEAST = 0.01, 0.005
+"""The 4-bit base is taken where the adapter is shown to be better on it by more than this share of its gain, as
+much as a merge may lose, and by more than so many nats per token."""
 
 
 class GainLostError(MergeError):
@@ -277,13 +277,12 @@ def _better_base(
     """What validation rows say of the adapter on the 16-bit base (``here``; without it ``bare``) and on the
     4-bit one (``there``)."""
     better, gains, counts = there.less(here), here.less(bare), tokens(rows)
-    margin = WORTH if sum(gains) > 0 else 0.0
     gained = ratio(better, counts)
-    beyond = ratio([more - margin * gain for more, gain in zip(better, gains, strict=True)], counts)
+    beyond = ratio([more - WORTH * gain for more, gain in zip(better, gains, strict=True)], counts)
     if gained is None or beyond is None:
         return None
     choice = BaseChoice(len(rows), gained, sum(gains) / sum(counts))
-    if beyond.low > 0:
+    if beyond.low > 0 and gained.low > LEAST:
         raise BetterBaseError(
             f"the adapter is better on the 4-bit base by {gained.value:.2g} nats per token",
             str(merged),

@@ -37,7 +37,7 @@ def test_tells_quantised_from_16_bit(tmp_path: Path) -> None:
     [
         ({}, "pytorch_model.bin", True, "only as pickle"),
         ({}, "README.md", True, "no safetensors weights"),
-        ({"auto_map": {"AutoModel": "code.Model"}}, "model.safetensors", True, "code of its own"),
+        ({"auto_map": {"AutoModel": "code.Model"}}, "model.safetensors", True, "needs its own Python code"),
         ({"quantization_config": {"quant_method": "gptq"}}, "model.safetensors", True, "gptq"),
         ({"quantization_config": NF4 | {"load_in_4bit": False}}, "model.safetensors", True, "bitsandbytes"),
         ({"quantization_config": NF4}, "model.safetensors", False, "stored in 4 bits"),

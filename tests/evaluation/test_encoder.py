@@ -59,7 +59,7 @@ def test_it_learns_a_sign_and_repeats_with_its_seed(base: str, capfd: pytest.Cap
 
 def test_a_label_without_training_pairs_is_an_error() -> None:
     train = [record for record in _pairs(50, 1) if record.label != "neutral"]
-    with pytest.raises(DataError, match="no training pair of neutral"):
+    with pytest.raises(DataError, match="no training pair for neutral"):
         open_baseline(EncoderConfig(), train, LABELS)
 
 

@@ -165,7 +165,7 @@ def test_rows_that_cannot_be_had_are_an_error(
     import datasets
 
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    with pytest.raises(DataError, match="cannot be had"):
+    with pytest.raises(DataError, match="are not available"):
         open_harness(HarnessConfig(("arc_easy",), task_files=tasks), tmp_path)
 
 

@@ -100,7 +100,7 @@ def test_a_label_that_begins_another_is_refused() -> None:
 
 def test_an_unknown_gold_label_is_an_error() -> None:
     records = (replace(_records()[0], label="perhaps"),)
-    with pytest.raises(ConfigError, match="does not know"):
+    with pytest.raises(ConfigError, match="not among the suite"):
         labels.ask(_suite("pubmedqa"), _items(records), QA)
 
 

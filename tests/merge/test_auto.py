@@ -15,7 +15,7 @@ import pytest
 from medft.errors import MergeError
 from medft.merge.inputs import Inputs
 from medft.merge.kept import kept
-from medft.merge.logits import WORTH
+from medft.merge.logits import LEAST
 from medft.merge.merge import merge
 from medft.merge.rounding import MergingConfig
 from medft.merge.verify import LOST, VerifyReport, examine
@@ -129,7 +129,7 @@ def test_the_base_that_the_adapter_is_better_on_is_taken(
     assert written.base_kind == ("16-bit" if better == "16-bit" else "dequantised-nf4")
     bases_asked = judged.logits.bases
     assert bases_asked is not None and bases_asked.rows == len(rows)
-    assert (bases_asked.gained.low > WORTH * max(0.0, bases_asked.gain)) == (better == "4-bit")
+    assert (bases_asked.gained.low > LEAST) == (better == "4-bit")
     sentence = kept({**dataclasses.asdict(written), **dataclasses.asdict(judged)})
     assert f"the {better} base was taken: the adapter is better on the {better} one by" in sentence
     named = replace(inputs, merging=MergingConfig(base="16-bit"))

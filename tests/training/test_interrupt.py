@@ -17,6 +17,7 @@ import pytest
 from medft.cli import main
 from medft.files import read_json
 from medft.models.tiny import Twin
+from medft.overrides import latest
 from medft.paths import samples_dir
 from medft.runs import RunDir
 from medft.training.callbacks import Stopper
@@ -130,7 +131,7 @@ def test_grouped_steps_are_the_same_after_a_kill(workplace: Path, tmp_path: Path
     recipe = ("trainer.group_by_length=true", "trainer.eval_steps=7", "trainer.save_steps=7",
               "dataset.limit=60", "trainer.max_steps=20")  # fmt: skip
     whole, killed = RunDir(tmp_path / "whole"), RunDir(tmp_path / "killed")
-    assert start(workplace, *ARGUMENTS, *recipe, f"run_dir={whole.root}").wait(200) == 0
+    assert start(workplace, *latest((*ARGUMENTS, *recipe)), f"run_dir={whole.root}").wait(200) == 0
     shutil.copytree(whole.root, killed.root)
     killed.summary.unlink()
     shutil.rmtree(killed.checkpoints / "checkpoint-20")
