@@ -41,8 +41,8 @@ NARROW = 0.5
 
 
 WORTH, LEAST = 0.01, 0.005
-"""The 4-bit base is taken where the adapter is shown to be better on it by more than this share of its gain, as
-much as a merge may lose, and by more than so many nats per token."""
+"""The 4-bit base is taken where the adapter is shown to be better on it by more than this share of its gain,
+as much as a merge may lose, and by more than so many nats per token."""
 
 
 class GainLostError(MergeError):

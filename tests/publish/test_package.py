@@ -63,7 +63,7 @@ def test_weights_are_linked_not_copied(tmp_path: Path) -> None:
 def test_credentialed_data_is_noticed(tmp_path: Path) -> None:
     run = make_run(tmp_path, config={"model": MODELS["mistral"], "dataset": SECRET})
     package = stage(run, read_facts(run), ("ward/net", "merged"), tmp_path / "upload")
-    assert any("forbids passing it on" in notice for notice in package.notices)
+    assert any("may not be redistributed" in notice for notice in package.notices)
 
 
 def test_a_license_travels_along(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_run_is_merged_and_its_summary_says_how(
     assert report["shards"] == len(list(run.merged.glob("model-*.safetensors"))) > 1
     assert (report["rounding"], report["dtype"], report["seed"]) == ("nearest", "bfloat16", 3407)
     (other,) = report["passed_over"]  # an adapter of random numbers: no gain, and twins are narrow
-    assert other.startswith("bfloat16, stochastic: ") and f"not {other}" in out
+    assert other.startswith("bfloat16, stochastic: ") and f"not used: {other}" in out
     assert kept(report) in out
     losses = report["logits"]["heldout_loss"]
     assert list(losses) == ["base", "adapted", "merged", "quantised"]
