@@ -41,7 +41,7 @@ $(READY): requirements.lock bootstrap.lock pyproject.toml
 	@echo "setting up $(VENV) (once: a download of some GB, 9 GB on disk)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r bootstrap.lock
-	@$(BIN)/uv pip sync -q --require-hashes --python $(BIN)/python requirements.lock bootstrap.lock
+	@$(BIN)/uv pip sync -q --compile-bytecode --require-hashes --python $(BIN)/python requirements.lock bootstrap.lock
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
